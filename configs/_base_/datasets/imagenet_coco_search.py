@@ -1,0 +1,73 @@
+"""ImageNet and COCO for a search: data/imagenet and data/coco in their standard layouts.
+
+Batches are per GPU: 8 GPUs give the paper's 1024 images of ImageNet; its 12 of
+COCO divide over 1, 2, 3, 4, 6 or 12 GPUs, so 8 GPUs take 2 each, 16 in all.
+"""
+imagenet_root = 'data/imagenet/'
+coco_root = 'data/coco/'
+cls_train_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='RandomResizedCrop', scale=224),
+    dict(type='RandomFlip', prob=.5, direction='horizontal'),
+    dict(type='PackInputs'),
+]
+cls_test_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='ResizeEdge', scale=256, edge='short'),
+    dict(type='CenterCrop', crop_size=224),
+    dict(type='PackInputs'),
+]
+det_train_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='LoadAnnotations', with_bbox=True),
+    dict(type='Resize', scale=(1333, 800), keep_ratio=True),
+    dict(type='RandomFlip', prob=.5),
+    dict(type='PackDetInputs'),
+]
+det_test_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='Resize', scale=(1333, 800), keep_ratio=True),
+    dict(type='LoadAnnotations', with_bbox=True),
+    dict(type='PackDetInputs', meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor')),
+]
+train_dataloader = dict(
+    cls=dict(
+        batch_size=128,
+        num_workers=5,
+        persistent_workers=True,
+        dataset=dict(
+            type='ImageNet', data_root=imagenet_root, split='train', pipeline=cls_train_pipeline)),
+    det=dict(
+        batch_size=2,
+        num_workers=2,
+        persistent_workers=True,
+        dataset=dict(
+            type='CocoDataset',
+            data_root=coco_root,
+            ann_file='annotations/instances_train2017.json',
+            data_prefix=dict(img='train2017/'),
+            filter_cfg=dict(filter_empty_gt=True, min_size=32),
+            pipeline=det_train_pipeline)))
+val_dataloader = dict(
+    cls=dict(
+        batch_size=128,
+        num_workers=5,
+        sampler=dict(type='DefaultSampler', shuffle=False),
+        dataset=dict(type='ImageNet', data_root=imagenet_root, split='val', pipeline=cls_test_pipeline)),
+    det=dict(
+        batch_size=1,
+        num_workers=2,
+        drop_last=False,
+        sampler=dict(type='DefaultSampler', shuffle=False),
+        dataset=dict(
+            type='CocoDataset',
+            data_root=coco_root,
+            ann_file='annotations/instances_val2017.json',
+            data_prefix=dict(img='val2017/'),
+            test_mode=True,
+            pipeline=det_test_pipeline)))
+val_evaluator = dict(
+    cls=dict(type='Accuracy', topk=(1, 5)),
+    det=dict(type='CocoMetric', ann_file=coco_root + 'annotations/instances_val2017.json', metric='bbox'))
+test_dataloader = val_dataloader
+test_evaluator = val_evaluator

@@ -1,0 +1,4 @@
+from .base import SearchAlgorithm
+from .imtnas import IMTNAS
+
+__all__ = ['SearchAlgorithm', 'IMTNAS']

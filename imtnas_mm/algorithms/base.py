@@ -1,0 +1,125 @@
+"""What every search method has: A, tasks, encoder weights, heads."""
+import torch
+from mmengine.model import BaseModel
+from torch import nn
+
+from ..architecture import Architecture, flat_importance, mean_entropy
+from ..registry import MODELS
+from ..random_state import seed_of
+from .stage import check_order, interleaved_stages
+
+# what a seed is for: the first number after it in a key of random_state
+FOR_GATES, FOR_LOSS, FOR_VIEWS, FOR_VALIDATION = range(4)
+
+
+class SearchAlgorithm(BaseModel):
+    """A search method as a model of mmengine's Runner.
+
+    It holds what a checkpoint must hold: ``architecture`` (A),
+    ``encoder_weights`` and ``heads`` (one a task and round); each has an
+    optimiser of its own.
+
+    Args:
+        search_space (dict): config of the space all tasks share.
+        tasks (dict[str, dict]): the tasks by name.
+        encoder_weights (dict): config of ``HyperNetwork`` or ``StoredWeights``.
+        rounds (int): M; from ``train_cfg.rounds``.
+        order (tuple[str]): the tasks of a round; from ``train_cfg.order``.
+        architecture (dict): options of :class:`Architecture`.
+        seed (int): of all that an iteration draws.
+    """
+
+    def __init__(self, search_space, tasks, encoder_weights, rounds, order, architecture=None, seed=0):
+        super().__init__()
+        check_order(order, tasks)
+        self.order = tuple(order)
+        self.rounds = rounds
+        self.seed = seed
+        self.stages = interleaved_stages(self.order, rounds)
+        self.tasks = nn.ModuleDict({
+            name: MODELS.build(dict(tasks[name], search_space=search_space)) for name in self.order
+        })
+        self._check_same_encoder()
+        self.architecture = Architecture(self.space.alpha_shapes(), **dict(dict(seed=seed), **(architecture or {})))
+        self.encoder_weights = MODELS.build(
+            dict(
+                encoder_weights,
+                layout=self.first_task.layout,
+                num_tasks=len(self.order),
+                num_rounds=rounds,
+                num_importance=sum(a.numel() for a in self.architecture.parameters()),
+                seed=seed))
+        self.heads = nn.ModuleDict({
+            name: nn.ModuleList(task.build_head() for _ in range(rounds)) for name, task in self.tasks.items()
+        })
+        self.iteration = 0
+        self.gates = self.draw = self.importance = None
+
+    @property
+    def first_task(self):
+        return self.tasks[self.order[0]]
+
+    @property
+    def space(self):
+        """The search space; tasks differ in which features they take from it, not in A or W."""
+        return self.first_task.space
+
+    def _check_same_encoder(self):
+        first = self.first_task
+        for name, task in self.tasks.items():
+            if (task.layout.names, task.layout.shapes) != (first.layout.names, first.layout.shapes) or \
+                    task.space.alpha_shapes() != first.space.alpha_shapes():
+                raise ValueError(f'model.tasks.{name}.backbone changes the weights or choices of the search space; '
+                                 f'all tasks share its architecture with {self.order[0]!r}')
+
+    def init_weights(self):
+        """Nothing: all weights got their values when they were made, each from its own seed or library."""
+
+    def head(self, stage):
+        return self.heads[stage.task][stage.round]
+
+    # --- what an iteration draws ---------------------------------------------------------------------------------
+
+    def start_iteration(self, iteration):
+        """Draws the paths of an iteration and fixes A's gates for its weight stages."""
+        self.iteration = iteration
+        generator = torch.Generator().manual_seed(seed_of(self.seed, FOR_GATES, iteration))
+        alphas = self.architecture.named_alphas()
+        self.draw = self.space.draw(alphas, generator)
+        self.refresh_gates()
+
+    @torch.no_grad()
+    def refresh_gates(self):
+        """Gates and importance weights at the present A, without a graph."""
+        alphas = self.architecture.named_alphas()
+        self.gates = self.space.gate_tensors(alphas, self.draw)
+        self.importance = flat_importance(self.space.importance(alphas))
+
+    @torch.no_grad()
+    def architecture_figures(self):
+        return {'architecture/entropy': mean_entropy(self.space.importance(self.architecture.named_alphas()))}
+
+    def derive(self):
+        """The genotype of the present A."""
+        return self.space.derive({name: alpha.detach().cpu() for name, alpha in self.architecture.named_alphas().items()})
+
+    # --- the search network as it is judged ------------------------------------------------------------------------
+
+    @torch.no_grad()
+    def search_network(self, task, round=-1):
+        """The network of a task in a round (the last by default): batch of a loader -> predictions."""
+        k, m = self.order.index(task), range(self.rounds)[round]
+        alphas = self.architecture.named_alphas()
+        gates = self.space.evaluation_gates(alphas)
+        encoder = self.encoder_weights.generate(k, m, flat_importance(self.space.importance(alphas)))
+        head = self.heads[task][m].tensors()
+
+        def predict(data):
+            function = self.tasks[task]
+            return function.predict(encoder, gates, head, function.preprocess(data, False))
+
+        return predict
+
+    def forward(self, inputs, data_samples=None, mode='tensor'):
+        raise NotImplementedError(f'{type(self).__name__} has no single forward: its loop calls train_stage and '
+                                  'update_architecture; search_network(task) predicts')

@@ -1,0 +1,120 @@
+"""From a search checkpoint to its architecture and the figures of the network."""
+import ast
+from dataclasses import dataclass, replace
+from pathlib import Path
+from pickle import UnpicklingError
+
+import torch
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from mmengine.runner.checkpoint import get_torch_safe_globals
+
+from ..engine.checkpoint import CheckpointError, check_state_dict
+from ..genotype import Genotype
+from ..networks.build import build_network, shared_options
+from ..registry import MODELS, SCOPE
+from .complexity import count_macs, count_parameters
+
+ALPHAS = 'architecture.alphas.'  # their keys in a search checkpoint's state_dict
+
+
+@dataclass(frozen=True)
+class Derived:
+    """An architecture and the options that its network takes from the search's config."""
+    genotype: Genotype
+    options: dict
+
+    def complexity(self, height, width):
+        """(parameters, multiply-accumulates of one image) of the backbone, without any head."""
+        network = build_network(self.genotype, **self.options)
+        return count_parameters(network), count_macs(network, (3, height, width))
+
+
+def derive_from_checkpoint(config, checkpoint, cfg_options=None):
+    """The architecture of a search checkpoint.
+
+    Args:
+        config (str): file of the search's config; ``model.search_space`` is built.
+        checkpoint (str): written by a search of that config.
+        cfg_options (dict, optional): merged into the config.
+
+    Returns:
+        Derived: its genotype's source names config, checkpoint and iteration.
+
+    Raises:
+        CheckpointError: if the checkpoint is not one of that config.
+        ValueError: if the config is not one of a search.
+    """
+    cfg = Config.fromfile(config)
+    cfg.merge_from_dict(cfg_options or {})
+    init_default_scope(cfg.get('default_scope', SCOPE))
+    options = cfg.get('model', {}).get('search_space')
+    if options is None:
+        raise ValueError(f'{config}: model.search_space: is missing; it must be the config of a search')
+    space = MODELS.build(options)
+    saved = load_weights(checkpoint)
+    alphas = read_alphas(saved, space.alpha_shapes(), checkpoint, config)
+    source = dict(config=Path(config).name, checkpoint=Path(checkpoint).name)
+    if 'iter' in saved.get('meta', {}):
+        source['iteration'] = saved['meta']['iter']
+    genotype = replace(space.derive(alphas), source=source)
+    check_scale(saved, genotype.space, options, checkpoint, config)
+    return Derived(genotype, shared_options(genotype.space, options))
+
+
+def load_weights(checkpoint):
+    """A checkpoint of mmengine's layout, loaded without running any code that it may hold."""
+    try:
+        with torch.serialization.safe_globals(get_torch_safe_globals()):
+            saved = torch.load(checkpoint, map_location='cpu', weights_only=True)
+    except (OSError, EOFError, RuntimeError, UnpicklingError) as error:
+        lines = str(error).splitlines() or [type(error).__name__]
+        reason = next((line.strip() for line in lines if 'WeightsUnpickler' in line), lines[0])
+        raise CheckpointError(f'{checkpoint}: cannot be loaded: {reason}; it must be a checkpoint that the search '
+                              'wrote') from error
+    if not isinstance(saved, dict) or not isinstance(saved.get('state_dict'), dict):
+        raise CheckpointError(f'{checkpoint}: state_dict: is missing; it must be a checkpoint that the search wrote')
+    return saved
+
+
+def read_alphas(saved, shapes, checkpoint, config):
+    """dict[str, Tensor]: the alphas of a loaded checkpoint, in the order and of the shapes of the space."""
+    found = {key: value for key, value in saved['state_dict'].items() if key.startswith(ALPHAS)}
+    expected = {ALPHAS + name: torch.empty(shape, device='meta') for name, shape in shapes.items()}
+    check_state_dict(checkpoint, found, expected, f'the search of {config}')
+    for key, alpha in found.items():
+        if not alpha.isfinite().all():
+            raise CheckpointError(f'{checkpoint}: {key}: {alpha.tolist()}; alphas must be finite, this search diverged')
+    return {key.removeprefix(ALPHAS): found[key].float() for key in expected}
+
+
+def check_scale(saved, space, options, checkpoint, config):
+    """Compare the network's scale with that of the config in the checkpoint, since A doesn't depend on it."""
+    searched = search_space_of(saved.get('meta', {}).get('cfg', ''))
+    if searched is None:
+        return  # the checkpoint was stripped of its config
+    here = shared_options(space, options)
+    there = {name: ast.literal_eval(node) for name, node in shared_options(space, searched).items()}
+    for name in {**there, **here}:
+        if _as_tuple(here.get(name)) != _as_tuple(there.get(name)):
+            raise CheckpointError(f'{checkpoint}: model.search_space.{name}: {there.get(name)!r} in its search, '
+                                  f'{here.get(name)!r} in {config}; give the config and --cfg-options of the search')
+
+
+def _as_tuple(value):
+    return tuple(value) if isinstance(value, list) else value
+
+
+def search_space_of(text):
+    """dict[str, ast.expr] | None: ``model.search_space`` of a config's text, which is parsed and not run."""
+    try:
+        statements = ast.parse(text).body
+    except SyntaxError:  # some objects have no text that is Python
+        return None
+    models = [s.value for s in statements if isinstance(s, ast.Assign) and ast.unparse(s.targets[0]) == 'model']
+    return _keywords(_keywords(models[-1]).get('search_space')) or None if models else None
+
+
+def _keywords(node):
+    """The arguments of a call, ``dict(...)``."""
+    return {keyword.arg: keyword.value for keyword in node.keywords} if isinstance(node, ast.Call) else {}

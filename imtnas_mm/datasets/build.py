@@ -1,0 +1,122 @@
+"""Build a dataset of another library's scope, with checks before and after."""
+import os
+
+from mmdet.datasets import CocoDataset
+from mmengine.dataset import BaseDataset
+from mmengine.registry import DATASETS
+from mmpretrain.datasets import CIFAR10, CustomDataset
+
+from . import checks
+from .checks import DataError
+
+
+def build_dataset(cfg, scope, field='dataset'):
+    """Build ``cfg`` with every part of it resolved in ``scope`` first.
+
+    Args:
+        cfg (dict): dataset config.
+        scope (str): 'mmdet', 'mmpretrain', ...
+        field (str): where ``cfg`` stands in the user's config, for messages:
+            'train_dataloader.det.dataset'.
+
+    Returns:
+        the dataset, fully initialised.
+
+    Raises:
+        DataError: the data don't exist or can't be used; names file and field.
+    """
+    check_dataset(cfg, scope, field)
+    empty = DataError(f'{field}: {_source(cfg)} has no usable image; filter_cfg={cfg.get("filter_cfg")!r} may have '
+                      'dropped all (images without a box of the classes, or too small)')
+    with DATASETS.switch_scope_and_registry(scope) as registry:
+        try:
+            dataset = registry.build(cfg)
+            if hasattr(dataset, 'full_init'):
+                dataset.full_init()
+        except ValueError as error:
+            if 'at least one array to concatenate' in str(error):  # mmengine serialises an empty list
+                raise empty from error
+            raise
+    if len(dataset) == 0:
+        raise empty
+    return dataset
+
+
+def check_dataset(cfg, scope, field='dataset'):
+    """The checks of :func:`build_dataset` that need no built dataset."""
+    with DATASETS.switch_scope_and_registry(scope) as registry:
+        if registry.scope != scope:
+            raise DataError(f'{field}: scope {scope!r} has no dataset registry; is the package installed?')
+        _check(cfg, registry, field)
+
+
+def _source(cfg):
+    return os.path.join(cfg.get('data_root', ''), cfg.get('ann_file', '')) or f'type={cfg["type"]!r}'
+
+
+def _check(cfg, registry, field):
+    """Check what a dataset config points to; wrappers are looked through."""
+    for key in ('dataset', 'datasets'):
+        inner = cfg.get(key)
+        if isinstance(inner, dict):
+            _check(inner, registry, f'{field}.{key}')
+        elif isinstance(inner, (list, tuple)):
+            for i, one in enumerate(inner):
+                if isinstance(one, dict):
+                    _check(one, registry, f'{field}.{key}[{i}]')
+    if 'type' not in cfg:
+        raise DataError(f'{field}.type: missing; name a registered dataset class')
+    kind = registry.get(cfg['type']) if isinstance(cfg['type'], str) else cfg['type']
+    if not (isinstance(kind, type) and issubclass(kind, BaseDataset)):
+        return  # a wrapper, or unknown: building it says so
+    root = cfg.get('data_root', '') or ''
+    if checks.is_remote(root):
+        return
+    coco = issubclass(kind, CocoDataset)
+    if root and not (issubclass(kind, CIFAR10) and cfg.get('download', True)):
+        layout = checks.COCO_LAYOUT if coco else checks.FOLDER_LAYOUT if issubclass(kind, CustomDataset) else \
+            f'the files of {kind.__name__}'
+        checks.check_folder(root, f'{field}.data_root', layout)
+    if coco:
+        _check_coco(cfg, kind, root, field)
+    elif issubclass(kind, CustomDataset):
+        _check_folders(cfg, kind, root, field)
+
+
+def _check_coco(cfg, kind, root, field):
+    path = os.path.join(root, cfg.get('ann_file', ''))
+    if not cfg.get('ann_file'):
+        raise DataError(f'{field}.ann_file: missing; name a COCO annotation file, e.g. '
+                        'annotations/instances_train2017.json')
+    if checks.is_remote(path):
+        return
+    content = checks.load_coco(path, f'{field}.ann_file')
+    classes = (cfg.get('metainfo') or {}).get('classes', kind.METAINFO.get('classes'))
+    if isinstance(classes, str):  # a file with one name a line
+        checks.check_file(classes, f'{field}.metainfo.classes')
+        with open(classes, encoding='utf-8') as file:
+            classes = [line.strip() for line in file if line.strip()]
+    if classes is not None:
+        checks.check_coco_classes(content, path, classes, f'{field}.metainfo.classes')
+    prefix = os.path.join(root, (cfg.get('data_prefix') or {}).get('img', ''))
+    if not checks.is_remote(prefix):
+        checks.check_coco_images(content, path, prefix, f'{field}.data_prefix.img')
+
+
+def _check_folders(cfg, kind, root, field):
+    prefix = cfg.get('data_prefix', '') or cfg.get('split', '')
+    prefix = prefix.get('img_path', '') if isinstance(prefix, dict) else prefix
+    ann_file = cfg.get('ann_file', '')
+    if not ann_file and cfg.get('split') and os.path.isfile(os.path.join(root, 'meta', f'{cfg["split"]}.txt')):
+        ann_file = os.path.join('meta', f'{cfg["split"]}.txt')  # as mmpretrain's ImageNet does
+    if ann_file:
+        path = os.path.join(root, ann_file)
+        if not checks.is_remote(path):
+            checks.check_file(path, f'{field}.ann_file')
+    elif cfg.get('with_label', True):
+        classes = cfg.get('classes') or (cfg.get('metainfo') or {}).get('classes', kind.METAINFO.get('classes'))
+        path = os.path.join(root, prefix)
+        if not checks.is_remote(path):
+            checks.check_class_folders(path, None if isinstance(classes, str) else classes,
+                                       cfg.get('extensions', ('.jpg', '.jpeg', '.png', '.ppm', '.bmp', '.pgm', '.tif')),
+                                       f'{field}.data_prefix')

@@ -1,0 +1,130 @@
+"""What must hold of data on disk, checked with errors that name file and field.
+
+mmdet and mmpretrain mostly take what they find: a class name that the
+annotation file doesn't have is dropped, a file without annotations trains on
+nothing. Every function here takes plain paths, and ``field``: the place in the
+config that the path came from.
+"""
+import json
+import numbers
+import os
+
+COCO_LAYOUT = 'annotations/instances_{train,val}2017.json, train2017/*.jpg and val2017/*.jpg (COCO)'
+FOLDER_LAYOUT = 'train/<class>/*.JPEG and val/<class>/*.JPEG (ImageNet)'
+
+_IMAGE_KEYS = ('id', 'file_name', 'height', 'width')
+_ANNOTATION_KEYS = ('id', 'image_id', 'category_id', 'bbox', 'area')
+
+
+class DataError(RuntimeError):
+    """Data that can't be used. One message, so that it survives a dataloader's worker."""
+
+
+def is_remote(path):
+    """Paths of mmengine's other file backends ('s3://...') aren't checked."""
+    return '://' in str(path)
+
+
+def check_folder(path, field, layout):
+    """Raise DataError unless ``path`` is a folder with something in it."""
+    if not os.path.isdir(path):
+        raise DataError(f'{field}: {path!r} is not a folder; expected {layout}')
+    if not os.listdir(path):
+        raise DataError(f'{field}: {path!r} is empty; expected {layout}')
+
+
+def check_file(path, field):
+    """Raise DataError unless ``path`` is a file that isn't empty."""
+    if not os.path.isfile(path):
+        raise DataError(f'{field}: {path!r} is not a file')
+    if os.path.getsize(path) == 0:
+        raise DataError(f'{field}: {path!r} is empty (0 bytes)')
+
+
+def load_coco(path, field):
+    """Read an annotation file in COCO's format and check its structure.
+
+    Returns:
+        dict: the file's content.
+
+    Raises:
+        DataError: no such file, empty, not JSON, not an object, without one of
+            images, annotations and categories or with nothing in it, or an
+            entry that lacks what mmdet reads.
+    """
+    check_file(path, field)
+    try:
+        with open(path, encoding='utf-8') as file:
+            content = json.load(file)
+    except ValueError as error:
+        raise DataError(f'{field}: {path!r} is not JSON: {error}') from error
+    if not isinstance(content, dict):
+        raise DataError(f'{field}: {path!r} holds a {type(content).__name__}; a COCO file is an object with images, '
+                        'annotations and categories')
+    for key, needed in (('images', _IMAGE_KEYS), ('annotations', _ANNOTATION_KEYS), ('categories', ('id', 'name'))):
+        if key not in content:
+            raise DataError(f'{field}: {path!r} has no {key!r}; it has {sorted(content)}')
+        entries = content[key]
+        if not isinstance(entries, list) or not entries:
+            raise DataError(f'{field}: {path!r}: {key!r} must be a list with one entry or more, got '
+                            f'{"an empty list" if entries == [] else type(entries).__name__}')
+        for i, entry in enumerate(entries):
+            missing = needed if not isinstance(entry, dict) else [name for name in needed if name not in entry]
+            if missing:
+                raise DataError(f'{field}: {path!r}: {key}[{i}] lacks {list(missing)}')
+    for i, annotation in enumerate(content['annotations']):
+        box = annotation['bbox']
+        if not (isinstance(box, list) and len(box) == 4 and all(isinstance(x, numbers.Real) for x in box)):
+            raise DataError(f'{field}: {path!r}: annotations[{i}].bbox is {box!r}; must be [x, y, width, height]')
+    return content
+
+
+def check_coco_classes(content, path, classes, field):
+    """Raise DataError unless every name of ``classes`` is a category, in the file's order.
+
+    CocoDataset drops names that the file lacks, and numbers labels in the
+    file's order whatever the order of ``classes`` is. ``field`` is the place
+    of ``classes`` in the config.
+    """
+    names = [category['name'] for category in content['categories']]
+    missing = [name for name in classes if name not in names]
+    if missing:
+        raise DataError(f'{field}: {_some(missing)} of {len(classes)} class names are not in {path!r}, whose '
+                        f'categories are {_some(names)}; set {field} to the categories to detect')
+    in_file = [name for name in names if name in set(classes)]
+    if list(classes) != in_file:
+        raise DataError(f'{field}: {_some(classes)} is in another order than in {path!r}, or has a name twice; mmdet '
+                        f'numbers the labels as the file does: {_some(in_file)}')
+
+
+def check_coco_images(content, path, folder, field):
+    """Raise DataError unless the first image of a COCO file lies in ``folder``."""
+    image = os.path.join(folder, content['images'][0]['file_name'])
+    if not os.path.isfile(image):
+        raise DataError(f'{field}: {image!r}, the first image of {path!r}, does not exist; expected {COCO_LAYOUT}')
+
+
+def check_class_folders(path, classes, extensions, field):
+    """Raise DataError unless ``path`` has one folder a class, each with an image.
+
+    Labels are numbered by the sorted folder names: a folder too few would
+    shift them. ``classes`` may be None: then every folder is a class.
+    """
+    check_folder(path, field, FOLDER_LAYOUT)
+    folders = sorted(entry.name for entry in os.scandir(path) if entry.is_dir())
+    if not folders:
+        raise DataError(f'{field}: {path!r} has no folders; expected one a class: {FOLDER_LAYOUT}')
+    if classes is not None and len(classes) != len(folders):
+        raise DataError(f'{field}: {path!r} has {len(folders)} class folders ({_some(folders)}), but the dataset has '
+                        f'{len(classes)} classes ({_some(classes)}); set metainfo=dict(classes=...) to one name a '
+                        "folder, or use type='CustomDataset', which takes the folders as classes")
+    extensions = tuple(extension.lower() for extension in extensions)
+    for folder in folders:
+        files = (name for _, _, names in os.walk(os.path.join(path, folder)) for name in names)
+        if not any(name.lower().endswith(extensions) for name in files):
+            raise DataError(f'{field}: {os.path.join(path, folder)!r} has no image ({", ".join(sorted(extensions))})')
+
+
+def _some(names, most=8):
+    names = list(names)
+    return f'{names[:most]}' if len(names) <= most else f'{names[:most]} and {len(names) - most} more'

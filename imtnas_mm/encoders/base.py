@@ -1,0 +1,39 @@
+"""What encoder weights are to the algorithms."""
+from abc import ABCMeta, abstractmethod
+
+from torch import nn
+
+
+class EncoderWeights(nn.Module, metaclass=ABCMeta):
+    """Where the encoder weights W_k^(m) of every stage come from.
+
+    Args:
+        layout (ParameterLayout): of one encoder; D = ``layout.size``.
+        num_tasks (int): K.
+        num_rounds (int): M.
+        num_importance (int): n_A, the length of the importance vector.
+        seed (int): of the initial values, apart from the global random state.
+    """
+
+    def __init__(self, layout, num_tasks, num_rounds, num_importance, seed=0):
+        super().__init__()
+        self.layout = layout
+        self.num_tasks = num_tasks
+        self.num_rounds = num_rounds
+        self.num_importance = num_importance
+        self.seed = seed
+
+    def check_stage(self, task, round):
+        if not (0 <= task < self.num_tasks and 0 <= round < self.num_rounds):
+            raise IndexError(f'stage (task {task}, round {round}) of {self.num_tasks} tasks and '
+                             f'{self.num_rounds} rounds (both count from 0)')
+
+    @abstractmethod
+    def generate(self, task, round, importance):
+        """W_k^(m) as a vector [D], a differentiable function of the stored weights (and of A where it depends on A).
+
+        Args:
+            task (int): k, from 0.
+            round (int): m, from 0.
+            importance (Tensor): [n_A], the flat importance weights.
+        """

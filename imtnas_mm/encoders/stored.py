@@ -1,0 +1,25 @@
+"""Encoder weights kept one by one (the paper's "NHN", Table 5)."""
+import torch
+from torch import nn
+
+from ..registry import MODELS
+from .base import EncoderWeights
+
+
+@MODELS.register_module()
+class StoredWeights(EncoderWeights):
+    """Every W_k^(m) is a parameter of its own, [M, K] vectors of [D].
+
+    All start from the same values, so that stages differ by what they learned.
+    """
+
+    def __init__(self, layout, num_tasks, num_rounds, num_importance, seed=0):
+        super().__init__(layout, num_tasks, num_rounds, num_importance, seed)
+        generator = torch.Generator().manual_seed(seed)
+        start = layout.offset + layout.scale * torch.randn(layout.size, generator=generator)
+        self.weights = nn.ParameterList(
+            nn.Parameter(start.clone()) for _ in range(num_rounds) for _ in range(num_tasks))
+
+    def generate(self, task, round, importance):
+        self.check_stage(task, round)
+        return self.weights[round * self.num_tasks + task]

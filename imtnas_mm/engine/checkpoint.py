@@ -1,0 +1,29 @@
+"""Checks of a checkpoint against the network it is loaded into."""
+
+
+class CheckpointError(ValueError):
+    """A checkpoint that is not what it is loaded as; the message names the file and the entries."""
+
+
+def check_state_dict(path, saved, expected, what='the model'):
+    """Raises :class:`CheckpointError` unless ``saved`` has the entries of ``expected``, shaped alike.
+
+    Args:
+        path (str): of the checkpoint, for the message.
+        saved, expected (dict[str, Tensor]): state dicts.
+        what (str): what it is loaded into, for the message.
+    """
+    missing = [key for key in expected if key not in saved]
+    unknown = [key for key in saved if key not in expected]
+    differing = [key for key in expected if key in saved and saved[key].shape != expected[key].shape]
+    problems = []
+    for keys, text in ((missing, 'lacks {}'), (unknown, 'has {}, unknown to it')):
+        if keys:
+            problems.append(text.format(f'{keys[0]!r}' + (f' and {len(keys) - 1} more' if len(keys) > 1 else '')))
+    if differing:
+        key = differing[0]
+        problems.append(f'{key!r} is {tuple(saved[key].shape)} there and {tuple(expected[key].shape)} here' +
+                        (f', and {len(differing) - 1} more differ' if len(differing) > 1 else ''))
+    if problems:
+        raise CheckpointError(f'{path}: not a checkpoint of {what}: it {"; it ".join(problems)}. '
+                              'Was it made with another config?')

@@ -1,0 +1,87 @@
+"""From command line to runner, for the tools that train and test."""
+import datetime
+import os
+import os.path as osp
+
+import torch
+from mmengine.config import Config, DictAction
+from mmengine.registry import RUNNERS
+from mmengine.runner import Runner
+
+from .runner import SearchRunner
+
+
+def add_common_arguments(parser):
+    """The flags that mmdet's train and test tools share."""
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        help='override some settings of the config, as in key=value or key="[a,b]"; nested keys by dots')
+    parser.add_argument(
+        '--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none', help='job launcher')
+    # torch.distributed.launch passes --local-rank
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
+
+
+def is_search(cfg):
+    return str(cfg.get('runner_type')).rpartition('.')[2] == SearchRunner.__name__
+
+
+def load_config(args):
+    """The config with the command line's changes, in mmdet's order of priority."""
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    if not osp.isfile(args.config):
+        raise SystemExit(f'config: {args.config} is not a file')
+    cfg = Config.fromfile(args.config)
+    cfg.launcher = args.launcher
+    if args.cfg_options is not None:
+        cfg.merge_from_dict(args.cfg_options)
+    if args.work_dir is not None:
+        cfg.work_dir = args.work_dir
+    elif cfg.get('work_dir') is None:
+        cfg.work_dir = osp.join('./work_dirs', osp.splitext(osp.basename(args.config))[0])
+    if getattr(args, 'architecture', None):
+        if is_search(cfg) or 'architecture' not in cfg.model.get('backbone', {}):
+            raise SystemExit(f'--architecture {args.architecture}: {args.config} has no model.backbone.architecture '
+                             'to set; it is for the configs in configs/retrain/')
+        cfg.model.backbone.architecture = args.architecture
+    if getattr(args, 'amp', False):
+        if is_search(cfg):
+            cfg.model.amp = True
+        else:
+            cfg.optim_wrapper.type = 'AmpOptimWrapper'
+            cfg.optim_wrapper.loss_scale = 'dynamic'
+    if getattr(args, 'auto_scale_lr', False):
+        if is_search(cfg) or 'base_batch_size' not in cfg.get('auto_scale_lr', {}):
+            raise SystemExit(f'--auto-scale-lr: {args.config} has no auto_scale_lr.base_batch_size'
+                             f'{" (a search has several batch sizes and optimisers)" if is_search(cfg) else ""}')
+        cfg.auto_scale_lr.enable = True
+    resume = getattr(args, 'resume', None)
+    if resume == 'auto':
+        cfg.resume, cfg.load_from = True, None
+    elif resume is not None:
+        if not osp.exists(resume):
+            raise SystemExit(f'--resume {resume}: no such file')
+        cfg.resume, cfg.load_from = True, resume
+    return cfg
+
+
+def build_runner(cfg):
+    """The config's runner; on a machine without a GPU its processes talk over gloo."""
+    if cfg.launcher != 'none' and not torch.cuda.is_available():
+        _start_cpu_group(cfg)
+        if not is_search(cfg):
+            cfg.model_wrapper_cfg = dict(type='MMDistributedDataParallel', device_ids=None)
+    return RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+
+
+def _start_cpu_group(cfg):
+    """mmengine's Runner sets a CUDA device when it starts a group itself, so start it first."""
+    if torch.distributed.is_initialized():
+        return
+    if cfg.launcher != 'pytorch':
+        raise SystemExit(f'--launcher {cfg.launcher}: on a machine without a GPU only pytorch is supported')
+    timeout = cfg.get('env_cfg', {}).get('dist_cfg', {}).get('timeout', 1800)
+    torch.distributed.init_process_group('gloo', timeout=datetime.timedelta(seconds=timeout))
+

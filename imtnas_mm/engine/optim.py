@@ -1,0 +1,31 @@
+"""One optimiser wrapper for the encoder weights, one for the heads, one for A."""
+from mmengine.optim import OptimWrapperDict, build_optim_wrapper
+
+from ..registry import OPTIM_WRAPPER_CONSTRUCTORS
+
+PARTS = dict(encoder='encoder_weights', head='heads', architecture='architecture')
+
+
+@OPTIM_WRAPPER_CONSTRUCTORS.register_module()
+class SearchOptimWrapperConstructor:
+    """Builds ``OptimWrapperDict(encoder=..., head=..., architecture=...)``.
+
+    Each is an ordinary mmengine optimiser wrapper config, ``paramwise_cfg``
+    and ``clip_grad`` included, built on its part of the algorithm alone: A is
+    in no weight optimiser, and no weight in A's.
+    """
+
+    def __init__(self, optim_wrapper_cfg, paramwise_cfg=None):
+        if paramwise_cfg is not None:
+            raise ValueError('optim_wrapper.paramwise_cfg: give it to optim_wrapper.encoder, .head or .architecture')
+        if set(optim_wrapper_cfg) != set(PARTS):
+            raise ValueError(f'optim_wrapper has {sorted(optim_wrapper_cfg)}; a search takes {sorted(PARTS)}')
+        for name, cfg in optim_wrapper_cfg.items():
+            if cfg.get('accumulative_counts', 1) != 1 or cfg.get('type', 'OptimWrapper') != 'OptimWrapper':
+                raise ValueError(f'optim_wrapper.{name}={dict(cfg)}: a search steps once an iteration with a plain '
+                                 'OptimWrapper; mixed precision is model.amp=True (--amp)')
+        self.cfg = optim_wrapper_cfg
+
+    def __call__(self, model):
+        wrappers = {name: build_optim_wrapper(getattr(model, part), self.cfg[name]) for name, part in PARTS.items()}
+        return OptimWrapperDict(**wrappers)

@@ -1,0 +1,63 @@
+"""mmengine's Runner where a search needs another."""
+from mmengine.device import get_device
+from mmengine.runner import Runner
+from mmengine.runner.checkpoint import _load_checkpoint
+
+from ..registry import RUNNERS
+from .checkpoint import check_state_dict
+
+
+@RUNNERS.register_module()
+class SearchRunner(Runner):
+    """Runs a search: one model over the dataloaders and evaluators of several tasks.
+
+    - ``train_cfg.rounds`` and ``train_cfg.order`` go to the model, whose heads
+      and encoder weights they count.
+    - The model isn't wrapped in DistributedDataParallel: its weights are used
+      functionally, which DDP's hooks don't see, and it averages gradients over
+      ranks itself.
+    - A checkpoint must fit the model entry by entry.
+    """
+
+    def build_model(self, model):
+        if isinstance(model, dict):
+            train_cfg = self._train_loop if isinstance(self._train_loop, dict) else self.cfg.get('train_cfg')
+            for key in ('rounds', 'order'):
+                if key in model:
+                    raise ValueError(f'model.{key}={model[key]!r}: set train_cfg.{key} instead; the model takes it '
+                                     'from there')
+                if not train_cfg or key not in train_cfg:
+                    raise ValueError(f'train_cfg.{key} is missing; it says how the tasks are interleaved, as in '
+                                     "train_cfg=dict(type='InterleavedSearchLoop', rounds=3, order=('cls', 'det'))")
+            model = dict(model, rounds=train_cfg['rounds'], order=train_cfg['order'])
+            model.setdefault('seed', self.seed)
+        return super().build_model(model)
+
+    def wrap_model(self, model_wrapper_cfg, model):
+        if model_wrapper_cfg is not None:
+            raise ValueError(f'model_wrapper_cfg={model_wrapper_cfg!r}: a search is not wrapped')
+        return model.to(get_device())
+
+    def scale_lr(self, optim_wrapper, auto_scale_lr=None):
+        if auto_scale_lr and auto_scale_lr.get('enable'):
+            raise ValueError('auto_scale_lr.enable=True: a search has several batch sizes and optimisers; set '
+                             'optim_wrapper.encoder, .head and .architecture yourself')
+
+    def build_param_scheduler(self, scheduler):
+        if isinstance(scheduler, dict) and 'type' in scheduler or isinstance(scheduler, list) and scheduler:
+            raise ValueError('param_scheduler: a search has one list of schedulers an optimiser, as in param_scheduler='
+                             f'dict(encoder=[...], head=[...]), so that none changes A\'s rate unasked; got {scheduler!r}')
+        if isinstance(scheduler, dict):  # an optimiser without a schedule keeps its rate
+            scheduler = {name: scheduler.get(name, []) for name in self.optim_wrapper.keys()}
+        return super().build_param_scheduler(scheduler)
+
+    def load_checkpoint(self, filename, map_location='cpu', strict=True, revise_keys=None):
+        """As mmengine's, but an entry that is missing, unknown or shaped otherwise is an error."""
+        checkpoint = _load_checkpoint(filename, map_location=map_location)
+        self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
+        state = checkpoint.get('state_dict', checkpoint)
+        check_state_dict(filename, state, self.model.state_dict(), 'this search')
+        self.model.load_state_dict(state)
+        self._has_loaded = True
+        self.logger.info(f'Load checkpoint from {filename}')
+        return checkpoint

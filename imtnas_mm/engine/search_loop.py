@@ -1,0 +1,198 @@
+"""The train loop that alternates the stages and A's updates."""
+from dataclasses import dataclass, field
+
+from mmengine.runner import BaseLoop
+
+from ..registry import LOOPS
+from .task_data import TaskData
+
+
+@dataclass
+class IterationBatches:
+    """What one iteration sees: a batch a stage, and one of D^val a task."""
+    stages: list = field(default_factory=list)
+    val: dict = field(default_factory=dict)
+
+
+class _Feed:
+    """One endless loader, counted."""
+
+    def __init__(self, make, per_iteration):
+        self.make = make
+        self.per_iteration = per_iteration
+        self.iterator = None
+
+    def start(self, seed, iteration):
+        if self.per_iteration:
+            self.iterator = iter(self.make(seed, iteration * self.per_iteration))
+
+    def next(self):
+        return next(self.iterator)
+
+    def stop(self):
+        self.iterator = None
+
+
+class SearchData:
+    """The feeds of all tasks; to mmengine's hooks, a dataloader with ``len`` and ``dataset``."""
+
+    def __init__(self, stages, tasks, num_examples, length):
+        self.stages = stages
+        self.length = length
+        self.dataset = tuple(data.dataset for data in tasks.values())
+        self.num_examples = num_examples
+        own = {name: sum(stage.task == name for stage in stages) for name in tasks}
+        taken = {name: 0 for name in tasks}
+        for before, stage in zip(stages, stages[1:]):
+            taken[before.task] += 1
+            taken[stage.task] += 1
+        self.train = {name: _Feed(data.train_loader, own[name]) for name, data in tasks.items()}
+        self.val = {name: _Feed(data.val_loader, 1) for name, data in tasks.items()}
+        self.examples = {
+            name: _Feed(lambda seed, start, data=data: data.example_loader(seed, start, num_examples // 2),
+                        taken[name] if num_examples else 0)
+            for name, data in tasks.items()
+        }
+
+    def __len__(self):
+        return self.length
+
+    def feeds(self):
+        return [*self.train.values(), *self.val.values(), *self.examples.values()]
+
+    def start(self, seed, iteration):
+        for feed in self.feeds():
+            feed.start(seed, iteration)
+
+    def stop(self):
+        for feed in self.feeds():
+            feed.stop()
+
+    def next(self):
+        """The batches of the next iteration."""
+        batches = IterationBatches()
+        previous = None
+        for stage in self.stages:
+            batch = dict(train=self.train[stage.task].next())
+            if previous is not None and self.num_examples:
+                batch['examples'] = tuple(self.examples[s.task].next()['inputs'] for s in (previous, stage))
+            batches.stages.append(batch)
+            previous = stage
+        batches.val = {name: feed.next() for name, feed in self.val.items()}
+        return batches
+
+
+@LOOPS.register_module()
+class InterleavedSearchLoop(BaseLoop):
+    """M rounds over K tasks, then A, once an iteration (Algorithm 2; reading 7).
+
+    Args:
+        dataloader (dict): ``train_dataloader``, a dataloader config a task.
+        rounds (int): M.
+        order (tuple[str]): the tasks of a round, as in ``('cls', 'det')``.
+            :class:`SearchRunner` hands both to the model.
+        max_epochs (int): of ``epoch_length`` iterations each.
+        epoch_length (int, optional): by default the full batches of the first
+            task's D^tr, so that an epoch shows each of that task's stages its
+            training half once.
+        warmup_epochs (int): epochs with A frozen.
+        split (dict): ``ratio`` of D^tr and the ``seed`` of the halves.
+        val_begin, val_interval (int): in epochs, as in mmengine; the last epoch
+            is always validated.
+    """
+
+    def __init__(self,
+                 runner,
+                 dataloader,
+                 rounds,
+                 order,
+                 max_epochs,
+                 epoch_length=None,
+                 warmup_epochs=0,
+                 split=None,
+                 val_begin=1,
+                 val_interval=1):
+        split = dict(dict(ratio=.5, seed=0), **(split or {}))
+        model = runner.model
+        missing = [name for name in order if name not in dataloader]
+        if missing or set(dataloader) - set(order):
+            raise ValueError(f'train_dataloader has {sorted(dataloader)}; train_cfg.order={tuple(order)} needs a '
+                             'dataloader for each of its tasks and no other')
+        for name, value, least in (('max_epochs', max_epochs, 1), ('warmup_epochs', warmup_epochs, 0)):
+            if value < least:
+                raise ValueError(f'train_cfg.{name}={value} must be at least {least}')
+        self.tasks = {
+            name: TaskData(name, i, dataloader[name], model.tasks[name].scope, split['ratio'], split['seed'])
+            for i, name in enumerate(order)
+        }
+        length = self.tasks[order[0]].batches_per_epoch if epoch_length is None else epoch_length
+        if length < 1:
+            raise ValueError(f'train_cfg.epoch_length={length} must be at least 1')
+        transfer = getattr(model, 'transfer', None)
+        super().__init__(runner, SearchData(model.stages, self.tasks, transfer.num_examples if transfer else 0, length))
+        self._max_epochs = max_epochs
+        self._max_iters = max_epochs * length
+        self.warmup_epochs = warmup_epochs
+        self.val_begin = val_begin
+        self.val_interval = val_interval
+        self._epoch = self._iter = 0
+        self.stop_training = False
+
+    @property
+    def max_epochs(self):
+        return self._max_epochs
+
+    @property
+    def max_iters(self):
+        return self._max_iters
+
+    @property
+    def epoch(self):
+        return self._epoch
+
+    @property
+    def iter(self):
+        return self._iter
+
+    def run(self):
+        runner = self.runner
+        runner.model.seed = runner.seed
+        for name, data in self.tasks.items():
+            runner.logger.info(f'task {name}: {len(data.train_indices)} examples train its weights and head, '
+                               f'{len(data.val_indices)} the architecture')
+        runner.call_hook('before_train')
+        self.dataloader.start(runner.seed, self._iter)
+        try:
+            while self._epoch < self._max_epochs and not self.stop_training:
+                self.run_epoch()
+                if runner.val_loop is not None and self._epoch >= self.val_begin and (
+                        self._epoch % self.val_interval == 0 or self._epoch == self._max_epochs):
+                    runner.val_loop.run()
+        finally:
+            self.dataloader.stop()
+        runner.call_hook('after_train')
+        return runner.model
+
+    def run_epoch(self):
+        """The iterations left of the present epoch (all, unless resumed within it)."""
+        self.runner.call_hook('before_train_epoch')
+        self.runner.model.train()
+        for index in range(self._iter - self._epoch * len(self.dataloader), len(self.dataloader)):
+            self.run_iter(index, self.dataloader.next())
+        self.runner.call_hook('after_train_epoch')
+        self._epoch += 1
+
+    def run_iter(self, index, batches):
+        """One iteration: every stage in order, then A, then the optimisers of weights and heads."""
+        runner, model = self.runner, self.runner.model
+        runner.call_hook('before_train_iter', batch_idx=index, data_batch=batches)
+        model.start_iteration(self._iter)
+        figures = {}
+        for stage, batch in zip(model.stages, batches.stages):
+            figures.update(model.train_stage(stage, batch, runner.optim_wrapper))
+        if self._epoch >= self.warmup_epochs:
+            figures.update(model.update_architecture(batches.val, runner.optim_wrapper))
+        model.step_weights(runner.optim_wrapper)
+        figures.update(model.transfer_figures(), **model.architecture_figures())
+        runner.call_hook('after_train_iter', batch_idx=index, data_batch=batches, outputs=figures)
+        self._iter += 1

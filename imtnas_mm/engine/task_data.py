@@ -1,0 +1,73 @@
+"""The data of one task in a search: D_k^tr, D_k^val and the examples for transfer."""
+import copy
+
+from mmcv.transforms import Compose
+from mmengine.registry import TRANSFORMS
+
+from ..datasets import build_dataset, build_positioned_loader, split_indices
+from ..random_state import seed_of
+
+FOR_TRAIN, FOR_VAL, FOR_EXAMPLES = range(3)
+
+
+def example_pipeline(pipeline, field):
+    """The transforms that load an image and pack it, without any between: what an example of a transfer is before its
+    augmentations."""
+    kept = [dict(step) for step in pipeline if step['type'].rpartition('.')[2].startswith(('LoadImage', 'Pack'))]
+    if not kept or not kept[-1]['type'].rpartition('.')[2].startswith('Pack'):
+        raise ValueError(f'{field}.dataset.pipeline has no Pack... transform at its end')
+    return kept
+
+
+class TaskData:
+    """One task's training set in two seeded halves, and its endless loaders.
+
+    Args:
+        name (str): of the task.
+        index (int): its place in the order; sets its seeds apart.
+        dataloader (dict): mmengine dataloader config, ``train_dataloader.<name>``.
+        scope (str): where its names are looked up.
+        ratio (float): share of D^tr.
+        split_seed (int): of the halves.
+    """
+
+    def __init__(self, name, index, dataloader, scope, ratio, split_seed):
+        self.name = name
+        self.index = index
+        self.scope = scope
+        self.field = f'train_dataloader.{name}'
+        self.cfg = {key: value for key, value in dataloader.items() if key != 'dataset'}
+        self.dataset = build_dataset(dataloader['dataset'], scope, f'{self.field}.dataset')
+        self.train_indices, self.val_indices = split_indices(len(self.dataset), ratio, split_seed)
+        self.examples = copy.copy(self.dataset)  # same images, shared annotations, another pipeline
+        with TRANSFORMS.switch_scope_and_registry(scope) as registry:
+            self.examples.pipeline = Compose(
+                [registry.build(step) for step in example_pipeline(dataloader['dataset']['pipeline'], self.field)])
+
+    @property
+    def batches_per_epoch(self):
+        """Full batches of D^tr, over all ranks."""
+        from mmengine.dist import get_world_size
+        return max(len(self.train_indices) // (self.cfg['batch_size'] * get_world_size()), 1)
+
+    def _loader(self, dataset, indices, use, seed, start, **changes):
+        return build_positioned_loader(
+            dict(self.cfg, dataset=dataset, **changes),
+            indices,
+            seed_of(seed, self.index, use) % 2**32,
+            start,
+            field=self.field)
+
+    def train_loader(self, seed, start):
+        """Batches of D^tr from the ``start``-th on."""
+        return self._loader(self.dataset, self.train_indices, FOR_TRAIN, seed, start)
+
+    def val_loader(self, seed, start):
+        """Batches of D^val, through the training pipeline, as DARTS does."""
+        return self._loader(self.dataset, self.val_indices, FOR_VAL, seed, start)
+
+    def example_loader(self, seed, start, batch_size):
+        """Raw images of D^tr, for transfer."""
+        return self._loader(
+            self.examples, self.train_indices, FOR_EXAMPLES, seed, start, batch_size=batch_size,
+            collate_fn=dict(type='pseudo_collate'))

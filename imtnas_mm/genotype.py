@@ -1,0 +1,259 @@
+"""The architecture file: what a search found, as versioned JSON that is checked when it is read or written."""
+import json
+import math
+import os
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+FORMAT = 'imtnas_mm.architecture'
+VERSION = 1
+SHOWN_LENGTH = 80  # characters of a bad value in an error
+
+
+class GenotypeError(ValueError):
+    """``<file>: <field>: <bad value>; <what would be right>``."""
+
+
+@dataclass(frozen=True)
+class Genotype:
+    """An architecture of a search space.
+
+    Args:
+        space (str): a key of ``SPACES``, which says what the other fields hold.
+        architecture (dict): for the MBConv spaces ``{'layers': [choice, ...]}``.
+        importance (dict, optional): group of A -> nested lists, the softmaxed
+            alphas it was derived from.
+        source (dict, optional): strings and numbers that tell where it is from.
+    """
+    space: str
+    architecture: dict
+    importance: dict | None = None
+    source: dict | None = None
+
+    def to_dict(self):
+        """The content of the architecture file."""
+        fields = {name: value for name, value in asdict(self).items() if value is not None}
+        return dict(format=FORMAT, version=VERSION, **fields)
+
+    def summary(self):
+        """The architecture in one line, for logs."""
+        return SPACES[self.space].summary(self.architecture)
+
+
+class _Place:
+    """A field of a file, for the errors."""
+
+    def __init__(self, file, field=''):
+        self.file = file
+        self.field = field
+
+    def __getitem__(self, key):
+        if isinstance(key, int):
+            return _Place(self.file, f'{self.field}[{key}]')
+        return _Place(self.file, f'{self.field}.{key}' if self.field else key)
+
+    def fail(self, value, right):
+        shown = repr(value)
+        if len(shown) > SHOWN_LENGTH:
+            shown = shown[:SHOWN_LENGTH] + '...'
+        raise GenotypeError(': '.join(filter(None, (str(self.file), self.field, shown))) + f'; {right}')
+
+
+def _check_object(value, place, required, optional=()):
+    if not isinstance(value, dict):
+        place.fail(value, f'it must be an object with {", ".join(required)}')
+    for key in value:
+        if key not in required and key not in optional:
+            place[str(key)].fail(value[key], f'unknown field; known are {", ".join((*required, *optional))}')
+    for key in required:
+        if key not in value:
+            place[key].fail(None, 'this field is missing')
+
+
+def _check_source(source, place):
+    if not isinstance(source, dict):
+        place.fail(source, 'it must be an object of strings and numbers')
+    for key, value in source.items():
+        if not isinstance(value, str) and not _is_finite(value):
+            place[str(key)].fail(value, 'the source holds strings and finite numbers')
+
+
+def _is_finite(value):
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _check_probabilities(values, shape, place):
+    """Nested lists of that shape whose last axis sums to 1."""
+    if not isinstance(values, list) or len(values) != shape[0]:
+        place.fail(values, f'it must be a list of {shape[0]}')
+    if len(shape) > 1:
+        for i, row in enumerate(values):
+            _check_probabilities(row, shape[1:], place[i])
+        return
+    for i, value in enumerate(values):
+        if not _is_finite(value) or value < 0:
+            place[i].fail(value, 'a probability must be a finite number, at least 0')
+    if abs(sum(values) - 1) > 1e-3:  # rows saved in half precision still pass
+        place.fail(values, f'the probabilities must sum to 1, not {sum(values):.6g}')
+
+
+def _check_importance(importance, shapes, place):
+    _check_object(importance, place, tuple(shapes))
+    for name, shape in shapes.items():
+        _check_probabilities(importance[name], shape, place[name])
+
+
+def _check_mbconv(space, architecture, importance, root):
+    from .spaces.mbconv_layout import searched_layers  # not above: the spaces import this module
+    layers = searched_layers(space)
+    _check_object(architecture, root['architecture'], ('layers', ))
+    choices, place = architecture['layers'], root['architecture']['layers']
+    if not isinstance(choices, list) or len(choices) != len(layers):
+        got = f'{len(choices)} of them' if isinstance(choices, list) else type(choices).__name__
+        place.fail(choices, f'{space} takes a list of {len(layers)} choices, one a layer, not {got}')
+    for i, (choice, layer) in enumerate(zip(choices, layers, strict=True)):
+        if choice not in layer.choices:
+            place[i].fail(choice, f'{layer.name} of {space} takes one of {", ".join(layer.choices)}')
+    if importance is not None:
+        _check_importance(importance, {layer.name: (len(layer.choices), ) for layer in layers}, root['importance'])
+
+
+def _summarise_mbconv(architecture):
+    """``3x3e6 identity 5x5e3 ...``"""
+    return ' '.join(choice.removeprefix('mbconv_').replace('_', '') for choice in architecture['layers'])
+
+
+class _Space(NamedTuple):
+    check: Callable  # (space, architecture, importance, root) -> None; fails at a place below root
+    summary: Callable  # architecture -> str
+
+
+SPACES = {
+    'fairnas19': _Space(_check_mbconv, _summarise_mbconv),
+    'proxyless21': _Space(_check_mbconv, _summarise_mbconv),
+}
+
+
+def genotype_from_dict(data, file='architecture'):
+    """The :class:`Genotype` that the content of an architecture file stands for.
+
+    Args:
+        data (dict): as :meth:`Genotype.to_dict` gives it.
+        file (str): what the errors call it.
+
+    Raises:
+        GenotypeError: on anything that is not of the format.
+    """
+    root = _Place(file)
+    if not isinstance(data, dict):
+        root.fail(data, f'the top of an architecture file must be an object with "format": "{FORMAT}"')
+    if data.get('format') != FORMAT:
+        root['format'].fail(data.get('format'), f'an architecture file has "format": "{FORMAT}"')
+    version = data.get('version')
+    if isinstance(version, bool) or not isinstance(version, int) or version < 1:
+        root['version'].fail(version, f'it must be a whole number from 1 to {VERSION}')
+    if version > VERSION:
+        root['version'].fail(version, f'made by a newer imtnas_mm; this one reads up to {VERSION}')
+    _check_object(data, root, ('format', 'version', 'space', 'architecture'), ('importance', 'source'))
+    space = data['space']
+    if not isinstance(space, str) or space not in SPACES:
+        root['space'].fail(space, f'known spaces are {", ".join(SPACES)}')
+    source = data.get('source')
+    if source is not None:
+        _check_source(source, root['source'])
+    SPACES[space].check(space, data['architecture'], data.get('importance'), root)
+    return Genotype(space, data['architecture'], data.get('importance'), source)
+
+
+def load_genotype(path):
+    """Read and check an architecture file. Raises :class:`GenotypeError`."""
+    try:
+        text = Path(path).read_text(encoding='utf-8')
+    except (OSError, UnicodeDecodeError) as error:
+        raise GenotypeError(f'{path}: cannot be read as text: {error}') from error
+    try:
+        data = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise GenotypeError(f'{path}: line {error.lineno} column {error.colno}: {error.msg}; '
+                            'an architecture file is JSON') from error
+    return genotype_from_dict(data, path)
+
+
+def save_genotype(genotype, path):
+    """Check and write an architecture file; what stands at ``path`` is the old file or the whole new one."""
+    path = Path(path)
+    data = _plain(genotype.to_dict())
+    genotype_from_dict(data, path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f'.{path.name}.{os.getpid()}.part')
+    try:
+        part.write_text(_text(data) + '\n', encoding='utf-8')
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _text(value, pad='\n  '):
+    """Indented JSON in which a list of numbers, a layer's importance, is one line."""
+    if isinstance(value, dict) and value:
+        items, ends = [f'{json.dumps(key)}: {_text(item, pad + "  ")}' for key, item in value.items()], '{}'
+    elif isinstance(value, list) and not all(isinstance(item, int | float) for item in value):
+        items, ends = [_text(item, pad + '  ') for item in value], '[]'
+    else:
+        return json.dumps(value, allow_nan=False)
+    return ends[0] + ','.join(pad + item for item in items) + pad[:-2] + ends[1]
+
+
+# kernel/expansion of the 19 layers; Chu et al., 2019 (FairNAS). The last two bound the space.
+_FAIRNAS = {
+    'fairnas_a': '7/3 3/3  7/3 3/6 7/6 3/3  3/3 7/6 7/6 5/3  3/6 5/3 5/3 3/6  3/6 7/6 3/6 7/6  5/6',
+    'fairnas_b': '5/3 3/3  5/3 3/3 3/6 5/3  7/3 3/3 3/6 5/3  3/3 3/6 7/3 3/3  7/6 5/6 7/6 3/6  5/6',
+    'fairnas_c': '5/3 3/3  7/3 3/3 3/3 3/3  3/3 3/3 3/3 3/6  3/3 3/3 3/3 3/3  7/6 7/6 3/6 3/6  5/6',
+    'fairnas_smallest': ' '.join(['3/3'] * 19),
+    'fairnas_largest': ' '.join(['7/6'] * 19),
+}
+
+
+def published_names():
+    return list(_FAIRNAS)
+
+
+def published_genotype(name):
+    """An architecture by its name: those of the FairNAS paper, and the two ends of its space without identities."""
+    if name not in _FAIRNAS:
+        raise GenotypeError(f'{name!r} is not a published architecture; known are {", ".join(published_names())}')
+    pairs = (pair.split('/') for pair in _FAIRNAS[name].split())
+    return Genotype('fairnas19', dict(layers=[f'mbconv_{k}x{k}_e{e}' for k, e in pairs]), source=dict(name=name))
+
+
+def resolve_genotype(spec):
+    """What a config or a command line may give for an architecture -> :class:`Genotype`.
+
+    Args:
+        spec (Genotype | dict | str | Path): a genotype; the content of an
+            architecture file; the path of one; or a published name.
+
+    Raises:
+        GenotypeError: if it is none of them, or the file is not valid.
+    """
+    if isinstance(spec, Genotype):
+        return genotype_from_dict(_plain(spec.to_dict()), 'genotype')
+    if isinstance(spec, dict):
+        return genotype_from_dict(_plain(spec))
+    if isinstance(spec, str) and spec in _FAIRNAS:
+        return published_genotype(spec)
+    if isinstance(spec, str | Path) and Path(spec).is_file():
+        return load_genotype(spec)
+    raise GenotypeError(f'architecture: {spec!r}; it must be the path of an existing architecture file, its content '
+                        f'as a dict, or one of the names {", ".join(published_names())}')
+
+
+def _plain(value):
+    """Configs hold subclasses of dict, and tuples where JSON has lists."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value

@@ -1,0 +1,20 @@
+"""The derived network of any genotype."""
+from ..registry import MODELS
+from ..spaces.mbconv_layout import LAYOUTS
+
+# space name -> the derived network's type and the options it shares with its search space
+NETWORKS = {space: ('MBConvNet', ('width_mult', 'stem_stride', 'strides')) for space in LAYOUTS}
+
+
+def build_network(genotype, **options):
+    return MODELS.build(dict(type=f'imtnas_mm.{NETWORKS[genotype.space][0]}', architecture=genotype, **options))
+
+
+def shared_options(space, search_space):
+    """dict: what a search space's config says of the derived network too (its scale, not its choices).
+
+    Args:
+        space (str): of the genotype.
+        search_space (dict): the config of the search space.
+    """
+    return {name: search_space[name] for name in NETWORKS[space][1] if name in search_space}

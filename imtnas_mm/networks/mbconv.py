@@ -1,0 +1,157 @@
+"""The network of an MBConv architecture."""
+from mmcv.cnn import ConvModule
+from mmdet.models.layers import InvertedResidual
+from mmengine.model import BaseModule
+from mmengine.runner import CheckpointLoader
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from ..genotype import resolve_genotype
+from ..registry import MODELS
+from ..spaces.mbconv_layout import IDENTITY, LAYOUTS, get_layout, kernel_and_expansion, scaled_width, searched_layers
+
+RELU6 = dict(type='ReLU6')
+
+
+@MODELS.register_module()
+class MBConvNet(BaseModule):
+    """The backbone that an architecture of an MBConv space stands for.
+
+    A stage is a group of layers of one width, counted from 0. At the layout's
+    own strides the outputs of FairNAS-19 after stages 0, 1, 3 and 5 have
+    strides 4, 8, 16, 32 and 32, 40, 96, 320 channels.
+
+    Args:
+        architecture: what :func:`resolve_genotype` takes: the path of an
+            ``architecture.json``, its content, or a name such as ``fairnas_a``.
+        width_mult (float): multiplies every width (rounded to a multiple of 8).
+        stem_stride (int): 2, or 1 for small images.
+        strides (tuple[int], optional): of the stages, in place of the layout's.
+        out_indices (tuple[int]): stages whose output ``forward`` returns.
+        norm_cfg (dict): of every normalisation layer.
+        norm_eval (bool): keep batch normalisation in evaluation mode.
+        frozen_stages (int): -1 freezes nothing, 0 the stem and the separable
+            convolution, n also stages 0 to n - 1. What is frozen has no
+            gradient and stays in evaluation mode.
+        init_cfg (dict, optional): Kaiming for convolutions by default. With
+            ``dict(type='Pretrained', checkpoint=..., prefix='backbone.')`` the
+            weights of a classifier of the same architecture are loaded;
+            another architecture's are refused.
+
+    Raises:
+        GenotypeError: if the architecture is not valid.
+        ValueError: if another argument is not.
+    """
+
+    def __init__(self,
+                 architecture,
+                 width_mult=1.,
+                 stem_stride=2,
+                 strides=None,
+                 out_indices=(5, ),
+                 norm_cfg=dict(type='BN'),  # noqa: B006
+                 norm_eval=False,
+                 frozen_stages=-1,
+                 init_cfg=None):
+        if init_cfg is None:
+            init_cfg = [
+                dict(type='Kaiming', layer='Conv2d'),
+                dict(type='Constant', val=1, layer=['_BatchNorm', 'GroupNorm'])
+            ]
+        super().__init__(init_cfg)
+        self.genotype = resolve_genotype(architecture)
+        space = self.genotype.space
+        if space not in LAYOUTS:
+            raise ValueError(f'architecture: its space is {space!r}; MBConvNet builds those of {sorted(LAYOUTS)}')
+        table = get_layout(space)
+        stages = len(table.widths)
+        if not out_indices or any(i not in range(stages) for i in out_indices):
+            raise ValueError(f'out_indices={out_indices!r}: {space} has stages 0 to {stages - 1}')
+        if frozen_stages not in range(-1, stages + 1):
+            raise ValueError(f'frozen_stages={frozen_stages!r}: {space} takes -1 to {stages}')
+        if stem_stride not in (1, 2):
+            raise ValueError(f'stem_stride={stem_stride!r} must be 1 or 2')
+        self.out_indices = tuple(out_indices)
+        self.norm_eval = norm_eval
+        self.frozen_stages = frozen_stages
+        self.searched = searched_layers(space, width_mult, strides)
+        stem = scaled_width(table.stem_width, width_mult)
+        first = scaled_width(table.first_width, width_mult)
+        self.stem = ConvModule(3, stem, 3, stem_stride, 1, norm_cfg=norm_cfg, act_cfg=RELU6)
+        self.first = nn.Sequential(
+            ConvModule(stem, stem, 3, 1, 1, groups=stem, norm_cfg=norm_cfg, act_cfg=RELU6),
+            ConvModule(stem, first, 1, norm_cfg=norm_cfg, act_cfg=None))
+        self.layers = nn.ModuleDict({
+            layer.name: mbconv(layer, choice, norm_cfg)
+            for layer, choice in zip(self.searched, self.genotype.architecture['layers'], strict=True)
+        })
+        self._freeze()
+
+    @property
+    def out_channels(self):
+        """tuple[int]: the channels of the outputs."""
+        widths = {layer.stage: layer.out_channels for layer in self.searched}
+        return tuple(widths[i] for i in sorted(self.out_indices))
+
+    def forward(self, x):
+        """Images [N, 3, H, W] -> tuple of feature maps, one an output stage, in the order of depth."""
+        x = self.first(self.stem(x))
+        outputs = {}
+        for layer in self.searched:
+            x = self.layers[layer.name](x)
+            outputs[layer.stage] = x
+        return tuple(x for stage, x in outputs.items() if stage in self.out_indices)
+
+    def init_weights(self):
+        if isinstance(self.init_cfg, dict) and self.init_cfg.get('type') == 'Pretrained':
+            self._check_pretrained(self.init_cfg['checkpoint'], self.init_cfg.get('prefix'))
+        super().init_weights()
+
+    def _check_pretrained(self, checkpoint, prefix):
+        # mmengine loads what fits and only logs the rest, which would leave layers at random weights.
+        saved = CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu')
+        saved = saved.get('state_dict', saved)
+        prefix = f'{prefix.rstrip(".")}.' if prefix else ''
+        own = {prefix + name: tensor for name, tensor in self.state_dict().items()}
+        wrong = '; it must be of a network of this architecture and width'
+        for name, tensor in own.items():
+            if name not in saved:
+                raise ValueError(f'{checkpoint}: {name}: is missing{wrong}')
+            if saved[name].shape != tensor.shape:
+                raise ValueError(f'{checkpoint}: {name}: shape {tuple(saved[name].shape)}, here it is '
+                                 f'{tuple(tensor.shape)}{wrong}')
+        for name in saved:
+            if name.startswith(f'{prefix}layers.') and name not in own:
+                raise ValueError(f'{checkpoint}: {name}: this network has no such layer{wrong}')
+
+    def _freeze(self):
+        if self.frozen_stages < 0:
+            return
+        frozen = [self.layers[layer.name] for layer in self.searched if layer.stage < self.frozen_stages]
+        for module in (self.stem, self.first, *frozen):
+            module.eval()
+            module.requires_grad_(False)
+
+    def train(self, mode=True):
+        super().train(mode)
+        self._freeze()
+        if mode and self.norm_eval:
+            for module in self.modules():
+                if isinstance(module, _BatchNorm):
+                    module.eval()
+        return self
+
+
+def mbconv(layer, choice, norm_cfg):
+    """The module of one choice of a layer: the identity, or 1x1 expansion, depthwise kxk, 1x1 projection."""
+    if choice == IDENTITY:
+        return nn.Identity()
+    kernel, expansion = kernel_and_expansion(choice)
+    return InvertedResidual(
+        layer.in_channels,
+        layer.out_channels,
+        layer.in_channels * expansion,
+        kernel_size=kernel,
+        stride=layer.stride,
+        norm_cfg=norm_cfg,
+        act_cfg=RELU6)

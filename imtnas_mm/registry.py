@@ -1,0 +1,34 @@
+"""The package's registries: one scope, ``imtnas_mm``, child of mmengine's.
+
+A config of mmdet or mmpretrain names our parts with the scope in front,
+``type='imtnas_mm.MBConvNet'``. Every registry of mmengine has a child here, so
+that under ``default_scope = 'imtnas_mm'`` its own parts need no prefix.
+"""
+import mmengine.registry as mmengine_registry
+from mmengine.registry import Registry
+
+SCOPE = 'imtnas_mm'
+
+
+def _child(parent, *locations):
+    return Registry(parent.name, parent=parent, scope=SCOPE, locations=[f'{SCOPE}.{place}' for place in locations])
+
+
+MODELS = _child(mmengine_registry.MODELS, 'spaces', 'networks', 'encoders', 'transfer', 'tasks', 'algorithms')
+DATASETS = _child(mmengine_registry.DATASETS, 'datasets')
+DATA_SAMPLERS = _child(mmengine_registry.DATA_SAMPLERS, 'datasets')
+TRANSFORMS = _child(mmengine_registry.TRANSFORMS, 'datasets')
+HOOKS = _child(mmengine_registry.HOOKS, 'engine')
+LOOPS = _child(mmengine_registry.LOOPS, 'engine')
+RUNNERS = _child(mmengine_registry.RUNNERS, 'engine')
+OPTIM_WRAPPER_CONSTRUCTORS = _child(mmengine_registry.OPTIM_WRAPPER_CONSTRUCTORS, 'engine')
+# these register nothing of ours
+OPTIMIZERS = _child(mmengine_registry.OPTIMIZERS)
+OPTIM_WRAPPERS = _child(mmengine_registry.OPTIM_WRAPPERS)
+PARAM_SCHEDULERS = _child(mmengine_registry.PARAM_SCHEDULERS)
+METRICS = _child(mmengine_registry.METRICS)
+EVALUATOR = _child(mmengine_registry.EVALUATOR)
+VISUALIZERS = _child(mmengine_registry.VISUALIZERS)
+VISBACKENDS = _child(mmengine_registry.VISBACKENDS)
+LOG_PROCESSORS = _child(mmengine_registry.LOG_PROCESSORS)
+FUNCTIONS = _child(mmengine_registry.FUNCTIONS)

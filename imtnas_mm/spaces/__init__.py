@@ -1,0 +1,4 @@
+from .base import SearchSpace
+from .mbconv import MBConvSupernet
+
+__all__ = ['SearchSpace', 'MBConvSupernet']

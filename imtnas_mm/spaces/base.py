@@ -1,0 +1,68 @@
+"""What every search space is to the algorithms."""
+from abc import abstractmethod
+
+import torch
+from mmengine.model import BaseModule
+from torch import nn
+
+
+class Gates(nn.Module):
+    """The numbers a supernet mixes its operations with, as buffers.
+
+    They are buffers so that ``torch.func.functional_call`` can put tensors
+    that depend on A in their place; they are not saved, since A is.
+    """
+
+    def __init__(self, shapes):
+        super().__init__()
+        for name, shape in shapes.items():
+            self.register_buffer(name, torch.full(shape, 1 / shape[-1]), persistent=False)
+
+    def __getitem__(self, name):
+        return getattr(self, name)
+
+
+class SearchSpace(BaseModule):
+    """A supernet that can be a backbone of any mmdet or mmpretrain model.
+
+    Its parameters are the encoder weights W. A comes in from outside: an
+    algorithm computes :meth:`gate_tensors` once a step and passes them with the
+    weights to ``functional_call``. On its own the supernet mixes uniformly.
+
+    Subclasses call :meth:`register_gates` and implement ``alpha_shapes``,
+    ``forward`` and ``derive``; a space that samples overrides ``draw`` too.
+    """
+
+    def register_gates(self):
+        self.gates = Gates(self.alpha_shapes())
+
+    @abstractmethod
+    def alpha_shapes(self):
+        """dict[str, tuple[int]]: the groups of A, in order; the last axis runs over candidates."""
+
+    def importance(self, alphas):
+        """Softmaxed alphas, dict[str, Tensor] (reading 4: what the hypernetwork is told of A)."""
+        return {name: alpha.softmax(-1) for name, alpha in alphas.items()}
+
+    def draw(self, alphas, generator):
+        """The random part of the gates, drawn once an iteration: dict[str, Tensor], empty where nothing is sampled."""
+        return {}
+
+    def gate_tensors(self, alphas, draw):
+        """The gates as a differentiable function of A at a fixed draw: dict of buffer name -> Tensor."""
+        return {f'gates.{name}': weights for name, weights in self.importance(alphas).items()}
+
+    def evaluation_gates(self, alphas):
+        """The gates a search network is judged with; dict of buffer name -> Tensor."""
+        return self.gate_tensors(alphas, {})
+
+    def after_architecture_step(self, before, alphas, draw):
+        """Called with A before its step and the parameters after it; may correct them in place."""
+
+    @abstractmethod
+    def derive(self, alphas):
+        """The :class:`Genotype` that the alphas stand for."""
+
+    @abstractmethod
+    def forward(self, x):
+        """Images [N, 3, H, W] -> tuple of feature maps."""

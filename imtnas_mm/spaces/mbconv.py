@@ -1,0 +1,174 @@
+"""The MBConv search spaces: FairNAS-19 and ProxylessNAS-21."""
+import torch
+from mmcv.cnn import ConvModule
+from mmdet.models.layers import InvertedResidual
+from torch import nn
+
+from ..genotype import Genotype
+from ..registry import MODELS
+from .base import SearchSpace
+from .mbconv_layout import (IDENTITY, get_layout, kernel_and_expansion, scaled_width, searched_layers)
+
+ESTIMATORS = ('softmax', 'two_path', 'gumbel')
+
+
+class MixedLayer(nn.Module):
+    """A searched layer: ``sum_o gate_o * o(x)`` over its choices.
+
+    Choices whose gate is exactly zero are left out where ``sampled``.
+    """
+
+    def __init__(self, layer, norm_cfg, sampled):
+        super().__init__()
+        self.sampled = sampled
+        self.choices = nn.ModuleDict()
+        for choice in layer.choices:
+            if choice == IDENTITY:
+                self.choices[choice] = nn.Identity()
+                continue
+            kernel, expansion = kernel_and_expansion(choice)
+            self.choices[choice] = InvertedResidual(
+                layer.in_channels,
+                layer.out_channels,
+                layer.in_channels * expansion,
+                kernel_size=kernel,
+                stride=layer.stride,
+                norm_cfg=norm_cfg,
+                act_cfg=dict(type='ReLU6'))
+
+    def forward(self, x, gate):
+        choices = list(self.choices.values())
+        chosen = gate.detach().nonzero().flatten().tolist() if self.sampled else range(len(choices))
+        return sum(gate[i] * choices[i](x) for i in chosen)
+
+
+@MODELS.register_module()
+class MBConvSupernet(SearchSpace):
+    """The supernet of an MBConv space, a backbone with pyramid features.
+
+    Args:
+        layout (str): ``fairnas19`` (19 searched layers, the default, reading 9)
+            or ``proxyless21``.
+        width_mult (float): multiplies every width.
+        stem_stride (int): 2, or 1 for small images.
+        strides (tuple[int], optional): of the stages, in place of the layout's.
+        out_indices (tuple[int]): stages (groups of one width, from 0) whose
+            output ``forward`` returns. At the layout's own strides the outputs
+            of FairNAS-19 after stages 0, 1, 3 and 5 have strides 4, 8, 16, 32.
+        norm_cfg (dict): batch statistics without affine parameters by default
+            (reading 8); ``dict(type='GN', num_groups=8)`` for tiny batches.
+        estimator (str): how A weighs the paths.
+
+            - ``softmax``: all choices, weighted by the softmax of their alphas.
+            - ``two_path``: two choices a layer, drawn without replacement from
+              that softmax and weighted by the softmax over the two
+              (ProxylessNAS, Sec. 3.2.1); after A's step the two are shifted
+              together so that their log-sum-exp is what it was, and the others
+              stay, so that no unsampled choice gains or loses probability.
+            - ``gumbel``: one choice a layer, the largest of alpha plus Gumbel
+              noise, with the straight-through gradient of the softmax at
+              ``temperature``. Not differentiable in A in the strict sense.
+        temperature (float): of ``gumbel``.
+    """
+
+    def __init__(self,
+                 layout='fairnas19',
+                 width_mult=1.,
+                 stem_stride=2,
+                 strides=None,
+                 out_indices=(5, ),
+                 norm_cfg=dict(type='BN', affine=False, track_running_stats=False),  # noqa: B006
+                 estimator='softmax',
+                 temperature=1.,
+                 init_cfg=None):
+        super().__init__(init_cfg)
+        if estimator not in ESTIMATORS:
+            raise ValueError(f'estimator={estimator!r} is not one of {ESTIMATORS}')
+        if temperature <= 0:
+            raise ValueError(f'temperature={temperature} must be positive')
+        table = get_layout(layout)
+        bad = [i for i in out_indices if not 0 <= i < len(table.widths)]
+        if bad:
+            raise ValueError(f'out_indices={tuple(out_indices)}: {layout} has stages 0 to {len(table.widths) - 1}')
+        self.layout = layout
+        self.out_indices = tuple(out_indices)
+        self.estimator = estimator
+        self.temperature = temperature
+        self.searched = searched_layers(layout, width_mult, strides)
+        stem = scaled_width(table.stem_width, width_mult)
+        first = scaled_width(table.first_width, width_mult)
+        relu6 = dict(type='ReLU6')
+        self.stem = ConvModule(3, stem, 3, stem_stride, 1, norm_cfg=norm_cfg, act_cfg=relu6)
+        self.first = nn.Sequential(
+            ConvModule(stem, stem, 3, 1, 1, groups=stem, norm_cfg=norm_cfg, act_cfg=relu6),
+            ConvModule(stem, first, 1, norm_cfg=norm_cfg, act_cfg=None))
+        self.layers = nn.ModuleDict(
+            {layer.name: MixedLayer(layer, norm_cfg, estimator != 'softmax') for layer in self.searched})
+        self.register_gates()
+
+    def alpha_shapes(self):
+        return {layer.name: (len(layer.choices), ) for layer in self.searched}
+
+    def draw(self, alphas, generator):
+        """``two_path``: the two indices of each layer; ``gumbel``: standard Gumbel noise for each alpha."""
+        if self.estimator == 'two_path':
+            return {name: alpha.detach().cpu().softmax(-1).multinomial(2, generator=generator).to(alpha.device)
+                    for name, alpha in alphas.items()}
+        if self.estimator == 'gumbel':
+            # -log of a standard exponential variable is a standard Gumbel one
+            return {name: -torch.empty(alpha.shape).exponential_(generator=generator).log().to(alpha)
+                    for name, alpha in alphas.items()}
+        return {}
+
+    def gate_tensors(self, alphas, draw):
+        if self.estimator == 'two_path':
+            return {f'gates.{name}': torch.zeros_like(alpha).scatter(0, draw[name], alpha[draw[name]].softmax(0))
+                    for name, alpha in alphas.items()}
+        if self.estimator == 'gumbel':
+            return {f'gates.{name}': straight_through(((alpha + draw[name]) / self.temperature).softmax(0))
+                    for name, alpha in alphas.items()}
+        return super().gate_tensors(alphas, draw)
+
+    def evaluation_gates(self, alphas):
+        """The mixture, or where paths are sampled the likeliest path alone."""
+        if self.estimator == 'softmax':
+            return super().evaluation_gates(alphas)
+        return {f'gates.{name}': one_hot_of_largest(alpha).to(alpha) for name, alpha in alphas.items()}
+
+    @torch.no_grad()
+    def after_architecture_step(self, before, alphas, draw):
+        if self.estimator != 'two_path':
+            return
+        for name, alpha in alphas.items():
+            pair = draw[name]
+            stepped = alpha[pair]
+            stepped += before[name][pair].logsumexp(0) - stepped.logsumexp(0)
+            alpha.copy_(before[name].scatter(0, pair, stepped))
+
+    def derive(self, alphas):
+        """Each layer keeps its largest alpha (the paper's "largest variable values", Sec. 3.1.4)."""
+        choices = [layer.choices[alphas[layer.name].argmax().item()] for layer in self.searched]
+        importance = {name: weights.tolist() for name, weights in self.importance(alphas).items()}
+        return Genotype(space=self.layout, architecture=dict(layers=choices), importance=importance)
+
+    def forward(self, x):
+        x = self.first(self.stem(x))
+        outputs = []
+        for i, layer in enumerate(self.searched):
+            x = self.layers[layer.name](x, self.gates[layer.name])
+            last_of_stage = i + 1 == len(self.searched) or self.searched[i + 1].stage != layer.stage
+            if last_of_stage and layer.stage in self.out_indices:
+                outputs.append(x)
+        return tuple(outputs)
+
+
+def one_hot_of_largest(values):
+    """[n] -> [n] with 1 at the first of the largest."""
+    return torch.zeros_like(values).scatter(0, values.argmax(0, keepdim=True), 1)
+
+
+def straight_through(soft):
+    """Forward the one-hot of the largest, backward the gradient of ``soft``; zeros are exact."""
+    hard = one_hot_of_largest(soft.detach())
+    # where() instead of hard - soft.detach() + soft: the unchosen stay exactly 0 and the chosen exactly 1
+    return torch.where(hard.bool(), 1 + (soft - soft.detach()), soft * 0)

@@ -1,0 +1,5 @@
+from .base import Task
+from .classification import ClassificationTask
+from .detection import DetectionTask
+
+__all__ = ['Task', 'ClassificationTask', 'DetectionTask']

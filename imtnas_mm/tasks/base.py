@@ -1,0 +1,137 @@
+"""A model of mmdet or mmpretrain used as a function of given weights."""
+import copy
+
+import torch
+import torch.nn.functional as F
+from mmengine.registry import MODELS as ROOT_MODELS
+from torch import nn
+from torch.func import functional_call
+
+from ..encoders import ParameterLayout
+
+BACKBONE = 'backbone.'
+
+
+class Head(nn.Module):
+    """H: all of a model but its backbone and preprocessor."""
+
+    def __init__(self, model):
+        super().__init__()
+        for name, child in model.named_children():
+            if name not in ('backbone', 'data_preprocessor'):
+                self.add_module(name, copy.deepcopy(child))
+
+    def tensors(self):
+        """Parameters and buffers by the names that the model gives them."""
+        return {**dict(self.named_parameters()), **dict(self.named_buffers())}
+
+
+class Task(nn.Module):
+    """One task k: encoder, head, loss and metrics of a model that holds no weights itself.
+
+    The model's backbone is the search space; all the rest (neck, heads) is the
+    paper's head H. The model is built once, for its code: its own parameters
+    are dropped, and every call is given the encoder weights, the gates and the
+    head to compute with.
+
+    Args:
+        model (dict): config of a detector or classifier without its backbone.
+        search_space (dict): config of the space, which becomes the backbone.
+        backbone (dict, optional): options of the space that this task sets for
+            itself, ``out_indices`` above all. They may not change weights.
+
+    Subclasses set ``scope``, where the names in ``model`` are looked up.
+    """
+    scope = None
+
+    def __init__(self, model, search_space, backbone=None):
+        super().__init__()
+        if 'backbone' in model:
+            raise ValueError(f"{type(self).__name__}: model.backbone={model['backbone']} is given, but a task's "
+                             'backbone is the search space; options of it go to the task\'s own `backbone` field')
+        space = dict(search_space, **(backbone or {}))
+        space['type'] = space['type'] if '.' in space['type'] else f'imtnas_mm.{space["type"]}'
+        built = ROOT_MODELS.build(dict(model, backbone=space, _scope_=model.get('_scope_', self.scope)))
+        built.init_weights()
+        self.layout = ParameterLayout.of(built.backbone)
+        self.data_preprocessor = built.data_preprocessor
+        head = Head(built)
+        del built.data_preprocessor
+        built.to('meta')
+        built.data_preprocessor = self.data_preprocessor
+        # outside the module tree: they give code and initial values, but nothing to train, save or move
+        object.__setattr__(self, 'template', built)
+        object.__setattr__(self, 'initial_head', head)
+
+    def build_head(self):
+        """A head H as initialised by its own library, a module whose parameters and buffers carry the model's names."""
+        return copy.deepcopy(self.initial_head)
+
+    @property
+    def space(self):
+        return self.template.backbone
+
+    def train(self, mode=True):
+        super().train(mode)
+        self.template.train(mode)
+        return self
+
+    def preprocess(self, data, training):
+        return self.data_preprocessor(data, training)
+
+    def _tensors(self, encoder, gates, head):
+        inside = {**self.layout.named(encoder), **gates}
+        return {**{BACKBONE + name: tensor for name, tensor in inside.items()}, **head}
+
+    def loss(self, encoder, gates, head, data):
+        """The task's training loss L_k(A, W, H, D).
+
+        Args:
+            encoder (Tensor): W, [D].
+            gates (dict[str, Tensor]): of the space, at A.
+            head (dict[str, Tensor]): parameters and buffers of H by name.
+                Buffers are changed in place where the head keeps statistics.
+            data (dict): a preprocessed batch.
+
+        Returns:
+            (Tensor, dict[str, Tensor]): the loss and its parts for the log.
+        """
+        losses = functional_call(self.template, self._tensors(encoder, gates, head), kwargs=dict(data, mode='loss'))
+        return self.template.parse_losses(losses)
+
+    @torch.no_grad()
+    def predict(self, encoder, gates, head, data):
+        """Data samples with predictions for a preprocessed batch."""
+        return functional_call(self.template, self._tensors(encoder, gates, head), kwargs=dict(data, mode='predict'))
+
+    def embed(self, encoder, gates, images):
+        """Globally pooled last feature map (DESIGN reading of "embedding").
+
+        Args:
+            encoder (Tensor): W, [D].
+            images (Tensor): [N, 3, H, W] in [0, 1] in the colour order of the model.
+
+        Returns:
+            Tensor: [N, F].
+        """
+        pre = self.data_preprocessor
+        images = images * 255
+        if pre._enable_normalize:
+            images = (images - pre.mean.to(images)) / pre.std.to(images)
+        tensors = {**self.layout.named(encoder), **gates}
+        return functional_call(self.space, tensors, (images, ))[-1].mean((2, 3))
+
+    def examples(self, inputs, image_size):
+        """Raw images of a loader, uint8 [3, H, W] each, as [N, 3, image_size, image_size] in [0, 1], colours in the
+        model's order."""
+        pre = self.data_preprocessor
+        swap = getattr(pre, 'to_rgb', False) or getattr(pre, '_channel_conversion', False)
+        resized = []
+        for image in inputs:
+            image = image.to(pre.device).float()[None] / 255
+            image = image.flip(1) if swap else image
+            resized.append(F.interpolate(image, (image_size, image_size), mode='bilinear', antialias=True))
+        return torch.cat(resized).clamp(0, 1)
+
+    def extra_repr(self):
+        return f'model={type(self.template).__name__}, D={self.layout.size}'

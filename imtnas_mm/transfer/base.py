@@ -1,0 +1,36 @@
+"""What a kind of knowledge transfer is to the algorithms."""
+from abc import ABCMeta, abstractmethod
+from dataclasses import dataclass
+from typing import Callable
+
+import torch
+from torch import nn
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """One encoder as a transfer sees it: its weight vector [D] and images [N, 3, H, W] -> embeddings [N, F]."""
+    weights: torch.Tensor
+    embed: Callable
+
+
+class KnowledgeTransfer(nn.Module, metaclass=ABCMeta):
+    """T(teacher, student), the loss that trains an encoder from the one before it in the chain.
+
+    ``num_examples`` images, half from the previous task and half from the
+    student's own, resized to ``image_size``, are what ``views`` starts from.
+    """
+    num_examples = 20
+    image_size = 32
+
+    @abstractmethod
+    def views(self, images):
+        """Examples [S, 3, H, W] RGB in [0, 1] -> the images both encoders see. Random: uses torch's global state."""
+
+    @abstractmethod
+    def teacher_side(self, teacher, views):
+        """What the teacher says of the views; computed once a stage."""
+
+    @abstractmethod
+    def student_side(self, student, views, teaching):
+        """(loss, dict of figures to log) of the student given the teacher's word."""

@@ -1,0 +1,92 @@
+"""Transfer by matching distributions (paper Eq. 3-4): the paper's method."""
+import torch
+from mmengine.logging import print_log
+
+from ..registry import MODELS
+from .augmentation import DEFAULT_AUGMENTATIONS, augmentation_sets, build_augmentations
+from .base import KnowledgeTransfer
+from .statistic import largest_statistic, two_sample_statistics
+
+
+def pairs_of(matrix):
+    """The entries above the diagonal, [S, S] -> [S (S - 1) / 2]: every pair of sets once."""
+    i, j = torch.triu_indices(*matrix.shape, offset=1, device=matrix.device)
+    return matrix[i, j]
+
+
+def hinge(teacher, student, threshold):
+    """Eq. 4, pair by pair: ``max(0, -(d_teacher - tau)(d_student - tau))``, all shaped alike."""
+    return (-(teacher - threshold) * (student - threshold)).relu()
+
+
+@MODELS.register_module()
+class MMDTransfer(KnowledgeTransfer):
+    """Student and teacher shall agree on which augmentation sets come from one distribution.
+
+    Args:
+        num_examples (int): examples a stage, half from each task (paper: 20).
+        num_augmentations (int): C, augmentations of each (paper: 20).
+        threshold (float): tau of Eq. 4 (paper: 5).
+        kernel_scale (float): of the RBF kernel (paper: .1).
+        statistic (str): ``scaled`` (default) is C times Eq. 3, the statistic of
+            Gretton et al.'s test; ``plain`` is Eq. 3, which an RBF kernel keeps
+            below 2 (reading 1).
+        image_size (int): the examples are resized to it before augmentation.
+        augmentations (list[dict]): kornia augmentations by class name.
+    """
+
+    def __init__(self,
+                 num_examples=20,
+                 num_augmentations=20,
+                 threshold=5.,
+                 kernel_scale=.1,
+                 statistic='scaled',
+                 image_size=224,
+                 augmentations=DEFAULT_AUGMENTATIONS):
+        super().__init__()
+        if num_examples < 2 or num_examples % 2:
+            raise ValueError(f'transfer.num_examples={num_examples} must be even and at least 2: half from each task')
+        if num_augmentations < 2:
+            raise ValueError(f'transfer.num_augmentations={num_augmentations} must be at least 2 (Eq. 3); '
+                             'transfer=None switches transfer off')
+        self.num_examples = num_examples
+        self.num_augmentations = num_augmentations
+        self.threshold = threshold
+        self.kernel_scale = kernel_scale
+        self.statistic = statistic
+        self.image_size = image_size
+        self.augmentations = build_augmentations(augmentations, image_size)
+        most = largest_statistic(num_augmentations, statistic)
+        if threshold >= most:
+            print_log(
+                f'transfer.threshold={threshold} can never be exceeded: the {statistic} statistic of sets of '
+                f'{num_augmentations} stays below {most:g}, so every pair counts as "same", the transfer loss is 0 '
+                'and no knowledge passes between tasks. Lower the threshold'
+                f'{", or use statistic=" + repr("scaled") if statistic == "plain" else ""}.',
+                logger='current',
+                level=30)  # logging.WARNING
+
+    def views(self, images):
+        return augmentation_sets(images, self.num_augmentations, self.augmentations)
+
+    def statistics(self, encoder, views):
+        """d of Eq. 3-4 for every pair of sets, [S (S - 1) / 2]."""
+        embeddings = encoder.embed(views)
+        sets = embeddings.view(-1, self.num_augmentations, embeddings.shape[-1])
+        return pairs_of(two_sample_statistics(sets, self.kernel_scale, self.statistic))
+
+    def teacher_side(self, teacher, views):
+        return self.statistics(teacher, views)
+
+    def student_side(self, student, views, teaching):
+        """Eq. 4, summed over pairs. Logged: the share of pairs the hinge is active for, and that the teacher tells
+        apart."""
+        losses = hinge(teaching, self.statistics(student, views), self.threshold)
+        figures = dict(
+            active=(losses.detach() > 0).float().mean(),
+            different=(teaching.detach() > self.threshold).float().mean())
+        return losses.sum(), figures
+
+    def extra_repr(self):
+        return (f'num_examples={self.num_examples}, num_augmentations={self.num_augmentations}, '
+                f'threshold={self.threshold}, kernel_scale={self.kernel_scale}, statistic={self.statistic!r}')

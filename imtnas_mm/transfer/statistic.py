@@ -1,0 +1,55 @@
+"""The two-sample statistic between sets of embeddings (paper Eq. 3 and Appendix D)."""
+import torch
+
+STATISTICS = ('scaled', 'plain')
+
+
+def check_statistic(statistic):
+    if statistic not in STATISTICS:
+        raise ValueError(f'statistic={statistic!r} is not one of {STATISTICS}')
+
+
+def largest_statistic(num_augmentations, statistic='scaled'):
+    """What no pair of sets can exceed: a kernel value lies in (0, 1], so Eq. 3 stays below 2."""
+    check_statistic(statistic)
+    return 2. * (num_augmentations if statistic == 'scaled' else 1)
+
+
+def squared_distances(points):
+    """[N, F] -> [N, N] of ||x_i - x_j||^2 from one Gram matrix; the diagonal is 0."""
+    points = points - points.mean(0)  # distances don't change, cancellation gets smaller
+    gram = points @ points.T
+    norms = gram.diagonal()
+    return (norms[:, None] + norms[None, :] - 2 * gram).clamp_min(0)
+
+
+def two_sample_statistics(embeddings, kernel_scale=.1, statistic='scaled'):
+    """The statistic of all pairs of sets at once.
+
+    Eq. 3 with the radial basis function kernel ``f(x, y) = exp(-kernel_scale
+    ||x - y||^2)``: the unbiased estimate of MMD^2 (Gretton et al., 2012,
+    Eq. 3), times C where ``statistic='scaled'``, which is the statistic of
+    their test (reading 1).
+
+    Args:
+        embeddings (Tensor): [S, C, F], S sets of C embeddings.
+        kernel_scale (float): the paper's .1.
+        statistic (str): ``scaled`` or ``plain`` (Eq. 3 to the letter).
+
+    Returns:
+        Tensor: [S, S], symmetric. Its diagonal compares a set with itself and
+        means nothing.
+
+    Raises:
+        ValueError: for sets of fewer than two embeddings.
+    """
+    check_statistic(statistic)
+    num_sets, size, _ = embeddings.shape
+    if size < 2:
+        raise ValueError(f'sets of {size}: Eq. 3 divides by C(C-1) and needs C >= 2')
+    kernel = (-kernel_scale * squared_distances(embeddings.flatten(0, 1))).exp()
+    own = kernel.diagonal().view(num_sets, size).sum(1)
+    sums = kernel.view(num_sets, size, num_sets, size).sum((1, 3))
+    within = (sums.diagonal() - own) / (size * (size - 1))
+    result = within[:, None] + within[None, :] - 2 / size**2 * sums
+    return size * result if statistic == 'scaled' else result

@@ -1,0 +1,227 @@
+import itertools
+import random
+
+import numpy as np
+import pytest
+import torch
+from mmengine.dataset import BaseDataset
+
+from imtnas_mm.datasets import DataError, PositionedDataset, PositionSampler, build_positioned_loader
+from imtnas_mm.datasets.positioned import seeded_random
+
+
+class Augment:
+    """Draws from each of the three generators."""
+
+    def __call__(self, data):
+        return dict(
+            index=data['sample_idx'],
+            drawn=(random.random(), np.random.rand(), torch.rand(()).item()),
+            threads=torch.get_num_threads())
+
+
+class Refuse:
+    """Returns None for some examples, as a crop without an object does."""
+
+    def __init__(self, refused):
+        self.refused = refused
+
+    def __call__(self, data):
+        return None if data['sample_idx'] in self.refused else data
+
+
+class Fail:
+
+    def __call__(self, data):
+        raise KeyError('gt_bboxes')
+
+
+class Images(BaseDataset):
+    METAINFO = dict(classes=('a', 'b'))
+
+    def load_data_list(self):
+        return [dict(img_path=f'photos/{i}.jpg') for i in range(20)]
+
+
+def make(*pipeline):
+    # serialising collects garbage, which takes a while each time
+    return Images(pipeline=list(pipeline) or [Augment()], serialize_data=False)
+
+
+INDICES = [1, 2, 3, 5, 8, 13, 19]
+
+
+def take(loader, num):
+    # torch closes the workers when the iterator dies
+    return [(batch['index'], batch['drawn']) for batch in itertools.islice(iter(loader), num)]
+
+
+def loader(start=0, num_workers=0, batch_size=3, **kwargs):
+    extra = dict(persistent_workers=True) if num_workers else {}
+    return build_positioned_loader(
+        dict(dataset=make(), batch_size=batch_size, num_workers=num_workers, collate_fn=dict(type=rows), **extra),
+        INDICES, seed=7, start_iteration=start, **kwargs)
+
+
+def rows(items):
+    return {key: [item[key] for item in items] for key in items[0]}
+
+
+def test_item_depends_on_seed_and_position_alone():
+    one, other = PositionedDataset(make(), INDICES, 7), PositionedDataset(make(), INDICES, 7)
+    forwards = [one[k] for k in range(30)]
+    backwards = [other[k] for k in reversed(range(30))][::-1]
+    assert forwards == backwards
+    assert forwards != [PositionedDataset(make(), INDICES, 8)[k] for k in range(30)]
+    far = 10**15  # positions never end
+    assert one[far] == other[far]
+
+
+def test_every_epoch_is_another_permutation_of_the_indices():
+    dataset = PositionedDataset(make(), INDICES, 7)
+    epochs = [[dataset.index(7 * e + k) for k in range(7)] for e in range(50)]
+    assert all(sorted(epoch) == INDICES for epoch in epochs)
+    assert len({tuple(epoch) for epoch in epochs}) == 50
+    # every example comes first about equally often: 50/7 = 7.1, standard deviation 2.5
+    firsts = np.bincount([epoch[0] for epoch in epochs], minlength=20)[INDICES]
+    assert firsts.min() >= 1 and firsts.max() <= 18
+
+
+def test_draws_look_independent():
+    """Neighbouring positions, seeds and the three generators don't share streams."""
+    drawn = np.array([PositionedDataset(make(), INDICES, seed)[k]['drawn'] for seed in range(20) for k in range(50)])
+    assert len(np.unique(drawn)) == drawn.size
+    assert np.abs(drawn.mean(0) - .5).max() < 5 * (1 / 12 / 1000)**.5
+    assert np.abs(np.corrcoef(drawn.T) - np.eye(3)).max() < 5 / 1000**.5
+    assert abs(np.corrcoef(drawn[:-1, 0], drawn[1:, 0])[0, 1]) < 5 / 1000**.5
+
+
+def test_random_states_are_restored():
+    dataset = PositionedDataset(make(), INDICES, 7)
+
+    def draw():
+        return random.random(), np.random.rand(), torch.rand(()).item()
+
+    random.seed(1), np.random.seed(1), torch.manual_seed(1)
+    expected = draw(), draw()
+    random.seed(1), np.random.seed(1), torch.manual_seed(1)
+    first = draw()
+    dataset[3]
+    with pytest.raises(DataError):
+        PositionedDataset(make(Fail()), INDICES, 7)[0]
+    with pytest.raises(ZeroDivisionError), seeded_random(1, 2):
+        1 / 0  # noqa: B018
+    take(loader(), 2)
+    assert (first, draw()) == expected
+
+
+def test_workers_do_not_change_the_data():
+    assert take(loader(), 8) == take(loader(num_workers=1), 8) == take(loader(num_workers=3), 8)
+
+
+def test_resumed_loader_gives_the_suffix():
+    whole = take(loader(), 12)
+    for start in (1, 5, 11):
+        assert take(loader(start), 12 - start) == whole[start:]
+    assert take(loader(5, num_workers=2), 7) == whole[5:]
+
+
+def test_ranks_together_read_what_one_rank_reads():
+    whole = take(loader(batch_size=6), 4)
+    ranks = [take(loader(rank=rank, world_size=2), 4) for rank in range(2)]
+    assert [(a[0] + b[0], a[1] + b[1]) for a, b in zip(*ranks, strict=True)] == whole
+
+
+def test_positions_of_a_rank():
+    def positions(*args):
+        return list(itertools.islice(PositionSampler(*args), 6))
+
+    assert positions(0, 2, 0, 1) == [0, 1, 2, 3, 4, 5]
+    assert positions(5, 2, 1, 3) == [32, 33, 38, 39, 44, 45]  # 5*2*3 + 1*2, then 6 further
+
+
+def test_workers_run_single_threaded():
+    batch = next(iter(loader(num_workers=1)))
+    assert batch['threads'] == [1, 1, 1]
+
+
+def test_opencv_threads_of_a_worker():
+    import cv2
+
+    from imtnas_mm.datasets.positioned import single_threaded_worker
+    before, torch_before = cv2.getNumThreads(), torch.get_num_threads()
+    try:
+        single_threaded_worker(0)
+        assert cv2.getNumThreads() == 1  # what OpenCV reports for 0, sequential
+        assert torch.get_num_threads() == 1
+    finally:
+        cv2.setNumThreads(before)
+        torch.set_num_threads(torch_before)
+
+
+def test_dataset_is_not_copied_and_keeps_its_metainfo():
+    dataset = make()
+    built = build_positioned_loader(dict(dataset=dataset, batch_size=2, num_workers=0), INDICES, 7)
+    assert built.dataset.dataset is dataset
+    assert built.dataset.metainfo['classes'] == ('a', 'b')
+    assert len(built.dataset) == 7
+
+
+def test_pseudo_collate_is_the_default():
+    batch = next(iter(build_positioned_loader(dict(dataset=make(), batch_size=4, num_workers=0), INDICES, 7)))
+    assert len(batch['drawn']) == 3 and len(batch['drawn'][0]) == 4
+
+
+def test_a_refused_example_is_replaced_within_the_part():
+    dataset = PositionedDataset(make(Refuse(set(INDICES) - {5, 8}), Augment()), INDICES, 7)
+    read = [dataset[k]['index'] for k in range(200)]
+    assert set(read) == {5, 8}  # never one of the 13 examples that are not of this part
+    again = PositionedDataset(make(Refuse(set(INDICES) - {5, 8}), Augment()), INDICES, 7)
+    assert [again[k]['index'] for k in range(200)] == read
+
+
+def test_errors_name_the_image():
+    with pytest.raises(DataError, match=r"photos/13.jpg \(example 13, position 0\).*KeyError: 'gt_bboxes'"):
+        PositionedDataset(make(Fail()), [13], 7)[0]
+    with pytest.raises(DataError, match='returned None 1001 times .* photos/13.jpg'):
+        PositionedDataset(make(Refuse({13})), [13], 7)[0]
+    # and out of a worker, too
+    failing = build_positioned_loader(dict(dataset=make(Fail()), batch_size=1, num_workers=1), [13], 7)
+    with pytest.raises(DataError, match='photos/13.jpg'):
+        next(iter(failing))
+
+
+@pytest.mark.parametrize('indices', [[], [20], [-1], [[1, 2]]])
+def test_bad_indices(indices):
+    with pytest.raises(ValueError, match='indices'):
+        PositionedDataset(make(), indices, 7)
+
+
+@pytest.mark.parametrize('change', [dict(start=-1), dict(batch_size_per_rank=0), dict(rank=2), dict(rank=-1)])
+def test_bad_sampler(change):
+    with pytest.raises(ValueError, match='start=|batch_size=|rank='):
+        PositionSampler(**{**dict(start=0, batch_size_per_rank=1, rank=0, world_size=2), **change})
+
+
+@pytest.mark.parametrize(('change', 'match'), [
+    (dict(dataset=dict(type='Images')), 'train_dataloader.cls.dataset: needs a built'),
+    (dict(batch_size=None), r'train_dataloader.cls.batch_size: missing'),
+    (dict(num_batch_per_epoch=3), 'num_batch_per_epoch=3'),
+    (dict(worker_init_fn=dict(type='f')), 'worker_init_fn'),
+])
+def test_bad_loader_config(change, match):
+    cfg = dict(dataset=make(), batch_size=2, num_workers=0)
+    cfg.update(change)
+    cfg = {key: value for key, value in cfg.items() if value is not None}
+    with pytest.raises(ValueError, match=match):
+        build_positioned_loader(cfg, INDICES, 7, field='train_dataloader.cls')
+
+
+def test_special_samplers_are_warned_about(recwarn):
+    cfg = dict(dataset=make(), batch_size=2, num_workers=0)
+    build_positioned_loader(dict(cfg, sampler=dict(type='DefaultSampler', shuffle=True)), INDICES, 7)
+    assert not [w for w in recwarn if 'is not used' in str(w.message)]
+    with pytest.warns(UserWarning, match="train_dataloader.sampler='ClassAwareSampler' is not used"):
+        build_positioned_loader(dict(cfg, sampler=dict(type='ClassAwareSampler')), INDICES, 7)
+    with pytest.warns(UserWarning, match="batch_sampler='AspectRatioBatchSampler' is not used"):
+        build_positioned_loader(dict(cfg, batch_sampler=dict(type='AspectRatioBatchSampler')), INDICES, 7)

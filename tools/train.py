@@ -1,0 +1,34 @@
+"""Search an architecture, or retrain a derived one: which, the config says."""
+import argparse
+
+from imtnas_mm.engine.launch import add_common_arguments, build_runner, load_config
+
+
+def parse_args(argv=None):
+    parser = argparse.ArgumentParser(description='Search an architecture or retrain a derived one')
+    parser.add_argument('config', help='config file of a search (configs/imtnas_*.py) or of a retraining '
+                        '(configs/retrain/)')
+    parser.add_argument('--work-dir', help='the dir to save logs, checkpoints and the architecture')
+    parser.add_argument(
+        '--resume',
+        nargs='?',
+        const='auto',
+        help='a checkpoint to resume from; without a path, the latest one in the work dir')
+    parser.add_argument('--amp', action='store_true', help='mixed precision: bfloat16 for the weight stages of a '
+                        "search, mmengine's AmpOptimWrapper for a retraining")
+    parser.add_argument('--auto-scale-lr', action='store_true', help='scale the learning rate of a retraining with '
+                        'its batch size')
+    parser.add_argument('--architecture', help='what to retrain: an architecture.json or a published name; sets '
+                        'model.backbone.architecture')
+    add_common_arguments(parser)
+    return parser.parse_args(argv)
+
+
+def main(argv=None):
+    args = parse_args(argv)
+    cfg = load_config(args)
+    build_runner(cfg).train()
+
+
+if __name__ == '__main__':
+    main()
