@@ -101,16 +101,23 @@ def test_python_versions(checkout, tmp_path, version, supported):
     """A stand-in Python that answers the version question for another version."""
     major, minor = version.split('.')
     write_program(tmp_path / 'python', f'''\
-        case "$2" in
-            *version_info*) exec {sys.executable} -c "import sys; sys.version_info = ({major}, {minor}); ${{2#import sys; }}";;
+        code=${{2#import sys; }}
+        case "$code" in
+            *version_info*) exec {sys.executable} -c "import sys; sys.version_info = ({major}, {minor}); $code";;
         esac''')
     done = call(checkout, 'choose_python; echo chosen $PY', PYTHON=tmp_path / 'python')
     if supported:
         assert done.stdout == f'chosen {tmp_path}/python\n'
     else:
         assert done.returncode == 1
-        assert f'Python 3.11 or 3.12 is needed; {tmp_path}/python is Python {version}.' in done.stderr
+        assert f'Python 3.11 or 3.12 is needed; {tmp_path}/python is {version}.' in done.stderr
         assert 'make setup PYTHON=/path/to/python3.12' in done.stderr
+
+
+def test_python_that_does_not_run(checkout):
+    done = setup(checkout, PYTHON='/nowhere/python')
+    assert done.returncode == 1
+    assert 'Python 3.11 or 3.12 is needed; /nowhere/python does not run.' in done.stderr
 
 
 def test_other_python_than_the_environments_is_refused(checkout, tmp_path):
@@ -118,7 +125,7 @@ def test_other_python_than_the_environments_is_refused(checkout, tmp_path):
     write_program(tmp_path / 'python', 'case "$2" in *print*) echo 3.12;; esac')
     done = setup(checkout, PYTHON=tmp_path / 'python')
     assert done.returncode == 1
-    assert 'is Python 3.12, but' in done.stderr and 'was made with Python 3.11' in done.stderr
+    assert 'is 3.12, but' in done.stderr and 'was made with Python 3.11' in done.stderr
     assert f"rm -rf '{checkout}/.venv'" in done.stderr
 
 
@@ -142,7 +149,7 @@ def get_compiling_cuda_version(): return 'not available'
     ([2, 1], False, ''),
 ])
 def test_check_ops(checkout, ops, gpu, message):
-    """A fake mmcv in an otherwise empty environment: without ops, with wrong ones, with CPU ones beside a GPU, right."""
+    """A fake mmcv in an empty environment: without ops, with wrong ones, with CPU ones beside a GPU, right."""
     subprocess.run([sys.executable, '-m', 'venv', '--without-pip', checkout / '.venv'], check=True)
     site, = (checkout / '.venv/lib').glob('python3.*/site-packages')
     (site / 'torch.py').write_text(TORCH.format(gpu=gpu))

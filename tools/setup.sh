@@ -80,7 +80,9 @@ progress() { # what the step whose log starts at line $1 is at: ninja's counter 
 
 runs_supported() { "$1" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))' 2>/dev/null; }
 
-version_of() { "$1" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null || echo 'none'; }
+version_of() { "$1" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null; }
+
+describe() { if version_of "$1" >/dev/null; then echo "is $(version_of "$1")"; else echo 'does not run'; fi; }
 
 choose_python() { # sets PY: .venv's own Python where there is one, else $PYTHON, else the first suitable one
     local candidate
@@ -89,7 +91,7 @@ choose_python() { # sets PY: .venv's own Python where there is one, else $PYTHON
         runs_supported "$PY" || fail "the Python of $VENV does not run or is not 3.11 or 3.12." \
             "Delete it and run again: rm -rf '$VENV'"
         if [ -n "${PYTHON:-}" ] && [ "$(version_of "$PYTHON")" != "$(version_of "$PY")" ]; then
-            fail "PYTHON=$PYTHON is Python $(version_of "$PYTHON"), but $VENV was made with Python $(version_of "$PY")." \
+            fail "PYTHON=$PYTHON $(describe "$PYTHON"), but $VENV was made with Python $(version_of "$PY")." \
                 "Delete it and run again: rm -rf '$VENV'"
         fi
         return
@@ -102,8 +104,7 @@ choose_python() { # sets PY: .venv's own Python where there is one, else $PYTHON
             return
         fi
     done
-    candidate=${PYTHON:-python3}
-    fail "Python 3.11 or 3.12 is needed; $candidate is Python $(version_of "$candidate")." \
+    fail "Python 3.11 or 3.12 is needed; ${PYTHON:-python3} $(describe "${PYTHON:-python3}")." \
         "Name one: make setup PYTHON=/path/to/python3.12"
 }
 

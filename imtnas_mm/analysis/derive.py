@@ -9,7 +9,7 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.runner.checkpoint import get_torch_safe_globals
 
-from ..engine.checkpoint import CheckpointError, check_state_dict
+from ..checkpoint import CheckpointError, check_state_dict
 from ..genotype import Genotype
 from ..networks.build import build_network, shared_options
 from ..registry import MODELS, SCOPE

@@ -9,6 +9,7 @@ from mmengine.hooks import Hook
 
 from ..analysis.draw import draw_genotype
 from ..genotype import save_genotype
+from ..networks.build import shared_options
 from ..registry import HOOKS
 
 
@@ -62,4 +63,5 @@ class ArchitectureHook(Hook):
         genotype = dataclasses.replace(genotype, source=source)
         stem = osp.join(runner.work_dir, 'architecture')
         save_genotype(genotype, f'{stem}.json')
-        draw_genotype(genotype, stem)
+        scale = shared_options(genotype.space, runner.cfg.model.search_space)
+        draw_genotype(genotype, stem, **scale)

@@ -4,7 +4,7 @@ from mmengine.runner import Runner
 from mmengine.runner.checkpoint import _load_checkpoint
 
 from ..registry import RUNNERS
-from .checkpoint import check_state_dict
+from ..checkpoint import check_state_dict
 
 
 @RUNNERS.register_module()

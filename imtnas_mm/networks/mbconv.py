@@ -1,6 +1,4 @@
 """The network of an MBConv architecture."""
-from mmcv.cnn import ConvModule
-from mmdet.models.layers import InvertedResidual
 from mmengine.model import BaseModule
 from mmengine.runner import CheckpointLoader
 from torch import nn
@@ -8,9 +6,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from ..genotype import resolve_genotype
 from ..registry import MODELS
-from ..spaces.mbconv_layout import IDENTITY, LAYOUTS, get_layout, kernel_and_expansion, scaled_width, searched_layers
-
-RELU6 = dict(type='ReLU6')
+from ..spaces.mbconv_blocks import mbconv, stem_and_first
+from ..spaces.mbconv_layout import LAYOUTS, get_layout, searched_layers
 
 
 @MODELS.register_module()
@@ -69,18 +66,11 @@ class MBConvNet(BaseModule):
             raise ValueError(f'out_indices={out_indices!r}: {space} has stages 0 to {stages - 1}')
         if frozen_stages not in range(-1, stages + 1):
             raise ValueError(f'frozen_stages={frozen_stages!r}: {space} takes -1 to {stages}')
-        if stem_stride not in (1, 2):
-            raise ValueError(f'stem_stride={stem_stride!r} must be 1 or 2')
         self.out_indices = tuple(out_indices)
         self.norm_eval = norm_eval
         self.frozen_stages = frozen_stages
         self.searched = searched_layers(space, width_mult, strides)
-        stem = scaled_width(table.stem_width, width_mult)
-        first = scaled_width(table.first_width, width_mult)
-        self.stem = ConvModule(3, stem, 3, stem_stride, 1, norm_cfg=norm_cfg, act_cfg=RELU6)
-        self.first = nn.Sequential(
-            ConvModule(stem, stem, 3, 1, 1, groups=stem, norm_cfg=norm_cfg, act_cfg=RELU6),
-            ConvModule(stem, first, 1, norm_cfg=norm_cfg, act_cfg=None))
+        self.stem, self.first = stem_and_first(table, width_mult, stem_stride, norm_cfg)
         self.layers = nn.ModuleDict({
             layer.name: mbconv(layer, choice, norm_cfg)
             for layer, choice in zip(self.searched, self.genotype.architecture['layers'], strict=True)
@@ -140,18 +130,3 @@ class MBConvNet(BaseModule):
                 if isinstance(module, _BatchNorm):
                     module.eval()
         return self
-
-
-def mbconv(layer, choice, norm_cfg):
-    """The module of one choice of a layer: the identity, or 1x1 expansion, depthwise kxk, 1x1 projection."""
-    if choice == IDENTITY:
-        return nn.Identity()
-    kernel, expansion = kernel_and_expansion(choice)
-    return InvertedResidual(
-        layer.in_channels,
-        layer.out_channels,
-        layer.in_channels * expansion,
-        kernel_size=kernel,
-        stride=layer.stride,
-        norm_cfg=norm_cfg,
-        act_cfg=RELU6)

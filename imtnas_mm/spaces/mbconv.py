@@ -1,13 +1,12 @@
 """The MBConv search spaces: FairNAS-19 and ProxylessNAS-21."""
 import torch
-from mmcv.cnn import ConvModule
-from mmdet.models.layers import InvertedResidual
 from torch import nn
 
 from ..genotype import Genotype
 from ..registry import MODELS
 from .base import SearchSpace
-from .mbconv_layout import (IDENTITY, get_layout, kernel_and_expansion, scaled_width, searched_layers)
+from .mbconv_blocks import mbconv, stem_and_first
+from .mbconv_layout import get_layout, searched_layers
 
 ESTIMATORS = ('softmax', 'two_path', 'gumbel')
 
@@ -21,20 +20,7 @@ class MixedLayer(nn.Module):
     def __init__(self, layer, norm_cfg, sampled):
         super().__init__()
         self.sampled = sampled
-        self.choices = nn.ModuleDict()
-        for choice in layer.choices:
-            if choice == IDENTITY:
-                self.choices[choice] = nn.Identity()
-                continue
-            kernel, expansion = kernel_and_expansion(choice)
-            self.choices[choice] = InvertedResidual(
-                layer.in_channels,
-                layer.out_channels,
-                layer.in_channels * expansion,
-                kernel_size=kernel,
-                stride=layer.stride,
-                norm_cfg=norm_cfg,
-                act_cfg=dict(type='ReLU6'))
+        self.choices = nn.ModuleDict({choice: mbconv(layer, choice, norm_cfg) for choice in layer.choices})
 
     def forward(self, x, gate):
         choices = list(self.choices.values())
@@ -95,13 +81,7 @@ class MBConvSupernet(SearchSpace):
         self.estimator = estimator
         self.temperature = temperature
         self.searched = searched_layers(layout, width_mult, strides)
-        stem = scaled_width(table.stem_width, width_mult)
-        first = scaled_width(table.first_width, width_mult)
-        relu6 = dict(type='ReLU6')
-        self.stem = ConvModule(3, stem, 3, stem_stride, 1, norm_cfg=norm_cfg, act_cfg=relu6)
-        self.first = nn.Sequential(
-            ConvModule(stem, stem, 3, 1, 1, groups=stem, norm_cfg=norm_cfg, act_cfg=relu6),
-            ConvModule(stem, first, 1, norm_cfg=norm_cfg, act_cfg=None))
+        self.stem, self.first = stem_and_first(table, width_mult, stem_stride, norm_cfg)
         self.layers = nn.ModuleDict(
             {layer.name: MixedLayer(layer, norm_cfg, estimator != 'softmax') for layer in self.searched})
         self.register_gates()

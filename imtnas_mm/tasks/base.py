@@ -52,10 +52,18 @@ class Task(nn.Module):
         space = dict(search_space, **(backbone or {}))
         space['type'] = space['type'] if '.' in space['type'] else f'imtnas_mm.{space["type"]}'
         built = ROOT_MODELS.build(dict(model, backbone=space, _scope_=model.get('_scope_', self.scope)))
-        built.init_weights()
         self.layout = ParameterLayout.of(built.backbone)
         self.data_preprocessor = built.data_preprocessor
+        backbone = built.backbone
+        built.backbone = nn.Identity()  # its weights come from outside: nothing to initialise
+        built.init_weights()
+        built.backbone = backbone
         head = Head(built)
+        outside = [name for name, _ in built.named_parameters() if not name.startswith(BACKBONE)]
+        unreached = [name for name in outside if name not in head.tensors()]
+        if unreached:
+            raise ValueError(f'{type(built).__name__} has parameters outside its child modules, which a task does not '
+                             f'reach: {unreached}')
         del built.data_preprocessor
         built.to('meta')
         built.data_preprocessor = self.data_preprocessor

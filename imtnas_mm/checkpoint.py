@@ -1,4 +1,6 @@
 """Checks of a checkpoint against the network it is loaded into."""
+from mmengine.model import is_model_wrapper
+from mmengine.runner.checkpoint import _load_checkpoint
 
 
 class CheckpointError(ValueError):
@@ -22,8 +24,15 @@ def check_state_dict(path, saved, expected, what='the model'):
             problems.append(text.format(f'{keys[0]!r}' + (f' and {len(keys) - 1} more' if len(keys) > 1 else '')))
     if differing:
         key = differing[0]
-        problems.append(f'{key!r} is {tuple(saved[key].shape)} there and {tuple(expected[key].shape)} here' +
+        problems.append(f'has {key!r} of shape {tuple(saved[key].shape)}, which is {tuple(expected[key].shape)} here' +
                         (f', and {len(differing) - 1} more differ' if len(differing) > 1 else ''))
     if problems:
         raise CheckpointError(f'{path}: not a checkpoint of {what}: it {"; it ".join(problems)}. '
                               'Was it made with another config?')
+
+
+def check_checkpoint_file(path, model):
+    """:func:`check_state_dict` of a file against a model, which may be wrapped for distributed use."""
+    model = model.module if is_model_wrapper(model) else model
+    checkpoint = _load_checkpoint(path, map_location='cpu')
+    check_state_dict(path, checkpoint.get('state_dict', checkpoint), model.state_dict(), type(model).__name__)

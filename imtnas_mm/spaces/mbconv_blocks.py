@@ -1,0 +1,35 @@
+"""The modules that an MBConv supernet and its derived networks share."""
+from mmcv.cnn import ConvModule
+from mmdet.models.layers import InvertedResidual
+from torch import nn
+
+from .mbconv_layout import IDENTITY, kernel_and_expansion, scaled_width
+
+RELU6 = dict(type='ReLU6')
+
+
+def stem_and_first(table, width_mult, stem_stride, norm_cfg):
+    """What is not searched: the 3x3 convolution, and the separable convolution after it."""
+    if stem_stride not in (1, 2):
+        raise ValueError(f'stem_stride={stem_stride!r} must be 1 or 2')
+    stem = scaled_width(table.stem_width, width_mult)
+    first = scaled_width(table.first_width, width_mult)
+    return (ConvModule(3, stem, 3, stem_stride, 1, norm_cfg=norm_cfg, act_cfg=RELU6),
+            nn.Sequential(
+                ConvModule(stem, stem, 3, 1, 1, groups=stem, norm_cfg=norm_cfg, act_cfg=RELU6),
+                ConvModule(stem, first, 1, norm_cfg=norm_cfg, act_cfg=None)))
+
+
+def mbconv(layer, choice, norm_cfg):
+    """The module of one choice of a layer: the identity, or 1x1 expansion, depthwise kxk, 1x1 projection."""
+    if choice == IDENTITY:
+        return nn.Identity()
+    kernel, expansion = kernel_and_expansion(choice)
+    return InvertedResidual(
+        layer.in_channels,
+        layer.out_channels,
+        layer.in_channels * expansion,
+        kernel_size=kernel,
+        stride=layer.stride,
+        norm_cfg=norm_cfg,
+        act_cfg=RELU6)

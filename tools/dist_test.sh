@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# usage: bash tools/dist_test.sh CONFIG CHECKPOINT GPUS [flags of tools/test.py]
+# NNODES, NODE_RANK, MASTER_ADDR and PORT as in mmdet. Without a GPU the processes talk over gloo.
+set -e
+if [ $# -lt 3 ]; then echo "usage: bash tools/dist_test.sh CONFIG CHECKPOINT GPUS [flags of tools/test.py]" >&2; exit 2; fi
+GPUS=$3
+
+python -m torch.distributed.run \
+    --nnodes="${NNODES:-1}" \
+    --node-rank="${NODE_RANK:-0}" \
+    --master-addr="${MASTER_ADDR:-127.0.0.1}" \
+    --master-port="${PORT:-29500}" \
+    --nproc-per-node="$GPUS" \
+    "$(dirname "$0")/test.py" \
+    "$1" "$2" \
+    --launcher pytorch "${@:4}"
