@@ -10,7 +10,10 @@ model = dict(
     search_space=space,
     transfer=dict(num_examples=8, num_augmentations=8, image_size=32),
     tasks=dict(
-        cls=dict(model=dict(data_preprocessor=dict(num_classes=10), head=dict(num_classes=10, in_channels=160, hidden_channels=256))),
+        cls=dict(
+            model=dict(
+                data_preprocessor=dict(num_classes=10),
+                head=dict(num_classes=10, in_channels=160, hidden_channels=256))),
         det=dict(
             model=dict(
                 data_preprocessor=dict(pad_size_divisor=16),
@@ -80,7 +83,7 @@ test_dataloader = val_dataloader
 test_evaluator = val_evaluator
 
 train_cfg = dict(rounds=2, max_epochs=3, epoch_length=20, warmup_epochs=1, val_interval=3)
-param_scheduler = dict(encoder=[dict(type='CosineAnnealingLR', T_max=3, eta_min=0., by_epoch=True, convert_to_iter_based=True)],
-                       head=[dict(type='CosineAnnealingLR', T_max=3, eta_min=0., by_epoch=True, convert_to_iter_based=True)])
+cosine = dict(type='CosineAnnealingLR', T_max=3, eta_min=0., by_epoch=True, convert_to_iter_based=True)
+param_scheduler = dict(encoder=[cosine], head=[cosine])
 default_hooks = dict(logger=dict(interval=10), architecture=dict(interval=20))
 log_processor = dict(window_size=10)

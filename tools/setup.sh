@@ -12,6 +12,7 @@ ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 VENV=$ROOT/.venv
 VPY=$VENV/bin/python
 LOG=$VENV/setup.log
+TMP=$VENV/tmp # pip unpacks and compiles here: gigabytes, for which a small /tmp is no place
 STAMP=$VENV/setup.stamp
 STARTED=$SECONDS
 job=
@@ -39,7 +40,11 @@ fail_with_log() {
 
 stop() { # a signal: end the running step with all its children
     trap - INT TERM HUP
-    [ -z "$job" ] || kill -TERM -- "-$job" 2>/dev/null
+    if [ -n "$job" ]; then
+        kill -TERM -- "-$job" 2>/dev/null
+        wait "$job"
+    fi
+    rm -rf "$TMP"
     echo >&2
     fail 'interrupted.' 'Run the same command again: it goes on with what is there.'
 }
@@ -168,7 +173,7 @@ if torch.cuda.is_available() and mmcv.ops.get_compiling_cuda_version() == "not a
 }
 
 pip_install() {
-    CXX=$VENV/ops-c++ NVCC_APPEND_FLAGS="${NVCC_APPEND_FLAGS:-} -std=c++20" MAX_JOBS=${MAX_JOBS:-2} \
+    TMPDIR=$TMP CXX=$VENV/ops-c++ NVCC_APPEND_FLAGS="${NVCC_APPEND_FLAGS:-} -std=c++20" MAX_JOBS=${MAX_JOBS:-2} \
         "$VPY" -m pip install -v --progress-bar off "$@"
 }
 
@@ -213,7 +218,8 @@ main() {
             return
         fi
     fi
-    rm -f "$STAMP"
+    rm -rf "$STAMP" "$TMP"
+    mkdir "$TMP"
     : >"$LOG"
     trap stop INT TERM HUP
 
@@ -247,6 +253,7 @@ main() {
     check_imports 'mmdet, mmpretrain, kornia, sklearn, timm, imtnas_mm' ||
         fail_with_log 'a package is installed but does not import.' "Delete the environment and run again: rm -rf '$VENV'"
 
+    rm -rf "$TMP"
     fingerprint >"$STAMP.new" && mv "$STAMP.new" "$STAMP"
     say 'set-up done: mmcv has its ops'
 }

@@ -1,6 +1,8 @@
 """What every search config shares: the runner, its loops, hooks and logs."""
 custom_imports = dict(
-    imports=['imtnas_mm.algorithms', 'imtnas_mm.datasets', 'imtnas_mm.engine', 'imtnas_mm.networks', 'imtnas_mm.spaces'],
+    imports=[
+        'imtnas_mm.algorithms', 'imtnas_mm.datasets', 'imtnas_mm.engine', 'imtnas_mm.networks', 'imtnas_mm.spaces'
+    ],
     allow_failed_imports=False)
 default_scope = 'imtnas_mm'
 runner_type = 'imtnas_mm.SearchRunner'

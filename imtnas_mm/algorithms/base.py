@@ -4,8 +4,8 @@ from mmengine.model import BaseModel
 from torch import nn
 
 from ..architecture import Architecture, flat_importance, mean_entropy
-from ..registry import MODELS
 from ..random_state import seed_of
+from ..registry import MODELS
 from .stage import check_order, interleaved_stages
 
 # what a seed is for: the first number after it in a key of random_state
@@ -101,7 +101,8 @@ class SearchAlgorithm(BaseModel):
 
     def derive(self):
         """The genotype of the present A."""
-        return self.space.derive({name: alpha.detach().cpu() for name, alpha in self.architecture.named_alphas().items()})
+        alphas = self.architecture.named_alphas()
+        return self.space.derive({name: alpha.detach().cpu() for name, alpha in alphas.items()})
 
     # --- the search network as it is judged ------------------------------------------------------------------------
 

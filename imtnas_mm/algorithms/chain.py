@@ -1,6 +1,6 @@
 """The one-step updates of the chain, one function an equation (paper A.1-A.2)."""
 from dataclasses import dataclass, field
-from typing import Any, Optional
+from typing import Any
 
 import torch
 
@@ -20,7 +20,7 @@ class StageRecord:
     virtual_head: dict  # H~ and copies of the head's buffers
     encoder_rate: float
     head_rate: float
-    views: Optional[torch.Tensor] = None  # the augmented images of a transfer
+    views: torch.Tensor | None = None  # the augmented images of a transfer
     active: bool = True  # whether the encoder's inner gradient is non-zero anywhere
     figures: dict = field(default_factory=dict)
     encoder_gradient: Any = None  # of the stage's loss by W, [D]; None once it has been handed to an optimiser

@@ -159,7 +159,7 @@ class IMTNAS(SearchAlgorithm):
                 loss, figures = self.task_loss(stage, self.gates, record.virtual_encoder, head.tensors(), data)
                 head_gradient = gradients(loss, list(parameters.values()))
                 reduce(head_gradient)
-        head_gradient = dict(zip(parameters, head_gradient))
+        head_gradient = dict(zip(parameters, head_gradient, strict=True))
         if stage.round == self.rounds - 1:
             record.virtual_head = {
                 **virtual_head_step({n: p.detach() for n, p in parameters.items()}, head_gradient, rates['head']),

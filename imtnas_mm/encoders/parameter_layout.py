@@ -42,4 +42,4 @@ class ParameterLayout:
     def named(self, vector):
         """The vector [D] as dict of name -> Tensor, views of it."""
         pieces = vector.split([shape.numel() for shape in self.shapes])
-        return {name: piece.view(shape) for name, shape, piece in zip(self.names, self.shapes, pieces)}
+        return {name: piece.view(shape) for name, shape, piece in zip(self.names, self.shapes, pieces, strict=True)}

@@ -1,5 +1,5 @@
-from .architecture_hook import ArchitectureHook
 from ..checkpoint import CheckpointError, check_state_dict
+from .architecture_hook import ArchitectureHook
 from .evaluation import SearchTestLoop, SearchValLoop
 from .optim import SearchOptimWrapperConstructor
 from .runner import SearchRunner

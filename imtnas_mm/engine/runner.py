@@ -3,8 +3,8 @@ from mmengine.device import get_device
 from mmengine.runner import Runner
 from mmengine.runner.checkpoint import _load_checkpoint
 
-from ..registry import RUNNERS
 from ..checkpoint import check_state_dict
+from ..registry import RUNNERS
 
 
 @RUNNERS.register_module()
@@ -45,8 +45,9 @@ class SearchRunner(Runner):
 
     def build_param_scheduler(self, scheduler):
         if isinstance(scheduler, dict) and 'type' in scheduler or isinstance(scheduler, list) and scheduler:
-            raise ValueError('param_scheduler: a search has one list of schedulers an optimiser, as in param_scheduler='
-                             f'dict(encoder=[...], head=[...]), so that none changes A\'s rate unasked; got {scheduler!r}')
+            raise ValueError('param_scheduler: a search has one list of schedulers an optimiser, as in '
+                             "dict(encoder=[...], head=[...]), so that none changes A's rate unasked; "
+                             f'got {scheduler!r}')
         if isinstance(scheduler, dict):  # an optimiser without a schedule keeps its rate
             scheduler = {name: scheduler.get(name, []) for name in self.optim_wrapper.keys()}
         return super().build_param_scheduler(scheduler)

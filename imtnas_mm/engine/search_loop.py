@@ -1,4 +1,5 @@
 """The train loop that alternates the stages and A's updates."""
+import itertools
 from dataclasses import dataclass, field
 
 from mmengine.runner import BaseLoop
@@ -43,7 +44,7 @@ class SearchData:
         self.num_examples = num_examples
         own = {name: sum(stage.task == name for stage in stages) for name in tasks}
         taken = {name: 0 for name in tasks}
-        for before, stage in zip(stages, stages[1:]):
+        for before, stage in itertools.pairwise(stages):
             taken[before.task] += 1
             taken[stage.task] += 1
         self.train = {name: _Feed(data.train_loader, own[name]) for name, data in tasks.items()}
@@ -188,7 +189,7 @@ class InterleavedSearchLoop(BaseLoop):
         runner.call_hook('before_train_iter', batch_idx=index, data_batch=batches)
         model.start_iteration(self._iter)
         figures = {}
-        for stage, batch in zip(model.stages, batches.stages):
+        for stage, batch in zip(model.stages, batches.stages, strict=True):
             figures.update(model.train_stage(stage, batch, runner.optim_wrapper))
         if self._epoch >= self.warmup_epochs:
             figures.update(model.update_architecture(batches.val, runner.optim_wrapper))

@@ -77,7 +77,7 @@ def searched_layers(layout, width_mult=1., strides=None):
         raise ValueError(f'strides={strides!r}: {layout} takes {len(table.widths)} strides of 1 or 2, one a stage')
     layers = []
     channels = scaled_width(table.first_width, width_mult)
-    for stage, (width, depth, stride) in enumerate(zip(table.widths, table.depths, strides)):
+    for stage, (width, depth, stride) in enumerate(zip(table.widths, table.depths, strides, strict=True)):
         width = scaled_width(width, width_mult)
         for i in range(depth):
             layers.append(

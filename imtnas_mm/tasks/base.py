@@ -48,7 +48,7 @@ class Task(nn.Module):
         super().__init__()
         if 'backbone' in model:
             raise ValueError(f"{type(self).__name__}: model.backbone={model['backbone']} is given, but a task's "
-                             'backbone is the search space; options of it go to the task\'s own `backbone` field')
+                             "backbone is the search space; options of it go to the task's own `backbone` field")
         space = dict(search_space, **(backbone or {}))
         space['type'] = space['type'] if '.' in space['type'] else f'imtnas_mm.{space["type"]}'
         built = ROOT_MODELS.build(dict(model, backbone=space, _scope_=model.get('_scope_', self.scope)))

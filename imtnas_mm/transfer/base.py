@@ -1,7 +1,7 @@
 """What a kind of knowledge transfer is to the algorithms."""
 from abc import ABCMeta, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Callable
 
 import torch
 from torch import nn

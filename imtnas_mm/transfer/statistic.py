@@ -1,5 +1,4 @@
 """The two-sample statistic between sets of embeddings (paper Eq. 3 and Appendix D)."""
-import torch
 
 STATISTICS = ('scaled', 'plain')
 

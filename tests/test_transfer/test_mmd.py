@@ -1,0 +1,107 @@
+import logging
+
+import pytest
+import torch
+
+from imtnas_mm.transfer import Encoder, MMDTransfer
+from imtnas_mm.transfer.mmd import hinge, pairs_of
+
+LINEAR = dict(num_examples=4, num_augmentations=3, image_size=8)
+
+
+def linear_encoder(weight):
+    return Encoder(weight.reshape(-1), lambda images: images.flatten(1) @ weight)
+
+
+def test_hinge_by_hand():
+    teacher = torch.tensor([8., 8., 2., 2., 5.])
+    student = torch.tensor([7., 3., 9., 4., 9.])
+    # agree, disagree: -(3)(-2), disagree: -(-3)(4), agree, teacher on the threshold
+    assert hinge(teacher, student, 5.).tolist() == [0, 6, 12, 0, 0]
+
+
+def test_pairs_are_counted_once():
+    matrix = torch.arange(16.).view(4, 4)
+    assert pairs_of(matrix).tolist() == [1, 2, 3, 6, 7, 11]
+
+
+def test_loss_and_figures_by_a_plain_loop():
+    transfer = MMDTransfer(**LINEAR, threshold=.5)
+    views = torch.rand(12, 3, 4, 4)
+    views[:6] *= .5
+    teacher, student = linear_encoder(torch.randn(48, 6)), linear_encoder(.2 * torch.randn(48, 6))
+    teaching = transfer.teacher_side(teacher, views)
+    loss, figures = transfer.student_side(student, views, teaching)
+    taught, learnt = teaching.tolist(), transfer.statistics(student, views).tolist()
+    terms = [max(0, -(a - .5) * (b - .5)) for a, b in zip(taught, learnt, strict=True)]
+    assert len(terms) == 6
+    assert loss.item() == pytest.approx(sum(terms), rel=1e-5)
+    assert figures['active'].item() == pytest.approx(sum(t > 0 for t in terms) / 6)
+    assert figures['different'].item() == pytest.approx(sum(a > .5 for a in taught) / 6)
+    assert 0 < sum(t > 0 for t in terms)
+
+
+def test_teacher_matters_through_t_alone_and_gets_no_gradient_here():
+    transfer = MMDTransfer(**LINEAR, threshold=.5)
+    views = torch.rand(12, 3, 4, 4)
+    weight = (.3 * torch.randn(48, 6)).requires_grad_()
+    teachers = [torch.randn(48, 6, requires_grad=True), torch.randn(48, 6) * 1e-3]
+    losses = []
+    for teacher in teachers:
+        with torch.no_grad():
+            teaching = transfer.teacher_side(linear_encoder(teacher), views)
+        losses.append(transfer.student_side(linear_encoder(weight), views, teaching)[0])
+    assert losses[0].item() != losses[1].item()
+    losses[0].backward()
+    assert weight.grad.any() and teachers[0].grad is None
+
+
+def test_views_are_sets_of_unlike_views_of_one_image():
+    transfer = MMDTransfer(**dict(LINEAR, num_augmentations=5))
+    images = torch.zeros(2, 3, 20, 20)
+    images[0, 0] = torch.rand(20, 20)  # red
+    images[1, 2] = torch.rand(20, 20)  # blue
+    views = transfer.views(images).view(2, 5, 3, 8, 8)
+    assert views.shape == (2, 5, 3, 8, 8) and 0 <= views.min() and views.max() <= 1
+    assert (views[0, :, 0].mean((1, 2)) > views[0, :, 2].mean((1, 2))).all()
+    assert (views[1, :, 2].mean((1, 2)) > views[1, :, 0].mean((1, 2))).all()
+    for own in views:
+        for i in range(5):
+            for j in range(i):
+                assert (own[i] - own[j]).abs().max() > .01
+
+
+@pytest.mark.parametrize('options, warned', [
+    (dict(), False),
+    (dict(statistic='plain'), True),
+    (dict(statistic='plain', threshold=1.5), False),
+    (dict(threshold=40.), True),
+    (dict(num_augmentations=2), True),
+])
+def test_warning_for_a_threshold_out_of_reach(monkeypatch, options, warned):
+    found = []
+    monkeypatch.setattr('imtnas_mm.transfer.mmd.print_log', lambda text, level, **_: found.append((level, text)))
+    MMDTransfer(**options)
+    assert bool(found) == warned
+    if warned:
+        (level, text), = found
+        assert level == logging.WARNING and 'no knowledge passes' in text and 'transfer.threshold=' in text
+
+
+def test_plain_statistic_with_the_papers_threshold_is_never_active():
+    transfer = MMDTransfer(**dict(LINEAR, num_augmentations=4), statistic='plain', threshold=5.)
+    for scale in (1e-3, 1., 1e3):
+        views = torch.rand(16, 3, 4, 4)
+        teaching = transfer.teacher_side(linear_encoder(scale * torch.randn(48, 6)), views)
+        loss, figures = transfer.student_side(linear_encoder(torch.randn(48, 6)), views, teaching)
+        assert loss == 0 and figures['active'] == 0 and figures['different'] == 0
+
+
+@pytest.mark.parametrize('options, message', [
+    (dict(num_examples=5), 'num_examples=5'),
+    (dict(num_augmentations=1), 'num_augmentations=1'),
+    (dict(augmentations=[dict(type='RandomSpin')]), r'augmentations\[0\].*RandomSpin'),
+])
+def test_bad_options(options, message):
+    with pytest.raises(ValueError, match=message):
+        MMDTransfer(**options)
