@@ -1,4 +1,6 @@
 """Checks of a checkpoint against the network it is loaded into."""
+from pickle import UnpicklingError
+
 from mmengine.model import is_model_wrapper
 from mmengine.runner.checkpoint import _load_checkpoint
 
@@ -31,8 +33,19 @@ def check_state_dict(path, saved, expected, what='the model'):
                               'Was it made with another config?')
 
 
+def read_checkpoint(path, map_location='cpu'):
+    """The content of a checkpoint, a file or what else mmengine loads (a URL)."""
+    try:
+        checkpoint = _load_checkpoint(path, map_location=map_location)
+    except (OSError, EOFError, RuntimeError, UnpicklingError) as error:
+        raise CheckpointError(f'{path}: cannot be loaded as a checkpoint: {error}') from error
+    if not isinstance(checkpoint, dict):
+        raise CheckpointError(f'{path}: holds a {type(checkpoint).__name__}; a checkpoint is a dict')
+    return checkpoint
+
+
 def check_checkpoint_file(path, model):
     """:func:`check_state_dict` of a file against a model, which may be wrapped for distributed use."""
     model = model.module if is_model_wrapper(model) else model
-    checkpoint = _load_checkpoint(path, map_location='cpu')
+    checkpoint = read_checkpoint(path)
     check_state_dict(path, checkpoint.get('state_dict', checkpoint), model.state_dict(), type(model).__name__)

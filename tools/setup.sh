@@ -172,9 +172,9 @@ if torch.cuda.is_available() and mmcv.ops.get_compiling_cuda_version() == "not a
 ') >>"$LOG" 2>&1
 }
 
-pip_install() {
-    TMPDIR=$TMP CXX=$VENV/ops-c++ NVCC_APPEND_FLAGS="${NVCC_APPEND_FLAGS:-} -std=c++20" MAX_JOBS=${MAX_JOBS:-2} \
-        "$VPY" -m pip install -v --progress-bar off "$@"
+pip_install() { # with .venv/bin on PATH: the build finds ninja there, and ops-c++ by a name that never has a space
+    PATH=$VENV/bin:$PATH CXX=ops-c++ NVCC_APPEND_FLAGS="${NVCC_APPEND_FLAGS:-} -std=c++20" MAX_JOBS=${MAX_JOBS:-2} \
+        TMPDIR=$TMP "$VPY" -m pip install -v --progress-bar off "$@"
 }
 
 mend_ops() { # pip's cache ignores how a wheel was built: drop the cached mmcv and compile it anew
@@ -229,10 +229,11 @@ main() {
             fail_with_log 'the virtual environment could not be made.' "Delete what is there and run again: rm -rf '$VENV'"
     fi
     # torch's headers need C++20 while mmcv's build ends its flags with C++17; -O1 -g0 halves the build's time
-    printf '#!/bin/sh\nexec %s "$@" -std=c++20 -g0 -O1\n' "${CXX:-c++}" >"$VENV/ops-c++"
-    chmod +x "$VENV/ops-c++"
+    printf '#!/bin/sh\nexec %s "$@" -std=c++20 -g0 -O1\n' "${CXX:-c++}" >"$VENV/bin/ops-c++"
+    chmod +x "$VENV/bin/ops-c++"
 
-    run 'step 1: torch and the build tools (5 GB on disk; 1 to 5 min)' pip_install -r "$ROOT/requirements-build.txt" ||
+    run 'step 1: torch and the build tools (5 GB on disk; 1 to 5 min)' \
+        pip_install -c "$ROOT/requirements.txt" -r "$ROOT/requirements-build.txt" ||
         fail_with_log 'torch or a build tool could not be installed.'
     check_gpu_compiler
     run "step 2: all other packages; mmcv's ops are compiled unless pip has them cached (9 min on 2 cores)" \

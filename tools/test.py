@@ -1,9 +1,8 @@
 """Test a search or a retrained network: COCO AP by size and threshold, top-1 and top-5, whatever the config has."""
 import argparse
-import os.path as osp
 
 from imtnas_mm.checkpoint import check_checkpoint_file
-from imtnas_mm.engine.launch import add_common_arguments, build_runner, is_search, load_config
+from imtnas_mm.engine.launch import add_common_arguments, build_runner, check_file, is_search, load_config
 
 
 def parse_args(argv=None):
@@ -19,26 +18,38 @@ def parse_args(argv=None):
     return parser.parse_args(argv)
 
 
+def paint(cfg, folder, config):
+    """Have the config's visualization hook paint every test image into ``folder``."""
+    hook = cfg.get('default_hooks', {}).get('visualization') or {}
+    options = dict(
+        DetVisualizationHook=dict(draw=True, test_out_dir=folder),
+        VisualizationHook=dict(enable=True, interval=1, out_dir=folder)).get(hook.get('type', '').rpartition('.')[2])
+    if options is None:
+        raise SystemExit(f'--show-dir: default_hooks.visualization of {config} is {dict(hook)}; it must be '
+                         "mmdet's DetVisualizationHook or mmpretrain's VisualizationHook")
+    hook.update(options)
+
+
+def dump(cfg, path):
+    """Add the metric that writes the predictions to ``path``."""
+    if not path.endswith(('.pkl', '.pickle')):
+        raise SystemExit(f'--out {path}: the dump is a pickle; name a .pkl file')
+    metric = 'mmdet.DumpDetResults' if cfg.get('default_scope') == 'mmdet' else 'DumpResults'
+    evaluators = cfg.test_evaluator if isinstance(cfg.test_evaluator, (list, tuple)) else [cfg.test_evaluator]
+    cfg.test_evaluator = [*evaluators, dict(type=metric, out_file_path=path)]
+
+
 def main(argv=None):
     args = parse_args(argv)
-    if not osp.isfile(args.checkpoint):
-        raise SystemExit(f'checkpoint: {args.checkpoint} is not a file')
+    check_file('checkpoint', args.checkpoint)
     cfg = load_config(args)
     if is_search(cfg) and (args.out or args.show_dir):
         raise SystemExit('--out and --show-dir are for retrained networks; a search checkpoint is only evaluated')
     cfg.load_from = args.checkpoint
     if args.show_dir:
-        hook = cfg.default_hooks.get('visualization')
-        if hook is None:
-            raise SystemExit(f'--show-dir: {args.config} has no default_hooks.visualization to paint with')
-        hook.update({'DetVisualizationHook': dict(draw=True, test_out_dir=args.show_dir),
-                     'VisualizationHook': dict(enable=True, out_dir=args.show_dir)}[hook.type.rpartition('.')[2]])
+        paint(cfg, args.show_dir, args.config)
     if args.out:
-        if not args.out.endswith(('.pkl', '.pickle')):
-            raise SystemExit(f'--out {args.out}: the dump is a pickle; name a .pkl file')
-        dump = dict(type='DumpResults', out_file_path=args.out)
-        evaluators = cfg.test_evaluator if isinstance(cfg.test_evaluator, (list, tuple)) else [cfg.test_evaluator]
-        cfg.test_evaluator = [*evaluators, dump]
+        dump(cfg, args.out)
     runner = build_runner(cfg)
     if not is_search(cfg):  # mmengine would skip what doesn't fit, and test the rest
         check_checkpoint_file(args.checkpoint, runner.model)

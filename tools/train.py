@@ -1,7 +1,10 @@
 """Search an architecture, or retrain a derived one: which, the config says."""
 import argparse
 
-from imtnas_mm.engine.launch import add_common_arguments, build_runner, load_config
+from mmengine.runner import find_latest_checkpoint
+
+from imtnas_mm.checkpoint import check_checkpoint_file
+from imtnas_mm.engine.launch import add_common_arguments, build_runner, is_search, load_config
 
 
 def parse_args(argv=None):
@@ -27,7 +30,12 @@ def parse_args(argv=None):
 def main(argv=None):
     args = parse_args(argv)
     cfg = load_config(args)
-    build_runner(cfg).train()
+    runner = build_runner(cfg)
+    if cfg.get('resume') and not is_search(cfg):  # mmengine would skip what doesn't fit; a search checks it itself
+        checkpoint = cfg.get('load_from') or find_latest_checkpoint(cfg.work_dir)
+        if checkpoint:
+            check_checkpoint_file(checkpoint, runner.model)
+    runner.train()
 
 
 if __name__ == '__main__':

@@ -1,6 +1,5 @@
 """The one-step updates of the chain, one function an equation (paper A.1-A.2)."""
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 
@@ -9,22 +8,23 @@ from .stage import Stage
 
 @dataclass
 class StageRecord:
-    """What a stage leaves for the stages and the architecture step after it.
+    """What a stage leaves for the stages and the architecture step after it; tensors without a graph.
 
-    ``encoder`` W and the head's values are those before any optimiser's step.
-    All tensors are without a graph.
+    W itself isn't here: within an iteration V (or the stored weights) and the
+    heads stand still, so the sweep makes it again. ``source`` holds the
+    encoder weights' own parameters where they were stepped since.
     """
     stage: Stage
     data: dict  # the preprocessed batch of D_k^tr
-    virtual_encoder: torch.Tensor  # W~, [D]
-    virtual_head: dict  # H~ and copies of the head's buffers
-    encoder_rate: float
-    head_rate: float
+    encoder_rate: float  # eta_w
+    head_rate: float  # eta_h
+    virtual_encoder: torch.Tensor | None = None  # W~, [D]
+    virtual_head: dict | None = None  # H~ and the head's buffers by name, in the last round alone
     views: torch.Tensor | None = None  # the augmented images of a transfer
-    active: bool = True  # whether the encoder's inner gradient is non-zero anywhere
+    active: bool = True  # whether the encoder's inner gradient is non-zero anywhere, on any rank
+    source: dict | None = None
+    decay: float = 0.  # of W in its one-step update
     figures: dict = field(default_factory=dict)
-    encoder_gradient: Any = None  # of the stage's loss by W, [D]; None once it has been handed to an optimiser
-    head_gradient: Any = None
 
 
 def gradients(loss, tensors):
@@ -32,11 +32,14 @@ def gradients(loss, tensors):
     return torch.autograd.grad(loss, tensors, allow_unused=True, materialize_grads=True)
 
 
-def virtual_step(value, gradient, rate):
-    """Eq. 27-28: ``W~ = W - eta grad``, plain step; tensors of one shape."""
-    return value - rate * gradient
+def virtual_step(value, gradient, rate, momentum=0., buffer=None, weight_decay=0.):
+    """``W~ = W - eta grad`` (Eq. 27-29).
 
-
-def virtual_head_step(head, gradient, rate):
-    """Eq. 29: ``H~ = H - eta_h grad_H L(A, W~, H)`` for a head's parameters by name."""
-    return {name: value - rate * gradient[name] for name, value in head.items()}
+    With the optimiser's momentum and weight decay it is the unrolled step of
+    DARTS, ``W - eta (momentum * buffer + grad + weight_decay * W)``.
+    All tensors have one shape.
+    """
+    direction = gradient if buffer is None else gradient + momentum * buffer
+    if weight_decay:
+        direction = direction + weight_decay * value
+    return value - rate * direction

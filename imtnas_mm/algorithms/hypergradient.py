@@ -1,31 +1,220 @@
-"""The gradient of the validation losses by A (paper A.1-A.2, Eq. 19-30)."""
+"""The gradient of the validation losses by A (paper A.1-A.2, Eq. 19-30).
+
+The chain is W~_1^(1) -> W~_2^(1) -> ... -> W~_K^(M), a one-step update a
+stage. Nothing of it is kept as a graph: :func:`sweep` goes through the stages
+from the last to the first, makes one stage again at a time, and carries the
+adjoints ``bar x = dLbar/dx`` of W~ and H~ back to A and to the stage before.
+Peak memory is one stage's, whatever M and K are.
+"""
 import torch
 
+from ..architecture import flat_importance
+from .second_derivative import check_twice_differentiable, difference_pullback, exact_pullback
 
-def direct_term(algorithm, data):
-    """The first term of Eq. 20 and 25 summed over tasks: dLbar/dA at fixed W~ and H~.
+PULLBACKS = dict(exact=exact_pullback, finite_difference=difference_pullback)
+HYPERGRADIENTS = ('first_order', *PULLBACKS)
+
+
+class Adjoints:
+    """``bar A`` by its two ways into the losses, and ``bar W~``, ``bar H~`` of the stages still to come."""
+
+    def __init__(self, gates, importance):
+        self.gates = {name: torch.zeros_like(gate) for name, gate in gates.items()}
+        self.importance = torch.zeros_like(importance)
+        self.encoders = {}  # stage index -> [D]
+        self.heads = {}  # stage index -> by parameter name
+
+    def add_gates(self, parts):
+        torch._foreach_add_(list(self.gates.values()), list(parts))
+
+    def add_encoder(self, stage, part):
+        self.encoders[stage.index] = self.encoders[stage.index] + part if stage.index in self.encoders else part
+
+    def to_architecture(self, algorithm):
+        """Through A's gates and importance weights to its alphas: dict of group -> Tensor."""
+        alphas = {name: a.detach().requires_grad_() for name, a in algorithm.architecture.named_alphas().items()}
+        gates = algorithm.space.gate_tensors(alphas, algorithm.draw)
+        importance = flat_importance(algorithm.space.importance(alphas))
+        outputs, adjoints = [importance], [self.importance]
+        for name, gate in gates.items():
+            if gate.requires_grad:
+                outputs.append(gate)
+                adjoints.append(self.gates[name])
+        found = torch.autograd.grad(outputs, list(alphas.values()), adjoints, allow_unused=True, materialize_grads=True)
+        return dict(zip(alphas, found, strict=True))
+
+
+def validation_adjoints(algorithm, data, adjoints, chain):
+    """Eq. 19, and the partial derivatives of Eq. 20 and 25: ``dLbar/dA``, and with ``chain`` also ``dLbar/dW~_k^(M)``
+    and ``dLbar/dH~_k^(M)``, one task at a time.
 
     Args:
-        algorithm (IMTNAS): after its stages; their records hold W~ and H~.
         data (dict): preprocessed batch of D_k^val a task.
 
     Returns:
-        (dict[str, Tensor], dict[str, Tensor]): gradient by group of A, and the
-        tasks' validation losses. One task's graph is held at a time.
+        dict[str, Tensor]: the tasks' validation losses.
     """
-    alphas = {name: alpha.detach().requires_grad_() for name, alpha in algorithm.architecture.named_alphas().items()}
-    total = {name: torch.zeros_like(alpha) for name, alpha in alphas.items()}
     figures = {}
     for record in algorithm.records[-len(algorithm.order):]:
-        gates = algorithm.space.gate_tensors(alphas, algorithm.draw)
-        loss, raw = algorithm.validation_loss(record, gates, record.virtual_encoder, record.virtual_head,
-                                              data[record.stage.task])
-        parts = torch.autograd.grad(loss, list(alphas.values()))
-        torch._foreach_add_(list(total.values()), parts)
+        gates = {name: gate.detach().requires_grad_() for name, gate in algorithm.gates.items()}
+        encoder = record.virtual_encoder.detach()
+        names = [name for name, _ in algorithm.head(record.stage).named_parameters()]
+        head = {name: value.detach() for name, value in record.virtual_head.items()}
+        if chain:
+            encoder.requires_grad_()
+            for name in names:
+                head[name].requires_grad_()
+        loss, raw = algorithm.validation_loss(record, gates, encoder, head, data[record.stage.task])
+        targets = [*gates.values()] + ([encoder, *(head[name] for name in names)] if chain else [])
+        parts = torch.autograd.grad(loss, targets, allow_unused=True, materialize_grads=True)
+        adjoints.add_gates(parts[:len(gates)])
+        if chain:
+            adjoints.add_encoder(record.stage, parts[len(gates)])
+            adjoints.heads[record.stage.index] = dict(zip(names, parts[len(gates) + 1:], strict=True))
         figures[f'{record.stage.task}/val_loss'] = raw
-    return total, figures
+    return figures
+
+
+def head_pullback(algorithm, record, pullback, adjoint):
+    """The adjoint of Eq. 29, ``H~ = H - eta_h grad_H L(A, W~, H)`` (Eq. 26, and the last term of Eq. 20).
+
+    Args:
+        adjoint (dict[str, Tensor]): bar H~.
+
+    Returns:
+        (list[Tensor], Tensor [D]): what it adds to the gates' adjoints and to bar W~.
+    """
+    head = algorithm.head(record.stage)
+    parameters = dict(head.named_parameters())
+    names = list(algorithm.gates)
+
+    def loss(inner, outer):
+        gates = dict(zip(names, outer[1:], strict=True))
+        values = {**dict(zip(parameters, inner, strict=True)), **algorithm.head_buffers(head)}
+        return algorithm.task_loss(record.stage, gates, outer[0], values, record.data)[0]
+
+    scaled = [-record.head_rate * adjoint[name] for name in parameters]
+    parts = pullback(loss, list(parameters.values()), [record.virtual_encoder, *algorithm.gates.values()], scaled)
+    parts = parts[len(parameters):]
+    return parts[1:], parts[0]
+
+
+def first_stage_pullback(algorithm, record, pullback, encoder_adjoint, head_adjoint):
+    """The adjoint of Eq. 27 and 12, where W and H are both stepped by ``L_1(A, W, H)`` (Eq. 24).
+
+    Args:
+        encoder_adjoint (Tensor): bar W~, [D].
+        head_adjoint (dict[str, Tensor], optional): bar H~; ``None`` unless M = 1.
+
+    Returns:
+        (list[Tensor], Tensor [D]): what it adds to the gates' adjoints, and the
+        inner gradient's part of bar W.
+    """
+    head = algorithm.head(record.stage)
+    parameters = dict(head.named_parameters())
+    names = list(algorithm.gates)
+    stepped = head_adjoint is not None
+
+    def loss(inner, outer):
+        gates = dict(zip(names, outer, strict=True))
+        values = dict(zip(parameters, inner[1:], strict=True)) if stepped else parameters
+        values = {**values, **algorithm.head_buffers(head)}
+        return algorithm.task_loss(record.stage, gates, inner[0], values, record.data)[0]
+
+    scaled = [-record.encoder_rate * encoder_adjoint]
+    inner = [algorithm.encoder_before(record)]
+    if stepped:
+        scaled += [-record.head_rate * head_adjoint[name] for name in parameters]
+        inner += list(parameters.values())
+    parts = pullback(loss, inner, list(algorithm.gates.values()), scaled)
+    return parts[len(inner):], parts[0]
+
+
+def transfer_pullback(algorithm, record, previous, pullback, adjoint):
+    """The adjoint of Eq. 28, ``W~ = W - eta_w grad_W T(A, W~_prev, W)`` (Eq. 21-23).
+
+    Args:
+        previous (StageRecord): the stage before.
+        adjoint (Tensor): bar W~, [D].
+
+    Returns:
+        (list[Tensor], Tensor [D], Tensor [D]): what it adds to the gates'
+        adjoints and to bar W~_prev, and the inner gradient's part of bar W.
+    """
+    names = list(algorithm.gates)
+
+    def loss(inner, outer):
+        gates = dict(zip(names, outer[1:], strict=True))
+        return algorithm.encoder_objective(record, previous, gates, outer[0], inner[0])[0]
+
+    parts = pullback(loss, [algorithm.encoder_before(record)],
+                     [previous.virtual_encoder, *algorithm.gates.values()], [-record.encoder_rate * adjoint])
+    return parts[2:], parts[1], parts[0]
+
+
+def sweep(algorithm, data, pullback):
+    """Eq. 30 through the whole chain, from the last stage to the first.
+
+    A stage without a non-zero inner gradient needs no second pass: nothing
+    reaches the stage before it, and A only through ``g(V, A, k, m)``.
+
+    Args:
+        algorithm (IMTNAS): after its stages.
+        data (dict): preprocessed batch of D_k^val a task.
+        pullback: :func:`exact_pullback` or :func:`difference_pullback`.
+
+    Returns:
+        (dict[str, Tensor], dict[str, Tensor]): gradient by group of A; losses.
+    """
+    adjoints = Adjoints(algorithm.gates, algorithm.importance)
+    figures = validation_adjoints(algorithm, data, adjoints, chain=True)
+    records = algorithm.records
+    for record in reversed(records):
+        bar_encoder = adjoints.encoders.pop(record.stage.index, None)
+        bar_head = adjoints.heads.pop(record.stage.index, None)
+        if bar_encoder is None:
+            continue
+        previous = records[record.stage.index - 1] if record.stage.index else None
+        algorithm.reduce([bar_encoder, *(bar_head or {}).values()])
+        if previous is not None and bar_head is not None:
+            gates, part = head_pullback(algorithm, record, pullback, bar_head)
+            adjoints.add_gates(gates)
+            bar_encoder = algorithm.reduce([bar_encoder + part])[0]
+        bar_before = algorithm.virtual_decay(record, bar_encoder)
+        if previous is None:
+            gates, part = first_stage_pullback(algorithm, record, pullback, bar_encoder, bar_head)
+            adjoints.add_gates(gates)
+            bar_before = bar_before + part
+        elif record.active:
+            gates, bar_previous, part = transfer_pullback(algorithm, record, previous, pullback, bar_encoder)
+            adjoints.add_gates(gates)
+            adjoints.add_encoder(previous.stage, bar_previous)
+            bar_before = bar_before + part
+        adjoints.importance += algorithm.importance_pullback(record, bar_before)
+    return adjoints.to_architecture(algorithm), figures
 
 
 def first_order(algorithm, data):
-    """Only the direct term: what is left of Eq. 30 without the chain."""
-    return direct_term(algorithm, data)
+    """Only the direct term of Eq. 20 and 25: what is left of Eq. 30 without the chain."""
+    adjoints = Adjoints(algorithm.gates, algorithm.importance)
+    figures = validation_adjoints(algorithm, data, adjoints, chain=False)
+    return adjoints.to_architecture(algorithm), figures
+
+
+def hypergradient(algorithm, data, mode):
+    """Eq. 30 by ``mode``: ``exact``, ``finite_difference`` or ``first_order``."""
+    if mode == 'first_order':
+        return first_order(algorithm, data)
+    return sweep(algorithm, data, PULLBACKS[mode])
+
+
+def check_task(algorithm, record):
+    """Raises SecondDerivativeError where the exact chain would lose a term of this task's loss."""
+    task = algorithm.tasks[record.stage.task]
+    head = algorithm.head(record.stage)
+    gates = {name: gate.detach().requires_grad_() for name, gate in algorithm.gates.items()}
+    encoder = record.virtual_encoder.detach().requires_grad_()
+    values = {**dict(head.named_parameters()), **algorithm.head_buffers(head)}
+    check_twice_differentiable(
+        lambda: algorithm.task_loss(record.stage, gates, encoder, values, record.data)[0], task.template,
+        f'tasks.{record.stage.task}.')

@@ -1,17 +1,19 @@
 """Interleaving multi-task architecture search, the paper's method (Sec. 3, Algorithm 2)."""
 import torch
-from mmengine.dist import all_reduce_params, get_rank
+from mmengine.dist import all_reduce, all_reduce_params, get_rank
+from torch.func import functional_call
 
+from ..encoders import StoredWeights
 from ..random_state import isolated_random
 from ..registry import MODELS
 from ..transfer import Encoder
 from .base import FOR_LOSS, FOR_VALIDATION, FOR_VIEWS, SearchAlgorithm
-from .chain import StageRecord, gradients, virtual_head_step, virtual_step
-from .hypergradient import first_order
+from .chain import StageRecord, gradients, virtual_step
+from .hypergradient import HYPERGRADIENTS, check_task, hypergradient
 from .loss_scale import LossScale
 
-HYPERGRADIENTS = {'first_order': first_order}
 HYPERNETWORK_STEPS = ('iteration', 'stage')
+UNROLL_BATCHES = ('val', 'train')
 
 
 @MODELS.register_module()
@@ -31,7 +33,17 @@ class IMTNAS(SearchAlgorithm):
         hypernetwork_step (str): ``iteration`` steps the encoder weights once,
             on the sum of the stages' gradients; ``stage`` after each
             (reading 11).
-        hypergradient (str): ``first_order`` drops the chain.
+        hypergradient (str): ``exact`` runs A's gradient through the whole
+            chain, ``finite_difference`` does so without second derivatives,
+            ``first_order`` drops the chain. See docs/hypergradient.md.
+        arch_steps (int): steps of A an iteration; the chain is made again
+            before each (paper A.1).
+        unroll_batch (str): what A is judged on: ``val`` is D^val (Eq. 30),
+            ``train`` is D^tr, as the pseudo-code A.3 has it (reading 5).
+        virtual_step (dict, optional): ``momentum=True`` and
+            ``weight_decay=True`` put the optimisers' own into the one-step
+            approximations, as DARTS does; they need ``StoredWeights``, whose
+            optimiser keeps them weight by weight. The paper's step is plain.
         virtual_rates (dict, optional): ``encoder`` and ``head``, the rates of
             the one-step approximations (eta_w, eta_h); each is the present
             learning rate of that optimiser where it isn't given.
@@ -48,30 +60,44 @@ class IMTNAS(SearchAlgorithm):
                  transfer=None,
                  encoder_task_weight=0.,
                  hypernetwork_step='iteration',
-                 hypergradient='first_order',
+                 hypergradient='exact',
+                 arch_steps=1,
+                 unroll_batch='val',
+                 virtual_step=None,
                  virtual_rates=None,
                  loss_normalization='running_mean',
                  amp=False,
                  architecture=None,
                  seed=0):
         super().__init__(search_space, tasks, encoder_weights, rounds, order, architecture, seed)
+        for name, value, known in (('hypernetwork_step', hypernetwork_step, HYPERNETWORK_STEPS),
+                                   ('hypergradient', hypergradient, HYPERGRADIENTS),
+                                   ('unroll_batch', unroll_batch, UNROLL_BATCHES)):
+            if value not in known:
+                raise ValueError(f'model.{name}={value!r} is not one of {known}')
         if encoder_task_weight < 0:
-            raise ValueError(f'encoder_task_weight={encoder_task_weight} must not be negative')
-        if hypernetwork_step not in HYPERNETWORK_STEPS:
-            raise ValueError(f'hypernetwork_step={hypernetwork_step!r} is not one of {HYPERNETWORK_STEPS}')
-        if hypergradient not in HYPERGRADIENTS:
-            raise ValueError(f'hypergradient={hypergradient!r} is not one of {sorted(HYPERGRADIENTS)}')
-        unknown = set(virtual_rates or {}) - {'encoder', 'head'}
-        if unknown:
-            raise ValueError(f'virtual_rates has {sorted(unknown)}; it takes encoder and head')
+            raise ValueError(f'model.encoder_task_weight={encoder_task_weight} must not be negative')
+        if arch_steps < 1:
+            raise ValueError(f'model.arch_steps={arch_steps} must be at least 1; train_cfg.warmup_epochs freezes A')
+        for name, given, known in (('virtual_rates', virtual_rates, {'encoder', 'head'}),
+                                   ('virtual_step', virtual_step, {'momentum', 'weight_decay'})):
+            if set(given or {}) - known:
+                raise ValueError(f'model.{name} has {sorted(set(given) - known)}; it takes {sorted(known)}')
+        self.virtual = dict(dict(momentum=False, weight_decay=False), **(virtual_step or {}))
+        if any(self.virtual.values()) and not isinstance(self.encoder_weights, StoredWeights):
+            raise ValueError(f'model.virtual_step={virtual_step!r} needs encoder_weights=dict(type="StoredWeights"): '
+                             "a hypernetwork's optimiser has no momentum or decay of the weights it generates")
         self.transfer = MODELS.build(transfer) if transfer is not None else None
         self.encoder_task_weight = encoder_task_weight
         self.hypernetwork_step = hypernetwork_step
         self.hypergradient = hypergradient
+        self.arch_steps = arch_steps
+        self.unroll_batch = unroll_batch
         self.virtual_rates = dict(virtual_rates or {})
         self.loss_scale = LossScale(self.order, loss_normalization)
         self.amp = amp
         self.records = []
+        self._checked = set()
 
     # --- the losses of a stage, as functions of everything they depend on --------------------------------------------
 
@@ -93,20 +119,44 @@ class IMTNAS(SearchAlgorithm):
             self.tasks[stage.task].examples(examples[1], size)
         ])
         with isolated_random(self.seed, FOR_VIEWS, self.iteration, stage.index, get_rank()):
-            return self.transfer.views(images)
+            return self.transfer.views(images.to(self.importance.dtype))
+
+    def encoder_objective(self, record, previous, gates, teacher, encoder):
+        """What trains the encoder after the first stage: Eq. 4, plus a share of the task loss by reading 2.
+
+        Args:
+            record, previous (StageRecord): the stage and the one before it.
+            gates (dict[str, Tensor]): of the space, at A.
+            teacher (Tensor): W~ of the stage before, [D].
+            encoder (Tensor): W of this stage, [D].
+
+        Returns:
+            (Tensor, dict[str, Tensor]): loss and figures for the log.
+        """
+        objective, figures = encoder.new_zeros(()), {}
+        if self.transfer is not None:
+            teaching = self.transfer.teacher_side(self.encoder_of(previous.stage, gates, teacher), record.views)
+            loss, found = self.transfer.student_side(
+                self.encoder_of(record.stage, gates, encoder), record.views, teaching)
+            objective = objective + loss
+            figures = {'transfer_loss': loss.detach(), **{f'transfer_{n}': v for n, v in found.items()}}
+        if self.encoder_task_weight:
+            head = self.head(record.stage)
+            values = {**dict(head.named_parameters()), **self.head_buffers(head)}
+            loss, _ = self.task_loss(record.stage, gates, encoder, values, record.data)
+            objective = objective + self.encoder_task_weight * loss
+        return objective, figures
+
+    @staticmethod
+    def head_buffers(head):
+        """Copies, for passes that must leave a head's statistics alone."""
+        return {name: tensor.detach().clone() for name, tensor in head.named_buffers()}
 
     # --- the weight stages -------------------------------------------------------------------------------------------
 
     def start_iteration(self, iteration):
         super().start_iteration(iteration)
         self.records = []
-
-    def rates(self, optim_wrapper):
-        """eta_w and eta_h of the one-step approximations."""
-        return {
-            name: self.virtual_rates.get(name, optim_wrapper[name].param_groups[0]['lr'])
-            for name in ('encoder', 'head')
-        }
 
     def train_stage(self, stage, batch, optim_wrapper):
         """One stage: its gradients go to the optimisers, its one-step update to the next stage.
@@ -121,74 +171,89 @@ class IMTNAS(SearchAlgorithm):
         Returns:
             dict[str, Tensor]: figures to log, named by the stage.
         """
+        data = self.tasks[stage.task].preprocess(batch['train'], True)
+        views = None
+        if stage.index and self.transfer is not None:
+            views = self.transfer_views(stage, self.records[-1].stage, batch['examples'])
         generated = self.encoder_weights.generate(stage.task_index, stage.round, self.importance)
-        rates = self.rates(optim_wrapper)
-        record, encoder_gradient, head_gradient = self.run_stage(stage, batch, generated.detach(), rates)
+        record, encoder_gradient, head_gradient = self.run_stage(
+            stage, data, views, generated.detach(), optim_wrapper, train=True)
         torch.autograd.backward(generated, encoder_gradient)
         for name, parameter in self.head(stage).named_parameters():
             parameter.grad = head_gradient[name]
         self.records.append(record)
         if self.hypernetwork_step == 'stage':
+            record.source = {n: p.detach().clone() for n, p in self.encoder_weights.named_parameters()}
             step(optim_wrapper['encoder'])
         return {f'{stage.name}/{name}': value for name, value in record.figures.items()}
 
-    def run_stage(self, stage, batch, encoder, rates):
+    def run_stage(self, stage, data, views, encoder, optim_wrapper, train):
         """The one-step updates of a stage (Eq. 27-29) and the gradients they were made with.
+
+        Args:
+            data (dict): preprocessed batch of D_k^tr.
+            views (Tensor, optional): augmented images of the transfer.
+            encoder (Tensor): W, [D], without a graph.
+            train (bool): whether this is the weights' own pass, which runs under
+                AMP and moves the head's statistics, or A's.
 
         Returns:
             (StageRecord, Tensor [D], dict[str, Tensor])
         """
-        task = self.tasks[stage.task]
-        data = task.preprocess(batch['train'], True)
         head = self.head(stage)
         parameters = dict(head.named_parameters())
-        encoder = encoder.requires_grad_()
-        previous = self.records[stage.index - 1] if stage.index else None
-        record = StageRecord(stage, data, None, None, rates['encoder'], rates['head'])
-        with torch.autocast(encoder.device.type, torch.bfloat16, enabled=self.amp):
-            if previous is None:
-                loss, figures = self.task_loss(stage, self.gates, encoder, head.tensors(), data)
+        buffers = dict(head.named_buffers()) if train else self.head_buffers(head)
+        encoder = encoder.detach().requires_grad_()
+        rates = {
+            name: self.virtual_rates.get(name, optim_wrapper[name].param_groups[0]['lr'])
+            for name in ('encoder', 'head')
+        }
+        record = StageRecord(stage, data, rates['encoder'], rates['head'], views=views)
+        with torch.autocast(encoder.device.type, torch.bfloat16, enabled=self.amp and train):
+            if stage.index == 0:
+                loss, figures = self.task_loss(stage, self.gates, encoder, {**parameters, **buffers}, data)
                 encoder_gradient, *head_gradient = gradients(loss, [encoder, *parameters.values()])
-                reduce([encoder_gradient, *head_gradient])
-                record.virtual_encoder = virtual_step(encoder.detach(), encoder_gradient, rates['encoder'])
+                self.reduce([encoder_gradient, *head_gradient])
+                record.virtual_encoder = self.virtual_encoder(record, encoder, encoder_gradient, optim_wrapper)
             else:
-                objective = self.encoder_objective(stage, previous, encoder, batch, record)
-                encoder_gradient, = gradients(objective, [encoder]) if record.active else [torch.zeros_like(encoder)]
-                reduce([encoder_gradient])
-                record.virtual_encoder = virtual_step(encoder.detach(), encoder_gradient, rates['encoder'])
-                loss, figures = self.task_loss(stage, self.gates, record.virtual_encoder, head.tensors(), data)
-                head_gradient = gradients(loss, list(parameters.values()))
-                reduce(head_gradient)
+                previous = self.records[stage.index - 1]
+                objective, record.figures = self.encoder_objective(
+                    record, previous, self.gates, previous.virtual_encoder, encoder)
+                record.active = self.any_rank(bool(objective.detach() != 0))
+                encoder_gradient = torch.zeros_like(encoder)
+                if record.active:
+                    encoder_gradient, = self.reduce(list(gradients(objective, [encoder])))
+                record.virtual_encoder = self.virtual_encoder(record, encoder, encoder_gradient, optim_wrapper)
+                loss, figures = self.task_loss(
+                    stage, self.gates, record.virtual_encoder, {**parameters, **buffers}, data)
+                head_gradient = self.reduce(list(gradients(loss, list(parameters.values()))))
         head_gradient = dict(zip(parameters, head_gradient, strict=True))
         if stage.round == self.rounds - 1:
             record.virtual_head = {
-                **virtual_head_step({n: p.detach() for n, p in parameters.items()}, head_gradient, rates['head']),
-                **copies(head.named_buffers())
+                name: self.virtual_value(p, p.detach(), head_gradient[name], rates['head'], optim_wrapper['head'])
+                for name, p in parameters.items()
             }
+            record.virtual_head.update({name: tensor.detach().clone() for name, tensor in buffers.items()})
         record.figures.update({name: value.detach() for name, value in figures.items()})
         return record, encoder_gradient, head_gradient
 
-    def encoder_objective(self, stage, previous, encoder, batch, record):
-        """What trains the encoder after the first stage: Eq. 4, plus a share of the task loss by reading 2."""
-        objective = encoder.new_zeros(())
-        record.active = False
-        if self.transfer is not None:
-            record.views = self.transfer_views(stage, previous.stage, batch['examples'])
-            with torch.no_grad():
-                teaching = self.transfer.teacher_side(
-                    self.encoder_of(previous.stage, self.gates, previous.virtual_encoder), record.views)
-            loss, figures = self.transfer.student_side(
-                self.encoder_of(stage, self.gates, encoder), record.views, teaching)
-            objective = objective + loss
-            record.active = bool(loss.detach() != 0)
-            record.figures.update({'transfer_loss': loss.detach(), **{f'transfer_{n}': v for n, v in figures.items()}})
-        if self.encoder_task_weight:
-            head = self.head(stage)
-            values = {**dict(head.named_parameters()), **copies(head.named_buffers())}
-            loss, _ = self.task_loss(stage, self.gates, encoder, values, record.data)
-            objective = objective + self.encoder_task_weight * loss
-            record.active = True
-        return objective
+    def virtual_value(self, parameter, value, gradient, rate, optim_wrapper):
+        """:func:`virtual_step` with what ``virtual_step`` asks of the optimiser of a parameter."""
+        group = optim_wrapper.param_groups[0]
+        buffer = None
+        if self.virtual['momentum']:
+            buffer = optim_wrapper.optimizer.state.get(parameter, {}).get('momentum_buffer')
+        return virtual_step(value, gradient, rate, group.get('momentum', 0.), buffer,
+                            group['weight_decay'] if self.virtual['weight_decay'] else 0.)
+
+    def virtual_encoder(self, record, encoder, gradient, optim_wrapper):
+        """W~ of a stage, [D] (Eq. 27 or 28)."""
+        stage, parameter = record.stage, None
+        if isinstance(self.encoder_weights, StoredWeights):
+            parameter = self.encoder_weights.generate(stage.task_index, stage.round, self.importance)
+        if self.virtual['weight_decay']:
+            record.decay = optim_wrapper['encoder'].param_groups[0]['weight_decay']
+        return self.virtual_value(parameter, encoder.detach(), gradient, record.encoder_rate, optim_wrapper['encoder'])
 
     def step_weights(self, optim_wrapper):
         """The optimisers' steps on what the stages of this iteration gave."""
@@ -196,30 +261,91 @@ class IMTNAS(SearchAlgorithm):
             step(optim_wrapper['encoder'])
         step(optim_wrapper['head'])
 
-    # --- the architecture --------------------------------------------------------------------------------------------
+    # --- ranks -------------------------------------------------------------------------------------------------------
+
+    @staticmethod
+    def reduce(tensors):
+        """Their means over the ranks, in place: functional weights bypass the hooks of DistributedDataParallel."""
+        all_reduce_params(tensors, op='mean')
+        return tensors
+
+    def any_rank(self, flag):
+        found = torch.tensor(float(flag), device=self.importance.device)
+        all_reduce(found, op='max')
+        return bool(found)
+
+    # --- the chain, seen from A ----------------------------------------------------------------------------------------
+
+    def generate(self, record, importance):
+        """``g(V, A, k, m)`` at the V that the stage was made with, [D]."""
+        arguments = (record.stage.task_index, record.stage.round, importance)
+        if record.source is None:
+            return self.encoder_weights.generate(*arguments)
+        return functional_call(self.encoder_weights, record.source, arguments)
+
+    @torch.no_grad()
+    def encoder_before(self, record):
+        """W of a stage, [D], as it was before its step."""
+        return self.generate(record, self.importance).detach()
+
+    def virtual_decay(self, record, adjoint):
+        """The adjoint of W~'s own W in ``W~ = W - eta (... + decay W)``."""
+        return adjoint * (1 - record.encoder_rate * record.decay) if record.decay else adjoint
+
+    def importance_pullback(self, record, adjoint):
+        """``<bar W, dg(V, A, k, m)/dA>``, [n_A]: the path through the hypernetwork; 0 for stored weights."""
+        importance = self.importance.detach().requires_grad_()
+        generated = self.generate(record, importance)
+        found, = torch.autograd.grad(generated, importance, adjoint, allow_unused=True, materialize_grads=True)
+        return found
 
     def validation_loss(self, record, gates, encoder, head, data):
-        """Lbar_k^val(A, W~_k^(M), H~_k^(M)) of Eq. 6, on the common scale."""
+        """Lbar_k^val(A, W~_k^(M), H~_k^(M)) of Eq. 6 on the common scale, and the loss itself."""
         loss, _ = self.task_loss(record.stage, gates, encoder, head, data, FOR_VALIDATION)
-        self.loss_scale.update(record.stage.task, reduce([loss.detach().clone()])[0])
+        self.loss_scale.update(record.stage.task, self.reduce([loss.detach().clone()])[0])
         return self.loss_scale(record.stage.task, loss), loss.detach()
 
     def update_architecture(self, batches, optim_wrapper):
-        """A's step (Eq. 30) on one raw batch of D_k^val a task.
+        """A's step (Eq. 30) on one raw batch a task, ``arch_steps`` times.
 
         Returns:
-            dict[str, Tensor]: the tasks' validation losses.
+            dict[str, Tensor]: the tasks' validation losses before the first step.
         """
         data = {name: self.tasks[name].preprocess(batch, True) for name, batch in batches.items()}
-        gradient, figures = HYPERGRADIENTS[self.hypergradient](self, data)
-        reduce(list(gradient.values()))
         alphas = self.architecture.named_alphas()
-        before = {name: alpha.detach().clone() for name, alpha in alphas.items()}
-        for name, alpha in alphas.items():
-            alpha.grad = gradient[name]
-        step(optim_wrapper['architecture'])
-        self.space.after_architecture_step(before, alphas, self.draw)
+        figures = None
+        for index in range(self.arch_steps):
+            if index:
+                self.refresh_gates()
+                self.run_chain_again(optim_wrapper)
+            gradient, found = self.architecture_gradient(data)
+            figures = figures or found
+            before = {name: alpha.detach().clone() for name, alpha in alphas.items()}
+            for name, alpha in alphas.items():
+                alpha.grad = gradient[name]
+            step(optim_wrapper['architecture'])
+            self.space.after_architecture_step(before, alphas, self.draw)
         return figures
+
+    def architecture_gradient(self, data):
+        """(gradient by group of A, figures) of Eq. 30, the same on all ranks."""
+        if self.hypergradient == 'exact':
+            for record in self.records[-len(self.order):]:
+                if record.stage.task not in self._checked:
+                    check_task(self, record)
+                    self._checked.add(record.stage.task)
+        gradient, figures = hypergradient(self, data, self.hypergradient)
+        self.reduce(list(gradient.values()))
+        return gradient, figures
+
+    def run_chain_again(self, optim_wrapper):
+        """The one-step updates at the present A, on the batches of this iteration; no optimiser sees them."""
+        old, self.records = self.records, []
+        for record in old:
+            again, *_ = self.run_stage(record.stage, record.data, record.views, self.encoder_before(record),
+                                       optim_wrapper, train=False)
+            again.source = record.source
+            self.records.append(again)
 
     def transfer_figures(self):
         """Means over the stages: what share of pairs the hinge was active for, and the teacher told apart."""
@@ -229,16 +355,6 @@ class IMTNAS(SearchAlgorithm):
             if values:
                 found[f'transfer/{name}'] = torch.stack(values).mean()
         return found
-
-
-def copies(named):
-    return {name: tensor.detach().clone() for name, tensor in named}
-
-
-def reduce(tensors):
-    """Their means over the ranks, in place: functional weights bypass the hooks of DistributedDataParallel."""
-    all_reduce_params(tensors, op='mean')
-    return tensors
 
 
 def step(optim_wrapper):

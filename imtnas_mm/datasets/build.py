@@ -1,13 +1,20 @@
 """Build a dataset of another library's scope, with checks before and after."""
+import contextlib
+import io
 import os
 
-from mmdet.datasets import CocoDataset
 from mmengine.dataset import BaseDataset
 from mmengine.registry import DATASETS
-from mmpretrain.datasets import CIFAR10, CustomDataset
 
 from . import checks
 from .checks import DataError
+
+with contextlib.redirect_stdout(io.StringIO()) as _printed:
+    from mmdet.datasets import CocoDataset
+    from mmpretrain.datasets import CIFAR10, CustomDataset
+for _line in _printed.getvalue().splitlines():
+    if 'Could not import OneDL' not in _line:  # an optional package; meant for the DEBUG level, but printed
+        print(_line)
 
 
 def build_dataset(cfg, scope, field='dataset'):

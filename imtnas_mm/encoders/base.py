@@ -28,6 +28,10 @@ class EncoderWeights(nn.Module, metaclass=ABCMeta):
             raise IndexError(f'stage (task {task}, round {round}) of {self.num_tasks} tasks and '
                              f'{self.num_rounds} rounds (both count from 0)')
 
+    def forward(self, task, round, importance):
+        """As :meth:`generate`, for ``functional_call``."""
+        return self.generate(task, round, importance)
+
     @abstractmethod
     def generate(self, task, round, importance):
         """W_k^(m) as a vector [D], a differentiable function of the stored weights (and of A where it depends on A).

@@ -2,6 +2,7 @@
 import dataclasses
 import os.path as osp
 import resource
+import sys
 
 import torch
 from mmengine.dist import master_only
@@ -24,7 +25,7 @@ class ArchitectureHook(Hook):
         interval (int): iterations between two log lines; the end of an epoch
             logs one as well.
     """
-    priority = 'BELOW_NORMAL'
+    priority = 'NORMAL'  # before the logger, which then has this iteration's memory
 
     def __init__(self, interval=50):
         self.interval = interval
@@ -35,8 +36,9 @@ class ArchitectureHook(Hook):
 
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
         if not torch.cuda.is_available():  # mmengine logs the memory of GPUs alone
+            unit = 2**20 if sys.platform == 'darwin' else 2**10
             runner.message_hub.update_scalar(
-                'train/memory', resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+                'train/memory', resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit)
         if self.every_n_train_iters(runner, self.interval):
             self._log(runner)
 

@@ -28,6 +28,8 @@ class _EvaluationLoop(BaseLoop):
         for name in model.order:
             scope = model.tasks[name].scope
             cfg = dict(dataloader[name])
+            if 'dataset' not in cfg:
+                raise ValueError(f'{self.mode}_dataloader.{name}.dataset is missing')
             dataset = build_dataset(cfg['dataset'], scope, f'{self.mode}_dataloader.{name}.dataset')
             with DefaultScope.overwrite_default_scope(scope):
                 self.loaders[name] = runner.build_dataloader(dict(cfg, dataset=dict(type=lambda d=dataset: d)),

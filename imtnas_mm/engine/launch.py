@@ -31,8 +31,7 @@ def is_search(cfg):
 def load_config(args):
     """The config with the command line's changes, in mmdet's order of priority."""
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    if not osp.isfile(args.config):
-        raise SystemExit(f'config: {args.config} is not a file')
+    check_file('config', args.config)
     cfg = Config.fromfile(args.config)
     cfg.launcher = args.launcher
     if args.cfg_options is not None:
@@ -61,18 +60,23 @@ def load_config(args):
     if resume == 'auto':
         cfg.resume, cfg.load_from = True, None
     elif resume is not None:
-        if not osp.exists(resume):
-            raise SystemExit(f'--resume {resume}: no such file')
+        check_file('--resume', resume)
         cfg.resume, cfg.load_from = True, resume
     return cfg
+
+
+def check_file(what, path):
+    if '://' not in path and not osp.isfile(path):
+        raise SystemExit(f'{what}: {path} is not a file')
 
 
 def build_runner(cfg):
     """The config's runner; on a machine without a GPU its processes talk over gloo."""
     if cfg.launcher != 'none' and not torch.cuda.is_available():
         _start_cpu_group(cfg)
-        if not is_search(cfg):
-            cfg.model_wrapper_cfg = dict(type='MMDistributedDataParallel', device_ids=None)
+        if not is_search(cfg):  # what mmengine wraps with, but for its device_ids
+            defaults = dict(broadcast_buffers=False, find_unused_parameters=cfg.get('find_unused_parameters', False))
+            cfg.model_wrapper_cfg = {**defaults, **(cfg.get('model_wrapper_cfg') or {}), 'device_ids': None}
     return RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
 
 

@@ -28,4 +28,7 @@ class SearchOptimWrapperConstructor:
 
     def __call__(self, model):
         wrappers = {name: build_optim_wrapper(getattr(model, part), self.cfg[name]) for name, part in PARTS.items()}
+        for name, wrapper in wrappers.items():
+            if wrapper.clip_grad_kwargs:  # all would log their norms under one name
+                wrapper.grad_name = f'{name}.{wrapper.grad_name}'
         return OptimWrapperDict(**wrappers)

@@ -1,9 +1,8 @@
 """mmengine's Runner where a search needs another."""
 from mmengine.device import get_device
 from mmengine.runner import Runner
-from mmengine.runner.checkpoint import _load_checkpoint
 
-from ..checkpoint import check_state_dict
+from ..checkpoint import check_state_dict, read_checkpoint
 from ..registry import RUNNERS
 
 
@@ -49,12 +48,15 @@ class SearchRunner(Runner):
                              "dict(encoder=[...], head=[...]), so that none changes A's rate unasked; "
                              f'got {scheduler!r}')
         if isinstance(scheduler, dict):  # an optimiser without a schedule keeps its rate
+            unknown = sorted(set(scheduler) - set(self.optim_wrapper.keys()))
+            if unknown:
+                raise ValueError(f'param_scheduler has {unknown}; a search takes {sorted(self.optim_wrapper.keys())}')
             scheduler = {name: scheduler.get(name, []) for name in self.optim_wrapper.keys()}
         return super().build_param_scheduler(scheduler)
 
     def load_checkpoint(self, filename, map_location='cpu', strict=True, revise_keys=None):
         """As mmengine's, but an entry that is missing, unknown or shaped otherwise is an error."""
-        checkpoint = _load_checkpoint(filename, map_location=map_location)
+        checkpoint = read_checkpoint(filename, map_location)
         self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
         state = checkpoint.get('state_dict', checkpoint)
         check_state_dict(filename, state, self.model.state_dict(), 'this search')

@@ -114,9 +114,10 @@ class InterleavedSearchLoop(BaseLoop):
                  val_begin=1,
                  val_interval=1):
         split = dict(dict(ratio=.5, seed=0), **(split or {}))
+        if set(split) != {'ratio', 'seed'}:
+            raise ValueError(f'train_cfg.split has {sorted(split)}; it takes ratio and seed')
         model = runner.model
-        missing = [name for name in order if name not in dataloader]
-        if missing or set(dataloader) - set(order):
+        if set(dataloader) != set(order):
             raise ValueError(f'train_dataloader has {sorted(dataloader)}; train_cfg.order={tuple(order)} needs a '
                              'dataloader for each of its tasks and no other')
         for name, value, least in (('max_epochs', max_epochs, 1), ('warmup_epochs', warmup_epochs, 0)):
@@ -161,6 +162,7 @@ class InterleavedSearchLoop(BaseLoop):
         for name, data in self.tasks.items():
             runner.logger.info(f'task {name}: {len(data.train_indices)} examples train its weights and head, '
                                f'{len(data.val_indices)} the architecture')
+        self._check_position()
         runner.call_hook('before_train')
         self.dataloader.start(runner.seed, self._iter)
         try:
@@ -173,6 +175,15 @@ class InterleavedSearchLoop(BaseLoop):
             self.dataloader.stop()
         runner.call_hook('after_train')
         return runner.model
+
+    def _check_position(self):
+        """A resumed search must be within its epoch, or it would skip iterations or repeat some."""
+        length = len(self.dataloader)
+        if not 0 <= self._iter - self._epoch * length <= length:
+            raise ValueError(
+                f'resumed at epoch {self._epoch}, iteration {self._iter}, which is not within an epoch of {length} '
+                "iterations: the checkpoint's search had epochs of another length. It follows from batch sizes and "
+                'the number of ranks; train_cfg.epoch_length sets it')
 
     def run_epoch(self):
         """The iterations left of the present epoch (all, unless resumed within it)."""

@@ -2,6 +2,7 @@
 import copy
 
 from mmcv.transforms import Compose
+from mmengine.dist import get_world_size
 from mmengine.registry import TRANSFORMS
 
 from ..datasets import build_dataset, build_positioned_loader, split_indices
@@ -36,6 +37,9 @@ class TaskData:
         self.index = index
         self.scope = scope
         self.field = f'train_dataloader.{name}'
+        for key in ('dataset', 'batch_size'):
+            if key not in dataloader:
+                raise ValueError(f'{self.field}.{key} is missing')
         self.cfg = {key: value for key, value in dataloader.items() if key != 'dataset'}
         self.dataset = build_dataset(dataloader['dataset'], scope, f'{self.field}.dataset')
         self.train_indices, self.val_indices = split_indices(len(self.dataset), ratio, split_seed)
@@ -47,7 +51,6 @@ class TaskData:
     @property
     def batches_per_epoch(self):
         """Full batches of D^tr, over all ranks."""
-        from mmengine.dist import get_world_size
         return max(len(self.train_indices) // (self.cfg['batch_size'] * get_world_size()), 1)
 
     def _loader(self, dataset, indices, use, seed, start, **changes):

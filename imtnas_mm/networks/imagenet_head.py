@@ -19,6 +19,7 @@ class ImageNetHead(LinearClsHead):
         hidden_channels (int): of the 1x1 convolution.
         dropout (float): before the linear layer.
         norm_cfg (dict): of the 1x1 convolution.
+        act_cfg (dict): its activation.
         loss (dict): an mmpretrain loss. The scope is named so that the head is
             the same under another library's default scope.
         kwargs: ``topk`` and ``cal_acc`` of ``ClsHead``.
@@ -30,6 +31,7 @@ class ImageNetHead(LinearClsHead):
                  hidden_channels=1280,
                  dropout=.2,
                  norm_cfg=dict(type='BN'),  # noqa: B006
+                 act_cfg=dict(type='ReLU6'),  # noqa: B006
                  loss=dict(type='mmpretrain.CrossEntropyLoss', loss_weight=1.),  # noqa: B006
                  init_cfg=None,
                  **kwargs):
@@ -40,7 +42,7 @@ class ImageNetHead(LinearClsHead):
                 dict(type='Normal', layer='Linear', std=.01)
             ]
         super().__init__(num_classes, hidden_channels, init_cfg=init_cfg, loss=loss, **kwargs)
-        self.conv = ConvModule(in_channels, hidden_channels, 1, norm_cfg=norm_cfg, act_cfg=dict(type='ReLU6'))
+        self.conv = ConvModule(in_channels, hidden_channels, 1, norm_cfg=norm_cfg, act_cfg=act_cfg)
         self.pool = nn.AdaptiveAvgPool2d(1)
         self.dropout = nn.Dropout(dropout)
 

@@ -26,6 +26,7 @@ class MBConvNet(BaseModule):
         strides (tuple[int], optional): of the stages, in place of the layout's.
         out_indices (tuple[int]): stages whose output ``forward`` returns.
         norm_cfg (dict): of every normalisation layer.
+        act_cfg (dict): activation of the convolutions.
         norm_eval (bool): keep batch normalisation in evaluation mode.
         frozen_stages (int): -1 freezes nothing, 0 the stem and the separable
             convolution, n also stages 0 to n - 1. What is frozen has no
@@ -47,6 +48,7 @@ class MBConvNet(BaseModule):
                  strides=None,
                  out_indices=(5, ),
                  norm_cfg=dict(type='BN'),  # noqa: B006
+                 act_cfg=dict(type='ReLU6'),  # noqa: B006
                  norm_eval=False,
                  frozen_stages=-1,
                  init_cfg=None):
@@ -70,9 +72,9 @@ class MBConvNet(BaseModule):
         self.norm_eval = norm_eval
         self.frozen_stages = frozen_stages
         self.searched = searched_layers(space, width_mult, strides)
-        self.stem, self.first = stem_and_first(table, width_mult, stem_stride, norm_cfg)
+        self.stem, self.first = stem_and_first(table, width_mult, stem_stride, norm_cfg, act_cfg)
         self.layers = nn.ModuleDict({
-            layer.name: mbconv(layer, choice, norm_cfg)
+            layer.name: mbconv(layer, choice, norm_cfg, act_cfg)
             for layer, choice in zip(self.searched, self.genotype.architecture['layers'], strict=True)
         })
         self._freeze()

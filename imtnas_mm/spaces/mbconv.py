@@ -17,10 +17,10 @@ class MixedLayer(nn.Module):
     Choices whose gate is exactly zero are left out where ``sampled``.
     """
 
-    def __init__(self, layer, norm_cfg, sampled):
+    def __init__(self, layer, norm_cfg, act_cfg, sampled):
         super().__init__()
         self.sampled = sampled
-        self.choices = nn.ModuleDict({choice: mbconv(layer, choice, norm_cfg) for choice in layer.choices})
+        self.choices = nn.ModuleDict({choice: mbconv(layer, choice, norm_cfg, act_cfg) for choice in layer.choices})
 
     def forward(self, x, gate):
         choices = list(self.choices.values())
@@ -43,6 +43,7 @@ class MBConvSupernet(SearchSpace):
             of FairNAS-19 after stages 0, 1, 3 and 5 have strides 4, 8, 16, 32.
         norm_cfg (dict): batch statistics without affine parameters by default
             (reading 8); ``dict(type='GN', num_groups=8)`` for tiny batches.
+        act_cfg (dict): activation of the convolutions.
         estimator (str): how A weighs the paths.
 
             - ``softmax``: all choices, weighted by the softmax of their alphas.
@@ -64,6 +65,7 @@ class MBConvSupernet(SearchSpace):
                  strides=None,
                  out_indices=(5, ),
                  norm_cfg=dict(type='BN', affine=False, track_running_stats=False),  # noqa: B006
+                 act_cfg=dict(type='ReLU6'),  # noqa: B006
                  estimator='softmax',
                  temperature=1.,
                  init_cfg=None):
@@ -81,9 +83,9 @@ class MBConvSupernet(SearchSpace):
         self.estimator = estimator
         self.temperature = temperature
         self.searched = searched_layers(layout, width_mult, strides)
-        self.stem, self.first = stem_and_first(table, width_mult, stem_stride, norm_cfg)
+        self.stem, self.first = stem_and_first(table, width_mult, stem_stride, norm_cfg, act_cfg)
         self.layers = nn.ModuleDict(
-            {layer.name: MixedLayer(layer, norm_cfg, estimator != 'softmax') for layer in self.searched})
+            {layer.name: MixedLayer(layer, norm_cfg, act_cfg, estimator != 'softmax') for layer in self.searched})
         self.register_gates()
 
     def alpha_shapes(self):

@@ -5,22 +5,20 @@ from torch import nn
 
 from .mbconv_layout import IDENTITY, kernel_and_expansion, scaled_width
 
-RELU6 = dict(type='ReLU6')
 
-
-def stem_and_first(table, width_mult, stem_stride, norm_cfg):
+def stem_and_first(table, width_mult, stem_stride, norm_cfg, act_cfg):
     """What is not searched: the 3x3 convolution, and the separable convolution after it."""
     if stem_stride not in (1, 2):
         raise ValueError(f'stem_stride={stem_stride!r} must be 1 or 2')
     stem = scaled_width(table.stem_width, width_mult)
     first = scaled_width(table.first_width, width_mult)
-    return (ConvModule(3, stem, 3, stem_stride, 1, norm_cfg=norm_cfg, act_cfg=RELU6),
+    return (ConvModule(3, stem, 3, stem_stride, 1, norm_cfg=norm_cfg, act_cfg=act_cfg),
             nn.Sequential(
-                ConvModule(stem, stem, 3, 1, 1, groups=stem, norm_cfg=norm_cfg, act_cfg=RELU6),
+                ConvModule(stem, stem, 3, 1, 1, groups=stem, norm_cfg=norm_cfg, act_cfg=act_cfg),
                 ConvModule(stem, first, 1, norm_cfg=norm_cfg, act_cfg=None)))
 
 
-def mbconv(layer, choice, norm_cfg):
+def mbconv(layer, choice, norm_cfg, act_cfg):
     """The module of one choice of a layer: the identity, or 1x1 expansion, depthwise kxk, 1x1 projection."""
     if choice == IDENTITY:
         return nn.Identity()
@@ -32,4 +30,4 @@ def mbconv(layer, choice, norm_cfg):
         kernel_size=kernel,
         stride=layer.stride,
         norm_cfg=norm_cfg,
-        act_cfg=RELU6)
+        act_cfg=act_cfg)

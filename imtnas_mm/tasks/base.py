@@ -3,6 +3,7 @@ import copy
 
 import torch
 import torch.nn.functional as F
+from mmengine.config import ConfigDict
 from mmengine.registry import MODELS as ROOT_MODELS
 from torch import nn
 from torch.func import functional_call
@@ -51,7 +52,8 @@ class Task(nn.Module):
                              "backbone is the search space; options of it go to the task's own `backbone` field")
         space = dict(search_space, **(backbone or {}))
         space['type'] = space['type'] if '.' in space['type'] else f'imtnas_mm.{space["type"]}'
-        built = ROOT_MODELS.build(dict(model, backbone=space, _scope_=model.get('_scope_', self.scope)))
+        # ConfigDict: heads read their test_cfg by attribute
+        built = ROOT_MODELS.build(ConfigDict(model, backbone=space, _scope_=model.get('_scope_', self.scope)))
         self.layout = ParameterLayout.of(built.backbone)
         self.data_preprocessor = built.data_preprocessor
         backbone = built.backbone

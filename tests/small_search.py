@@ -1,0 +1,117 @@
+"""A search small enough for exact comparisons: two tasks, tiny images, everything in float64 on request."""
+import copy
+
+import torch
+from mmdet.structures import DetDataSample
+from mmengine.structures import InstanceData
+from mmpretrain.structures import DataSample
+
+from imtnas_mm.registry import MODELS
+from imtnas_mm.spaces.mbconv_layout import LAYOUTS, Layout
+
+# a layout of 4 layers, two of them with a legal identity
+LAYOUTS.setdefault('tiny', Layout(widths=(8, 8, 16), depths=(1, 2, 1), strides=(1, 1, 2), stem_width=8, first_width=8))
+
+BATCH_NORM = dict(type='BN', affine=False, track_running_stats=False)
+SPACE = dict(type='MBConvSupernet', layout='tiny', out_indices=(2, ), norm_cfg=BATCH_NORM)
+CLASSIFIER = dict(
+    type='ImageClassifier',
+    data_preprocessor=dict(num_classes=3, mean=[120., 110., 100.], std=[60., 55., 50.], to_rgb=True),
+    head=dict(
+        type='imtnas_mm.ImageNetHead', num_classes=3, in_channels=16, hidden_channels=8, dropout=.2,
+        norm_cfg=BATCH_NORM, topk=(1, )))
+DETECTOR = dict(
+    type='RetinaNet',
+    data_preprocessor=dict(
+        type='DetDataPreprocessor', mean=[120., 110., 100.], std=[60., 55., 50.], bgr_to_rgb=True, pad_size_divisor=8),
+    neck=dict(type='FPN', in_channels=[8, 16], out_channels=8, num_outs=2),
+    bbox_head=dict(
+        type='RetinaHead',
+        num_classes=3,
+        in_channels=8,
+        stacked_convs=1,
+        feat_channels=8,
+        anchor_generator=dict(
+            type='AnchorGenerator', octave_base_scale=2, scales_per_octave=1, ratios=[1.], strides=[2, 4]),
+        bbox_coder=dict(type='DeltaXYWHBBoxCoder'),
+        loss_cls=dict(type='FocalLoss', use_sigmoid=True, gamma=2., alpha=.25),
+        loss_bbox=dict(type='L1Loss')),
+    train_cfg=dict(
+        assigner=dict(type='MaxIoUAssigner', pos_iou_thr=.5, neg_iou_thr=.4, min_pos_iou=0, ignore_iof_thr=-1),
+        sampler=dict(type='PseudoSampler'),
+        allowed_border=-1,
+        pos_weight=-1),
+    test_cfg=dict(nms_pre=50, score_thr=.01, nms=dict(type='nms', iou_threshold=.5), max_per_img=10))
+TASKS = dict(
+    cls=dict(type='ClassificationTask', model=CLASSIFIER),
+    det=dict(type='DetectionTask', model=DETECTOR, backbone=dict(out_indices=(1, 2))))
+TRANSFER = dict(type='MMDTransfer', num_examples=4, num_augmentations=4, image_size=16, threshold=.5)
+
+
+def build(order=('cls', 'det'), rounds=2, dtype=torch.float64, space=None, **options):
+    """An IMTNAS over the small tasks named in ``order`` (a name may have a number behind it: cls2)."""
+    tasks = {name: copy.deepcopy(TASKS[name.rstrip('0123456789')]) for name in order}
+    options = dict(dict(encoder_weights=dict(type='HyperNetwork'), transfer=TRANSFER), **options)
+    return MODELS.build(
+        dict(type='imtnas_mm.IMTNAS', search_space=dict(SPACE, **(space or {})), tasks=tasks, rounds=rounds,
+             order=tuple(order), **copy.deepcopy(options))).to(dtype)
+
+
+def images(number, size=16):
+    return [torch.randint(0, 256, (3, size, size), dtype=torch.uint8) for _ in range(number)]
+
+
+def classification_batch(number=4):
+    return dict(inputs=images(number), data_samples=[DataSample().set_gt_label(i % 3) for i in range(number)])
+
+
+def detection_batch(number=2, size=16):
+    samples = []
+    for i in range(number):
+        sample = DetDataSample(
+            metainfo=dict(img_shape=(size, size), ori_shape=(size, size), scale_factor=(1., 1.), img_id=i))
+        boxes = torch.tensor([[2., 2., 10., 10.], [5., 6., 13., 15.]]) - i
+        sample.gt_instances = InstanceData(bboxes=boxes.clamp(0), labels=torch.tensor([i % 3, 2]))
+        samples.append(sample)
+    return dict(inputs=images(number, size), data_samples=samples)
+
+
+def raw_batch(name):
+    return classification_batch() if name.startswith('cls') else detection_batch()
+
+
+def stage_batches(model):
+    """A raw batch a stage, with examples for a transfer."""
+    batches = []
+    for stage in model.stages:
+        batch = dict(train=raw_batch(stage.task))
+        if stage.index and model.transfer is not None:
+            half = model.transfer.num_examples // 2
+            batch['examples'] = (images(half, 20), images(half, 16))
+        batches.append(batch)
+    return batches
+
+
+def val_batches(model):
+    return {name: raw_batch(name) for name in model.order}
+
+
+def optimisers(model, momentum=.9):
+    from imtnas_mm.engine.optim import SearchOptimWrapperConstructor
+    return SearchOptimWrapperConstructor(
+        dict(
+            encoder=dict(optimizer=dict(type='SGD', lr=.05, momentum=momentum, weight_decay=3e-4)),
+            head=dict(optimizer=dict(type='SGD', lr=.02, momentum=momentum)),
+            architecture=dict(optimizer=dict(type='Adam', lr=.01, betas=(.5, .999)))))(model)
+
+
+def iterate(model, optim_wrapper, iteration=0, batches=None, val=None, architecture=True):
+    """One iteration as the loop runs it; returns the figures."""
+    model.start_iteration(iteration)
+    figures = {}
+    for stage, batch in zip(model.stages, batches or stage_batches(model), strict=True):
+        figures.update(model.train_stage(stage, batch, optim_wrapper))
+    if architecture:
+        figures.update(model.update_architecture(val or val_batches(model), optim_wrapper))
+    model.step_weights(optim_wrapper)
+    return figures
