@@ -45,7 +45,7 @@ DETECTOR = dict(
 TASKS = dict(
     cls=dict(type='ClassificationTask', model=CLASSIFIER),
     det=dict(type='DetectionTask', model=DETECTOR, backbone=dict(out_indices=(1, 2))))
-TRANSFER = dict(type='MMDTransfer', num_examples=4, num_augmentations=4, image_size=16, threshold=.5)
+TRANSFER = dict(type='MMDTransfer', num_examples=4, num_augmentations=4, image_size=16, threshold=.3)
 
 
 def build(order=('cls', 'det'), rounds=2, dtype=torch.float64, space=None, **options):
@@ -70,7 +70,7 @@ def detection_batch(number=2, size=16):
     for i in range(number):
         sample = DetDataSample(
             metainfo=dict(img_shape=(size, size), ori_shape=(size, size), scale_factor=(1., 1.), img_id=i))
-        boxes = torch.tensor([[2., 2., 10., 10.], [5., 6., 13., 15.]]) - i
+        boxes = torch.tensor([[2.3, 1.9, 10.6, 9.8], [4.7, 6.2, 12.9, 15.1]]) - 1.1 * i
         sample.gt_instances = InstanceData(bboxes=boxes.clamp(0), labels=torch.tensor([i % 3, 2]))
         samples.append(sample)
     return dict(inputs=images(number, size), data_samples=samples)

@@ -1,5 +1,6 @@
 """Runs of the tools small enough for a test: a few generated images, narrow networks, an iteration in a fraction of a
 second."""
+import contextlib
 import importlib.util
 import itertools
 import json
@@ -7,7 +8,9 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pytest
 import torch
+from mmengine.registry import DefaultScope
 
 ROOT = Path(__file__).parents[1]
 COLOURS = dict(red=(40, 40, 220), green=(40, 220, 40), blue=(220, 40, 40))  # the classes; in OpenCV's order
@@ -39,7 +42,7 @@ def write_data(root, train=8, val=4):
             for i in range(number):
                 image = background(rng)
                 square(image, rng, COLOURS[name], int(rng.integers(10, 20)))
-                cv2.imwrite(str(folder / f'{i}.png'), image)
+                cv2.imwrite(str(folder / f'{name}{i}.png'), image)
         folder = root / 'coco' / f'{part}2017'
         folder.mkdir(parents=True)
         images, annotations = [], []
@@ -172,36 +175,53 @@ def search_fields(root, order=('cls', 'det'), **train_cfg):
         log_processor=dict(window_size=1))
 
 
-def retrain_fields(root, architecture='fairnas_c', **fields):
-    """An ordinary mmdet config of a detector on a derived backbone, two epochs."""
+def retrain_fields(root, task='det', architecture='fairnas_c', epochs=1, **fields):
+    """An ordinary config of mmdet (``det``) or mmpretrain (``cls``) with a derived backbone."""
     backbone = dict(
-        type='imtnas_mm.MBConvNet', architecture=architecture, out_indices=(2, 5),
+        type='imtnas_mm.MBConvNet', architecture=architecture, out_indices=(2, 5) if task == 'det' else (5, ),
+        norm_cfg=dict(type='BN', momentum=.5),  # few iterations, so that running means must follow fast
         **{key: SPACE[key] for key in ('width_mult', 'stem_stride', 'strides')})
-    val_loader, metric = det_loader(root, 'val'), coco_metric(root)
+    scope, model, loader, metric, prefix = dict(
+        det=('mmdet', DETECTOR, det_loader, coco_metric(root), 'Det'),
+        cls=('mmpretrain', CLASSIFIER, cls_loader, dict(type='Accuracy', topk=(1, 2)), ''))[task]
+    val_loader = loader(root, 'val')
     return dict(
-        default_scope='mmdet',
+        default_scope=scope,
         custom_imports=dict(imports=['imtnas_mm'], allow_failed_imports=False),
-        model=dict(DETECTOR, backbone=backbone),
-        train_dataloader=det_loader(root, 'train'),
+        model=dict(model, backbone=backbone),
+        train_dataloader=loader(root, 'train'),
         val_dataloader=val_loader,
         test_dataloader=val_loader,
         val_evaluator=metric,
         test_evaluator=metric,
-        train_cfg=dict(type='EpochBasedTrainLoop', max_epochs=1, val_interval=1),
-        val_cfg=dict(type='ValLoop'),
-        test_cfg=dict(type='TestLoop'),
-        optim_wrapper=dict(type='OptimWrapper', optimizer=dict(type='Adam', lr=.01)),
+        train_cfg=dict(by_epoch=True, max_epochs=epochs, val_interval=1),
+        val_cfg=dict(),
+        test_cfg=dict(),
+        optim_wrapper=dict(type='OptimWrapper', optimizer=dict(type='Adam', lr=.003)),
         default_hooks=dict(
             logger=dict(type='LoggerHook', interval=1),
             checkpoint=dict(type='CheckpointHook', interval=1),
-            visualization=dict(type='DetVisualizationHook')),
+            visualization=dict(type=f'{prefix}VisualizationHook')),
         visualizer=dict(
-            type='DetLocalVisualizer', vis_backends=[dict(type='LocalVisBackend')], name='visualizer'),
+            type='DetLocalVisualizer' if task == 'det' else 'UniversalVisualizer',
+            vis_backends=[dict(type='LocalVisBackend')],
+            name='visualizer'),
         randomness=dict(seed=0),
         **fields)
 
 
 # --- running the tools and reading what they leave -------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def own_scope():
+    """mmengine's current default scope is a global: put it back."""
+    before = dict(DefaultScope._instance_dict)
+    try:
+        yield
+    finally:
+        DefaultScope._instance_dict.clear()
+        DefaultScope._instance_dict.update(before)
 
 
 def tool(name):
@@ -214,11 +234,25 @@ def tool(name):
 _runs = itertools.count()
 
 
+def arguments(config, *args, options=()):
+    """mmengine keeps loggers, scopes and visualizers by name, with whole seconds in it at best: each run of a process
+    needs a name of its own."""
+    name = f'run{next(_runs)}'
+    names = (f'experiment_name={name}', f'visualizer.name={name}')
+    return [str(arg) for arg in (config, *args, '--cfg-options', *names, *options)]
+
+
 def run(name, config, *args, options=()):
-    """``main`` of a tool. mmengine keeps loggers and scopes by the experiment's name, which has seconds in it: in one
-    process each run needs its own."""
-    options = ['--cfg-options', f'experiment_name=run{next(_runs)}', *options]
-    tool(name).main([str(arg) for arg in (config, *args, *options)])
+    """``main`` of a tool."""
+    with own_scope():
+        tool(name).main(arguments(config, *args, options=options))
+
+
+def runner_of(config, work_dir, *args, options=()):
+    """The runner that tools/train.py would start."""
+    train = tool('train')
+    return train.build_runner(
+        train.load_config(train.parse_args(arguments(config, '--work-dir', work_dir, *args, options=options))))
 
 
 def scalars(work_dir):
@@ -244,3 +278,25 @@ def tested(work_dir):
 
 def checkpoint(path):
     return torch.load(path, map_location='cpu', weights_only=False)
+
+
+# --- fixtures, for the conftest.py of the folders that run tools -----------------------------------------------------
+
+
+@pytest.fixture(scope='session', autouse=True)
+def plain_config_text():
+    """Configs are logged without yapf's formatting, which would take most of a tiny run's time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr('yapf.yapflib.yapf_api.FormatCode', lambda text, **_: (text, True))
+        yield
+
+
+@pytest.fixture(autouse=True)
+def scope_put_back():
+    with own_scope():
+        yield
+
+
+@pytest.fixture(scope='session')
+def data(tmp_path_factory):
+    return write_data(tmp_path_factory.mktemp('data'))

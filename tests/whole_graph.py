@@ -41,9 +41,10 @@ def validation_loss(model, alphas, prepared, val, rates):
                 teaching = model.transfer.teacher_side(
                     Encoder(teacher, embed(teacher, model.tasks[previous.task])), views)
                 objective, _ = model.transfer.student_side(Encoder(encoder, embed(encoder, task)), views, teaching)
-            if model.encoder_task_weight:
+            if model.encoder_task_weight:  # H is a constant here, or grad_H below would see W~ move with it
+                fixed = {n: p.detach() for n, p in own.items()}
                 objective = objective + model.encoder_task_weight * model.task_loss(
-                    stage, gates, encoder, {**own, **buffers}, data)[0]
+                    stage, gates, encoder, {**fixed, **buffers}, data)[0]
             step, = torch.autograd.grad(objective, [encoder], create_graph=True)
             virtual = encoder - eta_w * step
             loss, _ = model.task_loss(stage, gates, virtual, {**own, **buffers}, data)

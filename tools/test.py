@@ -2,7 +2,7 @@
 import argparse
 
 from imtnas_mm.checkpoint import check_checkpoint_file
-from imtnas_mm.engine.launch import add_common_arguments, build_runner, check_file, is_search, load_config
+from imtnas_mm.engine.launch import add_common_arguments, build_runner, check_data, check_file, is_search, load_config
 
 
 def parse_args(argv=None):
@@ -50,6 +50,7 @@ def main(argv=None):
         paint(cfg, args.show_dir, args.config)
     if args.out:
         dump(cfg, args.out)
+    check_data(cfg, 'test')
     runner = build_runner(cfg)
     if not is_search(cfg):  # mmengine would skip what doesn't fit, and test the rest
         check_checkpoint_file(args.checkpoint, runner.model)

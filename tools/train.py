@@ -4,7 +4,7 @@ import argparse
 from mmengine.runner import find_latest_checkpoint
 
 from imtnas_mm.checkpoint import check_checkpoint_file
-from imtnas_mm.engine.launch import add_common_arguments, build_runner, is_search, load_config
+from imtnas_mm.engine.launch import add_common_arguments, build_runner, check_data, is_search, load_config
 
 
 def parse_args(argv=None):
@@ -30,6 +30,7 @@ def parse_args(argv=None):
 def main(argv=None):
     args = parse_args(argv)
     cfg = load_config(args)
+    check_data(cfg, 'train', 'val')
     runner = build_runner(cfg)
     if cfg.get('resume') and not is_search(cfg):  # mmengine would skip what doesn't fit; a search checks it itself
         checkpoint = cfg.get('load_from') or find_latest_checkpoint(cfg.work_dir)

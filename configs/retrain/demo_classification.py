@@ -9,20 +9,19 @@ model = dict(
     backbone=dict(
         type='imtnas_mm.MBConvNet',
         architecture='fairnas_c',
-        width_mult=.5,
+        width_mult=.25,
         stem_stride=2,
         strides=(1, 2, 2, 1, 2, 1)),
-    head=dict(type='imtnas_mm.ImageNetHead', num_classes=10, in_channels=160, hidden_channels=256, topk=(1, 5)))
+    head=dict(type='imtnas_mm.ImageNetHead', num_classes=10, in_channels=80, hidden_channels=256, topk=(1, 5)))
 
-max_epochs = 20
+max_epochs = 10
 train_cfg = dict(by_epoch=True, max_epochs=max_epochs, val_interval=max_epochs)
 val_cfg = dict()
 test_cfg = dict()
 
 optim_wrapper = dict(
-    optimizer=dict(type='AdamW', lr=3e-3, weight_decay=.05),
-    paramwise_cfg=dict(norm_decay_mult=0., bias_decay_mult=0.),
-    clip_grad=dict(max_norm=5.))
+    optimizer=dict(type='SGD', lr=.05, momentum=.9, nesterov=True, weight_decay=5e-4),
+    paramwise_cfg=dict(norm_decay_mult=0., bias_decay_mult=0.))
 param_scheduler = [
     dict(type='LinearLR', start_factor=.01, by_epoch=False, begin=0, end=50),
     dict(type='CosineAnnealingLR', T_max=max_epochs, eta_min_ratio=.01, by_epoch=True, convert_to_iter_based=True),

@@ -15,11 +15,11 @@ model = dict(
     backbone=dict(
         type='imtnas_mm.MBConvNet',
         architecture='fairnas_c',
-        width_mult=.5,
+        width_mult=.25,
         stem_stride=2,
         strides=(1, 2, 2, 1, 2, 1),
-        out_indices=(1, 3, 5)),
-    neck=dict(type='FPN', in_channels=[24, 48, 160], out_channels=64, num_outs=3),
+        out_indices=(3, 5)),
+    neck=dict(type='FPN', in_channels=[24, 80], out_channels=64, num_outs=2),
     bbox_head=dict(
         type='RetinaHead',
         num_classes=10,
@@ -28,10 +28,10 @@ model = dict(
         stacked_convs=2,
         anchor_generator=dict(
             type='AnchorGenerator',
-            octave_base_scale=4,
+            octave_base_scale=1.75,
             scales_per_octave=2,
-            ratios=[1., 1.5],  # height over width of a digit
-            strides=[4, 8, 16]),
+            ratios=[1., 1.6],  # height over width of a digit
+            strides=[8, 16]),
         bbox_coder=dict(type='DeltaXYWHBBoxCoder', target_means=[0., 0., 0., 0.], target_stds=[1., 1., 1., 1.]),
         loss_cls=dict(type='FocalLoss', use_sigmoid=True, gamma=2., alpha=.25, loss_weight=1.),
         loss_bbox=dict(type='L1Loss', loss_weight=1.)),
@@ -44,7 +44,7 @@ model = dict(
     test_cfg=dict(
         nms_pre=300, min_bbox_size=0, score_thr=.05, nms=dict(type='nms', iou_threshold=.5), max_per_img=50))
 
-max_epochs = 12
+max_epochs = 9
 train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=max_epochs, val_interval=max_epochs)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')

@@ -4,12 +4,12 @@ from mmengine.model import BaseModel
 from torch import nn
 
 from ..architecture import Architecture, flat_importance, mean_entropy
-from ..random_state import seed_of
+from ..random_state import isolated_random, seed_of
 from ..registry import MODELS
 from .stage import check_order, interleaved_stages
 
 # what a seed is for: the first number after it in a key of random_state
-FOR_GATES, FOR_LOSS, FOR_VIEWS, FOR_VALIDATION = range(4)
+FOR_GATES, FOR_LOSS, FOR_VIEWS, FOR_VALIDATION, FOR_HEADS = range(5)
 
 
 class SearchAlgorithm(BaseModel):
@@ -36,9 +36,10 @@ class SearchAlgorithm(BaseModel):
         self.rounds = rounds
         self.seed = seed
         self.stages = interleaved_stages(self.order, rounds)
-        self.tasks = nn.ModuleDict({
-            name: MODELS.build(dict(tasks[name], search_space=search_space)) for name in self.order
-        })
+        with isolated_random(seed, FOR_HEADS):  # the initialisation of the libraries' heads
+            self.tasks = nn.ModuleDict({
+                name: MODELS.build(dict(tasks[name], search_space=search_space)) for name in self.order
+            })
         self._check_same_encoder()
         self.architecture = Architecture(self.space.alpha_shapes(), **dict(dict(seed=seed), **(architecture or {})))
         self.encoder_weights = MODELS.build(
@@ -78,7 +79,7 @@ class SearchAlgorithm(BaseModel):
     def head(self, stage):
         return self.heads[stage.task][stage.round]
 
-    # --- what an iteration draws ---------------------------------------------------------------------------------
+    # --- what an iteration draws ---
 
     def start_iteration(self, iteration):
         """Draws the paths of an iteration and fixes A's gates for its weight stages."""
@@ -104,7 +105,7 @@ class SearchAlgorithm(BaseModel):
         alphas = self.architecture.named_alphas()
         return self.space.derive({name: alpha.detach().cpu() for name, alpha in alphas.items()})
 
-    # --- the search network as it is judged ------------------------------------------------------------------------
+    # --- the search network as it is judged ---
 
     @torch.no_grad()
     def search_network(self, task, round=-1):

@@ -99,7 +99,7 @@ class IMTNAS(SearchAlgorithm):
         self.records = []
         self._checked = set()
 
-    # --- the losses of a stage, as functions of everything they depend on --------------------------------------------
+    # --- the losses of a stage, as functions of everything they depend on ---
 
     def task_loss(self, stage, gates, encoder, head, data, purpose=FOR_LOSS):
         """L_k(A, W, H, D): see :meth:`Task.loss`. The same stage of the same iteration draws the same numbers."""
@@ -152,7 +152,7 @@ class IMTNAS(SearchAlgorithm):
         """Copies, for passes that must leave a head's statistics alone."""
         return {name: tensor.detach().clone() for name, tensor in head.named_buffers()}
 
-    # --- the weight stages -------------------------------------------------------------------------------------------
+    # --- the weight stages ---
 
     def start_iteration(self, iteration):
         super().start_iteration(iteration)
@@ -274,7 +274,7 @@ class IMTNAS(SearchAlgorithm):
         all_reduce(found, op='max')
         return bool(found)
 
-    # --- the chain, seen from A ----------------------------------------------------------------------------------------
+    # --- the chain, seen from A ---
 
     def generate(self, record, importance):
         """``g(V, A, k, m)`` at the V that the stage was made with, [D]."""
@@ -296,6 +296,8 @@ class IMTNAS(SearchAlgorithm):
         """``<bar W, dg(V, A, k, m)/dA>``, [n_A]: the path through the hypernetwork; 0 for stored weights."""
         importance = self.importance.detach().requires_grad_()
         generated = self.generate(record, importance)
+        if not generated.requires_grad:  # stored weights
+            return torch.zeros_like(importance)
         found, = torch.autograd.grad(generated, importance, adjoint, allow_unused=True, materialize_grads=True)
         return found
 

@@ -84,9 +84,10 @@ def check_twice_differentiable(function, module, prefix=''):
             handle.remove()
     for node in nodes_of(loss):
         if differentiable_once(node):
+            name = guilty.get(node) or type(module).__name__
             raise SecondDerivativeError(
-                f'{prefix}{guilty.get(node) or type(module).__name__}: {type(node)._forward_cls.__name__} has no second '
-                "derivative, which hypergradient='exact' needs. Use hypergradient='finite_difference' or "
+                f'{prefix}{name}: {type(node)._forward_cls.__name__} has no second derivative, '
+                "which hypergradient='exact' needs. Use hypergradient='finite_difference' or "
                 "'first_order', or a module without this operator")
 
 

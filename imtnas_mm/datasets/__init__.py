@@ -1,9 +1,9 @@
-from .build import build_dataset, check_dataset
+from .build import build_dataset, check_dataset, check_evaluator
 from .checks import DataError
 from .positioned import PositionedDataset, PositionSampler, build_positioned_loader
 from .split import split_indices
 
 __all__ = [
-    'build_dataset', 'build_positioned_loader', 'check_dataset', 'DataError', 'PositionedDataset', 'PositionSampler',
-    'split_indices'
+    'build_dataset', 'build_positioned_loader', 'check_dataset', 'check_evaluator', 'DataError', 'PositionedDataset',
+    'PositionSampler', 'split_indices'
 ]

@@ -57,6 +57,14 @@ def check_dataset(cfg, scope, field='dataset'):
         _check(cfg, registry, field)
 
 
+def check_evaluator(cfg, field='evaluator'):
+    """The check of the annotation file that a CocoMetric among the metrics compares with."""
+    for metric in cfg if isinstance(cfg, (list, tuple)) else [cfg]:
+        path = metric.get('ann_file')
+        if str(metric.get('type')).rpartition('.')[2] == 'CocoMetric' and path and not checks.is_remote(path):
+            checks.load_coco(path, f'{field}.ann_file')
+
+
 def _source(cfg):
     return os.path.join(cfg.get('data_root', ''), cfg.get('ann_file', '')) or f'type={cfg["type"]!r}'
 

@@ -20,7 +20,7 @@ from sklearn.model_selection import train_test_split
 CLASSES = ('zero', 'one', 'two', 'three', 'four', 'five', 'six', 'seven', 'eight', 'nine')
 NUM_HELD_OUT = 597  # of 1,797 digits
 IMAGE_SIZE = 32  # of single digits
-DIGIT_SIZES = (18, 28)  # longer side of a single digit, pixels
+DIGIT_SIZES = (24, 28)  # longer side of a single digit, pixels
 SCENE_SIZE = 96
 NUM_SCENES = dict(train=600, val=100)
 SCENE_DIGITS = (1, 5)  # digits a scene
@@ -184,20 +184,24 @@ def _enlarged(digit, size):
 
 
 def _background(size, rng):
-    """A plain colour with a smooth shade of another, ``[size, size, 3]`` in [0, 255]."""
-    colour = rng.uniform(0, 255, 3)
+    """A dark colour with a smooth shade of another, ``[size, size, 3]`` around [0, 128]."""
+    colour = rng.uniform(0, 128, 3)
     shade = cv2.resize(rng.uniform(-20, 20, (4, 4, 3)).astype(np.float32), (size, size), interpolation=cv2.INTER_CUBIC)
     return colour + shade
 
 
 def _paint(image, ink, top, left, rng):
-    """Lay a digit of a random colour that stands out over ``image``, in place."""
+    """Lay a digit of a random bright colour that stands out over ``image``, in place.
+
+    Always brighter than the ground: digits that may be darker take several
+    times as long to learn, and this is for a demonstration of minutes.
+    """
     height, width = ink.shape
     patch = image[top:top + height, left:left + width]
     ground = patch.mean((0, 1))
     while True:
-        colour = rng.uniform(0, 255, 3)
-        if np.abs(colour - ground).sum() > 200:
+        colour = rng.uniform(128, 255, 3)
+        if (colour - ground).sum() > 200:
             break
     patch += ink[..., None] * (colour - patch)
 

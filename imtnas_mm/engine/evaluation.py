@@ -3,7 +3,7 @@ import torch
 from mmengine.registry import DefaultScope
 from mmengine.runner import BaseLoop
 
-from ..datasets import build_dataset
+from ..datasets import build_dataset, check_evaluator
 from ..registry import LOOPS
 
 
@@ -31,6 +31,7 @@ class _EvaluationLoop(BaseLoop):
             if 'dataset' not in cfg:
                 raise ValueError(f'{self.mode}_dataloader.{name}.dataset is missing')
             dataset = build_dataset(cfg['dataset'], scope, f'{self.mode}_dataloader.{name}.dataset')
+            check_evaluator(evaluator[name], f'{self.mode}_evaluator.{name}')
             with DefaultScope.overwrite_default_scope(scope):
                 self.loaders[name] = runner.build_dataloader(dict(cfg, dataset=dict(type=lambda d=dataset: d)),
                                                              seed=runner.seed)

@@ -8,6 +8,7 @@ from mmengine.config import Config, DictAction
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
+from ..datasets import check_dataset, check_evaluator
 from .runner import SearchRunner
 
 
@@ -68,6 +69,17 @@ def load_config(args):
 def check_file(what, path):
     if '://' not in path and not osp.isfile(path):
         raise SystemExit(f'{what}: {path} is not a file')
+
+
+def check_data(cfg, *parts):
+    """Check the data of parts ('train', 'val', 'test') of a config of mmdet or mmpretrain; a search checks its own."""
+    if is_search(cfg) or os.environ.get('RANK', '0') != '0':  # one process is enough
+        return
+    for part in parts:
+        loader = cfg.get(f'{part}_dataloader')
+        if loader:
+            check_dataset(loader.dataset, cfg.get('default_scope', 'mmengine'), f'{part}_dataloader.dataset')
+            check_evaluator(cfg.get(f'{part}_evaluator') or {}, f'{part}_evaluator')
 
 
 def build_runner(cfg):

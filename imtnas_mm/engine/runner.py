@@ -1,8 +1,9 @@
 """mmengine's Runner where a search needs another."""
 from mmengine.device import get_device
+from mmengine.optim import OptimWrapperDict
 from mmengine.runner import Runner
 
-from ..checkpoint import check_state_dict, read_checkpoint
+from ..checkpoint import CheckpointError, check_state_dict, read_checkpoint
 from ..registry import RUNNERS
 
 
@@ -28,6 +29,11 @@ class SearchRunner(Runner):
                 if not train_cfg or key not in train_cfg:
                     raise ValueError(f'train_cfg.{key} is missing; it says how the tasks are interleaved, as in '
                                      "train_cfg=dict(type='InterleavedSearchLoop', rounds=3, order=('cls', 'det'))")
+            if isinstance(train_cfg['order'], str):
+                raise ValueError(f"train_cfg.order={train_cfg['order']!r} must be a list of tasks, as in "
+                                 f"[{train_cfg['order']!r}]")
+            if not isinstance(train_cfg['rounds'], int):
+                raise ValueError(f"train_cfg.rounds={train_cfg['rounds']!r} must be a whole number")
             model = dict(model, rounds=train_cfg['rounds'], order=train_cfg['order'])
             model.setdefault('seed', self.seed)
         return super().build_model(model)
@@ -41,6 +47,13 @@ class SearchRunner(Runner):
         if auto_scale_lr and auto_scale_lr.get('enable'):
             raise ValueError('auto_scale_lr.enable=True: a search has several batch sizes and optimisers; set '
                              'optim_wrapper.encoder, .head and .architecture yourself')
+
+    def build_optim_wrapper(self, optim_wrapper):
+        built = super().build_optim_wrapper(optim_wrapper)
+        if not isinstance(built, OptimWrapperDict):
+            raise ValueError("optim_wrapper: a search needs constructor='SearchOptimWrapperConstructor' and an "
+                             'optimiser wrapper for each of encoder, head and architecture')
+        return built
 
     def build_param_scheduler(self, scheduler):
         if isinstance(scheduler, dict) and 'type' in scheduler or isinstance(scheduler, list) and scheduler:
@@ -62,5 +75,19 @@ class SearchRunner(Runner):
         check_state_dict(filename, state, self.model.state_dict(), 'this search')
         self.model.load_state_dict(state)
         self._has_loaded = True
+        self._loaded_meta = checkpoint.get('meta', {})
         self.logger.info(f'Load checkpoint from {filename}')
         return checkpoint
+
+    def save_checkpoint(self, *args, meta=None, **kwargs):
+        """As mmengine's, with the epoch's length in ``meta``."""
+        super().save_checkpoint(*args, meta=dict(meta or {}, epoch_length=len(self.train_dataloader)), **kwargs)
+
+    def resume(self, filename, *args, **kwargs):
+        """As mmengine's, if epochs are as long as they were: with others it would skip iterations or repeat some."""
+        super().resume(filename, *args, **kwargs)
+        saved, here = self._loaded_meta.get('epoch_length'), len(self.train_dataloader)
+        if saved != here:
+            raise CheckpointError(f'{filename}: epochs had {saved} iterations in its search and have {here} here, for '
+                                  'batch sizes or the number of processes changed; set '
+                                  f'train_cfg.epoch_length={saved} to go on with it')

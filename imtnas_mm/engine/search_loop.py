@@ -116,11 +116,14 @@ class InterleavedSearchLoop(BaseLoop):
         split = dict(dict(ratio=.5, seed=0), **(split or {}))
         if set(split) != {'ratio', 'seed'}:
             raise ValueError(f'train_cfg.split has {sorted(split)}; it takes ratio and seed')
+        if not 0 < split['ratio'] < 1:
+            raise ValueError(f"train_cfg.split.ratio={split['ratio']} must lie between 0 and 1")
         model = runner.model
         if set(dataloader) != set(order):
             raise ValueError(f'train_dataloader has {sorted(dataloader)}; train_cfg.order={tuple(order)} needs a '
                              'dataloader for each of its tasks and no other')
-        for name, value, least in (('max_epochs', max_epochs, 1), ('warmup_epochs', warmup_epochs, 0)):
+        for name, value, least in (('max_epochs', max_epochs, 1), ('warmup_epochs', warmup_epochs, 0),
+                                   ('val_interval', val_interval, 1)):
             if value < least:
                 raise ValueError(f'train_cfg.{name}={value} must be at least {least}')
         self.tasks = {
@@ -162,7 +165,6 @@ class InterleavedSearchLoop(BaseLoop):
         for name, data in self.tasks.items():
             runner.logger.info(f'task {name}: {len(data.train_indices)} examples train its weights and head, '
                                f'{len(data.val_indices)} the architecture')
-        self._check_position()
         runner.call_hook('before_train')
         self.dataloader.start(runner.seed, self._iter)
         try:
@@ -175,15 +177,6 @@ class InterleavedSearchLoop(BaseLoop):
             self.dataloader.stop()
         runner.call_hook('after_train')
         return runner.model
-
-    def _check_position(self):
-        """A resumed search must be within its epoch, or it would skip iterations or repeat some."""
-        length = len(self.dataloader)
-        if not 0 <= self._iter - self._epoch * length <= length:
-            raise ValueError(
-                f'resumed at epoch {self._epoch}, iteration {self._iter}, which is not within an epoch of {length} '
-                "iterations: the checkpoint's search had epochs of another length. It follows from batch sizes and "
-                'the number of ranks; train_cfg.epoch_length sets it')
 
     def run_epoch(self):
         """The iterations left of the present epoch (all, unless resumed within it)."""

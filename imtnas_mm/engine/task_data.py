@@ -40,6 +40,8 @@ class TaskData:
         for key in ('dataset', 'batch_size'):
             if key not in dataloader:
                 raise ValueError(f'{self.field}.{key} is missing')
+        if dataloader['batch_size'] < 1:
+            raise ValueError(f'{self.field}.batch_size={dataloader["batch_size"]} must be at least 1')
         self.cfg = {key: value for key, value in dataloader.items() if key != 'dataset'}
         self.dataset = build_dataset(dataloader['dataset'], scope, f'{self.field}.dataset')
         self.train_indices, self.val_indices = split_indices(len(self.dataset), ratio, split_seed)

@@ -21,7 +21,7 @@ test_pipeline = [
 ]
 
 train_dataloader = dict(
-    batch_size=48,
+    batch_size=24,
     num_workers=0,  # such small images take less time than workers take to start
     dataset=dict(
         type=dataset_type, data_root=data_root, data_prefix='train', classes=classes, pipeline=train_pipeline),

@@ -1,0 +1,431 @@
+"""The sweep against one graph of the whole chain, central differences, DARTS's formula and a problem by hand."""
+import pytest
+import torch
+from mmengine.model import BaseModel, BaseModule
+from small_search import TRANSFER, build, iterate, optimisers, stage_batches, val_batches
+from torch import nn
+from whole_graph import validation_loss, whole_graph_gradient
+
+from imtnas_mm.algorithms import hypergradient as module
+from imtnas_mm.algorithms.base import FOR_LOSS, FOR_VALIDATION
+from imtnas_mm.algorithms.second_derivative import (
+    SecondDerivativeError,
+    check_twice_differentiable,
+    difference_pullback,
+    exact_pullback,
+    plain_focal_loss,
+)
+from imtnas_mm.genotype import Genotype
+from imtnas_mm.registry import MODELS
+from imtnas_mm.spaces import SearchSpace
+from imtnas_mm.transfer import KnowledgeTransfer
+
+RATES = dict(encoder=.3, head=.2)
+ORDERS = {1: ('cls', ), 2: ('cls', 'det'), 3: ('cls', 'det', 'cls2')}
+STORED = dict(type='StoredWeights')
+HYPER = dict(type='HyperNetwork', stage_std=.5)
+
+
+def flat(gradient):
+    return torch.cat([g.reshape(-1) for g in gradient.values()])
+
+
+def error(found, expected):
+    return ((flat(found) - flat(expected)).norm() / flat(expected).norm()).item()
+
+
+def after_stages(order=('cls', 'det'), rounds=2, seed=1, smooth=False, **options):
+    """A search after the weight stages of an iteration, and all the gradient of A depends on.
+
+    ``smooth`` puts SiLU for every ReLU and ReLU6: differences converge where gradients have no jumps.
+    """
+    options = dict(dict(loss_normalization='none', virtual_rates=RATES, architecture=dict(init_std=.5)), **options)
+    model = build(order, rounds, **options)
+    if smooth:
+        for task in model.tasks.values():
+            for child in task.template.modules():
+                if isinstance(getattr(child, 'activate', None), (nn.ReLU, nn.ReLU6)):
+                    child.activate = nn.SiLU()
+    optim_wrapper = optimisers(model)
+    torch.manual_seed(seed)
+    if 'weights' in dict(model.encoder_weights.named_children()):  # stored: unlike encoders, so that they disagree
+        with torch.no_grad():
+            for weights in model.encoder_weights.weights:
+                weights += .5 * (model.first_task.layout.scale * torch.randn(len(weights))).to(weights)
+    batches, val = stage_batches(model), val_batches(model)
+    model.start_iteration(0)
+    for stage, batch in zip(model.stages, batches, strict=True):
+        model.train_stage(stage, batch, optim_wrapper)
+    data = {name: model.tasks[name].preprocess(batch, True) for name, batch in val.items()}
+    prepared = [(record.data, record.views) for record in model.records]
+    return model, prepared, data
+
+
+def active_chain(least=3, **options):
+    """At least so many of the three transfers of this chain are active."""
+    options = dict(dict(encoder_weights=HYPER, transfer=dict(TRANSFER, threshold=.05)), **options)
+    for seed in range(30):
+        model, prepared, data = after_stages(seed=seed, **options)
+        if sum(r.active for r in model.records[1:]) >= least:
+            return model, prepared, data
+    raise AssertionError('no seed with so many active stages')
+
+
+def gradient(model, data, mode):
+    model.hypergradient = mode
+    return model.architecture_gradient(data)[0]
+
+
+# every (K, M) with both kinds of weights and both estimators that are differentiable in A
+CHAINS = [(k, m, weights, estimator) for k, m in ((1, 1), (2, 1), (2, 2), (3, 2), (2, 3)) for weights in (HYPER, STORED)
+          for estimator in ('softmax', 'two_path')]
+
+
+@pytest.mark.parametrize('k, m, weights, estimator', CHAINS,
+                         ids=[f'K{k}-M{m}-{w["type"]}-{e}' for k, m, w, e in CHAINS])
+def test_exact_is_the_whole_graphs_gradient(k, m, weights, estimator):
+    model, prepared, data = after_stages(ORDERS[k], m, encoder_weights=weights, space=dict(estimator=estimator))
+    loss, expected = whole_graph_gradient(model, prepared, data, RATES.values())
+    found = gradient(model, data, 'exact')
+    assert error(found, expected) < 1e-10
+    assert error(gradient(model, data, 'finite_difference'), expected) < 1e-6
+    assert error(gradient(model, data, 'first_order'), expected) > 1e-3  # the chain matters here
+
+
+def test_the_chains_above_have_active_and_inactive_stages():
+    """Or the comparison would not see both branches of the sweep."""
+    active = [r.active for r in after_stages(ORDERS[3], 2)[0].records]
+    assert True in active[1:] and False in active[1:], active
+
+
+@pytest.mark.parametrize('weights', [HYPER, STORED], ids=lambda w: w['type'])
+def test_exact_is_the_slope_of_the_whole_map(weights):
+    model, prepared, data = after_stages(encoder_weights=weights, smooth=True)
+    found = gradient(model, data, 'exact')
+    alphas = {n: a.detach() for n, a in model.architecture.named_alphas().items()}
+    for seed in range(3):
+        torch.manual_seed(seed)
+        direction = {n: torch.randn_like(a) for n, a in alphas.items()}
+        step = 1e-5
+        values = []
+        for sign in (1, -1):
+            moved = {n: (a + sign * step * direction[n]).requires_grad_() for n, a in alphas.items()}
+            values.append(validation_loss(model, moved, prepared, data, RATES.values()).item())
+        slope = (values[0] - values[1]) / (2 * step)
+        assert flat(found).dot(flat(direction)).item() == pytest.approx(slope, rel=1e-6)
+
+
+@pytest.mark.parametrize('options', [
+    dict(encoder_task_weight=.7),
+    dict(encoder_task_weight=.7, transfer=None),
+    dict(transfer=None),
+    dict(hypernetwork_step='stage'),
+    dict(hypernetwork_step='stage', encoder_weights=STORED),
+], ids=str)
+def test_exact_under_the_other_readings(options):
+    model, prepared, data = after_stages(**options)
+    if options.get('hypernetwork_step') == 'stage':
+        # the oracle makes every W from today's parameters: give it each stage's own
+        generate = model.encoder_weights.generate
+        records = {(r.stage.task_index, r.stage.round): r for r in model.records}
+
+        def generate_then(task, round, importance):
+            return model.generate(records[task, round], importance)
+
+        model.encoder_weights.generate, first = generate_then, generate
+        record = model.records[0]
+        object.__setattr__(model.encoder_weights, 'forward', first)
+        assert record.source is not None
+        _, expected = whole_graph_gradient(model, prepared, data, RATES.values())
+        del model.encoder_weights.generate
+    else:
+        _, expected = whole_graph_gradient(model, prepared, data, RATES.values())
+    assert error(gradient(model, data, 'exact'), expected) < 1e-10
+
+
+@pytest.mark.parametrize('weights', [HYPER, STORED], ids=lambda w: w['type'])
+@pytest.mark.parametrize('dtype, tolerance', [(torch.float32, 1e-3), (torch.float64, 1e-6)])
+def test_finite_difference_agrees_with_exact(dtype, tolerance, weights):
+    model, _, data = active_chain(1, smooth=True, dtype=dtype, encoder_weights=weights)
+    assert error(gradient(model, data, 'finite_difference'), gradient(model, data, 'exact')) < tolerance
+
+
+@pytest.mark.parametrize('left_out', range(4))
+def test_leaving_out_a_stage_is_seen(monkeypatch, left_out):
+    """Mutation: with one stage's inner gradient taken for constant, the sweep must disagree with the truth."""
+    model, _, data = active_chain()
+    expected = gradient(model, data, 'exact')
+    for name in ('first_stage_pullback', 'transfer_pullback'):
+        original = getattr(module, name)
+
+        def mutant(algorithm, record, *args, original=original):
+            parts = original(algorithm, record, *args)
+            if record.stage.index != left_out:
+                return parts
+            return ([torch.zeros_like(p) for p in parts[0]], *(torch.zeros_like(p) for p in parts[1:]))
+
+        monkeypatch.setattr(module, name, mutant)
+    assert error(gradient(model, data, 'exact'), expected) > 1e-6
+
+
+@pytest.mark.parametrize('name', ['head_pullback', 'first_stage_pullback', 'transfer_pullback'])
+def test_leaving_out_an_equation_is_seen(monkeypatch, name):
+    model, _, data = active_chain()
+    expected = gradient(model, data, 'exact')
+    original = getattr(module, name)
+
+    def mutant(*args):
+        parts = original(*args)
+        return ([torch.zeros_like(p) for p in parts[0]], *(torch.zeros_like(p) for p in parts[1:]))
+
+    monkeypatch.setattr(module, name, mutant)
+    assert error(gradient(model, data, 'exact'), expected) > 1e-6
+
+
+def test_leaving_out_the_hypernetworks_path_is_seen(monkeypatch):
+    model, _, data = active_chain()
+    expected = gradient(model, data, 'exact')
+    monkeypatch.setattr(model, 'importance_pullback', lambda record, adjoint: 0 * model.importance)
+    assert error(gradient(model, data, 'exact'), expected) > 1e-4
+
+
+# --- DARTS ------------------------------------------------------------------------------------------------------------
+
+
+def darts_gradient(model, alphas, weights, head, train, val, rates, momenta, buffers, decay):
+    """Liu et al. (2019), Eq. 7, for a supernet with weights (W, H) and its official code's virtual step.
+
+    ``dLval/dA at w' - d/dA [v . eta * grad_w Ltrain(w, A)]`` with ``v = dLval/dw'`` and
+    ``w' = w - eta (momentum buffer + grad_w Ltrain + decay w)``.
+    """
+    stage, names = model.stages[0], list(head)
+    alphas = {n: a.detach().requires_grad_() for n, a in alphas.items()}
+    gates = model.space.gate_tensors(alphas, model.draw)
+    values = [v.detach().requires_grad_() for v in (weights, *head.values())]
+
+    def loss(w, gates, data, purpose):
+        return model.task_loss(stage, gates, w[0], dict(zip(names, w[1:], strict=True)), data, purpose)[0]
+
+    inner = torch.autograd.grad(loss(values, gates, train, FOR_LOSS), values, create_graph=True)
+    moved = [(w - r * (m * b + g + d * w)).detach().requires_grad_()
+             for w, g, r, m, b, d in zip(values, inner, rates, momenta, buffers, decay, strict=True)]
+    outer = loss(moved, gates, val, FOR_VALIDATION)
+    direct = torch.autograd.grad(outer, list(alphas.values()), retain_graph=True)
+    v = torch.autograd.grad(outer, moved)
+    dot = sum((r * g * x).sum() for r, g, x in zip(rates, inner, v, strict=True))
+    mixed = torch.autograd.grad(dot, list(alphas.values()))
+    return {n: d - m for n, d, m in zip(alphas, direct, mixed, strict=True)}
+
+
+@pytest.mark.parametrize('as_darts', [False, True])
+def test_one_task_one_round_is_darts(as_darts):
+    options = dict(order=('cls', ), rounds=1, encoder_weights=STORED, loss_normalization='none',
+                   architecture=dict(init_std=.5))
+    model = build(**options, virtual_step=dict(momentum=True, weight_decay=True) if as_darts else None)
+    optim_wrapper = optimisers(model)
+    iterate(model, optim_wrapper, 0)  # fills the momentum buffers
+    torch.manual_seed(5)
+    weights = model.encoder_weights.weights[0].detach().clone()
+    head = {n: p.detach().clone() for n, p in model.heads['cls'][0].named_parameters()}
+    parameters = [model.encoder_weights.weights[0], *model.heads['cls'][0].parameters()]
+    states = [optim_wrapper['encoder'].optimizer.state, *[optim_wrapper['head'].optimizer.state] * len(head)]
+    buffers = [s[p]['momentum_buffer'].clone() for s, p in zip(states, parameters, strict=True)]
+    model.start_iteration(1)
+    batch, = stage_batches(model)
+    model.train_stage(model.stages[0], batch, optim_wrapper)
+    val = {'cls': model.tasks['cls'].preprocess(val_batches(model)['cls'], True)}
+    found = gradient(model, val, 'exact')
+    many = len(head)
+    expected = darts_gradient(
+        model, model.architecture.named_alphas(), weights, head, model.records[0].data, val['cls'],
+        rates=[.05] + [.02] * many,
+        momenta=[.9 * as_darts] * (many + 1),
+        buffers=buffers,
+        decay=[3e-4 * as_darts] + [0] * many)
+    assert error(found, expected) < 1e-10
+    assert error(gradient(model, val, 'finite_difference'), expected) < 1e-6
+
+
+# --- a problem by hand ------------------------------------------------------------------------------------------------
+
+
+@MODELS.register_module()
+class ScalarSpace(SearchSpace):
+    """One weight w and one alpha a; the feature is a * w."""
+
+    def __init__(self):
+        super().__init__()
+        self.w = nn.Parameter(torch.ones(1, 1))
+        self.register_gates()
+
+    def alpha_shapes(self):
+        return {'a': (1, )}
+
+    def importance(self, alphas):
+        return dict(alphas)
+
+    def derive(self, alphas):
+        return Genotype('scalar', {})
+
+    def forward(self, x):
+        return ((self.gates['a'] * self.w).view(1, 1, 1, 1).expand(len(x), 1, 1, 1), )
+
+
+@MODELS.register_module()
+class ScalarModel(BaseModel):
+    """L = 1/2 (h * a * w - y)^2."""
+
+    def __init__(self, backbone, data_preprocessor=None):
+        super().__init__(data_preprocessor or dict(type='mmengine.ImgDataPreprocessor'))
+        self.backbone = MODELS.build(backbone)
+        self.head = ScalarHead()
+
+    def forward(self, inputs, data_samples=None, mode='loss'):
+        return dict(loss=(self.head.h * self.backbone(inputs)[-1].mean() - data_samples)**2 / 2)
+
+
+class ScalarHead(BaseModule):
+
+    def __init__(self):
+        super().__init__()
+        self.h = nn.Parameter(torch.ones(1))
+
+
+@MODELS.register_module()
+class ScalarTransfer(KnowledgeTransfer):
+    """T = 1/2 (z_student - z_teacher)^2."""
+    num_examples = 2
+    image_size = 4
+
+    def views(self, images):
+        return images[:1]
+
+    def teacher_side(self, teacher, views):
+        return teacher.embed(views)
+
+    def student_side(self, student, views, teaching):
+        return ((student.embed(views) - teaching)**2).sum() / 2, {}
+
+
+def test_two_stages_by_hand():
+    task = dict(type='imtnas_mm.ClassificationTask', model=dict(type='imtnas_mm.ScalarModel'))
+    model = MODELS.build(
+        dict(type='imtnas_mm.IMTNAS', search_space=dict(type='ScalarSpace'), tasks=dict(one=task, two=task), rounds=1,
+             order=('one', 'two'), encoder_weights=STORED, transfer=dict(type='imtnas_mm.ScalarTransfer'),
+             loss_normalization='none', virtual_rates=dict(encoder=.1, head=.2))).double()
+    a, w1, w2, h1, h2, x1, x2, y1, y2, eta, rho = 1.5, .7, -.4, 1.2, .8, 2., -1., .5, .3, .1, .2
+    with torch.no_grad():
+        model.architecture.alphas['a'].fill_(a)
+        for parameter, value in zip(model.encoder_weights.weights, (w1, w2), strict=True):
+            parameter.fill_(value)
+        for name, value in (('one', h1), ('two', h2)):
+            model.heads[name][0].head.h.fill_(value)
+    model.start_iteration(0)
+    image = torch.zeros(1, 3, 4, 4)
+    optim_wrapper = optimisers(model)
+    for stage, y in zip(model.stages, (x1, x2), strict=True):
+        model.train_stage(stage, dict(train=dict(inputs=image, data_samples=y), examples=(image, image)),
+                          optim_wrapper)
+    val = {'one': dict(inputs=image.double(), data_samples=y1), 'two': dict(inputs=image.double(), data_samples=y2)}
+    found = gradient(model, val, 'exact')['a'].item()
+
+    # stage 1: L = (h a w - x)^2 / 2 steps w and h at (w, h)
+    r = h1 * a * w1 - x1
+    u1, du1 = w1 - eta * r * h1 * a, -eta * (h1 * w1 * h1 * a + r * h1)
+    g1, dg1 = h1 - rho * r * a * w1, -rho * (h1 * w1 * a * w1 + r * w1)
+    # stage 2: T = (a w2 - a u1)^2 / 2 steps w2; L = (h a u2 - x)^2 / 2 steps h at (u2, h)
+    u2 = w2 - eta * a * a * (w2 - u1)
+    du2 = -eta * (2 * a * (w2 - u1) - a * a * du1)
+    q = h2 * a * u2 - x2
+    g2 = h2 - rho * q * a * u2
+    dg2 = -rho * (h2 * (u2 + a * du2) * a * u2 + q * (u2 + a * du2))
+    # Lval = (g a u - y)^2 / 2 of both
+    expected = ((g1 * a * u1 - y1) * (dg1 * a * u1 + g1 * u1 + g1 * a * du1) +
+                (g2 * a * u2 - y2) * (dg2 * a * u2 + g2 * u2 + g2 * a * du2))
+    assert found == pytest.approx(expected, rel=1e-12)
+    assert gradient(model, val, 'finite_difference')['a'].item() == pytest.approx(expected, rel=1e-6)
+    first = (g1 * a * u1 - y1) * g1 * u1 + (g2 * a * u2 - y2) * g2 * u2
+    assert gradient(model, val, 'first_order')['a'].item() == pytest.approx(first, rel=1e-12)
+
+
+# --- second derivatives that are missing ---
+
+
+class Once(torch.autograd.Function):
+    """x^2 with a first derivative alone."""
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x * x
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx, grad):
+        x, = ctx.saved_tensors
+        return 2 * x * grad
+
+
+class OnceModule(nn.Module):
+
+    def forward(self, x):
+        return Once.apply(x)
+
+
+def test_autograd_itself_drops_the_term():
+    """What the check is for: no error, and a gradient that doesn't depend on x."""
+    x = torch.tensor(3., requires_grad=True)
+    first, = torch.autograd.grad(Once.apply(x), x, create_graph=True)
+    assert first == 6 and not first.requires_grad
+
+
+def test_missing_second_derivative_names_the_module():
+    net = nn.Sequential(nn.Linear(2, 2), nn.Sequential(nn.ReLU(), OnceModule()), nn.Linear(2, 1))
+    x = torch.rand(1, 2, requires_grad=True)
+    with pytest.raises(SecondDerivativeError, match=r"tasks.det.1.1: Once has no second derivative.*'exact'.*"
+                       "finite_difference"):
+        check_twice_differentiable(lambda: net(x).sum(), net, 'tasks.det.')
+    check_twice_differentiable(lambda: net[0](x).sum(), net)
+
+
+def test_exact_refuses_a_head_with_such_an_operator_and_differences_do_not():
+    model = build(rounds=1)
+    template = model.tasks['det'].template
+    template.bbox_head.relu_once = OnceModule()
+    forward = template.bbox_head.forward_single
+    template.bbox_head.forward_single = lambda x: tuple(template.bbox_head.relu_once(y) for y in forward(x))
+    model.hypergradient = 'exact'
+    with pytest.raises(SecondDerivativeError, match='tasks.det.bbox_head.relu_once: Once has no second derivative'):
+        iterate(model, optimisers(model))
+    model.hypergradient = 'finite_difference'
+    iterate(model, optimisers(model))
+
+
+def test_pullbacks_of_a_cubic():
+    """f = x^2 y + x^3: d/dx, d/dy of v f_x at (2, 3) is v (2 y + 6 x), v 2 x."""
+    x, y, v = (torch.tensor(value, dtype=torch.float64) for value in (2., 3., .5))
+
+    def f(inner, outer):
+        return inner[0]**2 * outer[0] + inner[0]**3
+
+    for pullback, tolerance in ((exact_pullback, 1e-15), (difference_pullback, 1e-6)):
+        found = [t.item() for t in pullback(f, [x], [y], [v])]
+        assert found == pytest.approx([.5 * (6 + 12), .5 * 4], rel=tolerance)
+    assert [t.item() for t in exact_pullback(lambda i, o: 3 * i[0] + o[0], [x], [y], [v])] == [0, 0]
+
+
+@pytest.mark.parametrize('one_hot', [True, False])
+def test_plain_focal_loss_is_mmdets(one_hot):
+    from mmdet.models.losses import FocalLoss
+    from mmdet.models.losses import focal_loss as mmdet_module
+    pred = torch.randn(6, 3, dtype=torch.float64, requires_grad=True)
+    labels = torch.tensor([0, 1, 2, 3, 3, 1])
+    target = nn.functional.one_hot(labels, 4)[:, :3] if one_hot else labels
+    weight = torch.rand(6, dtype=torch.float64)
+    expected = FocalLoss()(pred, labels, weight, avg_factor=2.)
+    compiled = mmdet_module.sigmoid_focal_loss
+    with plain_focal_loss():
+        assert mmdet_module.sigmoid_focal_loss is not compiled
+        found = mmdet_module.sigmoid_focal_loss(pred, target, weight, reduction='mean', avg_factor=2.)
+    assert mmdet_module.sigmoid_focal_loss is compiled
+    torch.testing.assert_close(found, expected)

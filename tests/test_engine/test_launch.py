@@ -1,0 +1,73 @@
+"""What the command line makes of a config."""
+import pytest
+import tiny_run as tiny
+from mmengine.hub import get_config
+
+DEMO = str(tiny.ROOT / 'configs' / 'imtnas_demo.py')
+
+
+@pytest.fixture
+def retrain(data, tmp_path):
+    return str(tiny.write_config(tmp_path / 'retrain.py', None, **tiny.retrain_fields(data)))
+
+
+def load(*args):
+    train = tiny.tool('train')
+    return train.load_config(train.parse_args([str(arg) for arg in args]))
+
+
+def test_work_dir(tmp_path):
+    assert load(DEMO).work_dir == './work_dirs/imtnas_demo'
+    assert load(DEMO, '--cfg-options', 'work_dir=a').work_dir == 'a'
+    assert load(DEMO, '--cfg-options', 'work_dir=a', '--work-dir', 'b').work_dir == 'b'
+
+
+def test_options_reach_the_config():
+    cfg = load(DEMO, '--cfg-options', 'train_cfg.rounds=5', 'train_cfg.order=[det,cls]', 'model.search_space.layout=x')
+    assert cfg.train_cfg.rounds == 5 and cfg.train_cfg.order == ['det', 'cls'] and cfg.model.search_space.layout == 'x'
+
+
+def test_mixed_precision(retrain):
+    assert load(DEMO, '--amp').model.amp is True and 'amp' not in load(DEMO).model
+    assert load(retrain, '--amp').optim_wrapper.type == 'AmpOptimWrapper'
+
+
+def test_resume(tmp_path):
+    (tmp_path / 'a.pth').touch()
+    for args, expected in (((), (False, None)), (('--resume', ), (True, None)),
+                           (('--resume', tmp_path / 'a.pth'), (True, str(tmp_path / 'a.pth')))):
+        cfg = load(DEMO, *args)
+        assert (cfg.resume, cfg.load_from) == expected
+    for path in ('none.pth', tmp_path):  # a folder is none
+        with pytest.raises(SystemExit, match=f'--resume: {path} is not a file'):
+            load(DEMO, '--resume', path)
+
+
+def test_architecture(retrain):
+    assert load(retrain, '--architecture', 'fairnas_a').model.backbone.architecture == 'fairnas_a'
+    with pytest.raises(SystemExit, match='--architecture fairnas_a: .*imtnas_demo.py has no model.backbone.architect'):
+        load(DEMO, '--architecture', 'fairnas_a')
+
+
+def test_auto_scale_lr(retrain):
+    assert load(retrain, '--auto-scale-lr', '--cfg-options', 'auto_scale_lr.base_batch_size=4').auto_scale_lr.enable
+    with pytest.raises(SystemExit, match=r'--auto-scale-lr: .*retrain.py has no auto_scale_lr.base_batch_size$'):
+        load(retrain, '--auto-scale-lr')
+    with pytest.raises(SystemExit, match='--auto-scale-lr: .*a search has several batch sizes'):
+        load(DEMO, '--auto-scale-lr')
+
+
+def test_no_such_config():
+    with pytest.raises(SystemExit, match='config: none.py is not a file'):
+        load('none.py')
+
+
+def test_launchers_without_a_gpu(retrain, monkeypatch):
+    monkeypatch.setattr('torch.cuda.is_available', lambda: False)
+    cfg = load(retrain, '--launcher', 'slurm')
+    with pytest.raises(SystemExit, match='--launcher slurm: on a machine without a GPU only pytorch'):
+        tiny.tool('train').build_runner(cfg)
+
+
+def test_libraries_own_configs_are_no_searches():
+    assert not tiny.tool('train').is_search(get_config('mmdet::retinanet/retinanet_r50_fpn_1x_coco.py'))

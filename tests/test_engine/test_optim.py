@@ -1,0 +1,54 @@
+import pytest
+from small_search import build
+
+from imtnas_mm.engine import SearchOptimWrapperConstructor
+
+
+def sgd(**options):
+    return dict(dict(optimizer=dict(type='SGD', lr=.1)), **options)
+
+
+def held(wrapper):
+    return [id(p) for group in wrapper.param_groups for p in group['params']]
+
+
+def test_every_parameter_is_in_the_optimiser_of_its_part_alone():
+    model = build()
+    wrappers = SearchOptimWrapperConstructor(dict(encoder=sgd(), head=sgd(), architecture=sgd()))(model)
+    parts = dict(encoder=model.encoder_weights, head=model.heads, architecture=model.architecture)
+    for name, part in parts.items():
+        assert sorted(held(wrappers[name])) == sorted(id(p) for p in part.parameters())
+    everything = [i for name in parts for i in held(wrappers[name])]
+    assert len(everything) == len(set(everything))
+    assert set(everything) == {id(p) for p in model.parameters()}
+    alphas = {id(alpha) for alpha in model.architecture.named_alphas().values()}
+    assert alphas == set(held(wrappers['architecture'])) and alphas
+
+
+def test_options_of_a_part_are_its_own():
+    wrappers = SearchOptimWrapperConstructor(dict(
+        encoder=sgd(clip_grad=dict(max_norm=5., norm_type=2)),
+        head=sgd(paramwise_cfg=dict(bias_decay_mult=0.), optimizer=dict(type='SGD', lr=.2, weight_decay=.1)),
+        architecture=dict(optimizer=dict(type='Adam', lr=.3))))(build())
+    assert [wrappers[name].get_lr()['lr'][0] for name in ('encoder', 'head', 'architecture')] == [.1, .2, .3]
+    assert wrappers['encoder'].clip_grad_kwargs == dict(max_norm=5., norm_type=2)
+    assert wrappers['encoder'].grad_name == 'encoder.grad_norm' and not wrappers['head'].clip_grad_kwargs
+    assert {group['weight_decay'] for group in wrappers['head'].param_groups} == {0., .1}
+
+
+@pytest.mark.parametrize('changes, message', [
+    (dict(head=None), r"optim_wrapper has \['architecture', 'encoder'\]; a search takes"),
+    (dict(heads=sgd()), r"optim_wrapper has \['architecture', 'encoder', 'head', 'heads'\]; a search takes"),
+    (dict(head=sgd(accumulative_counts=2)), 'optim_wrapper.head=.*accumulative_counts.*steps once an iteration'),
+    (dict(encoder=sgd(type='AmpOptimWrapper')), 'optim_wrapper.encoder=.*AmpOptimWrapper.*model.amp=True'),
+])
+def test_refused(changes, message):
+    config = dict(dict(encoder=sgd(), head=sgd(), architecture=sgd()), **changes)
+    config = {name: value for name, value in config.items() if value is not None}
+    with pytest.raises(ValueError, match=message):
+        SearchOptimWrapperConstructor(config)
+
+
+def test_options_for_all_parts_are_refused():
+    with pytest.raises(ValueError, match='optim_wrapper.paramwise_cfg: give it to optim_wrapper.encoder'):
+        SearchOptimWrapperConstructor(dict(encoder=sgd()), dict(bias_decay_mult=0.))

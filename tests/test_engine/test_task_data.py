@@ -1,0 +1,59 @@
+import numpy as np
+import pytest
+import tiny_run as tiny
+
+from imtnas_mm.engine.task_data import TaskData, example_pipeline
+
+
+def task_data(loader, scope='mmpretrain', ratio=.5):
+    return TaskData('cls', 0, loader, scope, ratio, 0)
+
+
+def test_examples_are_loaded_and_packed_alone():
+    pipeline = [
+        dict(type='mmdet.LoadImageFromFile', to_float32=True), dict(type='LoadAnnotations'), dict(type='RandomFlip'),
+        dict(type='PackDetInputs')
+    ]
+    assert example_pipeline(pipeline, 'x') == [pipeline[0], pipeline[3]]
+    with pytest.raises(ValueError, match='train_dataloader.det.dataset.pipeline has no Pack'):
+        example_pipeline(pipeline[:3], 'train_dataloader.det')
+
+
+def test_examples_are_unchanged_images_of_the_training_half(data):
+    loader = tiny.det_loader(data, 'train')
+    loader['dataset']['pipeline'] = [tiny.LOAD, tiny.BOXES, dict(type='Resize', scale=(8, 8)),
+                                     dict(type='PackDetInputs')]
+    found = task_data(loader, 'mmdet')
+    batch = next(iter(found.example_loader(seed=1, start=0, batch_size=3)))
+    trained = [found.dataset.get_data_info(int(i))['img_path'] for i in found.train_indices]
+    assert len(batch['inputs']) == 3
+    for image, sample in zip(batch['inputs'], batch['data_samples'], strict=True):
+        assert image.shape == (3, tiny.SIZE, tiny.SIZE) and sample.img_path in trained
+    assert next(iter(found.train_loader(seed=1, start=0)))['inputs'][0].shape == (3, 8, 8)
+
+
+def test_halves_and_epochs(data):
+    found = task_data(tiny.cls_loader(data, 'train', batch_size=4), ratio=.75)
+    assert len(found.train_indices) == 18 and len(found.val_indices) == 6  # of 3 classes' 8 images
+    assert not np.intersect1d(found.train_indices, found.val_indices).size
+    assert found.batches_per_epoch == 4  # 18 // 4, the rest is left to other epochs
+    assert task_data(tiny.cls_loader(data, 'train', batch_size=100)).batches_per_epoch == 1
+
+
+def test_loaders_draw_apart(data):
+    found = task_data(tiny.cls_loader(data, 'train', batch_size=4))
+    paths = {
+        name: [sample.img_path for sample in next(iter(loader(seed=1, start=0)))['data_samples']]
+        for name, loader in (('train', found.train_loader), ('val', found.val_loader))
+    }
+    assert not set(paths['train']) & set(paths['val'])
+    examples = next(iter(found.example_loader(seed=1, start=0, batch_size=4)))['data_samples']
+    assert [sample.img_path for sample in examples] != paths['train']
+
+
+@pytest.mark.parametrize('key', ['dataset', 'batch_size'])
+def test_what_a_dataloader_needs(data, key):
+    loader = tiny.cls_loader(data, 'train')
+    del loader[key]
+    with pytest.raises(ValueError, match=f'train_dataloader.cls.{key} is missing'):
+        task_data(loader)

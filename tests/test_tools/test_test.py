@@ -1,0 +1,139 @@
+"""tools/test.py prints what the validation during training printed."""
+import math
+import pickle
+import shutil
+
+import cv2
+import pytest
+import tiny_run as tiny
+
+from imtnas_mm.checkpoint import CheckpointError
+from imtnas_mm.datasets import DataError
+from imtnas_mm.genotype import GenotypeError, published_genotype, save_genotype
+
+COCO = [f'coco/bbox_mAP{part}' for part in ('', '_50', '_75', '_s', '_m', '_l')]
+
+
+@pytest.fixture(scope='module')
+def detector(data, tmp_path_factory):
+    """Config and work dir of a detector trained with the architecture of a file."""
+    folder = tmp_path_factory.mktemp('detector')
+    config = tiny.write_config(folder / 'detector.py', None, **tiny.retrain_fields(data, epochs=3))
+    save_genotype(published_genotype('fairnas_smallest'), folder / 'architecture.json')
+    tiny.run('train', config, '--work-dir', folder / 'work', '--architecture', folder / 'architecture.json')
+    return config, folder / 'work', folder / 'architecture.json'
+
+
+@pytest.fixture(scope='module')
+def search(data, tmp_path_factory):
+    folder = tmp_path_factory.mktemp('search')
+    config = tiny.write_config(
+        folder / 'search.py', 'imtnas_demo.py', **tiny.search_fields(data), val_cfg=dict(all_rounds=True))
+    tiny.run('train', config, '--work-dir', folder / 'work')
+    return config, folder / 'work'
+
+
+def test_retrained_detector(detector, tmp_path):
+    config, work, architecture = detector
+    validations = [line for line in tiny.scalars(work) if COCO[0] in line]
+    validated = max(validations, key=lambda line: line[COCO[0]])
+    tiny.run('test', config, work / f'epoch_{validated["step"]}.pth', '--architecture', architecture, '--work-dir',
+             tmp_path / 'test', '--show-dir', 'painted', '--out', tmp_path / 'found.pkl')
+    found = tiny.tested(tmp_path / 'test')
+    assert [found[key] for key in COCO] == [validated[key] for key in COCO]
+    assert found[COCO[0]] > 0 and len({line[COCO[0]] for line in validations}) > 1
+    painted = list((tmp_path / 'test').glob('*/painted/*'))
+    assert sorted(path.stem for path in painted) == ['0', '1', '2', '3']
+    # the truth on the left and the predictions on the right
+    assert cv2.imread(str(painted[0])).shape == (tiny.SIZE, 2 * tiny.SIZE, 3)
+    predictions = pickle.loads((tmp_path / 'found.pkl').read_bytes())
+    assert [entry['img_id'] for entry in predictions] == [1, 2, 3, 4]
+    for entry in predictions:
+        boxes, scores = entry['pred_instances']['bboxes'], entry['pred_instances']['scores']
+        assert 0 < len(boxes) == len(scores) <= 10 and 0 <= boxes.min() and boxes.max() <= tiny.SIZE
+
+
+def test_retrained_classifier(data, tmp_path):
+    config = tiny.write_config(tmp_path / 'classifier.py', None, **tiny.retrain_fields(data, 'cls', epochs=2))
+    tiny.run('train', config, '--work-dir', tmp_path / 'work')
+    tiny.run('test', config, tmp_path / 'work' / 'epoch_2.pth', '--work-dir', tmp_path / 'test', '--show-dir',
+             tmp_path / 'painted', '--out', tmp_path / 'found.pkl')
+    found, validated = tiny.tested(tmp_path / 'test'), tiny.scalars(tmp_path / 'work')[-1]
+    assert [found[f'accuracy/top{k}'] for k in (1, 2)] == [validated[f'accuracy/top{k}'] for k in (1, 2)]
+    assert 0 < found['accuracy/top2'] <= 100
+    assert len(list((tmp_path / 'painted').glob('*.png'))) == 12
+    assert len(pickle.loads((tmp_path / 'found.pkl').read_bytes())) == 12
+
+
+def test_search(search, tmp_path):
+    config, work = search
+    tiny.run('test', config, work / 'epoch_1.pth', '--work-dir', tmp_path / 'test',
+             options=['test_cfg.all_rounds=True'])
+    found, validated = tiny.tested(tmp_path / 'test'), tiny.scalars(work)[-1]
+    keys = [f'{prefix}{key}' for prefix in ('', 'r1.')
+            for key in ('cls/accuracy/top1', 'cls/accuracy/top2', *(f'det/{name}' for name in COCO))]
+    assert [found[key] for key in keys] == [validated[key] for key in keys]
+    assert all(math.isfinite(found[key]) for key in keys)
+
+
+def test_checkpoint_of_another_config(detector, search, tmp_path):
+    config, work, architecture = detector
+    for checkpoint, args, message in (
+        (work / 'epoch_3.pth', (), r"has 'backbone.layers.layer01.* of shape \(24, 1, 3, 3\), which is \(24, 1, 5, 5\)"),
+        (search[1] / 'epoch_1.pth', ('--architecture', architecture), r"lacks 'backbone..*has 'architecture.alphas."),
+    ):
+        with pytest.raises(CheckpointError, match=rf'{checkpoint}: not a checkpoint of RetinaNet: it {message}'):
+            tiny.run('test', config, checkpoint, '--work-dir', tmp_path, *args)
+    with pytest.raises(CheckpointError, match="epoch_3.pth: not a checkpoint of this search: it lacks .*'backbone."):
+        tiny.run('test', search[0], work / 'epoch_3.pth', '--work-dir', tmp_path)
+    with pytest.raises(CheckpointError, match=r"epoch_3.pth: not a checkpoint of RetinaNet: .*'backbone.*shape"):
+        tiny.run('test', config, work / 'epoch_3.pth', '--work-dir', tmp_path, '--architecture', architecture,
+                 options=['model.backbone.width_mult=.3', 'model.neck.in_channels=[24,96]'])
+
+
+def test_resume_of_another_architecture(detector, tmp_path):
+    config, work, _ = detector
+    shutil.copy(work / 'epoch_3.pth', tmp_path)
+    (tmp_path / 'last_checkpoint').write_text(str(tmp_path / 'epoch_3.pth'))
+    for resume in (('--resume', tmp_path / 'epoch_3.pth'), ('--resume', )):
+        with pytest.raises(CheckpointError, match=r"epoch_3.pth: not a checkpoint of RetinaNet: it has 'backbone"):
+            tiny.run('train', config, '--work-dir', tmp_path, *resume)
+
+
+def test_wrong_architecture(detector, tmp_path):
+    config, work, architecture = detector
+    (tmp_path / 'cut.json').write_text(architecture.read_text()[:100])
+    (tmp_path / 'choice.json').write_text(architecture.read_text().replace('mbconv_3x3_e3', 'mbconv_9x9_e6'))
+    for name, message in (('none.json', 'architecture: .*none.json'), (tmp_path / 'cut.json', 'cut.json: .*JSON'),
+                          (tmp_path / 'choice.json', 'choice.json: architecture.layers.*mbconv_9x9_e6')):
+        with pytest.raises(GenotypeError, match=message):
+            tiny.run('test', config, work / 'epoch_3.pth', '--work-dir', tmp_path, '--architecture', name)
+
+
+def test_bad_data(detector, tmp_path):
+    config, work, architecture = detector
+    (tmp_path / 'cut.json').write_text('{"images": [')
+    for option, message in (
+        ('test_dataloader.dataset.data_root=none', "test_dataloader.dataset.data_root: 'none' is not a folder"),
+        (f'test_dataloader.dataset.ann_file={tmp_path}/cut.json', 'test_dataloader.dataset.ann_file: .*not JSON'),
+        (f'test_evaluator.ann_file={tmp_path}/cut.json', 'test_evaluator.ann_file: .*cut.json.*not JSON'),
+    ):
+        with pytest.raises(DataError, match=message):
+            tiny.run('test', config, work / 'epoch_3.pth', '--work-dir', tmp_path, options=[option])
+    with pytest.raises(DataError, match="train_dataloader.dataset.data_root: 'none' is not a folder"):
+        tiny.run('train', config, '--work-dir', tmp_path, options=['train_dataloader.dataset.data_root=none'])
+
+
+def test_bad_flags(detector, search, tmp_path):
+    config, work, _ = detector
+    for where, args, message in (
+        (config, (work / 'none.pth', ), 'checkpoint: .*none.pth is not a file'),
+        (config, (work / 'epoch_3.pth', '--out', 'found.txt'), '--out found.txt: .*name a .pkl file'),
+        (search[0], (search[1] / 'epoch_1.pth', '--out', 'found.pkl'), '--out and --show-dir are for retrained'),
+        (search[0], (search[1] / 'epoch_1.pth', '--architecture', 'fairnas_a'), 'no model.backbone.architecture'),
+    ):
+        with pytest.raises(SystemExit, match=message):
+            tiny.run('test', where, *args, '--work-dir', tmp_path)
+    with pytest.raises(SystemExit, match=r'--show-dir: default_hooks.visualization of .*detector.py is .*LoggerHook'):
+        tiny.run('test', config, work / 'epoch_3.pth', '--show-dir', 'painted', '--work-dir', tmp_path,
+                 options=['default_hooks.visualization.type=LoggerHook'])
