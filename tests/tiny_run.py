@@ -1,6 +1,7 @@
 """Runs of the tools small enough for a test: a few generated images, narrow networks, an iteration in a fraction of a
 second."""
 import contextlib
+import gc
 import importlib.util
 import itertools
 import json
@@ -284,8 +285,12 @@ def checkpoint(path):
 
 
 @pytest.fixture(scope='session', autouse=True)
-def plain_config_text():
-    """Configs are logged without yapf's formatting, which would take most of a tiny run's time."""
+def quick_runs():
+    """Without what would take most of a tiny run's time: configs formatted by yapf, and mmengine's garbage collections
+    over all the modules loaded."""
+    import imtnas_mm.engine  # noqa: F401
+    gc.collect()
+    gc.freeze()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr('yapf.yapflib.yapf_api.FormatCode', lambda text, **_: (text, True))
         yield

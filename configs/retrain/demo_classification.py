@@ -14,7 +14,7 @@ model = dict(
         strides=(1, 2, 2, 1, 2, 1)),
     head=dict(type='imtnas_mm.ImageNetHead', num_classes=10, in_channels=80, hidden_channels=256, topk=(1, 5)))
 
-max_epochs = 10
+max_epochs = 12
 train_cfg = dict(by_epoch=True, max_epochs=max_epochs, val_interval=max_epochs)
 val_cfg = dict()
 test_cfg = dict()

@@ -20,7 +20,7 @@ class StageRecord:
     head_rate: float  # eta_h
     virtual_encoder: torch.Tensor | None = None  # W~, [D]
     virtual_head: dict | None = None  # H~ and the head's buffers by name, in the last round alone
-    views: torch.Tensor | None = None  # the augmented images of a transfer
+    examples: torch.Tensor | None = None  # of a transfer, [S, 3, h, w]; its augmented images are made when needed
     active: bool = True  # whether the encoder's inner gradient is non-zero anywhere, on any rank
     source: dict | None = None
     decay: float = 0.  # of W in its one-step update

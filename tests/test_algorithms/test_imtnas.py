@@ -82,7 +82,7 @@ def test_first_stage_and_transfer_stage_by_hand():
     for (name, value), gradient in zip(h1.items(), head_step, strict=True):
         torch.testing.assert_close(model.heads['cls'][0].tensors()[name], value - .02 * gradient)
 
-    views = model.records[1].views
+    views = model.transfer_views(model.records[1])
     encoders = [Encoder(w, lambda x, w=w, t=t: model.tasks[t].embed(w, gates, x))
                 for w, t in ((virtual.detach(), 'cls'), (w2, 'det'))]
     loss, figures = model.transfer.student_side(encoders[1], views, model.transfer.teacher_side(encoders[0], views))
@@ -166,7 +166,7 @@ def test_teacher_changes_the_student_only_through_the_transfer():
         results.append(model.records[1])
     a, b = results
     assert a.figures['transfer_loss'] != b.figures['transfer_loss']
-    torch.testing.assert_close(a.views, b.views)
+    assert torch.equal(a.examples, b.examples)
     for scale in (.1, .3):  # with transfer off the teacher has no say at all
         model = build(rounds=1, encoder_weights=STORED, transfer=None, encoder_task_weight=1.)
         with torch.no_grad():
@@ -369,7 +369,7 @@ def test_search_network_predicts_with_the_rounds_own_weights():
     assert again[0].pred_instances.scores.tolist() == last[0].pred_instances.scores.tolist()
 
 
-# --- figures ------------------------------------------------------------------------------------------------------------
+# --- figures ---
 
 
 def test_transfer_figures_are_means_over_the_stages():
@@ -442,7 +442,7 @@ def test_examples_of_unlike_sizes_meet_in_one_batch():
     model = build(rounds=1)
     first, second = model.stages
     model.start_iteration(0)
-    views = model.transfer_views(second, first, (images(2, 31), images(2, 9)))
-    assert views.shape == (16, 3, 16, 16)
+    examples = model.transfer_examples(second, first, (images(2, 31), images(2, 9)))
+    assert examples.shape == (4, 3, 16, 16)
     assert MODELS.get('imtnas_mm.IMTNAS') is type(model)
     assert BATCH_NORM == CLASSIFIER['head']['norm_cfg']

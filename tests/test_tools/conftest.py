@@ -1,1 +1,1 @@
-from tiny_run import data, plain_config_text, scope_put_back  # noqa: F401
+from tiny_run import data, quick_runs, scope_put_back  # noqa: F401

@@ -1,0 +1,111 @@
+"""tools/dist_train.sh and dist_test.sh with two processes on the CPU."""
+import os
+import socket
+import subprocess
+import sys
+
+import pytest
+import tiny_run as tiny
+import torch
+
+pytestmark = pytest.mark.slow
+
+SAVE_RANK = """
+import torch
+from mmengine.dist import get_rank
+from mmengine.hooks import Hook
+from mmengine.registry import HOOKS
+
+
+@HOOKS.register_module()
+class SaveRank(Hook):
+    def __init__(self, folder):
+        self.path, self.seen = f'{folder}/rank{get_rank()}.pth', []
+
+    def before_train_iter(self, runner, data_batch, **kwargs):
+        self.seen += [sample.img_path for stage in data_batch.stages for sample in stage['train']['data_samples']]
+
+    def after_train(self, runner):
+        torch.save(dict(state=runner.model.state_dict(), optimizer=runner.optim_wrapper.state_dict(), seen=self.seen),
+                   self.path)
+"""
+
+
+def launch(script, *args, modules=''):
+    """Run a script of tools/ as a user does, from another folder."""
+    with socket.socket() as free:
+        free.bind(('127.0.0.1', 0))
+        port = free.getsockname()[1]
+    path = os.pathsep.join([os.path.dirname(sys.executable), os.environ['PATH']])
+    environment = dict(
+        os.environ, PATH=path, PORT=str(port), PYTHONPATH=f'{tiny.ROOT}{os.pathsep}{modules}', OMP_NUM_THREADS='1',
+        CUDA_VISIBLE_DEVICES='')
+    done = subprocess.run(
+        ['bash', tiny.ROOT / 'tools' / script, *map(str, args)], cwd=modules or None, env=environment,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout[-5000:]
+    return done.stdout
+
+
+@pytest.fixture(scope='module')
+def search(data, tmp_path_factory):
+    """Folder of a search by two ranks."""
+    folder = tmp_path_factory.mktemp('search')
+    (folder / 'save_rank.py').write_text(SAVE_RANK)
+    fields = tiny.search_fields(data)
+    for loader in fields['test_dataloader'].values():  # batch statistics are those of one image wherever it is tested
+        if isinstance(loader, dict):
+            loader['batch_size'] = 1
+    tiny.write_config(folder / 'tested.py', 'imtnas_demo.py', **fields)
+    config = tiny.write_config(
+        folder / 'search.py', 'imtnas_demo.py', **fields,
+        custom_imports=dict(imports=['imtnas_mm.algorithms', 'imtnas_mm.engine', 'imtnas_mm.spaces', 'save_rank']),
+        custom_hooks=[dict(type='mmengine.SaveRank', folder=str(folder))])
+    launch('dist_train.sh', config, 2, '--work-dir', folder / 'work', modules=folder)
+    return folder
+
+
+def same(first, second):
+    if isinstance(first, dict):
+        return first.keys() == second.keys() and all(same(first[key], second[key]) for key in first)
+    if isinstance(first, (list, tuple)):
+        return len(first) == len(second) and all(map(same, first, second))
+    return torch.equal(first, second) if isinstance(first, torch.Tensor) else first == second
+
+
+def test_ranks_end_alike_from_unlike_data(search):
+    ranks = [tiny.checkpoint(search / f'rank{rank}.pth') for rank in range(2)]
+    saved = tiny.checkpoint(search / 'work' / 'epoch_1.pth')
+    for rank in ranks:
+        assert same(dict(rank['state']), dict(saved['state_dict'])) and same(rank['optimizer'], saved['optimizer'])
+    first, second = (rank['seen'] for rank in ranks)
+    assert len(first) == len(second) == 2 * (2 * 4 + 2 * 2)  # two iterations of two rounds, four images and two
+    assert all(a != b for a, b in zip(first, second, strict=True))
+
+
+def test_search_is_tested_as_by_one_process(search, tmp_path):
+    config, checkpoint = search / 'tested.py', search / 'work' / 'epoch_1.pth'
+    out = launch('dist_test.sh', config, checkpoint, 2, '--work-dir', tmp_path / 'two')
+    found = tiny.tested(tmp_path / 'two')
+    tiny.run('test', config, checkpoint, '--work-dir', tmp_path / 'one')
+    alone = tiny.tested(tmp_path / 'one')
+    keys = {key for key in alone if key.startswith(('cls/', 'det/'))}
+    assert len(keys) == 8 and {key: found[key] for key in keys} == {key: alone[key] for key in keys}
+    assert 'OneDL' not in out and 'Failed to search registry' not in out
+    assert f'cls/accuracy/top1: {alone["cls/accuracy/top1"]:.4f}' in out
+
+
+def test_retraining_validates_as_one_process_tests(data, tmp_path):
+    config = tiny.write_config(tmp_path / 'detector.py', None, **tiny.retrain_fields(data, epochs=2))
+    launch('dist_train.sh', config, 2, '--work-dir', tmp_path / 'work', '--architecture', 'fairnas_smallest')
+    tiny.run('test', config, tmp_path / 'work' / 'epoch_2.pth', '--work-dir', tmp_path / 'test', '--architecture',
+             'fairnas_smallest')
+    keys = [f'coco/bbox_mAP{part}' for part in ('', '_50', '_75', '_s', '_m', '_l')]
+    found, validated = tiny.tested(tmp_path / 'test'), tiny.scalars(tmp_path / 'work')[-1]
+    assert [found[key] for key in keys] == [validated[key] for key in keys]
+
+
+@pytest.mark.parametrize('script, args', [('dist_train.sh', ['a.py']), ('dist_test.sh', ['a.py', 'a.pth'])])
+def test_usage(script, args):
+    done = subprocess.run(['bash', tiny.ROOT / 'tools' / script, *args], capture_output=True, text=True)
+    assert done.returncode == 2 and done.stderr.startswith(f'usage: bash tools/{script} CONFIG ')
