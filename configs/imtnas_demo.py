@@ -5,7 +5,7 @@ show that the programs work and say nothing about the method.
 """
 _base_ = ['imtnas_cls_det.py']
 
-space = dict(width_mult=.5, stem_stride=2, strides=(1, 2, 2, 1, 2, 1))
+space = dict(width_mult=.25, stem_stride=2, strides=(1, 2, 2, 1, 2, 1))
 model = dict(
     search_space=space,
     transfer=dict(num_examples=8, num_augmentations=8, image_size=32),
@@ -13,11 +13,11 @@ model = dict(
         cls=dict(
             model=dict(
                 data_preprocessor=dict(num_classes=10),
-                head=dict(num_classes=10, in_channels=160, hidden_channels=256))),
+                head=dict(num_classes=10, in_channels=80, hidden_channels=256))),
         det=dict(
             model=dict(
                 data_preprocessor=dict(pad_size_divisor=16),
-                neck=dict(in_channels=[24, 48, 160], out_channels=64, num_outs=4),
+                neck=dict(in_channels=[16, 24, 80], out_channels=64, num_outs=4),
                 bbox_head=dict(
                     num_classes=10,
                     in_channels=64,

@@ -40,7 +40,7 @@ def validation_loss(model, alphas, prepared, val, rates):
             if model.transfer is not None:
                 teaching = model.transfer.teacher_side(
                     Encoder(teacher, embed(teacher, model.tasks[previous.task])), views)
-                objective, _ = model.transfer.student_side(Encoder(encoder, embed(encoder, task)), views, teaching)
+                objective = model.transfer.student_side(Encoder(encoder, embed(encoder, task)), views, teaching).loss
             if model.encoder_task_weight:  # H is a constant here, or grad_H below would see W~ move with it
                 fixed = {n: p.detach() for n, p in own.items()}
                 objective = objective + model.encoder_task_weight * model.task_loss(

@@ -12,7 +12,7 @@ ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 VENV=$ROOT/.venv
 VPY=$VENV/bin/python
 LOG=$VENV/setup.log
-TMP=$VENV/tmp # pip unpacks and compiles here: gigabytes, for which a small /tmp is no place
+TMP=$VENV/tmp # pip unpacks and compiles here: gigabytes, too much for many systems' temporary folder
 STAMP=$VENV/setup.stamp
 STARTED=$SECONDS
 job=
@@ -31,10 +31,11 @@ fail_with_log() {
         echo
         echo "The last lines of $LOG:"
         tail -n 25 "$LOG" | cut -c1-300 | sed 's/^/  | /'
-        errors=$(grep -aE '(^|[^[:alpha:]])([Ff]atal )?[Ee]rror: ' "$LOG" | tail -n 5 | cut -c1-300 | sed 's/^/  | /')
+        errors=$(grep -aE '[Ee]rror: ' "$LOG" | grep -av 'subprocess-exited' | tail -n 5 | cut -c1-300 | sed 's/^/  | /')
         [ -z "$errors" ] || printf 'Its last errors:\n%s\n' "$errors"
         echo
     } >&2
+    rm -rf "$TMP"
     fail "$@"
 }
 

@@ -28,6 +28,7 @@ class SearchAlgorithm(BaseModel):
         architecture (dict): options of :class:`Architecture`.
         seed (int): of all that an iteration draws.
     """
+    unroll_batch = 'val'  # the half of the data that A is judged on
 
     def __init__(self, search_space, tasks, encoder_weights, rounds, order, architecture=None, seed=0):
         super().__init__()

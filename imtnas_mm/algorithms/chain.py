@@ -21,6 +21,7 @@ class StageRecord:
     virtual_encoder: torch.Tensor | None = None  # W~, [D]
     virtual_head: dict | None = None  # H~ and the head's buffers by name, in the last round alone
     examples: torch.Tensor | None = None  # of a transfer, [S, 3, h, w]; its augmented images are made when needed
+    needed: torch.Tensor | None = None  # the views that the transfer's derivatives depend on, None for all
     active: bool = True  # whether the encoder's inner gradient is non-zero anywhere, on any rank
     source: dict | None = None
     decay: float = 0.  # of W in its one-step update

@@ -142,10 +142,11 @@ def transfer_pullback(algorithm, record, previous, pullback, adjoint):
         adjoints and to bar W~_prev, and the inner gradient's part of bar W.
     """
     names = list(algorithm.gates)
+    views = algorithm.second_pass_views(record)
 
     def loss(inner, outer):
         gates = dict(zip(names, outer[1:], strict=True))
-        return algorithm.encoder_objective(record, previous, gates, outer[0], inner[0])[0]
+        return algorithm.encoder_objective(record, previous, gates, outer[0], inner[0], views).loss
 
     parts = pullback(loss, [algorithm.encoder_before(record)],
                      [previous.virtual_encoder, *algorithm.gates.values()], [-record.encoder_rate * adjoint])

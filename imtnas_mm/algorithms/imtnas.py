@@ -6,7 +6,7 @@ from torch.func import functional_call
 from ..encoders import StoredWeights
 from ..random_state import isolated_random
 from ..registry import MODELS
-from ..transfer import Encoder
+from ..transfer import Encoder, TransferLoss
 from .base import FOR_LOSS, FOR_VALIDATION, FOR_VIEWS, SearchAlgorithm
 from .chain import StageRecord, gradients, virtual_step
 from .hypergradient import HYPERGRADIENTS, check_task, hypergradient
@@ -112,7 +112,7 @@ class IMTNAS(SearchAlgorithm):
         return Encoder(weights, lambda images: task.embed(weights, gates, images))
 
     def transfer_examples(self, stage, previous, raw):
-        """What a stage's transfer looks at (paper 3.1.2): half from the previous task, half from its own, [S, 3, h, w]."""
+        """What a stage's transfer looks at (paper 3.1.2), half from the previous task, half from its own: [S, 3, h, w]."""
         size = self.transfer.image_size
         images = torch.cat([self.tasks[s.task].examples(inputs, size)
                             for s, inputs in zip((previous, stage), raw, strict=True)])
@@ -123,7 +123,7 @@ class IMTNAS(SearchAlgorithm):
         with isolated_random(self.seed, FOR_VIEWS, self.iteration, record.stage.index, get_rank()):
             return self.transfer.views(record.examples)
 
-    def encoder_objective(self, record, previous, gates, teacher, encoder):
+    def encoder_objective(self, record, previous, gates, teacher, encoder, views=None):
         """What trains the encoder after the first stage: Eq. 4, plus a share of the task loss by reading 2.
 
         Args:
@@ -131,23 +131,24 @@ class IMTNAS(SearchAlgorithm):
             gates (dict[str, Tensor]): of the space, at A.
             teacher (Tensor): W~ of the stage before, [D].
             encoder (Tensor): W of this stage, [D].
+            views (Tensor, optional): some of the augmented images, all by default.
 
         Returns:
-            (Tensor, dict[str, Tensor]): loss and figures for the log.
+            TransferLoss
         """
-        objective, figures = encoder.new_zeros(()), {}
+        objective, figures, needed = encoder.new_zeros(()), {}, None
         if self.transfer is not None:
-            views = self.transfer_views(record)
+            views = self.transfer_views(record) if views is None else views
             teaching = self.transfer.teacher_side(self.encoder_of(previous.stage, gates, teacher), views)
-            loss, found = self.transfer.student_side(self.encoder_of(record.stage, gates, encoder), views, teaching)
-            objective = objective + loss
-            figures = {'transfer_loss': loss.detach(), **{f'transfer_{n}': v for n, v in found.items()}}
+            found = self.transfer.student_side(self.encoder_of(record.stage, gates, encoder), views, teaching)
+            objective, needed = objective + found.loss, found.needed
+            figures = {'transfer_loss': found.loss.detach(), **{f'transfer_{n}': v for n, v in found.figures.items()}}
         if self.encoder_task_weight:
             head = self.head(record.stage)
             values = {**dict(head.named_parameters()), **self.head_buffers(head)}
             loss, _ = self.task_loss(record.stage, gates, encoder, values, record.data)
             objective = objective + self.encoder_task_weight * loss
-        return objective, figures
+        return TransferLoss(objective, figures, needed)
 
     @staticmethod
     def head_buffers(head):
@@ -219,8 +220,8 @@ class IMTNAS(SearchAlgorithm):
                 record.virtual_encoder = self.virtual_encoder(record, encoder, encoder_gradient, optim_wrapper)
             else:
                 previous = self.records[stage.index - 1]
-                objective, record.figures = self.encoder_objective(
-                    record, previous, self.gates, previous.virtual_encoder, encoder)
+                objective = self.encoder_objective(record, previous, self.gates, previous.virtual_encoder, encoder)
+                record.figures, record.needed, objective = objective.figures, objective.needed, objective.loss
                 record.active = self.any_rank(bool(objective.detach() != 0))
                 encoder_gradient = torch.zeros_like(encoder)
                 if record.active:
@@ -277,6 +278,16 @@ class IMTNAS(SearchAlgorithm):
         return bool(found)
 
     # --- the chain, seen from A ---
+
+    def second_pass_views(self, record):
+        """The augmented images that a stage's second pass needs, ``None`` for all.
+
+        An image whose set is in no violated pair matters to no derivative of T, unless other images see it through
+        statistics of the batch.
+        """
+        if self.transfer is None or record.needed is None or self.space.couples_images:
+            return None
+        return self.transfer_views(record)[record.needed]
 
     def generate(self, record, importance):
         """``g(V, A, k, m)`` at the V that the stage was made with, [D]."""

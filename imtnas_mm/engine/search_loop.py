@@ -10,9 +10,9 @@ from .task_data import TaskData
 
 @dataclass
 class IterationBatches:
-    """What one iteration sees: a batch a stage, and one of D^val a task."""
+    """What one iteration sees: a batch a stage, and one a task for A."""
     stages: list = field(default_factory=list)
-    val: dict = field(default_factory=dict)
+    architecture: dict = field(default_factory=dict)
 
 
 class _Feed:
@@ -37,7 +37,7 @@ class _Feed:
 class SearchData:
     """The feeds of all tasks; to mmengine's hooks, a dataloader with ``len`` and ``dataset``."""
 
-    def __init__(self, stages, tasks, num_examples, length):
+    def __init__(self, stages, tasks, num_examples, unroll_batch, length):
         self.stages = stages
         self.length = length
         self.dataset = tuple(data.dataset for data in tasks.values())
@@ -48,7 +48,10 @@ class SearchData:
             taken[before.task] += 1
             taken[stage.task] += 1
         self.train = {name: _Feed(data.train_loader, own[name]) for name, data in tasks.items()}
-        self.val = {name: _Feed(data.val_loader, 1) for name, data in tasks.items()}
+        self.architecture = {
+            name: _Feed(lambda seed, start, data=data: data.architecture_loader(seed, start, unroll_batch), 1)
+            for name, data in tasks.items()
+        }
         self.examples = {
             name: _Feed(lambda seed, start, data=data: data.example_loader(seed, start, num_examples // 2),
                         taken[name] if num_examples else 0)
@@ -59,7 +62,7 @@ class SearchData:
         return self.length
 
     def feeds(self):
-        return [*self.train.values(), *self.val.values(), *self.examples.values()]
+        return [*self.train.values(), *self.architecture.values(), *self.examples.values()]
 
     def start(self, seed, iteration):
         for feed in self.feeds():
@@ -79,7 +82,7 @@ class SearchData:
                 batch['examples'] = tuple(self.examples[s.task].next()['inputs'] for s in (previous, stage))
             batches.stages.append(batch)
             previous = stage
-        batches.val = {name: feed.next() for name, feed in self.val.items()}
+        batches.architecture = {name: feed.next() for name, feed in self.architecture.items()}
         return batches
 
 
@@ -134,7 +137,9 @@ class InterleavedSearchLoop(BaseLoop):
         if length < 1:
             raise ValueError(f'train_cfg.epoch_length={length} must be at least 1')
         transfer = getattr(model, 'transfer', None)
-        super().__init__(runner, SearchData(model.stages, self.tasks, transfer.num_examples if transfer else 0, length))
+        super().__init__(
+            runner,
+            SearchData(model.stages, self.tasks, transfer.num_examples if transfer else 0, model.unroll_batch, length))
         self._max_epochs = max_epochs
         self._max_iters = max_epochs * length
         self.warmup_epochs = warmup_epochs
@@ -196,7 +201,7 @@ class InterleavedSearchLoop(BaseLoop):
         for stage, batch in zip(model.stages, batches.stages, strict=True):
             figures.update(model.train_stage(stage, batch, runner.optim_wrapper))
         if self._epoch >= self.warmup_epochs:
-            figures.update(model.update_architecture(batches.val, runner.optim_wrapper))
+            figures.update(model.update_architecture(batches.architecture, runner.optim_wrapper))
         model.step_weights(runner.optim_wrapper)
         figures.update(model.transfer_figures(), **model.architecture_figures())
         runner.call_hook('after_train_iter', batch_idx=index, data_batch=batches, outputs=figures)

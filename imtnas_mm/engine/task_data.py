@@ -67,9 +67,11 @@ class TaskData:
         """Batches of D^tr from the ``start``-th on."""
         return self._loader(self.dataset, self.train_indices, FOR_TRAIN, seed, start)
 
-    def val_loader(self, seed, start):
-        """Batches of D^val, through the training pipeline, as DARTS does."""
-        return self._loader(self.dataset, self.val_indices, FOR_VAL, seed, start)
+    def architecture_loader(self, seed, start, unroll_batch):
+        """Batches that A is judged on, of D^val or D^tr (``val``, ``train``), through the training pipeline, as DARTS
+        does."""
+        indices = dict(val=self.val_indices, train=self.train_indices)[unroll_batch]
+        return self._loader(self.dataset, indices, FOR_VAL, seed, start)
 
     def example_loader(self, seed, start, batch_size):
         """Raw images of D^tr, for transfer."""

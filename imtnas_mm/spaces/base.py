@@ -4,6 +4,7 @@ from abc import abstractmethod
 import torch
 from mmengine.model import BaseModule
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 
 class Gates(nn.Module):
@@ -32,6 +33,11 @@ class SearchSpace(BaseModule):
     Subclasses call :meth:`register_gates` and implement ``alpha_shapes``,
     ``forward`` and ``derive``; a space that samples overrides ``draw`` too.
     """
+
+    @property
+    def couples_images(self):
+        """Whether an image's features depend on the others of its batch, by batch statistics."""
+        return any(isinstance(module, _BatchNorm) for module in self.modules())
 
     def register_gates(self):
         self.gates = Gates(self.alpha_shapes())

@@ -1,5 +1,5 @@
-from .base import Encoder, KnowledgeTransfer
+from .base import Encoder, KnowledgeTransfer, TransferLoss
 from .mmd import MMDTransfer
 from .statistic import two_sample_statistics
 
-__all__ = ['Encoder', 'KnowledgeTransfer', 'MMDTransfer', 'two_sample_statistics']
+__all__ = ['Encoder', 'KnowledgeTransfer', 'MMDTransfer', 'TransferLoss', 'two_sample_statistics']

@@ -1,7 +1,7 @@
 """What a kind of knowledge transfer is to the algorithms."""
 from abc import ABCMeta, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import nn
@@ -12,6 +12,19 @@ class Encoder:
     """One encoder as a transfer sees it: its weight vector [D] and images [N, 3, H, W] -> embeddings [N, F]."""
     weights: torch.Tensor
     embed: Callable
+
+
+@dataclass(frozen=True)
+class TransferLoss:
+    """T for one student.
+
+    ``needed`` are the indices of the views that its derivatives depend on,
+    where these are known to be fewer than all: what is zero around a point
+    needs no second pass.
+    """
+    loss: torch.Tensor
+    figures: dict = field(default_factory=dict)  # to log
+    needed: torch.Tensor | None = None
 
 
 class KnowledgeTransfer(nn.Module, metaclass=ABCMeta):
@@ -33,4 +46,4 @@ class KnowledgeTransfer(nn.Module, metaclass=ABCMeta):
 
     @abstractmethod
     def student_side(self, student, views, teaching):
-        """(loss, dict of figures to log) of the student given the teacher's word."""
+        """:class:`TransferLoss` of the student given the teacher's word, for all views or some that are needed."""

@@ -4,7 +4,7 @@ from mmengine.logging import print_log
 
 from ..registry import MODELS
 from .augmentation import DEFAULT_AUGMENTATIONS, augmentation_sets, build_augmentations
-from .base import KnowledgeTransfer
+from .base import KnowledgeTransfer, TransferLoss
 from .statistic import largest_statistic, two_sample_statistics
 
 
@@ -79,13 +79,20 @@ class MMDTransfer(KnowledgeTransfer):
         return self.statistics(teacher, views)
 
     def student_side(self, student, views, teaching):
-        """Eq. 4, summed over pairs. Logged: the share of pairs the hinge is active for, and that the teacher tells
-        apart."""
+        """Eq. 4, summed over pairs; only sets in a pair that violates it matter to its derivatives.
+
+        Logged: the share of pairs the hinge is active for, and that the teacher tells apart.
+        """
         losses = hinge(teaching, self.statistics(student, views), self.threshold)
         figures = dict(
             active=(losses.detach() > 0).float().mean(),
             different=(teaching.detach() > self.threshold).float().mean())
-        return losses.sum(), figures
+        sets = len(views) // self.num_augmentations
+        pairs = torch.triu_indices(sets, sets, offset=1, device=losses.device)
+        violated = pairs[:, losses.detach() > 0].unique()
+        needed = (violated[:, None] * self.num_augmentations +
+                  torch.arange(self.num_augmentations, device=losses.device)).flatten()
+        return TransferLoss(losses.sum(), figures, needed)
 
     def extra_repr(self):
         return (f'num_examples={self.num_examples}, num_augmentations={self.num_augmentations}, '

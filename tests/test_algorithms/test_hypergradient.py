@@ -18,7 +18,7 @@ from imtnas_mm.algorithms.second_derivative import (
 from imtnas_mm.genotype import Genotype
 from imtnas_mm.registry import MODELS
 from imtnas_mm.spaces import SearchSpace
-from imtnas_mm.transfer import KnowledgeTransfer
+from imtnas_mm.transfer import KnowledgeTransfer, TransferLoss
 
 RATES = dict(encoder=.3, head=.2)
 ORDERS = {1: ('cls', ), 2: ('cls', 'det'), 3: ('cls', 'det', 'cls2')}
@@ -112,6 +112,22 @@ def test_exact_is_the_slope_of_the_whole_map(weights):
             values.append(validation_loss(model, moved, prepared, data, RATES.values()).item())
         slope = (values[0] - values[1]) / (2 * step)
         assert flat(found).dot(flat(direction)).item() == pytest.approx(slope, rel=1e-6)
+
+
+@pytest.mark.parametrize('mode, tolerance', [('exact', 1e-10), ('finite_difference', 1e-6)])
+def test_only_violated_sets_take_the_second_pass_where_images_are_apart(monkeypatch, mode, tolerance):
+    norm = dict(type='GN', num_groups=2)
+    model, prepared, data = active_chain(1, space=dict(norm_cfg=norm), smooth=True)
+    shares = [len(r.needed) / len(model.transfer_views(r)) for r in model.records[1:]]
+    assert any(0 < share < 1 for share in shares), shares
+    assert not model.space.couples_images and build().space.couples_images
+    _, expected = whole_graph_gradient(model, prepared, data, RATES.values())
+    embedded = []
+    for task in model.tasks.values():
+        original = task.embed
+        object.__setattr__(task, 'embed', lambda *a, original=original: embedded.append(len(a[-1])) or original(*a))
+    assert error(gradient(model, data, mode), expected) < tolerance
+    assert set(embedded) == {len(r.needed) for r in model.records[1:] if r.active}
 
 
 @pytest.mark.parametrize('options', [
@@ -303,7 +319,7 @@ class ScalarTransfer(KnowledgeTransfer):
         return teacher.embed(views)
 
     def student_side(self, student, views, teaching):
-        return ((student.embed(views) - teaching)**2).sum() / 2, {}
+        return TransferLoss(((student.embed(views) - teaching)**2).sum() / 2)
 
 
 def test_two_stages_by_hand():

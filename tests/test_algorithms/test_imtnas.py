@@ -85,9 +85,9 @@ def test_first_stage_and_transfer_stage_by_hand():
     views = model.transfer_views(model.records[1])
     encoders = [Encoder(w, lambda x, w=w, t=t: model.tasks[t].embed(w, gates, x))
                 for w, t in ((virtual.detach(), 'cls'), (w2, 'det'))]
-    loss, figures = model.transfer.student_side(encoders[1], views, model.transfer.teacher_side(encoders[0], views))
-    assert figures['active'] > 0
-    step, = torch.autograd.grad(loss, w2)
+    found = model.transfer.student_side(encoders[1], views, model.transfer.teacher_side(encoders[0], views))
+    assert found.figures['active'] > 0
+    step, = torch.autograd.grad(found.loss, w2)
     torch.testing.assert_close(model.encoder_weights.weights[1], w2 - .05 * step)
     moved = (w2 - .05 * step).detach()
     loss, _ = model.task_loss(det, gates, moved, h2, model.records[1].data)

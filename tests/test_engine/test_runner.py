@@ -79,11 +79,14 @@ def test_differences_are_found(whole):
     assert len(differences(first, second)) == 2
 
 
-@pytest.mark.parametrize('start, left, seed', [('iter_1', [2, 3, 4], 0), ('iter_2', [3, 4], 5), ('epoch_1', [3, 4], 0)])
-def test_resumed_by_path_ends_as_the_whole_search(whole, tmp_path, start, left, seed):
-    config, work = whole  # the seed is the checkpoint's, whatever the config has
-    tiny.run('train', config, '--work-dir', tmp_path / 'work', '--resume', work / f'{start}.pth',
-             options=[f'randomness.seed={seed}'])
+@pytest.mark.parametrize('start, left, options', [
+    ('iter_1', [2, 3, 4], ['randomness.seed=5']),  # the seed is the checkpoint's, whatever the config has
+    ('iter_2', [3, 4], ['train_dataloader.cls.num_workers=1', 'train_dataloader.cls.persistent_workers=True']),
+    ('epoch_1', [3, 4], []),
+])
+def test_resumed_by_path_ends_as_the_whole_search(whole, tmp_path, start, left, options):
+    config, work = whole
+    tiny.run('train', config, '--work-dir', tmp_path / 'work', '--resume', work / f'{start}.pth', options=options)
     assert [line['iter'] for line in tiny.scalars(tmp_path / 'work')] == left
     for name in ('iter_4', 'epoch_2'):
         assert differences(state(work / f'{name}.pth'), state(tmp_path / 'work' / f'{name}.pth')) == []

@@ -8,6 +8,7 @@ import torch
 from mmengine.hub import get_config
 
 from imtnas_mm.architecture import Architecture
+from imtnas_mm.engine import InterleavedSearchLoop, SearchValLoop
 from imtnas_mm.genotype import load_genotype
 from imtnas_mm.spaces.mbconv_layout import searched_layers
 from imtnas_mm.tasks import Task
@@ -101,6 +102,15 @@ def test_validates_every_round_when_asked(search):
             for size in ('', '_50', '_75', '_s', '_m', '_l'):
                 assert -1 <= line[f'{prefix}det/coco/bbox_mAP{size}'] <= 1
         assert not any(key.startswith('r2.') for key in line)  # the last round's have no prefix
+
+
+def test_validates_at_the_interval_and_at_the_end(data, tmp_path, monkeypatch):
+    epochs = []
+    monkeypatch.setattr(InterleavedSearchLoop, 'run_epoch', lambda self: setattr(self, '_epoch', self._epoch + 1))
+    monkeypatch.setattr(SearchValLoop, 'run', lambda self: epochs.append(self.runner.epoch))
+    fields = tiny.search_fields(data, ('cls', ), max_epochs=7, val_begin=2, val_interval=3)
+    tiny.runner_of(tiny.write_config(tmp_path / 'tiny.py', 'imtnas_demo.py', **fields), tmp_path / 'work').train()
+    assert epochs == [3, 6, 7]
 
 
 def test_warm_up_leaves_the_architecture_exactly_as_it_began(search):

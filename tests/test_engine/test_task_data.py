@@ -1,3 +1,5 @@
+import functools
+
 import numpy as np
 import pytest
 import tiny_run as tiny
@@ -44,11 +46,20 @@ def test_loaders_draw_apart(data):
     found = task_data(tiny.cls_loader(data, 'train', batch_size=4))
     paths = {
         name: [sample.img_path for sample in next(iter(loader(seed=1, start=0)))['data_samples']]
-        for name, loader in (('train', found.train_loader), ('val', found.val_loader))
+        for name, loader in (('train', found.train_loader),
+                             ('val', functools.partial(found.architecture_loader, unroll_batch='val')))
     }
     assert not set(paths['train']) & set(paths['val'])
     examples = next(iter(found.example_loader(seed=1, start=0, batch_size=4)))['data_samples']
     assert [sample.img_path for sample in examples] != paths['train']
+
+
+@pytest.mark.parametrize('unroll_batch, half', [('val', 'val_indices'), ('train', 'train_indices')])
+def test_what_a_is_judged_on(data, unroll_batch, half):
+    found = task_data(tiny.cls_loader(data, 'train', batch_size=4))
+    own = {found.dataset.get_data_info(i)['img_path'] for i in getattr(found, half)}
+    batch = next(iter(found.architecture_loader(1, 0, unroll_batch)))
+    assert {sample.img_path for sample in batch['data_samples']} <= own
 
 
 @pytest.mark.parametrize('key', ['dataset', 'batch_size'])

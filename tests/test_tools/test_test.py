@@ -68,7 +68,7 @@ def test_retrained_classifier(data, tmp_path):
 def test_search(search, tmp_path):
     config, work = search
     tiny.run('test', config, work / 'epoch_1.pth', '--work-dir', tmp_path / 'test',
-             options=['test_cfg.all_rounds=True'])
+             options=['test_cfg.all_rounds=True', 'train_dataloader.cls.dataset.data_root=none'])
     found, validated = tiny.tested(tmp_path / 'test'), tiny.scalars(work)[-1]
     keys = [f'{prefix}{key}' for prefix in ('', 'r1.')
             for key in ('cls/accuracy/top1', 'cls/accuracy/top2', *(f'det/{name}' for name in COCO))]

@@ -31,7 +31,8 @@ def test_loss_and_figures_by_a_plain_loop():
     views[:6] *= .5
     teacher, student = linear_encoder(torch.randn(48, 6)), linear_encoder(.2 * torch.randn(48, 6))
     teaching = transfer.teacher_side(teacher, views)
-    loss, figures = transfer.student_side(student, views, teaching)
+    result = transfer.student_side(student, views, teaching)
+    loss, figures = result.loss, result.figures
     taught, learnt = teaching.tolist(), transfer.statistics(student, views).tolist()
     terms = [max(0, -(a - .5) * (b - .5)) for a, b in zip(taught, learnt, strict=True)]
     assert len(terms) == 6
@@ -39,6 +40,9 @@ def test_loss_and_figures_by_a_plain_loop():
     assert figures['active'].item() == pytest.approx(sum(t > 0 for t in terms) / 6)
     assert figures['different'].item() == pytest.approx(sum(a > .5 for a in taught) / 6)
     assert 0 < sum(t > 0 for t in terms)
+    pairs = [(i, j) for i in range(4) for j in range(i + 1, 4)]
+    sets = sorted({s for pair, term in zip(pairs, terms, strict=True) if term > 0 for s in pair})
+    assert result.needed.tolist() == [3 * s + c for s in sets for c in range(3)]
 
 
 def test_teacher_matters_through_t_alone_and_gets_no_gradient_here():
@@ -50,7 +54,7 @@ def test_teacher_matters_through_t_alone_and_gets_no_gradient_here():
     for teacher in teachers:
         with torch.no_grad():
             teaching = transfer.teacher_side(linear_encoder(teacher), views)
-        losses.append(transfer.student_side(linear_encoder(weight), views, teaching)[0])
+        losses.append(transfer.student_side(linear_encoder(weight), views, teaching).loss)
     assert losses[0].item() != losses[1].item()
     losses[0].backward()
     assert weight.grad.any() and teachers[0].grad is None
@@ -93,8 +97,8 @@ def test_plain_statistic_with_the_papers_threshold_is_never_active():
     for scale in (1e-3, 1., 1e3):
         views = torch.rand(16, 3, 4, 4)
         teaching = transfer.teacher_side(linear_encoder(scale * torch.randn(48, 6)), views)
-        loss, figures = transfer.student_side(linear_encoder(torch.randn(48, 6)), views, teaching)
-        assert loss == 0 and figures['active'] == 0 and figures['different'] == 0
+        found = transfer.student_side(linear_encoder(torch.randn(48, 6)), views, teaching)
+        assert found.loss == 0 and found.figures == {'active': 0, 'different': 0} and not len(found.needed)
 
 
 @pytest.mark.parametrize('options, message', [
