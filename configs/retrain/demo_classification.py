@@ -1,8 +1,5 @@
 # An architecture trained to classify single digits: a demonstration of retraining
-_base_ = ['../_base_/datasets/demo_classification.py', '../_base_/default_runtime.py']
-
-custom_imports = dict(imports=['imtnas_mm'], allow_failed_imports=False)
-default_scope = 'mmpretrain'
+_base_ = ['../_base_/datasets/demo_classification.py', '../_base_/classification_runtime.py']
 
 model = dict(
     type='ImageClassifier',

@@ -112,7 +112,7 @@ class IMTNAS(SearchAlgorithm):
         return Encoder(weights, lambda images: task.embed(weights, gates, images))
 
     def transfer_examples(self, stage, previous, raw):
-        """What a stage's transfer looks at (paper 3.1.2), half from the previous task, half from its own: [S, 3, h, w]."""
+        """A transfer's examples (paper 3.1.2), half from the previous task, half from its own: [S, 3, h, w]."""
         size = self.transfer.image_size
         images = torch.cat([self.tasks[s.task].examples(inputs, size)
                             for s, inputs in zip((previous, stage), raw, strict=True)])

@@ -133,14 +133,25 @@ class MBConvSupernet(SearchSpace):
         importance = {name: weights.tolist() for name, weights in self.importance(alphas).items()}
         return Genotype(space=self.layout, architecture=dict(layers=choices), importance=importance)
 
+    @property
+    def channels_last(self):
+        """Whether to compute in channels-last layout: on CPUs depthwise convolutions then take about half the time.
+
+        Not with affine batch normalisation, whose gradients in this layout came out NaN on CPUs.
+        """
+        norm = self.stem.norm
+        return norm.weight is None if isinstance(norm, nn.BatchNorm2d) else True
+
     def forward(self, x):
+        if x.device.type == 'cpu' and self.channels_last:
+            x = x.contiguous(memory_format=torch.channels_last)
         x = self.first(self.stem(x))
         outputs = []
         for i, layer in enumerate(self.searched):
             x = self.layers[layer.name](x, self.gates[layer.name])
             last_of_stage = i + 1 == len(self.searched) or self.searched[i + 1].stage != layer.stage
             if last_of_stage and layer.stage in self.out_indices:
-                outputs.append(x)
+                outputs.append(x.contiguous())
         return tuple(outputs)
 
 
