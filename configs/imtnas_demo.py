@@ -5,25 +5,27 @@ show that the programs work and say nothing about the method.
 """
 _base_ = ['imtnas_cls_det.py']
 
-space = dict(width_mult=.25, stem_stride=2, strides=(1, 2, 2, 1, 2, 1))
+gray = dict(mean=[127.5, 127.5, 127.5], std=[64., 64., 64.])
 model = dict(
-    search_space=space,
-    transfer=dict(num_examples=8, num_augmentations=8, image_size=32),
+    search_space=dict(width_mult=.25, stem_stride=2, strides=(1, 2, 2, 1, 2, 1)),
+    transfer=dict(num_examples=8, num_augmentations=8, image_size=32, threshold=.5),
     tasks=dict(
         cls=dict(
             model=dict(
-                data_preprocessor=dict(num_classes=10),
+                data_preprocessor=dict(num_classes=10, **gray),
                 head=dict(num_classes=10, in_channels=80, hidden_channels=256))),
         det=dict(
+            backbone=dict(out_indices=(3, 5)),
             model=dict(
-                data_preprocessor=dict(pad_size_divisor=16),
-                neck=dict(in_channels=[16, 24, 80], out_channels=64, num_outs=4),
+                data_preprocessor=dict(pad_size_divisor=16, **gray),
+                neck=dict(in_channels=[24, 80], out_channels=64, num_outs=2),
                 bbox_head=dict(
                     num_classes=10,
                     in_channels=64,
                     feat_channels=64,
                     stacked_convs=2,
-                    anchor_generator=dict(strides=[4, 8, 16, 32]))))))
+                    anchor_generator=dict(
+                        octave_base_scale=1.75, scales_per_octave=2, ratios=[1., 1.6], strides=[8, 16]))))))
 
 demo_root = 'data/demo/'
 digits = ('zero', 'one', 'two', 'three', 'four', 'five', 'six', 'seven', 'eight', 'nine')
@@ -83,6 +85,7 @@ test_dataloader = val_dataloader
 test_evaluator = val_evaluator
 
 train_cfg = dict(rounds=2, max_epochs=3, epoch_length=20, warmup_epochs=1, val_interval=3)
+optim_wrapper = dict(encoder=dict(optimizer=dict(lr=.05)), architecture=dict(optimizer=dict(lr=5e-3)))
 cosine = dict(type='CosineAnnealingLR', T_max=3, eta_min=0., by_epoch=True, convert_to_iter_based=True)
 param_scheduler = dict(encoder=[cosine], head=[cosine])
 default_hooks = dict(logger=dict(interval=10), architecture=dict(interval=20))

@@ -9,7 +9,7 @@ model = dict(
         strides=(1, 2, 2, 1, 2, 1),
         frozen_stages=-1,
         norm_eval=False,
-        init_cfg=dict(checkpoint='work_dirs/small_imagenet/epoch_6.pth')),
+        init_cfg=dict(checkpoint='work_dirs/small_imagenet/epoch_4.pth')),
     neck=dict(in_channels=[16, 32, 112], out_channels=64),
     bbox_head=dict(
         in_channels=64, feat_channels=64, stacked_convs=2, anchor_generator=dict(strides=[4, 8, 16, 32, 64])))

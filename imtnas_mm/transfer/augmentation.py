@@ -27,7 +27,10 @@ def build_augmentations(configs, image_size):
         if name == 'RandomResizedCrop':
             options.setdefault('size', (image_size, image_size))
         steps.append(cls(**options))
-    return nn.Sequential(*steps)
+    chain = nn.Sequential(*steps)
+    for module in chain.modules():  # settings, not state: a checkpoint is not tied to them
+        module._non_persistent_buffers_set.update(module._buffers)
+    return chain
 
 
 def augmentation_sets(images, num_augmentations, augmentations):

@@ -60,6 +60,10 @@ def test_teacher_matters_through_t_alone_and_gets_no_gradient_here():
     assert weight.grad.any() and teachers[0].grad is None
 
 
+def test_augmentations_are_not_in_checkpoints():
+    assert not MMDTransfer(**LINEAR).state_dict()
+
+
 def test_views_are_sets_of_unlike_views_of_one_image():
     transfer = MMDTransfer(**dict(LINEAR, num_augmentations=5))
     images = torch.zeros(2, 3, 20, 20)

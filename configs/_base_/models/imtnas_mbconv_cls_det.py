@@ -12,10 +12,10 @@ model = dict(
         threshold=5.,
         kernel_scale=.1,
         statistic='scaled',  # reading 1; 'plain' is Eq. 3 to the letter
-        image_size=112),
+        image_size=224),  # not given by the paper; 400 images a stage go through both encoders
     encoder_task_weight=0.,  # reading 2
     hypernetwork_step='iteration',  # reading 11
-    hypergradient='first_order',
+    hypergradient='exact',
     loss_normalization='running_mean',  # reading 6
     architecture=dict(init_std=1e-3),  # reading 10
     tasks=dict(
