@@ -1,6 +1,7 @@
 """Interleaving multi-task architecture search, the paper's method (Sec. 3, Algorithm 2)."""
 import torch
 from mmengine.dist import all_reduce, all_reduce_params, get_rank
+from mmengine.logging import print_log
 from torch.func import functional_call
 
 from ..encoders import StoredWeights
@@ -96,6 +97,11 @@ class IMTNAS(SearchAlgorithm):
         self.virtual_rates = dict(virtual_rates or {})
         self.loss_scale = LossScale(self.order, loss_normalization)
         self.amp = amp
+        if amp:
+            print_log(
+                "model.amp=True: the weight stages run in bfloat16; A's step and the chain of its gradient stay in "
+                'full precision',
+                logger='current')
         self.records = []
         self._checked = set()
 

@@ -13,11 +13,11 @@ from imtnas_mm.transfer import Encoder, MMDTransfer
 
 @pytest.fixture(scope='module')
 def crops():
-    """20 crops of two photographs, [20, 3, 64, 64]."""
+    """12 crops of two photographs, [12, 3, 64, 64]."""
     rng = np.random.default_rng(0)
     photographs = load_sample_images().images
     found = []
-    for i in range(20):
+    for i in range(12):
         photograph, size = photographs[i % 2], rng.integers(96, 200)
         y, x = (rng.integers(0, length - size) for length in photograph.shape[:2])
         crop = torch.tensor(photograph[y:y + size, x:x + size].copy()).permute(2, 0, 1)[None].float() / 255
@@ -29,7 +29,7 @@ def crops():
 def encoder():
     """A new encoder with 8x8 features."""
     torch.manual_seed(0)
-    space = MBConvSupernet(width_mult=.5, strides=(1, 1, 2, 1, 2, 1), estimator='two_path')
+    space = MBConvSupernet(width_mult=.25, strides=(1, 1, 2, 1, 2, 1), estimator='two_path')
     layout = ParameterLayout.of(space)
     weights = StoredWeights(layout, 2, 2, 127).generate(0, 0, None).detach()
     alphas = {name: torch.zeros(shape) for name, shape in space.alpha_shapes().items()}
@@ -51,7 +51,7 @@ def test_unlike_images_are_told_apart_and_views_of_one_are_not(crops, encoder):
     transfer = MMDTransfer(image_size=64)
     assert .1 < share_different(transfer, encoder, crops) < .9
     for image in (crops[0], crops[1]):
-        assert share_different(transfer, encoder, image.expand(20, -1, -1, -1)) < .02
+        assert share_different(transfer, encoder, image.expand(12, -1, -1, -1)) < .02
 
 
 def test_plain_statistic_tells_nothing_apart(crops, encoder):
