@@ -171,6 +171,10 @@ def search_fields(root, order=('cls', 'det'), **train_cfg):
         train_cfg=dict(
             dict(rounds=2, order=tuple(order), max_epochs=1, epoch_length=2, warmup_epochs=0, val_begin=1,
                  val_interval=1), **train_cfg),
+        optim_wrapper=dict(
+            encoder=dict(optimizer=dict(lr=.02)),
+            head=dict(optimizer=dict(lr=.02)),
+            architecture=dict(optimizer=dict(lr=5e-4))),
         param_scheduler=replaced(encoder=[cosine], head=[cosine]),
         default_hooks=dict(logger=dict(interval=1), architecture=dict(interval=1)),
         log_processor=dict(window_size=1))
