@@ -9,7 +9,7 @@ from ..registry import MODELS
 from .stage import check_order, interleaved_stages
 
 # what a seed is for: the first number after it in a key of random_state
-FOR_GATES, FOR_LOSS, FOR_VIEWS, FOR_VALIDATION, FOR_HEADS = range(5)
+FOR_GATES, FOR_LOSS, FOR_VIEWS, FOR_VALIDATION, FOR_HEADS, FOR_PREPROCESSING = range(6)
 
 
 class SearchAlgorithm(BaseModel):

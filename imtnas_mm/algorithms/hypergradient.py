@@ -6,10 +6,12 @@ from the last to the first, makes one stage again at a time, and carries the
 adjoints ``bar x = dLbar/dx`` of W~ and H~ back to A and to the stage before.
 Peak memory is one stage's, whatever M and K are.
 """
+from contextlib import contextmanager
+
 import torch
 
 from ..architecture import flat_importance
-from .second_derivative import check_twice_differentiable, difference_pullback, exact_pullback
+from .second_derivative import SecondDerivativeError, check_twice_differentiable, difference_pullback, exact_pullback
 
 PULLBACKS = dict(exact=exact_pullback, finite_difference=difference_pullback)
 HYPERGRADIENTS = ('first_order', *PULLBACKS)
@@ -58,7 +60,7 @@ def validation_adjoints(algorithm, data, adjoints, chain):
     for record in algorithm.records[-len(algorithm.order):]:
         gates = {name: gate.detach().requires_grad_() for name, gate in algorithm.gates.items()}
         encoder = record.virtual_encoder.detach()
-        names = [name for name, _ in algorithm.head(record.stage).named_parameters()]
+        names = list(algorithm.head(record.stage).trained())
         head = {name: value.detach() for name, value in record.virtual_head.items()}
         if chain:
             encoder.requires_grad_()
@@ -85,12 +87,12 @@ def head_pullback(algorithm, record, pullback, adjoint):
         (list[Tensor], Tensor [D]): what it adds to the gates' adjoints and to bar W~.
     """
     head = algorithm.head(record.stage)
-    parameters = dict(head.named_parameters())
+    parameters = head.trained()
     names = list(algorithm.gates)
 
     def loss(inner, outer):
         gates = dict(zip(names, outer[1:], strict=True))
-        values = {**dict(zip(parameters, inner, strict=True)), **algorithm.head_buffers(head)}
+        values = {**dict(zip(parameters, inner, strict=True)), **algorithm.head_constants(head)}
         return algorithm.task_loss(record.stage, gates, outer[0], values, record.data)[0]
 
     scaled = [-record.head_rate * adjoint[name] for name in parameters]
@@ -111,14 +113,14 @@ def first_stage_pullback(algorithm, record, pullback, encoder_adjoint, head_adjo
         inner gradient's part of bar W.
     """
     head = algorithm.head(record.stage)
-    parameters = dict(head.named_parameters())
+    parameters = head.trained()
     names = list(algorithm.gates)
     stepped = head_adjoint is not None
 
     def loss(inner, outer):
         gates = dict(zip(names, outer, strict=True))
         values = dict(zip(parameters, inner[1:], strict=True)) if stepped else parameters
-        values = {**values, **algorithm.head_buffers(head)}
+        values = {**values, **algorithm.head_constants(head)}
         return algorithm.task_loss(record.stage, gates, inner[0], values, record.data)[0]
 
     scaled = [-record.encoder_rate * encoder_adjoint]
@@ -153,6 +155,22 @@ def transfer_pullback(algorithm, record, previous, pullback, adjoint):
     return parts[2:], parts[1], parts[0]
 
 
+@contextmanager
+def named(record, pullback):
+    """An operator that refuses a second derivative by itself is refused with the task's name."""
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        raise
+    except RuntimeError as error:
+        if pullback is not exact_pullback or isinstance(error, SecondDerivativeError):
+            raise
+        raise SecondDerivativeError(
+            f"tasks.{record.stage.task} (stage {record.stage.name}): hypergradient='exact' failed in its second "
+            f"derivative: {error}. Use hypergradient='finite_difference' or 'first_order', or a module without this "
+            'operator') from error
+
+
 def sweep(algorithm, data, pullback):
     """Eq. 30 through the whole chain, from the last stage to the first.
 
@@ -178,16 +196,19 @@ def sweep(algorithm, data, pullback):
         previous = records[record.stage.index - 1] if record.stage.index else None
         algorithm.reduce([bar_encoder, *(bar_head or {}).values()])
         if previous is not None and bar_head is not None:
-            gates, part = head_pullback(algorithm, record, pullback, bar_head)
+            with named(record, pullback):
+                gates, part = head_pullback(algorithm, record, pullback, bar_head)
             adjoints.add_gates(gates)
             bar_encoder = algorithm.reduce([bar_encoder + part])[0]
         bar_before = algorithm.virtual_decay(record, bar_encoder)
         if previous is None:
-            gates, part = first_stage_pullback(algorithm, record, pullback, bar_encoder, bar_head)
+            with named(record, pullback):
+                gates, part = first_stage_pullback(algorithm, record, pullback, bar_encoder, bar_head)
             adjoints.add_gates(gates)
             bar_before = bar_before + part
         elif record.active:
-            gates, bar_previous, part = transfer_pullback(algorithm, record, previous, pullback, bar_encoder)
+            with named(record, pullback):
+                gates, bar_previous, part = transfer_pullback(algorithm, record, previous, pullback, bar_encoder)
             adjoints.add_gates(gates)
             adjoints.add_encoder(previous.stage, bar_previous)
             bar_before = bar_before + part
@@ -215,7 +236,7 @@ def check_task(algorithm, record):
     head = algorithm.head(record.stage)
     gates = {name: gate.detach().requires_grad_() for name, gate in algorithm.gates.items()}
     encoder = record.virtual_encoder.detach().requires_grad_()
-    values = {**dict(head.named_parameters()), **algorithm.head_buffers(head)}
+    values = {**head.trained(), **algorithm.head_constants(head)}
     check_twice_differentiable(
         lambda: algorithm.task_loss(record.stage, gates, encoder, values, record.data)[0], task.template,
         f'tasks.{record.stage.task}.')

@@ -8,10 +8,11 @@ from ..encoders import StoredWeights
 from ..random_state import isolated_random
 from ..registry import MODELS
 from ..transfer import Encoder, TransferLoss
-from .base import FOR_LOSS, FOR_VALIDATION, FOR_VIEWS, SearchAlgorithm
+from .base import FOR_LOSS, FOR_PREPROCESSING, FOR_VALIDATION, FOR_VIEWS, SearchAlgorithm
 from .chain import StageRecord, gradients, virtual_step
 from .hypergradient import HYPERGRADIENTS, check_task, hypergradient
 from .loss_scale import LossScale
+from .second_derivative import plain_focal_loss
 
 HYPERNETWORK_STEPS = ('iteration', 'stage')
 UNROLL_BATCHES = ('val', 'train')
@@ -88,6 +89,9 @@ class IMTNAS(SearchAlgorithm):
         if any(self.virtual.values()) and not isinstance(self.encoder_weights, StoredWeights):
             raise ValueError(f'model.virtual_step={virtual_step!r} needs encoder_weights=dict(type="StoredWeights"): '
                              "a hypernetwork's optimiser has no momentum or decay of the weights it generates")
+        if self.virtual['momentum'] and hypernetwork_step == 'stage':
+            raise ValueError("model.virtual_step.momentum with hypernetwork_step='stage': the momentum of a stage is "
+                             "gone once its optimiser has stepped; use hypernetwork_step='iteration'")
         self.transfer = MODELS.build(transfer) if transfer is not None else None
         self.encoder_task_weight = encoder_task_weight
         self.hypernetwork_step = hypernetwork_step
@@ -111,6 +115,11 @@ class IMTNAS(SearchAlgorithm):
         """L_k(A, W, H, D): see :meth:`Task.loss`. The same stage of the same iteration draws the same numbers."""
         with isolated_random(self.seed, purpose, self.iteration, stage.index, get_rank()):
             return self.tasks[stage.task].loss(encoder, gates, head, data)
+
+    def preprocess(self, task, batch, purpose, index):
+        """A raw batch as the task's losses take it; mixing augmentations of a batch draw by iteration and stage."""
+        with isolated_random(self.seed, FOR_PREPROCESSING, purpose, self.iteration, index, get_rank()):
+            return self.tasks[task].preprocess(batch, True)
 
     def encoder_of(self, stage, gates, weights):
         """The encoder W of a stage's task at A, as a transfer sees it."""
@@ -151,15 +160,15 @@ class IMTNAS(SearchAlgorithm):
             figures = {'transfer_loss': found.loss.detach(), **{f'transfer_{n}': v for n, v in found.figures.items()}}
         if self.encoder_task_weight:
             head = self.head(record.stage)
-            values = {**dict(head.named_parameters()), **self.head_buffers(head)}
+            values = {**head.trained(), **self.head_constants(head)}
             loss, _ = self.task_loss(record.stage, gates, encoder, values, record.data)
             objective = objective + self.encoder_task_weight * loss
         return TransferLoss(objective, figures, needed)
 
     @staticmethod
-    def head_buffers(head):
+    def head_constants(head):
         """Copies, for passes that must leave a head's statistics alone."""
-        return {name: tensor.detach().clone() for name, tensor in head.named_buffers()}
+        return {name: tensor.detach().clone() for name, tensor in head.constants().items()}
 
     # --- the weight stages ---
 
@@ -180,7 +189,7 @@ class IMTNAS(SearchAlgorithm):
         Returns:
             dict[str, Tensor]: figures to log, named by the stage.
         """
-        data = self.tasks[stage.task].preprocess(batch['train'], True)
+        data = self.preprocess(stage.task, batch['train'], FOR_LOSS, stage.index)
         examples = None
         if stage.index and self.transfer is not None:
             examples = self.transfer_examples(stage, self.records[-1].stage, batch['examples'])
@@ -188,7 +197,7 @@ class IMTNAS(SearchAlgorithm):
         record, encoder_gradient, head_gradient = self.run_stage(
             stage, data, examples, generated.detach(), optim_wrapper, train=True)
         torch.autograd.backward(generated, encoder_gradient)
-        for name, parameter in self.head(stage).named_parameters():
+        for name, parameter in self.head(stage).trained().items():
             parameter.grad = head_gradient[name]
         self.records.append(record)
         if self.hypernetwork_step == 'stage':
@@ -210,17 +219,19 @@ class IMTNAS(SearchAlgorithm):
             (StageRecord, Tensor [D], dict[str, Tensor])
         """
         head = self.head(stage)
-        parameters = dict(head.named_parameters())
-        buffers = dict(head.named_buffers()) if train else self.head_buffers(head)
+        parameters = head.trained()
+        constants = head.constants() if train else self.head_constants(head)
         encoder = encoder.detach().requires_grad_()
         rates = {
             name: self.virtual_rates.get(name, optim_wrapper[name].param_groups[0]['lr'])
             for name in ('encoder', 'head')
         }
         record = StageRecord(stage, data, rates['encoder'], rates['head'], examples=examples)
-        with torch.autocast(encoder.device.type, torch.bfloat16, enabled=self.amp and train):
+        amp = self.amp and train
+        # mmcv's compiled focal loss has no bfloat16
+        with torch.autocast(encoder.device.type, torch.bfloat16, enabled=amp), plain_focal_loss(amp):
             if stage.index == 0:
-                loss, figures = self.task_loss(stage, self.gates, encoder, {**parameters, **buffers}, data)
+                loss, figures = self.task_loss(stage, self.gates, encoder, {**parameters, **constants}, data)
                 encoder_gradient, *head_gradient = gradients(loss, [encoder, *parameters.values()])
                 self.reduce([encoder_gradient, *head_gradient])
                 record.virtual_encoder = self.virtual_encoder(record, encoder, encoder_gradient, optim_wrapper)
@@ -234,7 +245,7 @@ class IMTNAS(SearchAlgorithm):
                     encoder_gradient, = self.reduce(list(gradients(objective, [encoder])))
                 record.virtual_encoder = self.virtual_encoder(record, encoder, encoder_gradient, optim_wrapper)
                 loss, figures = self.task_loss(
-                    stage, self.gates, record.virtual_encoder, {**parameters, **buffers}, data)
+                    stage, self.gates, record.virtual_encoder, {**parameters, **constants}, data)
                 head_gradient = self.reduce(list(gradients(loss, list(parameters.values()))))
         head_gradient = dict(zip(parameters, head_gradient, strict=True))
         if stage.round == self.rounds - 1:
@@ -242,7 +253,7 @@ class IMTNAS(SearchAlgorithm):
                 name: self.virtual_value(p, p.detach(), head_gradient[name], rates['head'], optim_wrapper['head'])
                 for name, p in parameters.items()
             }
-            record.virtual_head.update({name: tensor.detach().clone() for name, tensor in buffers.items()})
+            record.virtual_head.update({name: tensor.detach().clone() for name, tensor in constants.items()})
         record.figures.update({name: value.detach() for name, value in figures.items()})
         return record, encoder_gradient, head_gradient
 
@@ -323,8 +334,9 @@ class IMTNAS(SearchAlgorithm):
     def validation_loss(self, record, gates, encoder, head, data):
         """Lbar_k^val(A, W~_k^(M), H~_k^(M)) of Eq. 6 on the common scale, and the loss itself."""
         loss, _ = self.task_loss(record.stage, gates, encoder, head, data, FOR_VALIDATION)
-        self.loss_scale.update(record.stage.task, self.reduce([loss.detach().clone()])[0])
-        return self.loss_scale(record.stage.task, loss), loss.detach()
+        mean, = self.reduce([loss.detach().clone()])
+        self.loss_scale.update(record.stage.task, mean)
+        return self.loss_scale(record.stage.task, loss), mean
 
     def update_architecture(self, batches, optim_wrapper):
         """A's step (Eq. 30) on one raw batch a task, ``arch_steps`` times.
@@ -332,7 +344,8 @@ class IMTNAS(SearchAlgorithm):
         Returns:
             dict[str, Tensor]: the tasks' validation losses before the first step.
         """
-        data = {name: self.tasks[name].preprocess(batch, True) for name, batch in batches.items()}
+        data = {name: self.preprocess(name, batch, FOR_VALIDATION, index)
+                for index, (name, batch) in enumerate(batches.items())}
         alphas = self.architecture.named_alphas()
         figures = None
         for index in range(self.arch_steps):

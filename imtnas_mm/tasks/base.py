@@ -22,9 +22,17 @@ class Head(nn.Module):
             if name not in ('backbone', 'data_preprocessor'):
                 self.add_module(name, copy.deepcopy(child))
 
+    def trained(self):
+        """What is learned, by the names that the model gives it."""
+        return {name: p for name, p in self.named_parameters() if p.requires_grad}
+
+    def constants(self):
+        """Buffers, and parameters that the model froze."""
+        frozen = {name: p for name, p in self.named_parameters() if not p.requires_grad}
+        return {**dict(self.named_buffers()), **frozen}
+
     def tensors(self):
-        """Parameters and buffers by the names that the model gives them."""
-        return {**dict(self.named_parameters()), **dict(self.named_buffers())}
+        return {**self.trained(), **self.constants()}
 
 
 class Task(nn.Module):
@@ -60,6 +68,11 @@ class Task(nn.Module):
         built.backbone = nn.Identity()  # its weights come from outside: nothing to initialise
         built.init_weights()
         built.backbone = backbone
+        statistics = [name for name, _ in backbone.named_buffers() if not name.startswith('gates.')]
+        if statistics:
+            raise ValueError(f'search_space.norm_cfg={space.get("norm_cfg")!r} keeps running statistics '
+                             f'({statistics[0]}), but encoder weights change with every stage; use '
+                             'track_running_stats=False or GN')
         head = Head(built)
         outside = [name for name, _ in built.named_parameters() if not name.startswith(BACKBONE)]
         unreached = [name for name in outside if name not in head.tensors()]

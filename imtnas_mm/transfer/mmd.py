@@ -73,7 +73,9 @@ class MMDTransfer(KnowledgeTransfer):
         """d of Eq. 3-4 for every pair of sets, [S (S - 1) / 2]."""
         embeddings = encoder.embed(views)
         sets = embeddings.view(-1, self.num_augmentations, embeddings.shape[-1])
-        return pairs_of(two_sample_statistics(sets, self.kernel_scale, self.statistic))
+        with torch.autocast(sets.device.type, enabled=False):  # differences of near numbers
+            sets = sets.float() if sets.dtype in (torch.bfloat16, torch.float16) else sets
+            return pairs_of(two_sample_statistics(sets, self.kernel_scale, self.statistic))
 
     def teacher_side(self, teacher, views):
         return self.statistics(teacher, views)

@@ -416,6 +416,54 @@ def test_exact_refuses_a_head_with_such_an_operator_and_differences_do_not():
     iterate(model, optimisers(model))
 
 
+def as_on_a_gpu(monkeypatch):
+    """mmdet's focal loss takes its compiled function, as it does on GPUs, here a stand-in without second derivative."""
+    from mmdet.models.losses import focal_loss
+
+    def compiled(pred, target, weight=None, gamma=2., alpha=.25, reduction='mean', avg_factor=None):
+        target = nn.functional.one_hot(target, pred.size(1) + 1)[:, :pred.size(1)]
+        loss = focal_loss.py_sigmoid_focal_loss(pred, target, weight, gamma, alpha, reduction, avg_factor)
+        return Once.apply(loss.sqrt())
+
+    monkeypatch.setattr(focal_loss, 'sigmoid_focal_loss', compiled)
+    monkeypatch.setattr(focal_loss, 'py_focal_loss_with_prob', None, raising=False)
+    original = focal_loss.FocalLoss.forward
+
+    def forward(self, pred, target, weight=None, avg_factor=None, reduction_override=None):
+        assert not isinstance(pred, list) and original
+        return self.loss_weight * focal_loss.sigmoid_focal_loss(
+            pred, target, weight, gamma=self.gamma, alpha=self.alpha, reduction='mean', avg_factor=avg_factor)
+
+    monkeypatch.setattr(focal_loss.FocalLoss, 'forward', forward)
+
+
+def test_exact_takes_the_plain_focal_loss_where_mmdet_takes_the_compiled_one(monkeypatch):
+    expected = {n: a.detach() for n, a in iterated('exact').architecture.named_alphas().items()}
+    as_on_a_gpu(monkeypatch)
+    model = iterated('exact')
+    for name, alpha in model.architecture.named_alphas().items():
+        torch.testing.assert_close(alpha.detach(), expected[name])
+
+
+def iterated(mode):
+    model = build(rounds=1, hypergradient=mode)
+    torch.manual_seed(0)
+    iterate(model, optimisers(model))
+    return model
+
+
+def test_an_operator_that_refuses_by_itself_is_named_by_its_task(monkeypatch):
+    model = build(rounds=1, hypergradient='exact')
+
+    def refuse(*args):
+        raise RuntimeError('derivative for some_op is not implemented')
+
+    monkeypatch.setitem(module.PULLBACKS, 'exact', refuse)
+    monkeypatch.setattr(module, 'exact_pullback', refuse)
+    with pytest.raises(SecondDerivativeError, match=r'tasks.det \(stage r1.det\).*some_op is not implemented'):
+        iterate(model, optimisers(model))
+
+
 def test_pullbacks_of_a_cubic():
     """f = x^2 y + x^3: d/dx, d/dy of v f_x at (2, 3) is v (2 y + 6 x), v 2 x."""
     x, y, v = (torch.tensor(value, dtype=torch.float64) for value in (2., 3., .5))

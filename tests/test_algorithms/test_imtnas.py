@@ -421,6 +421,7 @@ def test_loss_scales_by_hand():
     (dict(virtual_rates=dict(w=1)), r"model.virtual_rates has \['w'\]"),
     (dict(virtual_step=dict(momentum=True)), 'StoredWeights'),
     (dict(virtual_step=dict(nesterov=True)), 'nesterov'),
+    (dict(virtual_step=dict(momentum=True), hypernetwork_step='stage', encoder_weights=STORED), "use.*'iteration'"),
     (dict(loss_normalization='max'), "'max'"),
     (dict(rounds=0), 'train_cfg.rounds=0'),
 ])
@@ -438,6 +439,15 @@ def test_a_task_must_share_the_weights(monkeypatch):
 def test_forward_says_what_to_call():
     with pytest.raises(NotImplementedError, match='train_stage'):
         build()(torch.rand(1, 3, 8, 8))
+
+
+def test_a_head_with_frozen_parameters_learns_the_rest():
+    model = build(rounds=1, hypergradient='exact')
+    model.heads['det'][0].bbox_head.retina_reg.requires_grad_(False)
+    before = snapshot(model)
+    iterate(model, optimisers(model))
+    moved = part(changed(model, before), 'heads.det')
+    assert 'heads.det.0.bbox_head.retina_reg.weight' not in moved and 'heads.det.0.bbox_head.retina_cls.weight' in moved
 
 
 def test_examples_of_unlike_sizes_meet_in_one_batch():

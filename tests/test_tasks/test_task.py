@@ -14,7 +14,7 @@ SCOPES = dict(cls='mmpretrain', det='mmdet')
 
 
 def build_task(name, **changes):
-    return MODELS.build(dict(copy.deepcopy(TASKS[name]), search_space=SPACE, **changes))
+    return MODELS.build(dict(dict(copy.deepcopy(TASKS[name]), search_space=SPACE), **changes))
 
 
 def build_reference(name, task):
@@ -102,6 +102,18 @@ def test_running_statistics_are_those_of_the_given_head():
     task.loss(encoder, gates, used.tensors(), task.preprocess(classification_batch(), True))
     assert used.head.conv.bn.num_batches_tracked == 1 and used.head.conv.bn.running_mean.any()
     assert idle.head.conv.bn.num_batches_tracked == 0 and not idle.head.conv.bn.running_mean.any()
+
+
+def test_running_statistics_in_the_search_space_are_refused():
+    with pytest.raises(ValueError, match='search_space.norm_cfg=.*running statistics'):
+        build_task('cls', search_space=dict(SPACE, norm_cfg=dict(type='BN')))
+
+
+def test_frozen_parameters_of_a_head_are_constants():
+    head = build_task('det').build_head()
+    head.bbox_head.retina_reg.requires_grad_(False)
+    assert 'bbox_head.retina_reg.weight' in head.constants() and 'bbox_head.retina_reg.weight' not in head.trained()
+    assert set(head.tensors()) == {n for n, _ in head.named_parameters()} | {n for n, _ in head.named_buffers()}
 
 
 def test_embedding_is_the_pooled_last_feature_of_normalised_images():

@@ -60,6 +60,17 @@ def test_teacher_matters_through_t_alone_and_gets_no_gradient_here():
     assert weight.grad.any() and teachers[0].grad is None
 
 
+def test_statistics_stay_in_full_precision_under_autocast():
+    transfer = MMDTransfer(**LINEAR)
+    views = torch.rand(12, 3, 4, 4)
+    encoder = Encoder(None, lambda images: images.flatten(1))
+    expected = transfer.statistics(encoder, views)
+    with torch.autocast('cpu', torch.bfloat16):
+        found = transfer.statistics(encoder, views)
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found, expected)
+
+
 def test_augmentations_are_not_in_checkpoints():
     assert not MMDTransfer(**LINEAR).state_dict()
 
