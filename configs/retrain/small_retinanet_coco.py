@@ -9,7 +9,7 @@ model = dict(
         strides=(1, 2, 2, 1, 2, 1),
         frozen_stages=-1,
         norm_eval=False,
-        init_cfg=dict(checkpoint='work_dirs/small_imagenet/epoch_4.pth')),
+        init_cfg=dict(checkpoint='work_dirs/small_imagenet/epoch_3.pth')),
     neck=dict(in_channels=[16, 32, 112], out_channels=64),
     bbox_head=dict(
         in_channels=64, feat_channels=64, stacked_convs=2, anchor_generator=dict(strides=[4, 8, 16, 32, 64])))
@@ -34,7 +34,7 @@ val_dataloader = dict(batch_size=4, num_workers=1, dataset=dict(data_root=small_
 test_dataloader = val_dataloader
 val_evaluator = dict(ann_file=small_root + 'annotations/instances_val2017.json')
 test_evaluator = val_evaluator
-max_epochs = 24
+max_epochs = 12
 train_cfg = dict(max_epochs=max_epochs, val_interval=12)
 optim_wrapper = dict(
     optimizer=dict(_delete_=True, type='AdamW', lr=1e-3, weight_decay=.05), clip_grad=dict(max_norm=5.))
