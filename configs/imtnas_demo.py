@@ -84,9 +84,9 @@ val_evaluator = dict(det=dict(ann_file=demo_root + 'coco/annotations/instances_v
 test_dataloader = val_dataloader
 test_evaluator = val_evaluator
 
-train_cfg = dict(rounds=2, max_epochs=3, epoch_length=20, warmup_epochs=1, val_interval=3)
+train_cfg = dict(rounds=2, max_epochs=3, epoch_length=12, warmup_epochs=1, val_interval=3)
 optim_wrapper = dict(encoder=dict(optimizer=dict(lr=.05)), architecture=dict(optimizer=dict(lr=5e-3)))
 cosine = dict(type='CosineAnnealingLR', T_max=3, eta_min=0., by_epoch=True, convert_to_iter_based=True)
 param_scheduler = dict(encoder=[cosine], head=[cosine])
-default_hooks = dict(logger=dict(interval=10), architecture=dict(interval=20))
-log_processor = dict(window_size=10)
+default_hooks = dict(logger=dict(interval=4), architecture=dict(interval=12))
+log_processor = dict(window_size=4)

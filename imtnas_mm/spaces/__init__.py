@@ -1,4 +1,5 @@
 from .base import SearchSpace
+from .convolution import TwiceConv2d
 from .mbconv import MBConvSupernet
 
-__all__ = ['SearchSpace', 'MBConvSupernet']
+__all__ = ['SearchSpace', 'MBConvSupernet', 'TwiceConv2d']

@@ -8,6 +8,7 @@ from .base import SearchSpace
 from .mbconv_blocks import mbconv, stem_and_first
 from .mbconv_layout import get_layout, searched_layers
 
+TWICE = dict(type='imtnas_mm.TwiceConv2d')
 ESTIMATORS = ('softmax', 'two_path', 'gumbel')
 
 
@@ -20,7 +21,8 @@ class MixedLayer(nn.Module):
     def __init__(self, layer, norm_cfg, act_cfg, sampled):
         super().__init__()
         self.sampled = sampled
-        self.choices = nn.ModuleDict({choice: mbconv(layer, choice, norm_cfg, act_cfg) for choice in layer.choices})
+        self.choices = nn.ModuleDict(
+            {choice: mbconv(layer, choice, norm_cfg, act_cfg, TWICE) for choice in layer.choices})
 
     def forward(self, x, gate):
         choices = list(self.choices.values())

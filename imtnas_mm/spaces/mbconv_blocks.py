@@ -18,7 +18,7 @@ def stem_and_first(table, width_mult, stem_stride, norm_cfg, act_cfg):
                 ConvModule(stem, first, 1, norm_cfg=norm_cfg, act_cfg=None)))
 
 
-def mbconv(layer, choice, norm_cfg, act_cfg):
+def mbconv(layer, choice, norm_cfg, act_cfg, conv_cfg=None):
     """The module of one choice of a layer: the identity, or 1x1 expansion, depthwise kxk, 1x1 projection."""
     if choice == IDENTITY:
         return nn.Identity()
@@ -29,5 +29,6 @@ def mbconv(layer, choice, norm_cfg, act_cfg):
         layer.in_channels * expansion,
         kernel_size=kernel,
         stride=layer.stride,
+        conv_cfg=conv_cfg,
         norm_cfg=norm_cfg,
         act_cfg=act_cfg)

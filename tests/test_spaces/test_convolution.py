@@ -1,0 +1,64 @@
+import pytest
+import torch
+from torch import nn
+
+from imtnas_mm.spaces import TwiceConv2d
+
+CASES = [
+    dict(in_channels=4, out_channels=4, kernel_size=3, padding=1, groups=4),
+    dict(in_channels=4, out_channels=4, kernel_size=5, padding=2, stride=2, groups=4),
+    dict(in_channels=4, out_channels=6, kernel_size=1),
+    dict(in_channels=4, out_channels=4, kernel_size=3, padding=2, dilation=2, groups=2),
+]
+
+
+@pytest.mark.parametrize('options', CASES, ids=str)
+def test_value_and_two_derivatives_are_those_of_conv2d(options):
+    plain = nn.Conv2d(**options, bias=False).double()
+    twice = TwiceConv2d(**options, bias=False).double()
+    twice.load_state_dict(plain.state_dict())
+    x = torch.randn(2, 4, 7, 6, dtype=torch.float64, requires_grad=True)
+    found = []
+    for conv in (plain, twice):
+        y = conv(x)
+        first = torch.autograd.grad((y**3).sum(), [x, conv.weight], create_graph=True)
+        second = torch.autograd.grad(sum((g**2).sum() for g in first), [x, conv.weight])
+        weight_alone, = torch.autograd.grad((conv(x)**3).sum(), [conv.weight], create_graph=True)
+        third = torch.autograd.grad((weight_alone**2).sum(), [x, conv.weight])
+        found.append([y, *first, *second, *third])
+    for a, b in zip(*found, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-10)
+
+
+def test_gradgradcheck():
+    conv = TwiceConv2d(3, 3, 3, stride=2, padding=1, groups=3, bias=False).double()
+    x = torch.randn(1, 3, 5, 5, dtype=torch.float64, requires_grad=True)
+    weight = conv.weight.detach().clone().requires_grad_()
+
+    def function(x, weight):
+        return torch.func.functional_call(conv, dict(weight=weight), (x, ))
+
+    assert torch.autograd.gradcheck(function, (x, weight))
+    assert torch.autograd.gradgradcheck(function, (x, weight))
+
+
+def test_one_convolution_a_term():
+    """No loop over groups: the double backward of 32 groups calls as many convolutions as that of 2."""
+    calls = []
+    for groups in (2, 32):
+        conv = TwiceConv2d(groups, groups, 3, padding=1, groups=groups, bias=False)
+        x = torch.randn(1, groups, 8, 8, requires_grad=True)
+        with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
+            first = torch.autograd.grad((conv(x)**3).sum(), [x, conv.weight], create_graph=True)
+            torch.autograd.grad(sum((g**2).sum() for g in first), [x, conv.weight])
+        calls.append(sum(e.count for e in profile.key_averages() if e.key == 'aten::convolution'))
+    assert calls[0] == calls[1] == 3
+
+
+def test_autocast_still_works():
+    conv = TwiceConv2d(4, 4, 3, padding=1, groups=4, bias=False)
+    x = torch.randn(1, 4, 6, 6)
+    with torch.autocast('cpu', torch.bfloat16):
+        y = conv(x)
+        y.float().sum().backward()
+    assert y.dtype == torch.bfloat16 and conv.weight.grad.dtype == torch.float32
