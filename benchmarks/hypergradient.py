@@ -235,7 +235,7 @@ def main():
     hyper = times['all', 'exact']
     stored = measure(weights='StoredWeights', **size)
     single = measure(rounds=1, order=['cls'], weights='StoredWeights', **size)
-    made = measure(generation=dict(num=4 if args.quick else 32))
+    made = measure(generation=dict(num=4 if args.quick else 64))
 
     rounds = (1, 2, 4, 8)
     memory = {m: measure(rounds=m, repeats=1, **size)['memory'] for m in rounds}
