@@ -2,7 +2,15 @@
 import argparse
 
 from imtnas_mm.checkpoint import check_checkpoint_file
-from imtnas_mm.engine.launch import add_common_arguments, build_runner, check_data, check_file, is_search, load_config
+from imtnas_mm.engine.launch import (
+    add_common_arguments,
+    build_runner,
+    check_data,
+    check_file,
+    is_search,
+    leave_group,
+    load_config,
+)
 
 
 def parse_args(argv=None):
@@ -55,6 +63,7 @@ def main(argv=None):
     if not is_search(cfg):  # mmengine would skip what doesn't fit, and test the rest
         check_checkpoint_file(args.checkpoint, runner.model)
     runner.test()
+    leave_group()
 
 
 if __name__ == '__main__':

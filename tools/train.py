@@ -4,7 +4,7 @@ import argparse
 from mmengine.runner import find_latest_checkpoint
 
 from imtnas_mm.checkpoint import check_checkpoint_file
-from imtnas_mm.engine.launch import add_common_arguments, build_runner, check_data, is_search, load_config
+from imtnas_mm.engine.launch import add_common_arguments, build_runner, check_data, is_search, leave_group, load_config
 
 
 def parse_args(argv=None):
@@ -37,6 +37,7 @@ def main(argv=None):
         if checkpoint:
             check_checkpoint_file(checkpoint, runner.model)
     runner.train()
+    leave_group()
 
 
 if __name__ == '__main__':

@@ -101,3 +101,9 @@ def _start_cpu_group(cfg):
     timeout = cfg.get('env_cfg', {}).get('dist_cfg', {}).get('timeout', 1800)
     torch.distributed.init_process_group('gloo', timeout=datetime.timedelta(seconds=timeout))
 
+
+def leave_group():
+    """Leave the process group together: a rank that exits while another still talks to it aborts that one."""
+    if torch.distributed.is_initialized():
+        torch.distributed.barrier()
+        torch.distributed.destroy_process_group()
