@@ -22,9 +22,11 @@ class Genotype:
 
     Args:
         space (str): a key of ``SPACES``, which says what the other fields hold.
-        architecture (dict): for the MBConv spaces ``{'layers': [choice, ...]}``.
+        architecture (dict): for the MBConv spaces ``{'layers': [choice, ...]}``;
+            for the cell spaces ``{'normal': [[[operation, predecessor], [...]],
+            ...], 'reduce': ...}``, two inputs for each of the four nodes.
         importance (dict, optional): group of A -> nested lists, the softmaxed
-            alphas it was derived from.
+            alphas it was derived from (``prdarts``: activation probabilities).
         source (dict, optional): strings and numbers that tell where it is from.
     """
     space: str
@@ -84,25 +86,25 @@ def _is_finite(value):
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def _check_probabilities(values, shape, place):
-    """Nested lists of that shape whose last axis sums to 1."""
+def _check_probabilities(values, shape, place, sums):
+    """Nested lists of that shape whose last axis sums to 1 where ``sums``."""
     if not isinstance(values, list) or len(values) != shape[0]:
         place.fail(values, f'it must be a list of {shape[0]}')
     if len(shape) > 1:
         for i, row in enumerate(values):
-            _check_probabilities(row, shape[1:], place[i])
+            _check_probabilities(row, shape[1:], place[i], sums)
         return
     for i, value in enumerate(values):
-        if not _is_finite(value) or value < 0:
-            place[i].fail(value, 'a probability must be a finite number, at least 0')
-    if abs(sum(values) - 1) > 1e-3:  # rows saved in half precision still pass
+        if not _is_finite(value) or not 0 <= value <= 1:
+            place[i].fail(value, 'a probability must be a finite number from 0 to 1')
+    if sums and abs(sum(values) - 1) > 1e-3:  # rows saved in half precision still pass
         place.fail(values, f'the probabilities must sum to 1, not {sum(values):.6g}')
 
 
-def _check_importance(importance, shapes, place):
+def _check_importance(importance, shapes, place, sums=True):
     _check_object(importance, place, tuple(shapes))
     for name, shape in shapes.items():
-        _check_probabilities(importance[name], shape, place[name])
+        _check_probabilities(importance[name], shape, place[name], sums)
 
 
 def _check_mbconv(space, architecture, importance, root):
@@ -120,6 +122,57 @@ def _check_mbconv(space, architecture, importance, root):
         _check_importance(importance, {layer.name: (len(layer.choices), ) for layer in layers}, root['importance'])
 
 
+def _check_cells(space, architecture, importance, root):
+    from .spaces.cell_layout import CELLS, EDGES, NODES, OPERATIONS
+    _check_object(architecture, root['architecture'], CELLS)
+    for cell in CELLS:
+        nodes, place = architecture[cell], root['architecture'][cell]
+        if not isinstance(nodes, list) or len(nodes) != NODES:
+            place.fail(nodes, f'a cell is a list of {NODES} nodes, each two [operation, predecessor]')
+        for i, node in enumerate(nodes):
+            _check_node(i, node, space, place[i])
+    if importance is None:
+        return
+    shapes = {cell: (len(EDGES), len(OPERATIONS)) for cell in CELLS}
+    if space == 'pcdarts':
+        shapes.update({f'{cell}_edges{i}': (i + 2, ) for cell in CELLS for i in range(NODES)})
+    _check_importance(importance, shapes, root['importance'], sums=space != 'prdarts')
+
+
+def _check_node(index, node, space, place):
+    from .spaces.cell_layout import NONE, OPERATIONS
+    operations = [operation for operation in OPERATIONS if operation != NONE]
+    if not isinstance(node, list) or len(node) != 2:
+        place.fail(node, 'a node is a list of two [operation, predecessor]')
+    for j, pair in enumerate(node):
+        if not isinstance(pair, list) or len(pair) != 2:
+            place[j].fail(pair, 'it must be [operation, predecessor]')
+        operation, predecessor = pair
+        if operation not in operations:
+            place[j][0].fail(operation, f'known operations are {", ".join(operations)}')
+        if isinstance(predecessor, bool) or not isinstance(predecessor, int) or not 0 <= predecessor < index + 2:
+            place[j][1].fail(predecessor, f'the predecessors of node {index} are the states 0 to {index + 1}')
+    if node[0] == node[1]:
+        place.fail(node, 'the two inputs of a node must differ')
+    if node[0][1] == node[1][1] and space != 'prdarts':
+        place.fail(node, f'the two inputs of a node of {space} come from two predecessors')
+
+
+def _summarise_cells(architecture):
+    """``normal sep3-1 sep3-0 | skip-0 sep3-1 | ... reduce max-0 ...``"""
+    cells = []
+    for cell, nodes in architecture.items():
+        nodes = [' '.join(f'{short_name(operation)}-{state}' for operation, state in node) for node in nodes]
+        cells.append(f'{cell} {" | ".join(nodes)}')
+    return '  '.join(cells)
+
+
+def short_name(operation):
+    """``'sep_conv_3x3'`` -> ``'sep3'``, ``'skip_connect'`` -> ``'skip'``; a pool's kernel is always 3."""
+    kind = operation.split('_')[0]
+    return f'{kind}{operation[-1]}' if 'conv' in operation else kind
+
+
 def _summarise_mbconv(architecture):
     """``3x3e6 identity 5x5e3 ...``"""
     return ' '.join(choice.removeprefix('mbconv_').replace('_', '') for choice in architecture['layers'])
@@ -133,6 +186,7 @@ class _Space(NamedTuple):
 SPACES = {
     'fairnas19': _Space(_check_mbconv, _summarise_mbconv),
     'proxyless21': _Space(_check_mbconv, _summarise_mbconv),
+    **{space: _Space(_check_cells, _summarise_cells) for space in ('darts', 'pdarts', 'pcdarts', 'prdarts')},
 }
 
 
@@ -196,10 +250,10 @@ def save_genotype(genotype, path):
 
 
 def _text(value, pad='\n  '):
-    """Indented JSON in which a list of numbers, a layer's importance, is one line."""
+    """Indented JSON in which a list with numbers, a layer's importance or an edge, is one line."""
     if isinstance(value, dict) and value:
         items, ends = [f'{json.dumps(key)}: {_text(item, pad + "  ")}' for key, item in value.items()], '{}'
-    elif isinstance(value, list) and not all(isinstance(item, int | float) for item in value):
+    elif isinstance(value, list) and value and not any(isinstance(item, int | float) for item in value):
         items, ends = [_text(item, pad + '  ') for item in value], '[]'
     else:
         return json.dumps(value, allow_nan=False)
@@ -214,18 +268,45 @@ _FAIRNAS = {
     'fairnas_smallest': ' '.join(['3/3'] * 19),
     'fairnas_largest': ' '.join(['7/6'] * 19),
 }
+# space, normal cell, reduction cell as short_name-predecessor. Liu et al., 2019 (DARTS, first and second order); Chen
+# et al., 2019 (P-DARTS); Xu et al., 2020 (PC-DARTS); Zhou et al., 2020 (PR-DARTS)
+_CELLS = {
+    'darts_v1': ('darts', 'sep3-1 sep3-0 | skip-0 sep3-1 | skip-0 sep3-1 | sep3-0 skip-2',
+                 'max-0 max-1 | skip-2 max-0 | max-0 skip-2 | skip-2 avg-0'),
+    'darts_v2': ('darts', 'sep3-0 sep3-1 | sep3-0 sep3-1 | sep3-1 skip-0 | skip-0 dil3-2',
+                 'max-0 max-1 | skip-2 max-1 | max-0 skip-2 | skip-2 max-1'),
+    'pdarts': ('pdarts', 'skip-0 dil3-1 | skip-0 sep3-1 | sep3-1 sep3-3 | sep3-0 dil5-4',
+               'avg-0 sep5-1 | sep3-0 dil5-2 | max-0 dil3-1 | dil3-1 dil5-3'),
+    'pc_darts_cifar': ('pcdarts', 'sep3-1 skip-0 | sep3-0 dil3-1 | sep5-0 sep3-1 | avg-0 dil3-1',
+                       'sep5-1 max-0 | sep5-1 sep5-2 | sep3-0 sep3-3 | sep3-1 sep3-2'),
+    'pc_darts_image': ('pcdarts', 'skip-1 sep3-0 | sep3-0 skip-1 | sep3-1 sep3-3 | sep3-1 dil5-4',
+                       'sep3-0 skip-1 | dil5-2 max-1 | sep3-2 sep3-1 | sep5-0 sep3-3'),
+    'pr_darts': ('prdarts', 'skip-0 sep3-1 | dil3-2 sep3-0 | dil3-3 sep3-1 | dil3-4 dil3-1',
+                 'avg-0 dil5-1 | sep3-0 dil5-2 | sep5-1 dil3-3 | dil5-4 dil5-1'),
+}
 
 
 def published_names():
-    return list(_FAIRNAS)
+    return [*_FAIRNAS, *_CELLS]
 
 
 def published_genotype(name):
-    """An architecture by its name: those of the FairNAS paper, and the two ends of its space without identities."""
-    if name not in _FAIRNAS:
+    """An architecture by its name: those of the papers, and the two ends of the FairNAS space without identities."""
+    if name in _FAIRNAS:
+        pairs = (pair.split('/') for pair in _FAIRNAS[name].split())
+        return Genotype('fairnas19', dict(layers=[f'mbconv_{k}x{k}_e{e}' for k, e in pairs]), source=dict(name=name))
+    if name not in _CELLS:
         raise GenotypeError(f'{name!r} is not a published architecture; known are {", ".join(published_names())}')
-    pairs = (pair.split('/') for pair in _FAIRNAS[name].split())
-    return Genotype('fairnas19', dict(layers=[f'mbconv_{k}x{k}_e{e}' for k, e in pairs]), source=dict(name=name))
+    space, normal, reduce = _CELLS[name]
+    return Genotype(space, dict(normal=_read_cell(normal), reduce=_read_cell(reduce)), source=dict(name=name))
+
+
+def _read_cell(text):
+    """``'sep3-1 sep3-0 | ...'`` -> ``[[['sep_conv_3x3', 1], ['sep_conv_3x3', 0]], ...]``"""
+    from .spaces.cell_layout import OPERATIONS
+    long_names = {short_name(operation): operation for operation in OPERATIONS}
+    pairs = [[pair.split('-') for pair in node.split()] for node in text.split('|')]
+    return [[[long_names[name], int(state)] for name, state in node] for node in pairs]
 
 
 def resolve_genotype(spec):
@@ -242,7 +323,7 @@ def resolve_genotype(spec):
         return genotype_from_dict(_plain(spec.to_dict()), 'genotype')
     if isinstance(spec, dict):
         return genotype_from_dict(_plain(spec))
-    if isinstance(spec, str) and spec in _FAIRNAS:
+    if isinstance(spec, str) and spec in published_names():
         return published_genotype(spec)
     if isinstance(spec, str | Path) and Path(spec).is_file():
         return load_genotype(spec)

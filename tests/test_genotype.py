@@ -111,7 +111,7 @@ def test_identity_is_legal_where_a_shortcut_is():
     (content(importance=importance('layer01', 1.)), ['importance.layer01: 1.0', 'a list of 6']),
     (content(importance=importance('layer01', [math.nan] + [.2] * 5)), ['importance.layer01[0]: nan', 'finite']),
     (content(importance=importance('layer01', [math.inf] + [.2] * 5)), ['importance.layer01[0]: inf', 'finite']),
-    (content(importance=importance('layer01', [-.2, .4] + [.2] * 4)), ['importance.layer01[0]: -0.2', 'at least 0']),
+    (content(importance=importance('layer01', [-.2, .4] + [.2] * 4)), ['importance.layer01[0]: -0.2', 'from 0 to 1']),
     (content(importance=importance('layer01', ['.5'] + [.1] * 5)), ["importance.layer01[0]: '.5'", 'finite']),
     (content(importance=importance('layer01', [.2] * 6)), ['importance.layer01', 'sum to 1, not 1.2']),
     (content(source='a run'), ["source: 'a run'", 'object of strings and numbers']),
@@ -174,7 +174,12 @@ def test_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
 
 
 def test_published_names():
-    assert published_names() == ['fairnas_a', 'fairnas_b', 'fairnas_c', 'fairnas_smallest', 'fairnas_largest']
+    assert published_names() == [
+        'fairnas_a', 'fairnas_b', 'fairnas_c', 'fairnas_smallest', 'fairnas_largest', 'darts_v1', 'darts_v2', 'pdarts',
+        'pc_darts_cifar', 'pc_darts_image', 'pr_darts']
+    v2 = published_genotype('darts_v2').architecture
+    assert v2['normal'][3] == [['skip_connect', 0], ['dil_conv_3x3', 2]]
+    assert v2['reduce'][0] == [['max_pool_3x3', 0], ['max_pool_3x3', 1]]
     a = published_genotype('fairnas_a').architecture['layers']
     assert a[:4] == ['mbconv_7x7_e3', 'mbconv_3x3_e3', 'mbconv_7x7_e3', 'mbconv_3x3_e6'] and a[18] == 'mbconv_5x5_e6'
     assert set(published_genotype('fairnas_smallest').architecture['layers']) == {'mbconv_3x3_e3'}
@@ -185,7 +190,61 @@ def test_published_names():
         published_genotype('fairnas_d')
 
 
+def cells(space='darts', importance=..., **changes):
+    """A cell architecture's file; ``normal=(node, value)`` replaces a node."""
+    data = published_genotype('darts_v1').to_dict()
+    for cell, (node, value) in changes.items():
+        data['architecture'][cell][node] = value
+    return content(space=space, architecture=data['architecture'], importance=importance)
+
+
+def cell_importance(**changes):
+    return {**{cell: [[1 / 8] * 8] * 14 for cell in ('normal', 'reduce')}, **changes}
+
+
+EDGE_WEIGHTS = {f'{cell}_edges{i}': [1 / (i + 2)] * (i + 2) for cell in ('normal', 'reduce') for i in range(4)}
+SKIP_0 = ['skip_connect', 0]
+
+
+@pytest.mark.parametrize('data', [
+    cells(importance=cell_importance()),
+    cells('pcdarts', importance=cell_importance(**EDGE_WEIGHTS)),
+    cells('prdarts', importance={cell: [[.9] * 8] * 14 for cell in ('normal', 'reduce')}),
+    cells('prdarts', normal=(0, [SKIP_0, ['sep_conv_3x3', 0]])),
+])
+def test_cells_are_read(tmp_path, data):
+    genotype = load_genotype(write(tmp_path / 'a.json', data))
+    save_genotype(genotype, tmp_path / 'b.json')
+    assert load_genotype(tmp_path / 'b.json') == genotype
+    assert genotype.to_dict() == data
+
+
+@pytest.mark.parametrize('data, expected', [
+    (cells(normal=(0, [SKIP_0])), ["architecture.normal[0]: [['skip_connect', 0]]", 'two [operation, predecessor]']),
+    (cells(reduce=(1, [SKIP_0, 'skip'])), ["architecture.reduce[1][1]: 'skip'", '[operation, predecessor]']),
+    (cells(normal=(1, [SKIP_0, ['none', 1]])), ["architecture.normal[1][1][0]: 'none'", 'max_pool_3x3']),
+    (cells(normal=(1, [SKIP_0, [[], 1]])), ['architecture.normal[1][1][0]: []', 'known operations']),
+    (cells(normal=(1, [SKIP_0, ['sep_conv_3x3', 3]])), ['architecture.normal[1][1][1]: 3', 'node 1', '0 to 2']),
+    (cells(normal=(1, [SKIP_0, ['sep_conv_3x3', True]])), ['architecture.normal[1][1][1]: True', '0 to 2']),
+    (cells(normal=(0, [SKIP_0, ['sep_conv_3x3', 0]])), ['architecture.normal[0]', 'of darts come from two']),
+    (cells('prdarts', normal=(0, [SKIP_0, SKIP_0])), ['architecture.normal[0]', 'must differ']),
+    (content(space='darts', importance=...), ['architecture.layers', 'unknown field; known are normal, reduce']),
+    (content(space='darts', architecture=dict(normal=[], reduce=[])), ['architecture.normal: []', 'list of 4 nodes']),
+    (cells(importance=cell_importance(normal=[[1 / 8] * 8] * 13)), ['importance.normal', 'a list of 14']),
+    (cells(importance=cell_importance(reduce=[[.9] * 8] * 14)), ['importance.reduce[0]', 'sum to 1, not 7.2']),
+    (cells('pcdarts', importance=cell_importance()), ['importance.normal_edges0: None', 'missing']),
+    (cells('prdarts', importance={cell: [[1.9] * 8] * 14 for cell in ('normal', 'reduce')}),
+     ['importance.normal[0][0]: 1.9', 'from 0 to 1']),
+])
+def test_errors_of_cells(data, expected):
+    with pytest.raises(GenotypeError) as error:
+        genotype_from_dict(data, 'a.json')
+    for part in ('a.json: ', *expected):
+        assert part in str(error.value)
+
+
 def test_summary():
+    assert published_genotype('pdarts').summary().startswith('normal skip-0 dil3-1 | skip-0 sep3-1 | sep3-1 sep3-3')
     summary = published_genotype('fairnas_a').summary()
     assert summary.startswith('7x7e3 3x3e3 7x7e3 3x3e6 7x7e6') and len(summary.split()) == 19
     assert genotype_from_dict(content(architecture=layers(l2='identity'))).summary().startswith('3x3e3 identity 3x3e3')
