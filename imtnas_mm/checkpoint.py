@@ -45,7 +45,15 @@ def read_checkpoint(path, map_location='cpu'):
 
 
 def check_checkpoint_file(path, model):
-    """:func:`check_state_dict` of a file against a model, which may be wrapped for distributed use."""
+    """:func:`check_state_dict` of a file against a model, which may be wrapped for distributed use.
+
+    A module's attribute ``training_only`` names children that the model may go
+    without though the checkpoint has their weights.
+    """
     model = model.module if is_model_wrapper(model) else model
     checkpoint = read_checkpoint(path)
-    check_state_dict(path, checkpoint.get('state_dict', checkpoint), model.state_dict(), type(model).__name__)
+    saved = checkpoint.get('state_dict', checkpoint)
+    absent = tuple(f'{name}.{child}.'.lstrip('.') for name, module in model.named_modules()
+                   for child in getattr(module, 'training_only', ()) if getattr(module, child) is None)
+    saved = {key: value for key, value in saved.items() if not key.startswith(absent)}
+    check_state_dict(path, saved, model.state_dict(), type(model).__name__)

@@ -1,9 +1,12 @@
 """The derived network of any genotype."""
 from ..registry import MODELS
 from ..spaces.mbconv_layout import LAYOUTS
+from .cell import CELL_SPACES
 
 # space name -> the derived network's type and the options it shares with its search space
 NETWORKS = {space: ('MBConvNet', ('width_mult', 'stem_stride', 'strides')) for space in LAYOUTS}
+# a cell is searched in a small network and evaluated in a large one: nothing is shared
+NETWORKS.update({space: ('CellNet', ()) for space in CELL_SPACES})
 
 
 def build_network(genotype, **options):

@@ -1,17 +1,14 @@
 """The network of an MBConv architecture."""
-from mmengine.model import BaseModule
-from mmengine.runner import CheckpointLoader
 from torch import nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
-from ..genotype import resolve_genotype
 from ..registry import MODELS
 from ..spaces.mbconv_blocks import mbconv, stem_and_first
 from ..spaces.mbconv_layout import LAYOUTS, get_layout, searched_layers
+from .derived import DerivedNet
 
 
 @MODELS.register_module()
-class MBConvNet(BaseModule):
+class MBConvNet(DerivedNet):
     """The backbone that an architecture of an MBConv space stands for.
 
     A stage is a group of layers of one width, counted from 0. At the layout's
@@ -57,20 +54,10 @@ class MBConvNet(BaseModule):
                 dict(type='Kaiming', layer='Conv2d'),
                 dict(type='Constant', val=1, layer=['_BatchNorm', 'GroupNorm'])
             ]
-        super().__init__(init_cfg)
-        self.genotype = resolve_genotype(architecture)
+        super().__init__(architecture, {space: len(table.widths) for space, table in LAYOUTS.items()}, out_indices,
+                         norm_eval, frozen_stages, init_cfg)
         space = self.genotype.space
-        if space not in LAYOUTS:
-            raise ValueError(f'architecture: its space is {space!r}; MBConvNet builds those of {sorted(LAYOUTS)}')
         table = get_layout(space)
-        stages = len(table.widths)
-        if not out_indices or any(i not in range(stages) for i in out_indices):
-            raise ValueError(f'out_indices={out_indices!r}: {space} has stages 0 to {stages - 1}')
-        if frozen_stages not in range(-1, stages + 1):
-            raise ValueError(f'frozen_stages={frozen_stages!r}: {space} takes -1 to {stages}')
-        self.out_indices = tuple(out_indices)
-        self.norm_eval = norm_eval
-        self.frozen_stages = frozen_stages
         self.searched = searched_layers(space, width_mult, strides)
         self.stem, self.first = stem_and_first(table, width_mult, stem_stride, norm_cfg, act_cfg)
         self.layers = nn.ModuleDict({
@@ -94,41 +81,7 @@ class MBConvNet(BaseModule):
             outputs[layer.stage] = x
         return tuple(x for stage, x in outputs.items() if stage in self.out_indices)
 
-    def init_weights(self):
-        if isinstance(self.init_cfg, dict) and self.init_cfg.get('type') == 'Pretrained':
-            self._check_pretrained(self.init_cfg['checkpoint'], self.init_cfg.get('prefix'))
-        super().init_weights()
-
-    def _check_pretrained(self, checkpoint, prefix):
-        # mmengine loads what fits and only logs the rest, which would leave layers at random weights.
-        saved = CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu')
-        saved = saved.get('state_dict', saved)
-        prefix = f'{prefix.rstrip(".")}.' if prefix else ''
-        own = {prefix + name: tensor for name, tensor in self.state_dict().items()}
-        wrong = '; it must be of a network of this architecture and width'
-        for name, tensor in own.items():
-            if name not in saved:
-                raise ValueError(f'{checkpoint}: {name}: is missing{wrong}')
-            if saved[name].shape != tensor.shape:
-                raise ValueError(f'{checkpoint}: {name}: shape {tuple(saved[name].shape)}, here it is '
-                                 f'{tuple(tensor.shape)}{wrong}')
-        for name in saved:
-            if name.startswith(f'{prefix}layers.') and name not in own:
-                raise ValueError(f'{checkpoint}: {name}: this network has no such layer{wrong}')
-
-    def _freeze(self):
-        if self.frozen_stages < 0:
-            return
-        frozen = [self.layers[layer.name] for layer in self.searched if layer.stage < self.frozen_stages]
-        for module in (self.stem, self.first, *frozen):
-            module.eval()
-            module.requires_grad_(False)
-
-    def train(self, mode=True):
-        super().train(mode)
-        self._freeze()
-        if mode and self.norm_eval:
-            for module in self.modules():
-                if isinstance(module, _BatchNorm):
-                    module.eval()
-        return self
+    def _stage_modules(self, stage):
+        if stage < 0:
+            return [self.stem, self.first]
+        return [self.layers[layer.name] for layer in self.searched if layer.stage == stage]

@@ -1,0 +1,89 @@
+"""What the derived networks of all spaces have in common as backbones."""
+from mmengine.model import BaseModule
+from mmengine.runner import CheckpointLoader
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from ..genotype import resolve_genotype
+
+
+class DerivedNet(BaseModule):
+    """A backbone built from an architecture, in stages of falling resolution.
+
+    A subclass calls :meth:`_freeze` when its modules stand, and says by
+    :meth:`_stage_modules` what a stage consists of.
+
+    Args:
+        architecture: what :func:`resolve_genotype` takes.
+        stages (dict[str, int]): the spaces whose architectures the class
+            builds -> their number of stages.
+        out_indices (tuple[int]): stages whose output ``forward`` returns.
+        norm_eval (bool): keep batch normalisation in evaluation mode.
+        frozen_stages (int): -1 freezes nothing, 0 what comes before the
+            stages, n also stages 0 to n - 1. What is frozen has no gradient
+            and stays in evaluation mode.
+        init_cfg (dict): ``dict(type='Pretrained', checkpoint=...,
+            prefix='backbone.')`` loads the weights of a classifier of the same
+            architecture; another architecture's are refused.
+
+    Raises:
+        GenotypeError: if the architecture is not valid.
+        ValueError: if another argument is not.
+    """
+    layers_prefix = 'layers.'  # of the entries of the state dict that depend on the architecture
+
+    def __init__(self, architecture, stages, out_indices, norm_eval, frozen_stages, init_cfg):
+        super().__init__(init_cfg)
+        self.genotype = resolve_genotype(architecture)
+        space = self.genotype.space
+        if space not in stages:
+            raise ValueError(f'architecture: its space is {space!r}; {type(self).__name__} builds those of '
+                             f'{sorted(stages)}')
+        number = stages[space]
+        if not out_indices or any(i not in range(number) for i in out_indices):
+            raise ValueError(f'out_indices={out_indices!r}: {space} has stages 0 to {number - 1}')
+        if frozen_stages not in range(-1, number + 1):
+            raise ValueError(f'frozen_stages={frozen_stages!r}: {space} takes -1 to {number}')
+        self.out_indices = tuple(out_indices)
+        self.norm_eval = norm_eval
+        self.frozen_stages = frozen_stages
+
+    def _stage_modules(self, stage):
+        """The modules of a stage; -1 is what comes before them."""
+        raise NotImplementedError
+
+    def init_weights(self):
+        if isinstance(self.init_cfg, dict) and self.init_cfg.get('type') == 'Pretrained':
+            self._check_pretrained(self.init_cfg['checkpoint'], self.init_cfg.get('prefix'))
+        super().init_weights()
+
+    def _check_pretrained(self, checkpoint, prefix):
+        # mmengine loads what fits and only logs the rest, which would leave layers at random weights.
+        saved = CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu')
+        saved = saved.get('state_dict', saved)
+        prefix = f'{prefix.rstrip(".")}.' if prefix else ''
+        own = {prefix + name: tensor for name, tensor in self.state_dict().items()}
+        wrong = '; it must be of a network of this architecture and width'
+        for name, tensor in own.items():
+            if name not in saved:
+                raise ValueError(f'{checkpoint}: {name}: is missing{wrong}')
+            if saved[name].shape != tensor.shape:
+                raise ValueError(f'{checkpoint}: {name}: shape {tuple(saved[name].shape)}, here it is '
+                                 f'{tuple(tensor.shape)}{wrong}')
+        for name in saved:
+            if name.startswith(prefix + self.layers_prefix) and name not in own:
+                raise ValueError(f'{checkpoint}: {name}: this network has no such layer{wrong}')
+
+    def _freeze(self):
+        for stage in range(-1, self.frozen_stages):
+            for module in self._stage_modules(stage):
+                module.eval()
+                module.requires_grad_(False)
+
+    def train(self, mode=True):
+        super().train(mode)
+        self._freeze()
+        if mode and self.norm_eval:
+            for module in self.modules():
+                if isinstance(module, _BatchNorm):
+                    module.eval()
+        return self
