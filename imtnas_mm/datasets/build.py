@@ -12,6 +12,8 @@ from .checks import DataError
 with contextlib.redirect_stdout(io.StringIO()) as _printed:
     from mmdet.datasets import CocoDataset
     from mmpretrain.datasets import CIFAR10, CustomDataset
+
+    from .cifar import LocalCIFAR
 for _line in _printed.getvalue().splitlines():
     if 'Could not import OneDL' not in _line:  # an optional package; meant for the DEBUG level, but printed
         print(_line)
@@ -88,14 +90,18 @@ def _check(cfg, registry, field):
     if checks.is_remote(root):
         return
     coco = issubclass(kind, CocoDataset)
-    if root and not (issubclass(kind, CIFAR10) and cfg.get('download', True)):
+    cifar = issubclass(kind, LocalCIFAR)
+    downloads = issubclass(kind, CIFAR10) and not cifar and cfg.get('download', True)
+    if root and not downloads:
         layout = checks.COCO_LAYOUT if coco else checks.FOLDER_LAYOUT if issubclass(kind, CustomDataset) else \
-            f'the files of {kind.__name__}'
+            f'{kind.base_folder}/ with the files of {kind.filename}' if cifar else f'the files of {kind.__name__}'
         checks.check_folder(root, f'{field}.data_root', layout)
     if coco:
         _check_coco(cfg, kind, root, field)
     elif issubclass(kind, CustomDataset):
         _check_folders(cfg, kind, root, field)
+    elif cifar:
+        _check_cifar(cfg, kind, root, field)
 
 
 def _check_coco(cfg, kind, root, field):
@@ -135,3 +141,11 @@ def _check_folders(cfg, kind, root, field):
             checks.check_class_folders(path, None if isinstance(classes, str) else classes,
                                        cfg.get('extensions', ('.jpg', '.jpeg', '.png', '.ppm', '.bmp', '.pgm', '.tif')),
                                        f'{field}.data_prefix')
+
+
+def _check_cifar(cfg, kind, root, field):
+    split = cfg.get('split', 'train')
+    if split not in ('train', 'test'):
+        raise DataError(f"{field}.split: {split!r}; must be 'train' or 'test'")
+    for name, _ in kind.files(split):
+        checks.check_file(os.path.join(root, cfg.get('data_prefix', ''), name), f'{field}.data_root')

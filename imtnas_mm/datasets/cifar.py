@@ -1,0 +1,141 @@
+"""CIFAR-10 and CIFAR-100 from their official files, without downloads and without running what a pickle asks for."""
+import _codecs
+import hashlib
+import io
+import os
+import pickle
+
+import numpy as np
+from mmengine.fileio import exists, get
+from mmpretrain.datasets import CIFAR10 as _CIFAR10
+from mmpretrain.datasets import CIFAR100 as _CIFAR100
+from numpy._core.multiarray import _reconstruct, scalar
+from numpy._core.numeric import _frombuffer
+
+from ..registry import DATASETS
+from .checks import DataError
+
+PIXELS = 3 * 32 * 32
+
+
+def _encode(text, encoding):
+    """Of ``_codecs.encode``, what bytes need in a pickle of protocol 2."""
+    if encoding not in ('latin1', 'latin-1'):
+        raise pickle.UnpicklingError(f'it encodes in {encoding!r}')
+    return _codecs.encode(text, 'latin1')
+
+
+# all that a pickled NumPy array refers to, under NumPy's old and new names
+_ALLOWED = {
+    ('numpy', 'ndarray'): np.ndarray,
+    ('numpy', 'dtype'): np.dtype,
+    ('_codecs', 'encode'): _encode,
+    **{(f'numpy.{core}.multiarray', name): value
+       for core in ('core', '_core') for name, value in (('_reconstruct', _reconstruct), ('scalar', scalar))},
+    **{(f'numpy.{core}.numeric', '_frombuffer'): _frombuffer for core in ('core', '_core')},
+}
+
+
+class _ArrayUnpickler(pickle.Unpickler):
+
+    def find_class(self, module, name):
+        if (module, name) not in _ALLOWED:
+            raise pickle.UnpicklingError(f'it refers to {module}.{name}, which could run code; only NumPy arrays, '
+                                         'numbers, strings, lists and dicts are read')
+        return _ALLOWED[module, name]
+
+
+def load_batch(content, path, num_classes):
+    """The images and labels of a CIFAR file.
+
+    Args:
+        content (bytes): of the file.
+        path (str): of the file, for messages.
+        num_classes (int): a label is one of 0 to ``num_classes - 1``.
+
+    Returns:
+        tuple[ndarray, list[int]]: uint8 [N, 32, 32, 3] in RGB, and N labels
+        (the fine ones of CIFAR-100).
+
+    Raises:
+        DataError: not a pickle, one with more in it than arrays and plain
+            values, or not of this layout.
+    """
+    try:
+        entry = _ArrayUnpickler(io.BytesIO(content), encoding='latin1').load()
+    except Exception as error:  # a broken pickle can raise anything
+        raise DataError(f'{path}: cannot be read as a CIFAR file: {type(error).__name__}: {error}') from error
+    if not isinstance(entry, dict):
+        raise DataError(f'{path}: holds a {type(entry).__name__}; a CIFAR file is a dict with data and labels')
+    name = 'labels' if 'labels' in entry else 'fine_labels'
+    for key in ('data', name):
+        if key not in entry:
+            raise DataError(f'{path}: has no {key!r}; it has {sorted(map(str, entry))}')
+    images, labels = entry['data'], entry[name]
+    if not isinstance(images, np.ndarray) or images.dtype != np.uint8 or images.ndim != 2 or images.shape[1] != PIXELS:
+        found = f'{images.dtype} {images.shape}' if isinstance(images, np.ndarray) else type(images).__name__
+        raise DataError(f"{path}: 'data' is {found}; must be an array of uint8 (N, {PIXELS})")
+    if not isinstance(labels, list) or len(labels) != len(images):
+        found = f'{len(labels)} labels' if isinstance(labels, list) else type(labels).__name__
+        raise DataError(f'{path}: {name!r} is {found}; must be a list with one for each of the {len(images)} images')
+    for i, label in enumerate(labels):
+        if isinstance(label, bool) or not isinstance(label, int | np.integer) or not 0 <= label < num_classes:
+            raise DataError(f'{path}: {name}[{i}] is {label!r}; must be a whole number from 0 to {num_classes - 1}')
+    return images.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1), [int(label) for label in labels]
+
+
+class LocalCIFAR:
+    """mmpretrain's dataset, but for how its files are read.
+
+    Args:
+        data_root (str): has the folder ``base_folder``.
+        split (str): ``'train'`` or ``'test'``.
+        check_md5 (bool): refuse files that are not the official ones. False
+            takes any in the same layout.
+        kwargs: other arguments of mmpretrain's class; ``download`` must not
+            be true, since nothing is ever downloaded.
+    """
+
+    def __init__(self, data_root='', split='train', check_md5=True, download=False, **kwargs):
+        if download:
+            raise DataError(f'download={download!r}: nothing is downloaded; unpack {self.filename} of {self.url} in '
+                            f'data_root={data_root!r} yourself')
+        self.check_md5 = check_md5
+        super().__init__(data_root=data_root, split=split, download=False, **kwargs)
+
+    @classmethod
+    def files(cls, split):
+        """list[tuple[str, str]]: below the root, and their official md5 sums."""
+        listed = dict(train=cls.train_list, test=cls.test_list)[split]
+        return [(os.path.join(cls.base_folder, name), md5) for name, md5 in listed]
+
+    def load_data_list(self):
+        """Read the files of the split.
+
+        Raises:
+            DataError: one is missing, not the official one, or can't be read.
+        """
+        data = []
+        for name, md5 in self.files(self.split):
+            path = os.path.join(self.data_prefix['root'], name)
+            if not exists(path):
+                raise DataError(f'{path}: no such file; unpack {self.filename} of {self.url} there (nothing is '
+                                'downloaded)')
+            content = get(path)
+            found = hashlib.md5(content, usedforsecurity=False).hexdigest() if self.check_md5 else md5
+            if found != md5:
+                raise DataError(f'{path}: its md5 sum is {found}, that of the official file {md5}: it is damaged, or '
+                                'other data in this layout, for which set check_md5=False')
+            images, labels = load_batch(content, path, len(self.CLASSES))
+            data.extend(dict(img=image, gt_label=label) for image, label in zip(images, labels, strict=True))
+        return data
+
+
+@DATASETS.register_module()
+class CIFAR10(LocalCIFAR, _CIFAR10):
+    """CIFAR-10 in ``data_root``'s ``cifar-10-batches-py``; arguments as :class:`LocalCIFAR`."""
+
+
+@DATASETS.register_module()
+class CIFAR100(LocalCIFAR, _CIFAR100):
+    """CIFAR-100 in ``data_root``'s ``cifar-100-python``; arguments as :class:`LocalCIFAR`."""
