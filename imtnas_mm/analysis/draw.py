@@ -1,16 +1,12 @@
 """Pictures of architectures, as SVG and PNG."""
-from pathlib import Path
-
-from matplotlib import rc_context
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch, Patch
 
 from ..spaces.mbconv_layout import IDENTITY, get_layout, kernel_and_expansion, scaled_width, searched_layers
+from .draw_cells import draw_cells
+from .picture import FAINT, FIXED, FIXED_EDGE, INK, blank, heading, legend, note, write_picture
 
 COLOURS = {3: '#9ecae8', 6: '#f6b26b'}  # of an expansion
 EDGES = {3: '#3b78a8', 6: '#b8701f'}
-FIXED, FIXED_EDGE, INK, FAINT = '#e3e3e3', '#8a8a8a', '#222222', '#6b6b6b'
 HEIGHTS = {3: 1.15, 5: 1.65, 7: 2.15}  # of a kernel, inches; tall enough for its label
 BOX, GAP, STAGE_GAP = .34, .13, .30  # inches
 TITLES = {'fairnas19': 'FairNAS-19', 'proxyless21': 'ProxylessNAS-21'}
@@ -32,15 +28,8 @@ def draw_genotype(genotype, path_stem, title=None, **options):
     """
     if genotype.space not in DRAWERS:
         raise ValueError(f'space={genotype.space!r} has no drawing; those of {", ".join(DRAWERS)} have')
-    stem = Path(path_stem)
-    stem.parent.mkdir(parents=True, exist_ok=True)
-    svg, png = (stem.with_name(stem.name + suffix) for suffix in ('.svg', '.png'))
-    # text stays text in the SVG: it can be searched, and the same architecture gives the same file
-    with rc_context({'svg.fonttype': 'none', 'svg.hashsalt': 'imtnas_mm', 'font.family': 'DejaVu Sans'}):
-        figure = DRAWERS[genotype.space](genotype, source_title(genotype) if title is None else title, **options)
-        figure.savefig(svg, metadata=dict(Date=None))
-        figure.savefig(png, dpi=150)
-    return svg, png
+    title = source_title(genotype) if title is None else title
+    return write_picture(path_stem, lambda: DRAWERS[genotype.space](genotype, title, **options))
 
 
 def source_title(genotype):
@@ -70,20 +59,13 @@ def draw_mbconv(genotype, title, width_mult=1., stem_stride=2, strides=None):
     width = boxes * (BOX + GAP) + (stages + 1) * STAGE_GAP + .8
     row = .25 if genotype.importance else 0  # of the probabilities
     height = max(HEIGHTS.values()) + row + 1.65
-    figure = Figure(figsize=(width, height))
-    FigureCanvasAgg(figure)
-    axes = figure.add_axes((0, 0, 1, 1))
-    axes.set(xlim=(0, width), ylim=(0, height))
-    axes.axis('off')
+    figure, axes = blank(width, height)
     middle = height - .8 - max(HEIGHTS.values()) / 2
     lowest = middle - max(HEIGHTS.values()) / 2
     brackets = lowest - row - .2
 
-    head = axes.annotate(TITLES[genotype.space], (.4, height - .3), size=12, weight='bold', va='center', color=INK)
-    if title:
-        axes.annotate(title, (1, .5), (12, 0), xycoords=head, textcoords='offset points', size=11, va='center',
-                      color=FAINT)
-    legend(axes, width - .4, height - .3)
+    heading(axes, TITLES[genotype.space], title)
+    legend(axes, [Patch(facecolor=COLOURS[e], edgecolor=EDGES[e], label=f'expansion {e}') for e in COLOURS])
 
     x = .4
     axes.annotate('', (width - .3, middle), (x, middle), zorder=0,
@@ -138,16 +120,9 @@ def bracket(axes, left, right, y, name, channels, stride):
         note(axes, (left + right) / 2, y - .13 - .15 * i, text, colour)
 
 
-def note(axes, x, y, text, colour=FAINT):
-    axes.text(x, y, text, size=7.5, ha='center', va='center', color=colour)
-
-
-def legend(axes, right, y):
-    patches = [Patch(facecolor=COLOURS[e], edgecolor=EDGES[e], label=f'expansion {e}') for e in COLOURS]
-    axes.legend(handles=patches, loc='center right', bbox_to_anchor=(right, y), bbox_transform=axes.transData,
-                ncols=len(patches), frameon=False, fontsize=8.5, borderaxespad=0, borderpad=0,
-                handlelength=1.2, columnspacing=1.2)
-
-
 # space name -> drawer(genotype, title, **options) -> Figure
-DRAWERS = {'fairnas19': draw_mbconv, 'proxyless21': draw_mbconv}
+DRAWERS = {
+    'fairnas19': draw_mbconv,
+    'proxyless21': draw_mbconv,
+    **{space: draw_cells for space in ('darts', 'pdarts', 'pcdarts', 'prdarts')},
+}

@@ -34,6 +34,18 @@ def test_published_name(tmp_path, capsys, monkeypatch):
     assert (tmp_path / 'pictures' / 'small.svg').read_text().count('MBConv3 3×3</text>') == 19
 
 
+def test_cells_by_name_and_by_file(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run('darts_v2')
+    assert capsys.readouterr().out.split() == ['darts_v2.svg', 'darts_v2.png']
+    svg = (tmp_path / 'darts_v2.svg').read_text()
+    assert svg.count('sep conv 3×3</text>') == 5 and svg.count('max pool 3×3</text>') == 5
+    assert (tmp_path / 'darts_v2.png').read_bytes().startswith(b'\x89PNG')
+    save_genotype(published_genotype('darts_v2'), tmp_path / 'architecture.json')
+    run('architecture.json')
+    assert (tmp_path / 'architecture.svg').read_text() == svg
+
+
 def test_search_checkpoint(tmp_path, capsys):
     config = tmp_path / 'search.py'
     config.write_text("default_scope = 'imtnas_mm'\n"

@@ -1,0 +1,53 @@
+"""What the pictures of architectures have in common; lengths are inches."""
+from pathlib import Path
+
+from matplotlib import rc_context
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+FIXED, FIXED_EDGE, INK, FAINT = '#e3e3e3', '#8a8a8a', '#222222', '#6b6b6b'
+MARGIN = .4
+
+
+def write_picture(path_stem, draw):
+    """Write what ``draw()`` returns, a Figure, with ``.svg`` and ``.png`` behind the stem; returns the two paths."""
+    stem = Path(path_stem)
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    svg, png = (stem.with_name(stem.name + suffix) for suffix in ('.svg', '.png'))
+    # text stays text in the SVG: it can be searched, and the same architecture gives the same file
+    with rc_context({'svg.fonttype': 'none', 'svg.hashsalt': 'imtnas_mm', 'font.family': 'DejaVu Sans'}):
+        figure = draw()
+        figure.savefig(svg, metadata=dict(Date=None))
+        figure.savefig(png, dpi=150)
+    return svg, png
+
+
+def blank(width, height):
+    """A figure, and axes in inches that fill it."""
+    figure = Figure(figsize=(width, height))
+    FigureCanvasAgg(figure)
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.set(xlim=(0, width), ylim=(0, height))
+    axes.axis('off')
+    return figure, axes
+
+
+def heading(axes, name, title, x=MARGIN, y=None, size=12):
+    """A bold name with a faint title behind it, by default at the top of the picture."""
+    y = axes.get_ylim()[1] - .3 if y is None else y
+    head = axes.annotate(name, (x, y), size=size, weight='bold', va='center', color=INK)
+    if title:
+        axes.annotate(title, (1, .5), (size, 0), xycoords=head, textcoords='offset points', size=size - 1,
+                      va='center', color=FAINT)
+
+
+def legend(axes, handles):
+    """In one row, right of the heading."""
+    right, top = axes.get_xlim()[1] - MARGIN, axes.get_ylim()[1] - .3
+    axes.legend(handles=handles, loc='center right', bbox_to_anchor=(right, top), bbox_transform=axes.transData,
+                ncols=len(handles), frameon=False, fontsize=8.5, borderaxespad=0, borderpad=0,
+                handlelength=1.2, columnspacing=1.2)
+
+
+def note(axes, x, y, text, colour=FAINT, size=7.5, **options):
+    return axes.text(x, y, text, **{**dict(size=size, ha='center', va='center', color=colour), **options})
