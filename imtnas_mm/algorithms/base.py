@@ -3,9 +3,10 @@ import torch
 from mmengine.model import BaseModel
 from torch import nn
 
-from ..architecture import Architecture, flat_importance, mean_entropy
+from ..architecture import Architecture, flat_importance
 from ..random_state import isolated_random, seed_of
 from ..registry import MODELS
+from ..spaces.base import Progress
 from .stage import check_order, interleaved_stages
 
 # what a seed is for: the first number after it in a key of random_state
@@ -54,6 +55,7 @@ class SearchAlgorithm(BaseModel):
         self.heads = nn.ModuleDict({
             name: nn.ModuleList(task.build_head() for _ in range(rounds)) for name, task in self.tasks.items()
         })
+        self.register_buffer('progress', torch.zeros(len(Progress._fields), dtype=torch.float64))
         self.iteration = 0
         self.gates = self.draw = self.importance = None
 
@@ -82,6 +84,17 @@ class SearchAlgorithm(BaseModel):
 
     # --- what an iteration draws ---
 
+    def set_progress(self, progress):
+        """How far the search is (:class:`Progress`); checkpoints keep it, since gates and weights may depend on it."""
+        self.progress.copy_(self.progress.new_tensor(progress))
+        self._tell_progress()
+
+    def _tell_progress(self):
+        epoch, max_epochs, warmup_epochs, fraction = self.progress.tolist()
+        if max_epochs:
+            for task in self.tasks.values():
+                task.space.set_progress(Progress(int(epoch), int(max_epochs), int(warmup_epochs), fraction))
+
     def start_iteration(self, iteration):
         """Draws the paths of an iteration and fixes A's gates for its weight stages."""
         self.iteration = iteration
@@ -99,10 +112,11 @@ class SearchAlgorithm(BaseModel):
 
     @torch.no_grad()
     def architecture_figures(self):
-        return {'architecture/entropy': mean_entropy(self.space.importance(self.architecture.named_alphas()))}
+        return {'architecture/entropy': self.space.entropy(self.architecture.named_alphas())}
 
     def derive(self):
         """The genotype of the present A."""
+        self._tell_progress()
         alphas = self.architecture.named_alphas()
         return self.space.derive({name: alpha.detach().cpu() for name, alpha in alphas.items()})
 
@@ -111,6 +125,7 @@ class SearchAlgorithm(BaseModel):
     @torch.no_grad()
     def search_network(self, task, round=-1):
         """The network of a task in a round (the last by default): batch of a loader -> predictions."""
+        self._tell_progress()
         k, m = self.order.index(task), range(self.rounds)[round]
         alphas = self.architecture.named_alphas()
         gates = self.space.evaluation_gates(alphas)

@@ -370,6 +370,12 @@ class IMTNAS(SearchAlgorithm):
                     self._checked.add(record.stage.task)
         gradient, figures = hypergradient(self, data, self.hypergradient)
         self.reduce(list(gradient.values()))
+        alphas = self.architecture.named_alphas()
+        loss = self.space.architecture_loss(alphas)
+        if loss is not None:
+            own = torch.autograd.grad(loss, list(alphas.values()), allow_unused=True, materialize_grads=True)
+            gradient = {name: gradient[name] + part for name, part in zip(alphas, own, strict=True)}
+            figures = {**figures, 'architecture/loss': loss.detach()}
         return gradient, figures
 
     def run_chain_again(self, optim_wrapper):

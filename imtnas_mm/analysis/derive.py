@@ -13,6 +13,7 @@ from ..checkpoint import CheckpointError, check_state_dict
 from ..genotype import Genotype
 from ..networks.build import build_network, shared_options
 from ..registry import MODELS, SCOPE
+from ..spaces.base import Progress
 from .complexity import count_macs, count_parameters
 
 ALPHAS = 'architecture.alphas.'  # their keys in a search checkpoint's state_dict
@@ -54,6 +55,10 @@ def derive_from_checkpoint(config, checkpoint, cfg_options=None):
     space = MODELS.build(options)
     saved = load_weights(checkpoint)
     alphas = read_alphas(saved, space.alpha_shapes(), checkpoint, config)
+    if 'progress' in saved['state_dict']:
+        epoch, max_epochs, warmup_epochs, fraction = saved['state_dict']['progress'].tolist()
+        if max_epochs:
+            space.set_progress(Progress(int(epoch), int(max_epochs), int(warmup_epochs), fraction))
     source = dict(config=Path(config).name, checkpoint=Path(checkpoint).name)
     if 'iter' in saved.get('meta', {}):
         source['iteration'] = saved['meta']['iter']

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from mmengine.runner import BaseLoop
 
 from ..registry import LOOPS
+from ..spaces.base import Progress
 from .task_data import TaskData
 
 
@@ -196,6 +197,8 @@ class InterleavedSearchLoop(BaseLoop):
         """One iteration: every stage in order, then A, then the optimisers of weights and heads."""
         runner, model = self.runner, self.runner.model
         runner.call_hook('before_train_iter', batch_idx=index, data_batch=batches)
+        model.set_progress(
+            Progress(self._epoch, self._max_epochs, self.warmup_epochs, self._iter / max(self._max_iters - 1, 1)))
         model.start_iteration(self._iter)
         figures = {}
         for stage, batch in zip(model.stages, batches.stages, strict=True):

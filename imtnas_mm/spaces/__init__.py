@@ -1,5 +1,13 @@
 from .base import SearchSpace
 from .convolution import TwiceConv2d
+from .darts import DARTSSupernet
 from .mbconv import MBConvSupernet
+from .normalization import TwiceBatchNorm2d
+from .pcdarts import PCDARTSSupernet
+from .pdarts import PDARTSSupernet
+from .prdarts import PRDARTSSupernet
 
-__all__ = ['SearchSpace', 'MBConvSupernet', 'TwiceConv2d']
+__all__ = [
+    'SearchSpace', 'DARTSSupernet', 'MBConvSupernet', 'PCDARTSSupernet', 'PDARTSSupernet', 'PRDARTSSupernet',
+    'TwiceBatchNorm2d', 'TwiceConv2d'
+]

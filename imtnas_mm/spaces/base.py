@@ -1,10 +1,22 @@
 """What every search space is to the algorithms."""
+import contextlib
 from abc import abstractmethod
+from typing import NamedTuple
 
 import torch
 from mmengine.model import BaseModule
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
+
+from ..architecture import mean_entropy
+
+
+class Progress(NamedTuple):
+    """Where a search stands: its epoch of how many, those with A frozen, and the share of iterations done in [0, 1]."""
+    epoch: int
+    max_epochs: int
+    warmup_epochs: int
+    fraction: float
 
 
 class Gates(nn.Module):
@@ -61,6 +73,20 @@ class SearchSpace(BaseModule):
     def evaluation_gates(self, alphas):
         """The gates a search network is judged with; dict of buffer name -> Tensor."""
         return self.gate_tensors(alphas, {})
+
+    def entropy(self, alphas):
+        """Mean entropy of A's choices in nats, a scalar."""
+        return mean_entropy(self.importance(alphas))
+
+    def architecture_loss(self, alphas):
+        """What the space adds to A's loss, a scalar; ``None`` for nothing."""
+
+    def set_progress(self, progress):
+        """Told before each iteration how far the search is (:class:`Progress`), for schedules of the space's own."""
+
+    def deterministic(self):
+        """Context in which ``forward`` draws nothing."""
+        return contextlib.nullcontext()
 
     def after_architecture_step(self, before, alphas, draw):
         """Called with A before its step and the parameters after it; may correct them in place."""

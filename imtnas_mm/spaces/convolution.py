@@ -15,14 +15,64 @@ from torch import nn
 from torch.autograd.function import once_differentiable
 
 from ..registry import MODELS
+from . import pointwise
+from .pointwise import is_pointwise
+
+FAST_WIDTH = 3  # of the depthwise kernels whose weight gradient oneDNN has vector code for
+
+
+def _convolve(x, weight, options):
+    if is_pointwise(x, weight, options):
+        return pointwise.convolve(x, weight, options[-1])
+    return F.conv2d(x, weight, None, *options)
 
 
 def _gradients(grad, x, weight, options, mask):
     """(dL/dx, dL/dw), each where ``mask`` asks for it."""
     stride, padding, dilation, groups = options
+    if is_pointwise(x, weight, options):
+        return (pointwise.input_gradient(grad, weight, groups) if mask[0] else None,
+                pointwise.weight_gradient(grad, x, groups) if mask[1] else None)
+    for_weight = None
+    if mask[1] and _slow_weight_gradient(x, weight, dilation, groups):
+        for_weight = _weight_gradient_by_columns(grad, x, weight, stride, padding)
+        mask = mask[0], False
+    if not any(mask):
+        return None, for_weight
     found = torch.ops.aten.convolution_backward(grad, x, weight, None, stride, padding, dilation, False, [0, 0], groups,
                                                 [*mask, False])
-    return found[0], found[1]
+    return found[0], found[1] if for_weight is None else for_weight
+
+
+def _slow_weight_gradient(x, weight, dilation, groups):
+    """Whether it is a depthwise one on a CPU in float32, of a kernel that is too wide for oneDNN."""
+    return (x.device.type == 'cpu' and x.dtype == torch.float32 and weight.shape[1] == 1 and
+            groups == len(weight) == x.shape[1] and weight.shape[3] > FAST_WIDTH and tuple(dilation) == (1, 1) and
+            x.is_contiguous(memory_format=torch.channels_last))
+
+
+def _weight_gradient_by_columns(grad, x, weight, stride, padding):
+    """A few columns of the kernel at a time, each as the gradient of a narrow kernel over the part of x it meets."""
+    parts, left = [], padding[1]
+    for part in weight.split(FAST_WIDTH, 3):
+        met = _columns(x, -left, (grad.shape[3] - 1) * stride[1] + part.shape[3])
+        parts.append(torch.ops.aten.convolution_backward(grad, met, part, None, stride, [padding[0], 0], [1, 1], False,
+                                                         [0, 0], len(weight), [False, True, False])[1])
+        left -= part.shape[3]
+    return torch.cat(parts, 3)
+
+
+def _columns(x, start, number):
+    """Columns of x from ``start`` on, zeros where it has none; ``F.pad`` would fill the whole of it first."""
+    count, channels, height, width = x.shape
+    first, last = min(max(start, 0), width), max(min(start + number, width), 0)
+    before = min(max(-start, 0), number)
+    after = before + max(last - first, 0)
+    found = x.new_empty(count, height, number, channels).permute(0, 3, 1, 2)
+    found[..., :before] = 0
+    found[..., before:after] = x[..., first:last]
+    found[..., after:] = 0
+    return found
 
 
 class _Convolution(torch.autograd.Function):
@@ -31,7 +81,7 @@ class _Convolution(torch.autograd.Function):
     def forward(ctx, x, weight, options):
         ctx.save_for_backward(x, weight)
         ctx.options = options
-        return F.conv2d(x, weight, None, *options)
+        return _convolve(x, weight, options)
 
     @staticmethod
     def backward(ctx, grad):
@@ -55,16 +105,24 @@ class _ConvolutionGradients(torch.autograd.Function):
         for_grad = for_x = for_weight = None
         if u is not None:
             if ctx.needs_input_grad[0]:
-                for_grad = F.conv2d(u, weight, None, *ctx.options)
+                for_grad = _convolve(u, weight, ctx.options)
             if ctx.needs_input_grad[2]:
                 for_weight = _gradients(grad, u, weight, ctx.options, (False, True))[1]
         if v is not None:
             if ctx.needs_input_grad[0]:
-                part = F.conv2d(x, v, None, *ctx.options)
+                part = _convolve(x, v, ctx.options)
                 for_grad = part if for_grad is None else for_grad + part
             if ctx.needs_input_grad[1]:
                 for_x = _gradients(grad, x, v, ctx.options, (True, False))[0]
         return for_grad, for_x, for_weight, None, None
+
+
+def conv2d(x, weight, stride=1, padding=0, dilation=1, groups=1):
+    """``F.conv2d`` without bias, to be differentiated up to twice; the options are numbers."""
+    options = (stride, stride), (padding, padding), (dilation, dilation), groups
+    if torch.is_autocast_enabled(x.device.type):
+        return F.conv2d(x, weight, None, *options)
+    return _Convolution.apply(x, weight, options)
 
 
 @MODELS.register_module()

@@ -142,7 +142,8 @@ class Task(nn.Module):
         if pre._enable_normalize:
             images = (images - pre.mean.to(images)) / pre.std.to(images)
         tensors = {**self.layout.named(encoder), **gates}
-        return functional_call(self.space, tensors, (images, ))[-1].mean((2, 3))
+        with self.space.deterministic():
+            return functional_call(self.space, tensors, (images, ))[-1].mean((2, 3))
 
     def examples(self, inputs, image_size):
         """Raw images of a loader, uint8 [3, H, W] each, as [N, 3, image_size, image_size] in [0, 1], colours in the

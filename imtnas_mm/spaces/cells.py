@@ -1,0 +1,222 @@
+"""The supernet that the four cell spaces share."""
+import torch
+import torch.nn.functional as F
+from mmcv.cnn import build_norm_layer
+from torch import nn
+
+from ..genotype import Genotype
+from .base import SearchSpace
+from .cell_edges import EdgeGroup, Mixture, channels_last, factorized_reduction
+from .cell_layout import CELLS, EDGES, NODES, OPERATIONS, reductions
+from .convolution import conv2d
+from .gated_norm import by_channel, gated_norms
+from .normalization import batch_norm
+
+STEMS = ('cifar', 'imagenet')
+STEM_MULTIPLIER = 3  # of the width of the first cells
+BATCH_STATISTICS = dict(type='BN', affine=False, track_running_stats=False)
+
+
+class EdgeNorm:
+    """Normalisation of the maps of some edges, edge by edge, without affine parameters.
+
+    Args:
+        norm_cfg (dict): ``BATCH_STATISTICS``, or ``dict(type='GN', num_groups=...)``; either may have ``eps``.
+    """
+
+    def __init__(self, norm_cfg):
+        options = dict(norm_cfg)
+        kind, self.eps = options.pop('type'), options.pop('eps', 1e-5)
+        self.batch_statistics = kind == 'BN'
+        known = dict(BN=options == dict(affine=False, track_running_stats=False), GN=set(options) == {'num_groups'})
+        if not known.get(kind):
+            raise ValueError(f'norm_cfg={norm_cfg!r}: a search cell takes {BATCH_STATISTICS}, or '
+                             "dict(type='GN', num_groups=...)")
+        self.num_groups = options.get('num_groups')
+
+    def __call__(self, x, edges):
+        """[N, edges * C, H, W] -> the same, normalised."""
+        if self.batch_statistics:
+            return batch_norm(x, self.eps)
+        return F.group_norm(x, edges * self.num_groups, eps=self.eps)
+
+    def weighted_sum(self, maps, weights, edges):
+        """``sum_i weights_i norm(maps_i)``; maps as above, weights [edges * C]."""
+        if self.batch_statistics:
+            return gated_norms(maps, weights, self.eps)
+        return sum(self(x, edges) * by_channel(weight) for x, weight in zip(maps, weights, strict=True))
+
+
+class PointwiseReduce(nn.Module):
+    """An earlier cell's output at a cell's width: ReLU, 1x1 convolution or factorised reduction, norm."""
+
+    def __init__(self, in_channels, channels, reduce, norm):
+        super().__init__()
+        self.norm = norm
+        shapes = [(channels // 2, in_channels, 1, 1)] * 2 if reduce else [(channels, in_channels, 1, 1)]
+        self.weights = nn.ParameterList(nn.Parameter(torch.empty(shape)) for shape in shapes)
+        for weight in self.weights:
+            nn.init.kaiming_normal_(weight, nonlinearity='relu')
+
+    def forward(self, x):
+        x = x.relu()
+        weights = list(self.weights)
+        return self.norm(factorized_reduction(x, *weights) if len(weights) == 2 else conv2d(x, *weights), 1)
+
+
+class SearchCell(nn.Module):
+    """One cell with all its candidates.
+
+    Args:
+        widths (tuple[int]): channels of the two cells before it.
+        channels (int): C of its states; the output has 4 C.
+        kind (str): ``normal`` or ``reduce``.
+        after_reduction (bool): whether the last cell reduced, so that state 0
+            is twice the size of state 1.
+        candidates (dict[str, list[tuple[str]]]): operations of each edge, by kind of cell.
+        norm (callable): of :class:`EdgeNorm`.
+    """
+
+    def __init__(self, widths, channels, kind, after_reduction, candidates, norm):
+        super().__init__()
+        self.kind = kind
+        self.batch_statistics = norm.batch_statistics
+        self.inputs = nn.ModuleList([
+            PointwiseReduce(widths[0], channels, after_reduction, norm),
+            PointwiseReduce(widths[1], channels, False, norm)
+        ])
+        stride = 2 if kind == 'reduce' else 1
+        self.groups = nn.ModuleList([self.group((0, 1), stride, channels, candidates[kind], norm)])
+        self.groups.extend(self.group((state, ), 1, channels, candidates[kind], norm) for state in range(2, NODES + 1))
+
+    def group(self, states, stride, channels, candidates, norm):
+        return EdgeGroup(states, stride, channels, candidates, norm)
+
+    def forward(self, before, last, mixture):
+        """The outputs of the two cells before, and the :class:`Mixture` of the cell's kind -> [N, 4 C, H, W]."""
+        states = [module(x) for module, x in zip(self.inputs, (before, last), strict=True)]
+        nodes = [[] for _ in range(NODES)]
+        for node in range(NODES):
+            self.groups[node](states, mixture, nodes)  # leaving the states that are known now
+            states.append(self.node(states, nodes[node]))
+        return torch.cat(states[2:], 1)
+
+    def node(self, states, summands):
+        if summands:
+            return sum(summands[1:], summands[0])
+        number, channels, height, width = states[0].shape  # every edge of the node chose `none`
+        if self.kind == 'reduce':
+            height, width = -(-height // 2), -(-width // 2)
+        return states[0].new_zeros(number, channels, height, width)
+
+
+class CellSupernet(SearchSpace):
+    """A stack of cells with all their candidates, a backbone of any mmdet or mmpretrain model.
+
+    The stages are the cells before the first reduction, those up to the
+    second, and the rest; with the stem of CIFAR they have the strides 1, 2, 4,
+    with that of ImageNet 8, 16, 32, and 4, 8 and 16 times ``channels``.
+
+    Args:
+        channels (int): C of the first cells; each reduction doubles it.
+        layers (int): cells. Those at a third and two thirds reduce.
+        stem (str): ``cifar``, a 3x3 convolution; ``imagenet``, three of stride 2.
+        stem_stride (int): of the stem of CIFAR; weights don't depend on it, so
+            tasks with images of different size can share the encoder.
+        out_indices (tuple[int]): stages whose output ``forward`` returns.
+        norm_cfg (dict): batch statistics without affine parameters (reading 8),
+            or ``dict(type='GN', num_groups=...)`` for tiny batches. The stem's
+            has affine parameters, as in DARTS.
+    """
+    name = None  # of the space, in architecture files
+
+    def __init__(self,
+                 channels=16,
+                 layers=8,
+                 stem='cifar',
+                 stem_stride=1,
+                 out_indices=(2, ),
+                 norm_cfg=BATCH_STATISTICS,
+                 init_cfg=None):
+        super().__init__(init_cfg)
+        if stem not in STEMS:
+            raise ValueError(f'stem={stem!r} is not one of {STEMS}')
+        if not out_indices or any(i not in (0, 1, 2) for i in out_indices):
+            raise ValueError(f'out_indices={tuple(out_indices)}: a stack of cells has the stages 0, 1 and 2')
+        if channels < 2 or channels % 2:
+            raise ValueError(f'channels={channels} must be an even number, at least 2')
+        self.channels, self.layers, self.out_indices = channels, layers, tuple(out_indices)
+        self.reductions = reductions(layers)
+        norm = EdgeNorm(norm_cfg)
+        self.stem = self._stem(stem, stem_stride, norm_cfg)
+        width = STEM_MULTIPLIER * channels
+        widths, after_reduction = (width, width), stem == 'imagenet'
+        self.cells = nn.ModuleList()
+        for index in range(layers):
+            kind = 'reduce' if index in self.reductions else 'normal'
+            if kind == 'reduce':
+                channels *= 2
+            self.cells.append(self.cell(widths, channels, kind, after_reduction, norm))
+            widths, after_reduction = (widths[1], NODES * channels), kind == 'reduce'
+        self.register_gates()
+
+    def _stem(self, stem, stride, norm_cfg):
+        def conv(channels, out_channels, stride):
+            norm = dict(norm_cfg, affine=True) if norm_cfg['type'] == 'BN' else norm_cfg
+            return [nn.Conv2d(channels, out_channels, 3, stride, 1, bias=False),
+                    build_norm_layer(norm, out_channels)[1]]
+
+        width = STEM_MULTIPLIER * self.channels
+        if stem == 'cifar':
+            return nn.ModuleList([nn.Sequential(*conv(3, width, stride))])
+        if stride != 1:
+            raise ValueError(f"stem_stride={stride}: it is an option of stem='cifar'; that of 'imagenet' has stride 8")
+        return nn.ModuleList([
+            nn.Sequential(*conv(3, width // 2, 2), nn.ReLU(), *conv(width // 2, width, 2)),
+            nn.Sequential(nn.ReLU(), *conv(width, width, 2))
+        ])
+
+    def candidates(self):
+        """dict[str, list[tuple[str]]]: the operations of each edge, by kind of cell."""
+        return {kind: [OPERATIONS] * len(EDGES) for kind in CELLS}
+
+    def cell(self, widths, channels, kind, after_reduction, norm):
+        return SearchCell(widths, channels, kind, after_reduction, self.candidates(), norm)
+
+    @property
+    def couples_images(self):
+        return self.cells[0].batch_statistics
+
+    def alpha_shapes(self):
+        return {kind: (len(EDGES), len(OPERATIONS)) for kind in CELLS}
+
+    def mixtures(self):
+        """dict[str, Mixture]: how each kind of cell mixes, at the present gates."""
+        return {kind: Mixture(self.gates[kind]) for kind in CELLS}
+
+    def forward(self, x):
+        mixtures = self.mixtures()
+        before = last = None
+        for part in self.stem:
+            x = part(x)
+            before, last = last, x
+        last = channels_last(last)  # after the stem, whose affine norm has NaN gradients in this layout on CPUs
+        before = last if before is None else channels_last(before)
+        outputs = []
+        for index, cell in enumerate(self.cells):
+            before, last = last, cell(before, last, mixtures[cell.kind])
+            if index + 1 in (*self.reductions, self.layers):
+                outputs.append(last)
+        outputs[-1] = self.finish(outputs[-1])
+        return tuple(outputs[i].contiguous() for i in range(3) if i in self.out_indices)
+
+    def finish(self, x):
+        """What a space does with the last cell's output."""
+        return x
+
+    def derive(self, alphas):
+        return self.genotype(self.importance(alphas))
+
+    def genotype(self, importance):
+        architecture = {kind: self.derive_cell(kind, importance) for kind in CELLS}
+        return Genotype(self.name, architecture, {name: rows.tolist() for name, rows in importance.items()})

@@ -1,0 +1,13 @@
+"""The search space of DARTS."""
+from ..registry import MODELS
+from .cell_derivation import strongest_edges
+from .cells import CellSupernet
+
+
+@MODELS.register_module()
+class DARTSSupernet(CellSupernet):
+    """Cells whose edges are softmax mixtures of eight operations (Liu et al., 2019, Sec. 2)."""
+    name = 'darts'
+
+    def derive_cell(self, kind, importance):
+        return strongest_edges(importance[kind])

@@ -1,0 +1,106 @@
+"""The search space of PC-DARTS."""
+import torch
+import torch.nn.functional as F
+
+from ..registry import MODELS
+from .cell_derivation import strongest_edges
+from .cell_edges import EdgeGroup, Mixture, mix
+from .cell_layout import CELLS, EDGES, NODES
+from .cells import CellSupernet, SearchCell
+
+
+def edge_group(kind, node):
+    """The group of A that weighs the edges into a node of a kind of cell."""
+    return f'{kind}_edges{node}'
+
+
+def channel_shuffle(x, groups):
+    """Channel c * (C / groups) + i of x becomes channel i * groups + c, as in ShuffleNet (Zhang et al., 2018)."""
+    number, channels, height, width = x.shape
+    # channels last: the channels are innermost
+    x = x.permute(0, 2, 3, 1).reshape(number, height, width, groups, channels // groups)
+    return x.transpose(3, 4).reshape(number, height, width, channels).permute(0, 3, 1, 2)
+
+
+class PartialCell(SearchCell):
+    """A cell that sends 1 / ``part`` of the channels of a state through the operations (Xu et al., 2020, Eq. 2).
+
+    The rest bypasses them, through a 2x2 max pool where the edge has stride 2.
+    With edge weights b_j and the operations' share x', x'' of the channels, a
+    node is ``shuffle(cat(sum_j b_j sum_o a_jo o(x'_j), sum_j b_j x''_j))``: the
+    shuffle, being the same for all edges, is done on the sum.
+    """
+
+    def __init__(self, *arguments, part):
+        self.part = part
+        super().__init__(*arguments)
+
+    def group(self, states, stride, channels, candidates, norm):
+        return EdgeGroup(states, stride, channels // self.part, candidates, norm)
+
+    def forward(self, before, last, mixture):
+        states = [module(x) for module, x in zip(self.inputs, (before, last), strict=True)]
+        inside, rest = [], []  # of each state, what the operations see and what bypasses them
+        summands, bypass = ([[] for _ in range(NODES)] for _ in range(2))
+        for node in range(NODES):
+            for x in states[len(inside):]:
+                size = x.shape[1] // self.part
+                first, second = x.split([size, x.shape[1] - size], 1)
+                inside.append(first)
+                reduces = self.kind == 'reduce' and len(rest) < 2
+                rest.append(F.max_pool2d(second, 2, 2, ceil_mode=True) if reduces else second)
+            group = self.groups[node]
+            group(inside, mixture, summands)
+            self._bypass(group.states, rest, mixture.edge_weights, bypass)
+            found = [sum(parts[1:], parts[0]) for parts in (summands[node], bypass[node])]
+            states.append(channel_shuffle(torch.cat(found, 1), self.part))
+        return torch.cat(states[2:], 1)
+
+    @staticmethod
+    def _bypass(states, rest, edge_weights, bypass):
+        rows = [[EDGES.index((node, state)) for state in states] for node in range(states[0] - 1 if states[0] else 0,
+                                                                                   NODES)]
+        mixed = mix([rest[state] for state in states], edge_weights[torch.tensor(rows)])
+        for parts, x in zip(bypass[-len(rows):], mixed, strict=True):
+            parts.append(x)
+
+
+@MODELS.register_module()
+class PCDARTSSupernet(CellSupernet):
+    """Partial channel connections and edge normalisation (Xu et al., 2020, Sec. 3).
+
+    A has, besides the operations' groups, one group a node for the weights of
+    its edges (``normal_edges0`` for the first node of normal cells, and so on).
+
+    Args:
+        part (int): K; 1 / K of the channels go through the operations: 4 for
+            CIFAR, 2 for ImageNet.
+        others: of :class:`CellSupernet`.
+    """
+    name = 'pcdarts'
+
+    def __init__(self, part=4, channels=16, **options):
+        if part < 2 or channels % (2 * part):
+            raise ValueError(f'part={part}, channels={channels}: part must be at least 2, and channels a multiple of '
+                             'twice it')
+        self.part = part
+        super().__init__(channels=channels, **options)
+
+    def cell(self, *arguments):
+        widths, channels, kind, after_reduction, norm = arguments
+        return PartialCell(widths, channels, kind, after_reduction, self.candidates(), norm, part=self.part)
+
+    def alpha_shapes(self):
+        edges = {edge_group(kind, node): (node + 2, ) for kind in CELLS for node in range(NODES)}
+        return {**super().alpha_shapes(), **edges}
+
+    def mixtures(self):
+        found = {}
+        for kind in CELLS:
+            edge_weights = torch.cat([self.gates[edge_group(kind, node)] for node in range(NODES)])
+            found[kind] = Mixture(self.gates[kind] * edge_weights[:, None], edge_weights=edge_weights)
+        return found
+
+    def derive_cell(self, kind, importance):
+        edge_weights = torch.cat([importance[edge_group(kind, node)] for node in range(NODES)])
+        return strongest_edges(importance[kind] * edge_weights[:, None])
