@@ -1,3 +1,4 @@
+from .activation import TwiceReLU6
 from .base import SearchSpace
 from .convolution import TwiceConv2d
 from .darts import DARTSSupernet
@@ -9,5 +10,5 @@ from .prdarts import PRDARTSSupernet
 
 __all__ = [
     'SearchSpace', 'DARTSSupernet', 'MBConvSupernet', 'PCDARTSSupernet', 'PDARTSSupernet', 'PRDARTSSupernet',
-    'TwiceBatchNorm2d', 'TwiceConv2d'
+    'TwiceBatchNorm2d', 'TwiceConv2d', 'TwiceReLU6'
 ]

@@ -4,9 +4,11 @@ from torch import nn
 
 from ..genotype import Genotype
 from ..registry import MODELS
+from .activation import twice_act_cfg
 from .base import SearchSpace
 from .mbconv_blocks import mbconv, stem_and_first
 from .mbconv_layout import get_layout, searched_layers
+from .normalization import twice_norm_cfg
 
 TWICE = dict(type='imtnas_mm.TwiceConv2d')
 ESTIMATORS = ('softmax', 'two_path', 'gumbel')
@@ -85,7 +87,8 @@ class MBConvSupernet(SearchSpace):
         self.estimator = estimator
         self.temperature = temperature
         self.searched = searched_layers(layout, width_mult, strides)
-        self.stem, self.first = stem_and_first(table, width_mult, stem_stride, norm_cfg, act_cfg)
+        norm_cfg, act_cfg = twice_norm_cfg(norm_cfg), twice_act_cfg(act_cfg)
+        self.stem, self.first = stem_and_first(table, width_mult, stem_stride, norm_cfg, act_cfg, TWICE)
         self.layers = nn.ModuleDict(
             {layer.name: MixedLayer(layer, norm_cfg, act_cfg, estimator != 'softmax') for layer in self.searched})
         self.register_gates()

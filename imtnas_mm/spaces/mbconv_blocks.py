@@ -6,16 +6,17 @@ from torch import nn
 from .mbconv_layout import IDENTITY, kernel_and_expansion, scaled_width
 
 
-def stem_and_first(table, width_mult, stem_stride, norm_cfg, act_cfg):
+def stem_and_first(table, width_mult, stem_stride, norm_cfg, act_cfg, conv_cfg=None):
     """What is not searched: the 3x3 convolution, and the separable convolution after it."""
     if stem_stride not in (1, 2):
         raise ValueError(f'stem_stride={stem_stride!r} must be 1 or 2')
     stem = scaled_width(table.stem_width, width_mult)
     first = scaled_width(table.first_width, width_mult)
-    return (ConvModule(3, stem, 3, stem_stride, 1, norm_cfg=norm_cfg, act_cfg=act_cfg),
+    options = dict(conv_cfg=conv_cfg, norm_cfg=norm_cfg)
+    return (ConvModule(3, stem, 3, stem_stride, 1, act_cfg=act_cfg, **options),
             nn.Sequential(
-                ConvModule(stem, stem, 3, 1, 1, groups=stem, norm_cfg=norm_cfg, act_cfg=act_cfg),
-                ConvModule(stem, first, 1, norm_cfg=norm_cfg, act_cfg=None)))
+                ConvModule(stem, stem, 3, 1, 1, groups=stem, act_cfg=act_cfg, **options),
+                ConvModule(stem, first, 1, act_cfg=None, **options)))
 
 
 def mbconv(layer, choice, norm_cfg, act_cfg, conv_cfg=None):

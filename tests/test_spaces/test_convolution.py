@@ -3,6 +3,7 @@ import torch
 from torch import nn
 
 from imtnas_mm.spaces import TwiceConv2d
+from imtnas_mm.spaces.convolution import _slow_weight_gradient
 
 CASES = [
     dict(in_channels=4, out_channels=4, kernel_size=3, padding=1, groups=4),
@@ -53,6 +54,30 @@ def test_one_convolution_a_term():
             torch.autograd.grad(sum((g**2).sum() for g in first), [x, conv.weight])
         calls.append(sum(e.count for e in profile.key_averages() if e.key == 'aten::convolution'))
     assert calls[0] == calls[1] == 3
+
+
+@pytest.mark.parametrize('kernel', [(5, 5), (7, 7), (4, 8)], ids=str)
+@pytest.mark.parametrize('stride', [1, 2, 3])
+@pytest.mark.parametrize('size', [(7, 6), (3, 2), (12, 9)], ids=str)
+def test_weight_gradient_of_wide_depthwise_kernels(kernel, stride, size):
+    """In float32 and channels-last, where it is made of narrow kernels' gradients."""
+    options = dict(in_channels=8, out_channels=8, kernel_size=kernel, stride=stride, padding=(3, 4), groups=8)
+    conv = TwiceConv2d(**options, bias=False)
+    x = torch.randn(3, 8, *size)
+    y = conv(x)
+    grad = torch.randn_like(y)
+    exact = conv.double()(x.double())
+    expected, = torch.autograd.grad(exact, conv.weight, grad.double())
+    conv.float()
+    x = x.contiguous(memory_format=torch.channels_last)
+    assert _slow_weight_gradient(x, conv.weight, conv.dilation, conv.groups)
+    for needs_x in (False, True):
+        x.requires_grad_(needs_x)
+        inputs = [conv.weight, x][:1 + needs_x]
+        found = torch.autograd.grad(conv(x), inputs, grad)
+        torch.testing.assert_close(found[0], expected.float(), rtol=1e-4, atol=1e-4)
+    plain = nn.functional.conv2d(x, conv.weight, None, stride, (3, 4), 1, 8)
+    torch.testing.assert_close(found[1], torch.autograd.grad(plain, x, grad)[0], rtol=1e-4, atol=1e-4)
 
 
 def test_autocast_still_works():

@@ -1,0 +1,76 @@
+import pytest
+import torch
+from mmcv.cnn import ConvModule
+from torch import nn
+
+from imtnas_mm.spaces import MBConvSupernet, TwiceReLU6
+from imtnas_mm.spaces.activation import twice_act_cfg
+
+
+def test_three_derivatives_are_those_of_relu6():
+    values = [-1., 0., 1e-3, 2., 5.9, 6., 7., float('nan')]  # the kinks belong to the flat sides
+    found = []
+    for act in (nn.ReLU6(), TwiceReLU6()):
+        x = torch.tensor(values, dtype=torch.float64, requires_grad=True)
+        y = act(x)
+        first, = torch.autograd.grad((y**4).sum(), x, create_graph=True)
+        second, = torch.autograd.grad((first**2).sum(), x, create_graph=True)
+        found.append([y, first, second, *torch.autograd.grad(second.sum(), x)])
+    for a, b in zip(*found, strict=True):
+        torch.testing.assert_close(a, b, equal_nan=True)
+
+
+def test_gradgradcheck():
+    x = torch.tensor([-1., .5, 2., 5., 8.], dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(TwiceReLU6(), x)
+    assert torch.autograd.gradgradcheck(TwiceReLU6(), x)
+
+
+def kept(act):
+    """Bytes that a graph keeps of the activation of a map that nothing else keeps."""
+    x = torch.randn(4, 8, 6, 6, requires_grad=True)
+    tensors = {}
+
+    def note(tensor):
+        tensors[tensor.data_ptr()] = tensor.numel() * tensor.element_size()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+        y = act(x + 1)
+    return sum(tensors.values()), y
+
+
+def test_its_output_alone_is_kept():
+    size, y = kept(TwiceReLU6(inplace=True))
+    assert size == y.numel() * y.element_size()
+
+
+def test_inplace_counts_without_gradients():
+    x = torch.randn(3, 4)
+    assert TwiceReLU6(inplace=True)(x) is x
+    wanted = torch.randn(3, 4, requires_grad=True)
+    with torch.no_grad():
+        assert TwiceReLU6()(wanted) is not wanted
+    assert not TwiceReLU6()(x).requires_grad
+
+
+def test_autocast_and_layout():
+    x = torch.randn(2, 4, 5, 5).contiguous(memory_format=torch.channels_last).requires_grad_()
+    with torch.autocast('cpu', torch.bfloat16):
+        y = TwiceReLU6(inplace=True)(x.bfloat16())
+    y.float().square().sum().backward()
+    assert y.dtype == torch.bfloat16 and x.grad.dtype == torch.float32
+    assert all(t.is_contiguous(memory_format=torch.channels_last) for t in (y, x.grad))
+
+
+@pytest.mark.parametrize('config', [None, dict(type='ReLU'), dict(type='SiLU')], ids=str)
+def test_other_configs_stay(config):
+    assert twice_act_cfg(config) is config
+
+
+def test_relu6_becomes_it():
+    module = ConvModule(3, 4, 1, act_cfg=twice_act_cfg(dict(type='ReLU6')))
+    assert type(module.activate) is TwiceReLU6 and module.activate.inplace
+    small = dict(width_mult=.25, stem_stride=1, strides=(1, 2, 1, 1, 2, 1))
+    acts = {type(m) for m in MBConvSupernet(**small).modules() if isinstance(m, nn.ReLU6)}
+    assert acts == {TwiceReLU6}
