@@ -55,23 +55,30 @@ def _weight_gradient_by_columns(grad, x, weight, stride, padding):
     """A few columns of the kernel at a time, each as the gradient of a narrow kernel over the part of x it meets."""
     parts, left = [], padding[1]
     for part in weight.split(FAST_WIDTH, 3):
-        met = _columns(x, -left, (grad.shape[3] - 1) * stride[1] + part.shape[3])
-        parts.append(torch.ops.aten.convolution_backward(grad, met, part, None, stride, [padding[0], 0], [1, 1], False,
-                                                         [0, 0], len(weight), [False, True, False])[1])
+        # oneDNN has no vector code for kernels higher than the map before its padding: it is padded here
+        met = _columns(x, -left, (grad.shape[3] - 1) * stride[1] + part.shape[3], padding[0])
+        parts.append(torch.ops.aten.convolution_backward(grad, met, part, None, stride, [0, 0], [1, 1], False, [0, 0],
+                                                         len(weight), [False, True, False])[1])
         left -= part.shape[3]
     return torch.cat(parts, 3)
 
 
-def _columns(x, start, number):
-    """Columns of x from ``start`` on, zeros where it has none; ``F.pad`` would fill the whole of it first."""
+def _columns(x, start, number, border):
+    """Columns of x from ``start`` on and ``border`` rows around them, zeros where x has none.
+
+    ``F.pad`` would fill the whole of it first.
+    """
     count, channels, height, width = x.shape
     first, last = min(max(start, 0), width), max(min(start + number, width), 0)
     before = min(max(-start, 0), number)
     after = before + max(last - first, 0)
-    found = x.new_empty(count, height, number, channels).permute(0, 3, 1, 2)
-    found[..., :before] = 0
-    found[..., before:after] = x[..., first:last]
-    found[..., after:] = 0
+    found = x.new_empty(count, height + 2 * border, number, channels).permute(0, 3, 1, 2)
+    found[:, :, :border] = 0
+    found[:, :, border + height:] = 0
+    rows = found[:, :, border:border + height]
+    rows[..., :before] = 0
+    rows[..., before:after] = x[..., first:last]
+    rows[..., after:] = 0
     return found
 
 
