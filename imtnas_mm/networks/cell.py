@@ -165,8 +165,6 @@ class CellNet(DerivedNet):
 
     def forward(self, x):
         """Images [N, 3, H, W] -> tuple of feature maps, one an output stage, in the order of depth."""
-        if x.device.type == 'cpu':  # in this layout a step takes half to two thirds of the time there
-            x = x.contiguous(memory_format=torch.channels_last)
         before_last = self.stem[0](x)
         last = self.stem[1](before_last) if len(self.stem) == 2 else before_last
         outputs = []

@@ -22,22 +22,25 @@ class FactorizedReduction(nn.Module):
     """Halve the resolution: ReLU, two 1x1 convolutions of stride 2 on pixels apart by (1, 1), norm.
 
     An odd side is rounded up, as 3x3 convolutions and pools do: the second
-    convolution then finds zeros beyond the border.
+    convolution then finds zeros beyond the border. The pixels are picked
+    before the convolutions, whose own stride is 1: oneDNN's gradient of a
+    strided 1x1 convolution of few channels-last channels writes out of bounds
+    (uxlfoundation/oneDNN issue 6035).
     """
 
     def __init__(self, in_channels, out_channels, norm_cfg):
         super().__init__()
         if out_channels % 2:
             raise ValueError(f'a factorised reduction to {out_channels} channels: the number must be even')
-        self.even = nn.Conv2d(in_channels, out_channels // 2, 1, 2, bias=False)
-        self.odd = nn.Conv2d(in_channels, out_channels // 2, 1, 2, bias=False)
+        self.even = nn.Conv2d(in_channels, out_channels // 2, 1, bias=False)
+        self.odd = nn.Conv2d(in_channels, out_channels // 2, 1, bias=False)
         self.norm = build_norm_layer(norm_cfg, out_channels)[1]
 
     def forward(self, x):
         x = F.relu(x)
         height, width = x.shape[2:]
-        shifted = F.pad(x, (0, width % 2, 0, height % 2))[:, :, 1:, 1:]
-        return self.norm(torch.cat([self.even(x), self.odd(shifted)], 1))
+        padded = F.pad(x, (0, width % 2, 0, height % 2))
+        return self.norm(torch.cat([self.even(x[:, :, ::2, ::2]), self.odd(padded[:, :, 1::2, 1::2])], 1))
 
 
 def _depthwise_pointwise(channels, kernel, stride, dilation, norm_cfg):

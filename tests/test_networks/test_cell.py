@@ -11,6 +11,7 @@ from imtnas_mm.genotype import published_genotype
 from imtnas_mm.networks import CellHead, CellNet
 from imtnas_mm.networks.build import build_network, shared_options
 from imtnas_mm.networks.cell import Cell
+from imtnas_mm.networks.cell_operations import FactorizedReduction
 from imtnas_mm.registry import MODELS
 
 NAMES = ('darts_v1', 'darts_v2', 'pdarts', 'pc_darts_cifar', 'pc_darts_image', 'pr_darts')
@@ -171,6 +172,21 @@ def test_two_operations_on_one_predecessor():
     model = shaken(CellNet(data, channels=4, layers=3, out_indices=(0, 1, 2)))
     x = torch.randn(2, 3, 8, 8, dtype=torch.double)
     torch.testing.assert_close(list(model(x)), network_by_hand(model, x, 3, False))
+
+
+@pytest.mark.parametrize('channels', [4, 8, 12])
+def test_narrow_reductions_of_channels_last_maps(channels):
+    """With strided convolutions, oneDNN's gradient was wrong here, or the process died."""
+    reduction = FactorizedReduction(channels, channels, dict(type='BN'))
+    x = torch.randn(4, channels, 56, 56)
+    weights = torch.randn(4, channels, 28, 28)
+
+    def gradients(module, x):
+        return torch.autograd.grad((module(x) * weights.to(x)).sum(), list(module.parameters()))
+
+    last = gradients(reduction, x.contiguous(memory_format=torch.channels_last))
+    for ours, exact in zip(last, gradients(reduction.double(), x.double()), strict=True):
+        torch.testing.assert_close(ours.double(), exact, atol=1e-3, rtol=1e-3)
 
 
 # --- drop path -------------------------------------------------------------------------------------------------------
