@@ -5,6 +5,7 @@ from mmengine.runner import find_latest_checkpoint
 
 from imtnas_mm.checkpoint import check_checkpoint_file
 from imtnas_mm.engine.launch import add_common_arguments, build_runner, check_data, is_search, leave_group, load_config
+from imtnas_mm.engine.phases import run_phases
 
 
 def parse_args(argv=None):
@@ -30,6 +31,10 @@ def parse_args(argv=None):
 def main(argv=None):
     args = parse_args(argv)
     cfg = load_config(args)
+    if cfg.get('phases'):
+        run_phases(cfg)
+        leave_group()
+        return
     check_data(cfg, 'train', 'val')
     runner = build_runner(cfg)
     if cfg.get('resume') and not is_search(cfg):  # mmengine would skip what doesn't fit; a search checks it itself

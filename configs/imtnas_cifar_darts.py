@@ -1,0 +1,8 @@
+"""IMTNAS on the DARTS space over CIFAR-10 and CIFAR-100 (paper 4.4, E.1, Table 24).
+
+E.1 has "the learning rate scheduled with cosine" after A's optimiser; taken as that of the weights, as in DARTS.
+"""
+_base_ = [
+    '_base_/search_runtime.py', '_base_/models/imtnas_cells.py', '_base_/datasets/cifar_search.py',
+    '_base_/schedules/imtnas_cifar_50e.py'
+]
