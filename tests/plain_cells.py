@@ -10,8 +10,12 @@ OPERATIONS = ('none', 'max_pool_3x3', 'avg_pool_3x3', 'skip_connect', 'sep_conv_
 ROWS = {(node, state): sum(range(2, node + 2)) + state for node in range(4) for state in range(node + 2)}
 
 
-def norm(channels):
-    return nn.BatchNorm2d(channels, affine=False, track_running_stats=False)
+def batch_norm(channels, affine=False):
+    return nn.BatchNorm2d(channels, affine=affine, track_running_stats=False)
+
+
+def group_norm(channels, affine=False):
+    return nn.GroupNorm(2, channels, affine=affine)
 
 
 def conv(channels, out_channels, kernel=1, stride=1, padding=0, dilation=1, groups=1):
@@ -20,7 +24,7 @@ def conv(channels, out_channels, kernel=1, stride=1, padding=0, dilation=1, grou
 
 class FactorizedReduction(nn.Module):
 
-    def __init__(self, channels, out_channels):
+    def __init__(self, channels, out_channels, norm):
         super().__init__()
         self.even, self.odd = (conv(channels, out_channels // 2, stride=2) for _ in range(2))
         self.norm = norm(out_channels)
@@ -32,7 +36,7 @@ class FactorizedReduction(nn.Module):
 
 class Separable(nn.Sequential):
 
-    def __init__(self, channels, kernel, stride):
+    def __init__(self, channels, kernel, stride, norm):
         def half(stride):
             return [nn.ReLU(), conv(channels, channels, kernel, stride, kernel // 2, groups=channels),
                     conv(channels, channels), norm(channels)]
@@ -41,7 +45,7 @@ class Separable(nn.Sequential):
 
 class Dilated(nn.Sequential):
 
-    def __init__(self, channels, kernel, stride):
+    def __init__(self, channels, kernel, stride, norm):
         super().__init__(nn.ReLU(), conv(channels, channels, kernel, stride, kernel - 1, 2, channels),
                          conv(channels, channels), norm(channels))
 
@@ -52,29 +56,30 @@ class Zero(nn.Module):
         return 0.
 
 
-def operation(name, channels, stride):
+def operation(name, channels, stride, norm):
     if name == 'none':
         return Zero()
     if name == 'skip_connect':
-        return nn.Identity() if stride == 1 else FactorizedReduction(channels, channels)
+        return nn.Identity() if stride == 1 else FactorizedReduction(channels, channels, norm)
     if name == 'max_pool_3x3':
         return nn.Sequential(nn.MaxPool2d(3, stride, 1), norm(channels))
     if name == 'avg_pool_3x3':
         return nn.Sequential(nn.AvgPool2d(3, stride, 1, count_include_pad=False), norm(channels))
-    return (Separable if name.startswith('sep') else Dilated)(channels, int(name[-1]), stride)
+    return (Separable if name.startswith('sep') else Dilated)(channels, int(name[-1]), stride, norm)
 
 
 class PlainCell(nn.Module):
 
-    def __init__(self, widths, channels, reduce, after_reduction, part):
+    def __init__(self, widths, channels, reduce, after_reduction, part, norm):
         super().__init__()
         self.reduce, self.part = reduce, part
         self.inputs = nn.ModuleList([
-            FactorizedReduction(widths[0], channels) if after_reduction else nn.Sequential(
+            FactorizedReduction(widths[0], channels, norm) if after_reduction else nn.Sequential(
                 nn.ReLU(), conv(widths[0], channels), norm(channels)),
             nn.Sequential(nn.ReLU(), conv(widths[1], channels), norm(channels))])
         self.edges = nn.ModuleList(
-            nn.ModuleList(operation(name, channels // part, 2 if reduce and state < 2 else 1) for name in OPERATIONS)
+            nn.ModuleList(operation(name, channels // part, 2 if reduce and state < 2 else 1, norm)
+                          for name in OPERATIONS)
             for node, state in ROWS)
 
     def mixed(self, row, state, x, gates, edge_gates):
@@ -100,20 +105,30 @@ class PlainCell(nn.Module):
 
 
 class PlainSupernet(SearchSpace):
-    """DARTS, PR-DARTS (zero gates are not computed) and, with ``part`` > 1, PC-DARTS; the stem of CIFAR."""
+    """DARTS, P-DARTS and PR-DARTS (zero gates are not computed) and, with ``part`` > 1, PC-DARTS.
 
-    def __init__(self, channels=16, layers=8, part=1, out_indices=(2, )):
+    ``last_norm`` adds PR-DARTS's norm and ReLU after the last cell.
+    """
+
+    def __init__(self, channels=16, layers=8, part=1, stem='cifar', last_norm=False, norm=batch_norm):
         super().__init__()
         self.part = part
-        self.stem = nn.Sequential(conv(3, 3 * channels, 3, 1, 1),
-                                  nn.BatchNorm2d(3 * channels, track_running_stats=False))
+        width = 3 * channels
+        if stem == 'cifar':
+            self.stem = nn.ModuleList([nn.Sequential(conv(3, width, 3, 1, 1), norm(width, affine=True))])
+        else:
+            self.stem = nn.ModuleList([
+                nn.Sequential(conv(3, width // 2, 3, 2, 1), norm(width // 2, affine=True), nn.ReLU(),
+                              conv(width // 2, width, 3, 2, 1), norm(width, affine=True)),
+                nn.Sequential(nn.ReLU(), conv(width, width, 3, 2, 1), norm(width, affine=True))])
         self.cells = nn.ModuleList()
-        widths, after = (3 * channels, ) * 2, False
+        widths, after = (width, width), stem == 'imagenet'
         for index in range(layers):
             reduce = index in (layers // 3, 2 * layers // 3)
             channels *= 2 if reduce else 1
-            self.cells.append(PlainCell(widths, channels, reduce, after, part))
+            self.cells.append(PlainCell(widths, channels, reduce, after, part, norm))
             widths, after = (widths[1], 4 * channels), reduce
+        self.last_norm = norm(4 * channels, affine=True) if last_norm else None
         self.register_gates()
 
     def alpha_shapes(self):
@@ -126,12 +141,13 @@ class PlainSupernet(SearchSpace):
         raise NotImplementedError
 
     def forward(self, x):
-        before = last = self.stem(x)
+        before = self.stem[0](x)
+        last = self.stem[1](before) if len(self.stem) == 2 else before
         for cell in self.cells:
             kind = 'reduce' if cell.reduce else 'normal'
             edge_gates = torch.cat([self.gates[f'{kind}_edges{i}'] for i in range(4)]) if self.part > 1 else None
             before, last = last, cell(before, last, self.gates[kind], edge_gates)
-        return (last, )
+        return (last if self.last_norm is None else self.last_norm(last).relu(), )
 
 
 PARTS = {  # of an operation in a fast supernet's state_dict -> its place in the modules above
@@ -144,8 +160,8 @@ PARTS = {  # of an operation in a fast supernet's state_dict -> its place in the
 
 def plain_name(name):
     """An entry of a fast supernet's ``state_dict`` as the plain one calls it."""
-    if name.startswith('stem.'):
-        return name.replace('stem.0.', 'stem.')
+    if name.startswith(('stem.', 'last_norm.')):
+        return name
     cell, index, part, *rest = name.split('.')
     if part == 'inputs':
         which, _, number = rest

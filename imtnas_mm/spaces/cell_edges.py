@@ -178,8 +178,11 @@ class EdgeGroup(nn.Module):
                     sources = in_phases if phases else states
                     inputs[edges, phases] = torch.cat([sources[EDGES[edge].predecessor] for edge in edges], 1)
                 y = self._convolve(operation, edges, inputs[edges, phases], phases)
+            phases = phases and self.stride == 1
+            if phases and not self.norm.batch_statistics:  # an image's norm takes all its phases
+                y, phases = from_phases(y), False
             gates = mixture.gates[list(edges), COLUMN[operation]].repeat_interleave(self.channels)
-            maps, weights = sums.setdefault((edges, phases and self.stride == 1), ([], []))
+            maps, weights = sums.setdefault((edges, phases), ([], []))
             maps.append(y)
             weights.append(gates)
         for (edges, phases), (maps, weights) in sums.items():
@@ -255,8 +258,18 @@ def _split_entries(group, state, prefix, local_metadata):
         state.update({prefix + name: row for name, row in zip(names, rows, strict=True)})
 
 
-def _join_entries(group, state, prefix, *_):
+def _join_entries(group, state, prefix, metadata, strict, missing, unexpected, errors):
+    """An entry that is missing or of another shape is told of by its own name, and leaves the weight as it was."""
     for joined, names in _entries(group):
-        names = [prefix + name for name in names]
-        if all(name in state for name in names):
-            state[prefix + joined] = torch.cat([state.pop(name) for name in names])
+        rows = getattr(group, joined).detach().chunk(len(names))
+        given = []
+        for name, row in zip(names, rows, strict=True):
+            value = state.pop(prefix + name, None)
+            if value is None:
+                missing.append(prefix + name)
+            elif value.shape != row.shape:
+                errors.append(f'size mismatch for {prefix}{name}: {tuple(value.shape)}, not {tuple(row.shape)}.')
+            else:
+                row = value.to(row)
+            given.append(row)
+        state[prefix + joined] = torch.cat(given)

@@ -60,10 +60,9 @@ class PDARTSSupernet(CellSupernet):
         if skip_limit is not None and skip_limit < 0:
             raise ValueError(f'skip_limit={skip_limit} must be at least 0, or None for no limit')
         self.initial_skip_dropout, self.skip_dropout, self.skip_limit = skip_dropout, 0., skip_limit
+        self._columns = {kind: [[COLUMN[operation] for operation in edge] for edge in self._candidates[kind]]
+                         for kind in CELLS}
         super().__init__(**options)
-        for kind in CELLS:
-            columns = [[COLUMN[operation] for operation in edge] for edge in self._candidates[kind]]
-            self.register_buffer(f'gates_of_{kind}', torch.tensor(columns), persistent=False)
 
     def candidates(self):
         return self._candidates
@@ -84,8 +83,8 @@ class PDARTSSupernet(CellSupernet):
 
     def _all_columns(self, kind, values):
         """[14, n] by candidate -> [14, 8] by operation, zeros for those given up."""
-        columns = getattr(self, f'gates_of_{kind}')
-        return values.new_zeros(len(EDGES), len(OPERATIONS)).scatter(1, columns.to(values.device), values)
+        columns = torch.tensor(self._columns[kind], device=values.device)
+        return values.new_zeros(len(EDGES), len(OPERATIONS)).scatter(1, columns, values)
 
     def mixtures(self):
         rate = self.skip_dropout if self.training else 0.
