@@ -61,8 +61,13 @@ def phase_config(cfg, phase, folder, records):
     """The config of one phase: the whole one with the phase's changes and the operations left by the last."""
     changed = copy.deepcopy(cfg)
     changed.merge_from_dict(copy.deepcopy(phase['config']))
-    del changed['phases']
+    changed.pop('phases')
     changed.work_dir = folder
+    # mmengine keeps loggers and visualizers by name: a phase has its own
+    for named in (changed, changed.get('visualizer') or {}):
+        for key in ('experiment_name', 'name'):
+            if named.get(key):
+                named[key] = f'{named[key]}_{osp.basename(folder)}'
     if records:
         changed.model.search_space.candidates = ConfigDict(records[-1]['kept'])
     return changed

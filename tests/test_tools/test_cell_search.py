@@ -1,0 +1,167 @@
+"""Searches on the cell spaces, by the configs in configs/ at a test's scale."""
+import json
+
+import pytest
+import tiny_run as tiny
+import torch
+from cifar_files import write_cifar
+
+from imtnas_mm.engine.phases import check_phases, read_record, run_phases
+from imtnas_mm.genotype import load_genotype
+from imtnas_mm.spaces.cell_layout import SKIP
+
+pytestmark = pytest.mark.slow
+
+
+def tiny_fields(root, **train_cfg):
+    """What makes a config of a cell search tiny; both tasks read the same files."""
+    files = dict(_delete_=True, type='imtnas_mm.CIFAR10', data_root=str(root), check_md5=False, split='train',
+                 pipeline=[dict(type='PackInputs')])
+    loader = dict(batch_size=4, num_workers=0, persistent_workers=False, dataset=files)
+    test_loader = dict(loader, dataset=dict(files, split='test', indices=8))
+    narrow = dict(model=dict(head=dict(in_channels=64)))
+    return dict(
+        model=dict(
+            search_space=dict(channels=4, layers=3, stem_stride=4),
+            transfer=dict(num_examples=4, num_augmentations=4, threshold=.1, image_size=16),
+            tasks=dict(c10=narrow, c100=dict(narrow, backbone=dict(stem_stride=2)))),
+        train_dataloader=dict(c10=loader, c100=loader),
+        val_dataloader=dict(c10=test_loader, c100=test_loader),
+        test_dataloader=dict(c10=test_loader, c100=test_loader),
+        train_cfg=dict(dict(max_epochs=2, epoch_length=2, warmup_epochs=1, val_interval=2), **train_cfg),
+        default_hooks=dict(logger=dict(interval=1), architecture=dict(interval=2)),
+        log_processor=dict(window_size=1))
+
+
+@pytest.fixture(scope='module')
+def cifar(tmp_path_factory):
+    folder = tmp_path_factory.mktemp('cifar')
+    write_cifar(folder)
+    return folder
+
+
+@pytest.mark.parametrize('space', ['darts', 'pcdarts', 'prdarts'])
+def test_search_derive_resume_test(cifar, tmp_path, space):
+    fields = tiny_fields(cifar)
+    if space == 'pcdarts':
+        fields['model']['search_space'].update(channels=4, part=2)
+    config = tiny.write_config(tmp_path / 'search.py', f'imtnas_cifar_{space}.py', **fields)
+    tiny.run('train', config, '--work-dir', tmp_path / 'whole')
+    genotype = load_genotype(tmp_path / 'whole' / 'architecture.json')
+    assert genotype.space == space
+    assert all((tmp_path / 'whole' / f'architecture.{suffix}').stat().st_size for suffix in ('svg', 'png'))
+
+    tiny.run('derive', config, tmp_path / 'whole' / 'epoch_2.pth', '--out', tmp_path / 'derived.json')
+    derived = load_genotype(tmp_path / 'derived.json')
+    assert derived.architecture == genotype.architecture
+    for name, rows in genotype.importance.items():  # of PR-DARTS they depend on the temperature, and so on the progress
+        assert torch.allclose(torch.tensor(derived.importance[name]), torch.tensor(rows), atol=1e-6)
+
+    first = tiny.checkpoint(tmp_path / 'whole' / 'epoch_1.pth')
+    tiny.run('train', config, '--work-dir', tmp_path / 'resumed', '--resume', tmp_path / 'whole' / 'epoch_1.pth')
+    whole, resumed = (tiny.checkpoint(tmp_path / name / 'epoch_2.pth') for name in ('whole', 'resumed'))
+    assert all(torch.equal(tensor, resumed['state_dict'][key]) for key, tensor in whole['state_dict'].items())
+    alphas = [key for key in first['state_dict'] if key.startswith('architecture.')]
+    assert not torch.equal(first['state_dict'][alphas[0]], whole['state_dict'][alphas[0]])
+
+    tiny.run('test', config, tmp_path / 'whole' / 'epoch_2.pth', '--work-dir', tmp_path / 'test')
+    found = tiny.tested(tmp_path / 'test')
+    for key in ('c10/accuracy/top1', 'c100/accuracy/top5'):
+        assert found[key] == pytest.approx(tiny.logged(tmp_path / 'whole', key)[-1], abs=1e-3)
+
+
+def phase(layers, keep, dropout=.3):
+    backbone = dict(backbone=dict(skip_dropout=dropout))
+    return dict(keep=keep, config=dict(model=dict(search_space=dict(layers=layers), tasks=dict(c10=backbone))))
+
+
+@pytest.fixture(scope='module')
+def phased(cifar, tmp_path_factory):
+    """Config and work dir of three phases."""
+    folder = tmp_path_factory.mktemp('phased')
+    fields = tiny_fields(cifar, epoch_length=1, rounds=1)
+    fields['model']['hypergradient'] = 'first_order'
+    config = tiny.write_config(folder / 'search.py', 'imtnas_cifar_pdarts.py', **fields,
+                               phases=[phase(3, 5), phase(4, 3), phase(5, None)])
+    tiny.run('train', config, '--work-dir', folder / 'work')
+    return config, folder / 'work'
+
+
+def test_phases_narrow_the_operations(phased):
+    _, work = phased
+    records = [json.loads((work / f'phase{n}' / 'phase.json').read_text()) for n in (1, 2, 3)]
+    for record, number in zip(records, (8, 5, 3), strict=True):
+        for kind in ('normal', 'reduce'):
+            assert [len(names) for names in record['candidates'][kind]] == [number] * 14
+    for before, after in zip(records, records[1:], strict=False):
+        assert after['candidates'] == before['kept']
+        for kind in ('normal', 'reduce'):
+            for row, names, kept in zip(before['importance'][kind], before['candidates'][kind], before['kept'][kind],
+                                        strict=True):
+                assert set(kept) <= set(names)
+                assert sum(weight > 0 for weight in row) == len(names)
+    assert records[2]['kept'] is None
+    genotype = load_genotype(work / 'architecture.json')
+    assert genotype.architecture == load_genotype(work / 'phase3' / 'architecture.json').architecture
+    assert sum(name == SKIP for node in genotype.architecture['normal'] for name, _ in node) <= 2
+    assert all((work / f'phases.{suffix}').stat().st_size for suffix in ('svg', 'png'))
+    for number, layers in ((1, 3), (2, 4), (3, 5)):  # each its own network, logs and checkpoints
+        state = tiny.checkpoint(work / f'phase{number}' / 'epoch_2.pth')['meta']['cfg']
+        assert f'layers={layers}' in state
+        assert (work / f'phase{number}' / 'last_checkpoint').is_file()
+
+
+def test_phases_resume(phased, tmp_path):
+    config, work = phased
+    alone = tmp_path / 'work'
+    for name in ('phase1', 'phase2'):
+        (alone / name).mkdir(parents=True)
+    (alone / 'phase1' / 'phase.json').write_bytes((work / 'phase1' / 'phase.json').read_bytes())
+    (alone / 'phase2' / 'epoch_1.pth').write_bytes((work / 'phase2' / 'epoch_1.pth').read_bytes())
+    (alone / 'phase2' / 'last_checkpoint').write_text(str(alone / 'phase2' / 'epoch_1.pth'))
+    tiny.run('train', config, '--work-dir', alone, '--resume')
+    assert not (alone / 'phase1' / 'epoch_1.pth').exists() and not (alone / 'phase2' / 'epoch_1.pth.part').exists()
+    for name in ('phase2', 'phase3'):
+        first, second = (tiny.checkpoint(folder / name / 'epoch_2.pth')['state_dict'] for folder in (work, alone))
+        assert all(torch.equal(tensor, second[key]) for key, tensor in first.items())
+    assert load_genotype(alone / 'architecture.json').architecture == \
+        load_genotype(work / 'architecture.json').architecture
+
+
+def test_a_phase_is_tested_and_derived_with_its_own_config(phased, tmp_path):
+    _, work = phased
+    config = work / 'phase2' / 'search.py'
+    tiny.run('test', config, work / 'phase2' / 'epoch_2.pth', '--work-dir', tmp_path / 'test')
+    assert 'c10/accuracy/top1' in tiny.tested(tmp_path / 'test')
+    tiny.run('derive', config, work / 'phase2' / 'epoch_2.pth', '--out', tmp_path / 'a.json')
+    assert load_genotype(tmp_path / 'a.json').architecture == \
+        load_genotype(work / 'phase2' / 'architecture.json').architecture
+
+
+def test_a_damaged_record_is_named(tmp_path):
+    path = tmp_path / 'phase.json'
+    assert read_record(path) is None
+    for text in ('{', '[]', '{"format": "other"}', '{"format": "imtnas_mm.phase"}',
+                 '{"format": "imtnas_mm.phase", "candidates": {"normal": []}, "kept": null}'):
+        path.write_text(text)
+        with pytest.raises(ValueError, match=r'phase.json: cannot be read .*remove it to run the phase again'):
+            read_record(path)
+
+
+@pytest.mark.parametrize('phases, message', [
+    ([], r'phases=\[\] must be a list'),
+    ([dict(keep=3)], r"phases\[0\] has \['keep'\]"),
+    ([dict(keep=3, config={})], r'phases\[0\].keep=3 must be None'),
+    ([dict(keep=None, config={}), dict(keep=None, config={})], r'phases\[0\].keep=None must be the number'),
+])
+def test_bad_phases(phases, message):
+    from mmengine.config import Config
+    with pytest.raises(ValueError, match=message):
+        check_phases(Config(dict(phases=phases)))
+
+
+def test_phases_need_a_work_dir_to_resume_from(tmp_path):
+    from mmengine.config import Config
+    cfg = Config(dict(phases=[dict(keep=None, config={})], load_from='a.pth', work_dir=str(tmp_path)))
+    with pytest.raises(ValueError, match="load_from='a.pth'.*--resume without a path"):
+        run_phases(cfg)
