@@ -19,12 +19,11 @@ PATH = [i for i, edge in enumerate(EDGES) if edge.predecessor == edge.node + 1] 
 
 
 def hard_concrete(logits, noise, temperature):
-    """Gates in [0, 1] and, for their ranking, the values before clipping (Zhou et al., 2020, Eq. 4).
+    """Gates in [0, 1] (Zhou et al., 2020, Eq. 4).
 
     ``s = sigmoid((beta + noise) / tau)``, ``g = clip(a + (b - a) s, 0, 1)``; noise is that of a logistic variable.
     """
-    stretched = LOW + (HIGH - LOW) * ((logits + noise) / temperature).sigmoid()
-    return stretched.clamp(0, 1), stretched
+    return (LOW + (HIGH - LOW) * ((logits + noise) / temperature).sigmoid()).clamp(0, 1)
 
 
 def activation_probability(logits, temperature):
@@ -92,7 +91,7 @@ class PRDARTSSupernet(CellSupernet):
     def set_progress(self, progress):
         start, end = self.temperatures
         done = 1. if progress is None else progress.fraction
-        self.temperature = start + (end - start) * done
+        self.temperature = start * (1 - done) + end * done
 
     def importance(self, alphas):
         """Activation probabilities; their rows don't sum to 1."""
@@ -112,12 +111,13 @@ class PRDARTSSupernet(CellSupernet):
 
     def gate_tensors(self, alphas, draw):
         """1 for an edge's largest gates, with the gradient of the gate; 0 for the others, which are not computed."""
-        return {f'gates.{kind}': self._straight_through(*hard_concrete(alpha, draw[kind], self.temperature))
-                for kind, alpha in alphas.items()}
+        return {f'gates.{kind}': self._straight_through(alpha, draw[kind]) for kind, alpha in alphas.items()}
 
-    def _straight_through(self, gates, ranks):
+    def _straight_through(self, logits, noise):
+        gates = hard_concrete(logits, noise, self.temperature)
         chosen = torch.zeros_like(gates, dtype=torch.bool)
-        chosen.scatter_(1, ranks.detach().topk(self.num_sampled).indices, True)
+        # the order of the gates, without the ties of those that are clipped or whose sigmoid is 0 or 1 in float32
+        chosen.scatter_(1, (logits + noise).detach().topk(self.num_sampled).indices, True)
         return torch.where(chosen, 1 + (gates - gates.detach()), gates * 0)
 
     def evaluation_gates(self, alphas):
