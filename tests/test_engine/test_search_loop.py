@@ -130,7 +130,7 @@ def test_checkpoint_has_all_of_the_search(search):
     saved = tiny.checkpoint(search / 'epoch_2.pth')
     parts = {key.split('.')[0] for key in saved['state_dict']}
     assert parts - {'transfer'} == {'architecture', 'encoder_weights', 'heads', 'loss_scale', 'progress'}
-    assert saved['state_dict']['progress'].tolist() == [1, 2, 0, 1]  # of the last iteration
+    assert saved['state_dict']['progress'].tolist() == [1, 2, 1, 1]  # of the last iteration
     assert {tuple(key.split('.')[1:3]) for key in saved['state_dict'] if key.startswith('heads.')} == {
         (task, str(round)) for task in ('cls', 'det') for round in range(2)}
     assert set(saved['optimizer']) == {'encoder', 'head', 'architecture'}

@@ -1,4 +1,4 @@
-"""The cell supernets against the edge-by-edge ones of ``plain_cells``, their entries, and REFERENCE figures."""
+"""The cell supernets against the edge-by-edge ones of ``plain_cells``, their entries, and their numbers of weights."""
 import copy
 
 import pytest
