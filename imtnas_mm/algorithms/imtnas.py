@@ -134,7 +134,7 @@ class IMTNAS(SearchAlgorithm):
         return images.to(self.importance.dtype)
 
     def transfer_views(self, record):
-        """The augmented images of a stage; the same ones whenever it is asked."""
+        """The augmented images of a stage, the same ones whenever it is asked; what a transfer makes of no examples."""
         with isolated_random(self.seed, FOR_VIEWS, self.iteration, record.stage.index, get_rank()):
             return self.transfer.views(record.examples)
 
@@ -191,7 +191,7 @@ class IMTNAS(SearchAlgorithm):
         """
         data = self.preprocess(stage.task, batch['train'], FOR_LOSS, stage.index)
         examples = None
-        if stage.index and self.transfer is not None:
+        if stage.index and self.transfer is not None and self.transfer.num_examples:
             examples = self.transfer_examples(stage, self.records[-1].stage, batch['examples'])
         generated = self.encoder_weights.generate(stage.task_index, stage.round, self.importance)
         record, encoder_gradient, head_gradient = self.run_stage(

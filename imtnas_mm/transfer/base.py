@@ -31,7 +31,8 @@ class KnowledgeTransfer(nn.Module, metaclass=ABCMeta):
     """T(teacher, student), the loss that trains an encoder from the one before it in the chain.
 
     ``num_examples`` images, half from the previous task and half from the
-    student's own, resized to ``image_size``, are what ``views`` starts from.
+    student's own, resized to ``image_size``, are what ``views`` starts from;
+    with 0 it gets none, and neither do the two sides.
     """
     num_examples = 20
     image_size = 32
@@ -47,3 +48,15 @@ class KnowledgeTransfer(nn.Module, metaclass=ABCMeta):
     @abstractmethod
     def student_side(self, student, views, teaching):
         """:class:`TransferLoss` of the student given the teacher's word, for all views or some that are needed."""
+
+
+def check_num_examples(num_examples):
+    if num_examples < 2 or num_examples % 2:
+        raise ValueError(f'transfer.num_examples={num_examples} must be even and at least 2: half from each task')
+    return num_examples
+
+
+def check_weight(weight):
+    if weight <= 0:
+        raise ValueError(f'transfer.weight={weight} must be positive; transfer=None switches transfer off')
+    return weight

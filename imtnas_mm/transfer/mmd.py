@@ -4,7 +4,7 @@ from mmengine.logging import print_log
 
 from ..registry import MODELS
 from .augmentation import DEFAULT_AUGMENTATIONS, augmentation_sets, build_augmentations
-from .base import KnowledgeTransfer, TransferLoss
+from .base import KnowledgeTransfer, TransferLoss, check_num_examples
 from .statistic import largest_statistic, two_sample_statistics
 
 
@@ -44,12 +44,10 @@ class MMDTransfer(KnowledgeTransfer):
                  image_size=224,
                  augmentations=DEFAULT_AUGMENTATIONS):
         super().__init__()
-        if num_examples < 2 or num_examples % 2:
-            raise ValueError(f'transfer.num_examples={num_examples} must be even and at least 2: half from each task')
         if num_augmentations < 2:
             raise ValueError(f'transfer.num_augmentations={num_augmentations} must be at least 2 (Eq. 3); '
                              'transfer=None switches transfer off')
-        self.num_examples = num_examples
+        self.num_examples = check_num_examples(num_examples)
         self.num_augmentations = num_augmentations
         self.threshold = threshold
         self.kernel_scale = kernel_scale

@@ -1,0 +1,64 @@
+"""Transfer of which examples are alike (paper Table 6, "Example-Similarity")."""
+import torch
+import torch.nn.functional as F
+
+from ..registry import MODELS
+from .base import KnowledgeTransfer, TransferLoss, check_num_examples, check_weight
+from .mmd import pairs_of
+
+
+def cosine_similarities(embeddings):
+    """[N, F] -> [N (N - 1) / 2], of every pair once."""
+    normal = F.normalize(embeddings, dim=1)
+    return pairs_of(normal @ normal.T)
+
+
+@MODELS.register_module()
+class ExampleSimilarity(KnowledgeTransfer):
+    """The teacher labels pairs of examples as similar or not, the student fits the labels (paper 4.5).
+
+    The paper gives no formula. Here a pair is similar where the cosine of its
+    embeddings exceeds ``threshold``; with the student's cosine s, the
+    probability of "similar" is ``sigmoid((s - threshold) / temperature)``, and T
+    the mean cross entropy. Labels have no derivative: nothing reaches the
+    teacher's weights.
+
+    Args:
+        num_examples (int): images a stage, half from each task.
+        threshold (float): of the cosine, between -1 and 1.
+        temperature (float): of the student's probability.
+        weight (float): of T.
+        image_size (int): the images are resized to it.
+    """
+
+    def __init__(self, num_examples=20, threshold=.5, temperature=.1, weight=1., image_size=224):
+        super().__init__()
+        if not -1 < threshold < 1:
+            raise ValueError(f'transfer.threshold={threshold} must lie between -1 and 1, as cosines do')
+        if temperature <= 0:
+            raise ValueError(f'transfer.temperature={temperature} must be positive')
+        self.num_examples = check_num_examples(num_examples)
+        self.threshold = threshold
+        self.temperature = temperature
+        self.weight = check_weight(weight)
+        self.image_size = image_size
+
+    def views(self, images):
+        return images
+
+    def teacher_side(self, teacher, views):
+        return (cosine_similarities(teacher.embed(views)) > self.threshold).detach()
+
+    def student_side(self, student, views, teaching):
+        """Logged: the share of pairs labelled dissimilar, and those the student sees otherwise."""
+        logits = (cosine_similarities(student.embed(views)) - self.threshold) / self.temperature
+        with torch.autocast(logits.device.type, enabled=False):
+            loss = F.binary_cross_entropy_with_logits(logits, teaching.to(logits.dtype))
+        figures = dict(
+            different=1 - teaching.float().mean(),
+            active=((logits.detach() > 0) != teaching).float().mean())
+        return TransferLoss(self.weight * loss, figures)
+
+    def extra_repr(self):
+        return (f'num_examples={self.num_examples}, threshold={self.threshold}, temperature={self.temperature}, '
+                f'weight={self.weight}')

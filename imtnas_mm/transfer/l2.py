@@ -1,0 +1,58 @@
+"""Transfers that pull weights or embeddings together (paper Table 6, "L2-Weights" and "L2-Embedding")."""
+from ..registry import MODELS
+from .base import KnowledgeTransfer, TransferLoss, check_num_examples, check_weight
+
+
+@MODELS.register_module()
+class L2Weights(KnowledgeTransfer):
+    """``T = weight ||W~_{k-1} - W_k||^2`` (paper 4.5, after Rajeswaran et al., 2019); needs no images."""
+    num_examples = 0
+
+    def __init__(self, weight=1.):
+        super().__init__()
+        self.weight = check_weight(weight)
+
+    def views(self, images):
+        return None
+
+    def teacher_side(self, teacher, views):
+        return teacher.weights
+
+    def student_side(self, student, views, teaching):
+        """Logged: the distance."""
+        square = (teaching - student.weights).square().sum()
+        return TransferLoss(self.weight * square, dict(distance=square.detach().sqrt()))
+
+    def extra_repr(self):
+        return f'weight={self.weight}'
+
+
+@MODELS.register_module()
+class L2Embedding(KnowledgeTransfer):
+    """``T = weight mean_i ||e(x_i; W~_{k-1}) - e(x_i; W_k)||^2`` (paper 4.5, after Romero et al., 2014).
+
+    Args:
+        num_examples (int): images a stage, half from each task.
+        weight (float): of T.
+        image_size (int): the images are resized to it.
+    """
+
+    def __init__(self, num_examples=20, weight=1., image_size=224):
+        super().__init__()
+        self.num_examples = check_num_examples(num_examples)
+        self.weight = check_weight(weight)
+        self.image_size = image_size
+
+    def views(self, images):
+        return images
+
+    def teacher_side(self, teacher, views):
+        return teacher.embed(views)
+
+    def student_side(self, student, views, teaching):
+        """Logged: the root of the mean square distance."""
+        square = (teaching - student.embed(views)).square().sum(1).mean()
+        return TransferLoss(self.weight * square, dict(distance=square.detach().sqrt()))
+
+    def extra_repr(self):
+        return f'num_examples={self.num_examples}, weight={self.weight}'
