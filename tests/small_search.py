@@ -42,19 +42,30 @@ DETECTOR = dict(
         allowed_border=-1,
         pos_weight=-1),
     test_cfg=dict(nms_pre=50, score_thr=.01, nms=dict(type='nms', iou_threshold=.5), max_per_img=10))
+CELLS = dict(type='DARTSSupernet', channels=4, layers=3, stem_stride=2)
+CELL_CLASSIFIER = dict(  # of any of the cell spaces
+    type='ImageClassifier',
+    data_preprocessor=CLASSIFIER['data_preprocessor'],
+    neck=dict(type='GlobalAveragePooling'),
+    head=dict(type='LinearClsHead', num_classes=3, in_channels=64, topk=(1, )))
 TASKS = dict(
     cls=dict(type='ClassificationTask', model=CLASSIFIER),
+    cell=dict(type='ClassificationTask', model=CELL_CLASSIFIER),
     det=dict(type='DetectionTask', model=DETECTOR, backbone=dict(out_indices=(1, 2))))
 TRANSFER = dict(type='MMDTransfer', num_examples=4, num_augmentations=4, image_size=16, threshold=.3)
 
 
 def build(order=('cls', 'det'), rounds=2, dtype=torch.float64, space=None, **options):
-    """An IMTNAS over the small tasks named in ``order`` (a name may have a number behind it: cls2)."""
+    """An IMTNAS over the small tasks named in ``order`` (a name may have a number behind it: cls2).
+
+    ``space`` is another search space, or options of the small one.
+    """
+    space = dict(space or {})
     tasks = {name: copy.deepcopy(TASKS[name.rstrip('0123456789')]) for name in order}
     options = dict(dict(encoder_weights=dict(type='HyperNetwork'), transfer=TRANSFER), **options)
     return MODELS.build(
-        dict(type='imtnas_mm.IMTNAS', search_space=dict(SPACE, **(space or {})), tasks=tasks, rounds=rounds,
-             order=tuple(order), **copy.deepcopy(options))).to(dtype)
+        dict(type='imtnas_mm.IMTNAS', search_space=space if 'type' in space else dict(SPACE, **space), tasks=tasks,
+             rounds=rounds, order=tuple(order), **copy.deepcopy(options))).to(dtype)
 
 
 def images(number, size=16):
@@ -77,7 +88,7 @@ def detection_batch(number=2, size=16):
 
 
 def raw_batch(name):
-    return classification_batch() if name.startswith('cls') else detection_batch()
+    return detection_batch() if name.startswith('det') else classification_batch()
 
 
 def stage_batches(model):
@@ -85,7 +96,7 @@ def stage_batches(model):
     batches = []
     for stage in model.stages:
         batch = dict(train=raw_batch(stage.task))
-        if stage.index and model.transfer is not None:
+        if stage.index and model.transfer is not None and model.transfer.num_examples:
             half = model.transfer.num_examples // 2
             batch['examples'] = (images(half, 20), images(half, 16))
         batches.append(batch)

@@ -2,7 +2,7 @@
 import pytest
 import torch
 from mmengine.model import BaseModel, BaseModule
-from small_search import TRANSFER, build, iterate, optimisers, stage_batches, val_batches
+from small_search import CELLS, TRANSFER, build, iterate, optimisers, stage_batches, val_batches
 from torch import nn
 from whole_graph import validation_loss, whole_graph_gradient
 
@@ -18,6 +18,7 @@ from imtnas_mm.algorithms.second_derivative import (
 from imtnas_mm.genotype import Genotype
 from imtnas_mm.registry import MODELS
 from imtnas_mm.spaces import SearchSpace
+from imtnas_mm.spaces.base import Progress
 from imtnas_mm.transfer import KnowledgeTransfer, TransferLoss
 
 RATES = dict(encoder=.3, head=.2)
@@ -41,6 +42,7 @@ def after_stages(order=('cls', 'det'), rounds=2, seed=1, smooth=False, **options
     """
     options = dict(dict(loss_normalization='none', virtual_rates=RATES, architecture=dict(init_std=.5)), **options)
     model = build(order, rounds, **options)
+    model.set_progress(Progress(2, 4, 0, .5))
     if smooth:
         for task in model.tasks.values():
             for child in task.template.modules():
@@ -89,6 +91,44 @@ def test_exact_is_the_whole_graphs_gradient(k, m, weights, estimator):
     found = gradient(model, data, 'exact')
     assert error(found, expected) < 1e-10
     assert error(gradient(model, data, 'first_order'), expected) > 1e-3  # the chain matters here
+
+
+# --- the cell spaces ---
+
+CELL_SPACES = dict(
+    darts=CELLS,
+    darts_gn=dict(CELLS, norm_cfg=dict(type='GN', num_groups=2)),
+    pdarts=dict(CELLS, type='PDARTSSupernet', skip_dropout=.4),
+    pcdarts=dict(CELLS, type='PCDARTSSupernet', part=2),
+    prdarts=dict(CELLS, type='PRDARTSSupernet', regularization=(0., 0., 0.)),
+)
+
+
+@pytest.mark.parametrize('space, rounds, weights', [
+    *((space, rounds, weights) for space in ('darts', 'pcdarts') for rounds in (1, 2) for weights in (HYPER, STORED)),
+    ('darts_gn', 1, HYPER), ('pdarts', 1, STORED), ('prdarts', 1, HYPER), ('prdarts', 2, STORED),
+], ids=lambda value: value['type'] if isinstance(value, dict) else str(value))
+def test_exact_is_the_whole_graphs_gradient_on_cells(space, rounds, weights):
+    model, prepared, data = active_chain(
+        1, order=('cell', 'cell2'), rounds=rounds, encoder_weights=weights, space=CELL_SPACES[space],
+        transfer=dict(TRANSFER, num_augmentations=2, image_size=12, threshold=.05))
+    loss, expected = whole_graph_gradient(model, prepared, data, RATES.values())
+    assert error(gradient(model, data, 'exact'), expected) < 1e-10
+    assert error(gradient(model, data, 'first_order'), expected) > 1e-3
+
+
+@pytest.mark.parametrize('order, rounds', [(('cell', ), 1), (('cell', 'cell2'), 1), (('cell', 'cell2'), 2)])
+def test_a_spaces_own_loss_counts_once_whatever_the_tasks(order, rounds):
+    space = dict(CELL_SPACES['prdarts'], regularization=(1., .5, .5))
+    model, _, data = after_stages(order, rounds, space=space, transfer=None)
+    alphas = model.architecture.named_alphas()
+    own = dict(zip(alphas, torch.autograd.grad(model.space.architecture_loss(alphas), list(alphas.values())),
+                   strict=True))
+    assert flat(own).norm() > 1e-3
+    whole = {mode: gradient(model, data, mode) for mode in ('exact', 'first_order')}
+    model.space.regularization = (0., 0., 0.)
+    for mode, found in whole.items():
+        assert error({n: found[n] - g for n, g in gradient(model, data, mode).items()}, own) < 1e-10
 
 
 def test_the_chains_above_have_active_and_inactive_stages():
@@ -259,6 +299,81 @@ def test_one_task_one_round_is_darts(as_darts):
         decay=[3e-4 * as_darts] + [0] * many)
     assert error(found, expected) < 1e-10
     assert error(gradient(model, val, 'finite_difference'), expected) < 1e-6
+
+
+def darts_code_gradient(supernet, gates_of, head, alphas, weights, train, val, eta, momentum, buffers, decay, epsilon):
+    """The gradient by A as the code of DARTS finds it, with first derivatives alone, for one list of weights.
+
+    ``w' = w - eta (momentum buffer + grad + decay w)``, ``v = dLval/dw'``, then
+    ``dLval/dA at w' - eta (dLtrain/dA at w + e v - dLtrain/dA at w - e v) / 2e`` with ``e = epsilon / ||v||``.
+
+    Args:
+        supernet: features of images at given weights and gates.
+        head (callable): (weights, features, labels) -> loss.
+        train, val (tuple): images and labels.
+    """
+    def derivatives(weights, data, by_weights):
+        leaves = {n: a.detach().requires_grad_() for n, a in alphas.items()}
+        weights = [w.detach().requires_grad_() for w in weights]
+        loss = head(weights, supernet(weights, gates_of(leaves), data[0]), data[1])
+        by = weights if by_weights else list(leaves.values())
+        return torch.autograd.grad(loss, by, allow_unused=True, materialize_grads=True)
+
+    moved = [w - eta * (momentum * b + g + decay * w)
+             for w, g, b in zip(weights, derivatives(weights, train, True), buffers, strict=True)]
+    direct, v = derivatives(moved, val, False), derivatives(moved, val, True)
+    e = epsilon / torch.cat([x.reshape(-1) for x in v]).norm()
+    plus, minus = (derivatives([w + sign * e * x for w, x in zip(weights, v, strict=True)], train, False)
+                   for sign in (1, -1))
+    return {n: d - eta * (p - m) / (2 * e) for n, d, p, m in zip(alphas, direct, plus, minus, strict=True)}
+
+
+@pytest.mark.parametrize('space', ['darts', 'pcdarts'])
+def test_one_task_one_round_is_the_code_of_darts(space):
+    """On DARTS's own space, with the one optimiser that DARTS has for all of its weights."""
+    model = build(('cell', ), 1, encoder_weights=STORED, loss_normalization='none', architecture=dict(init_std=.5),
+                  virtual_step=dict(momentum=True, weight_decay=True), hypergradient='finite_difference',
+                  space=CELL_SPACES[space])
+    optim_wrapper = optimisers(model)
+    for name in ('encoder', 'head'):
+        optim_wrapper[name].param_groups[0].update(lr=.05, momentum=.9, weight_decay=.01)
+    iterate(model, optim_wrapper, 0)  # fills the momentum buffers
+    torch.manual_seed(5)
+    head = model.heads['cell'][0]
+    parameters = [model.encoder_weights.weights[0], *head.parameters()]
+    weights = [p.detach().clone() for p in parameters]
+    buffers = [optim_wrapper[name].optimizer.state[p]['momentum_buffer'].clone()
+               for name, p in zip(('encoder', *['head'] * (len(parameters) - 1)), parameters, strict=True)]
+    model.start_iteration(1)
+    batch, = stage_batches(model)
+    model.train_stage(model.stages[0], batch, optim_wrapper)
+    val = {'cell': model.tasks['cell'].preprocess(val_batches(model)['cell'], True)}
+    found = gradient(model, val, 'finite_difference')
+
+    task = model.tasks['cell']
+    assert [n for n, _ in head.named_parameters()] == ['head.fc.weight', 'head.fc.bias']
+
+    def features(weights, gates, images):
+        return torch.func.functional_call(task.space, {**task.layout.named(weights[0]), **gates}, (images, ))[0]
+
+    def loss(weights, x, labels):
+        return nn.functional.cross_entropy(nn.functional.linear(x.mean((2, 3)), *weights[1:]), labels)
+
+    def gates_of(alphas):
+        return {f'gates.{n}': a.softmax(-1) for n, a in alphas.items()}
+
+    def of(data):
+        return data['inputs'], torch.cat([s.gt_label for s in data['data_samples']])
+
+    assert min(b.norm() for b in buffers) > 0
+    given = (features, gates_of, loss, model.architecture.named_alphas(), weights, of(model.records[0].data),
+             of(val['cell']))
+    settings = dict(eta=.05, momentum=.9, buffers=buffers, decay=.01, epsilon=1e-7)
+    expected = darts_code_gradient(*given, **settings)
+    assert error(found, expected) < 1e-6
+    assert error(gradient(model, val, 'exact'), expected) < 1e-6
+    for change in (dict(momentum=0.), dict(decay=0.), dict(eta=.04)):  # each of them counts
+        assert error(found, darts_code_gradient(*given, **dict(settings, **change))) > 1e-4
 
 
 # --- a problem by hand ------------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ import pytest
 import torch
 from small_search import (
     BATCH_NORM,
+    CELLS,
     CLASSIFIER,
     TASKS,
     build,
@@ -19,7 +20,9 @@ from small_search import (
 
 from imtnas_mm.algorithms.loss_scale import LossScale
 from imtnas_mm.algorithms.stage import check_order, interleaved_stages
+from imtnas_mm.genotype import genotype_from_dict
 from imtnas_mm.registry import MODELS
+from imtnas_mm.spaces.base import Progress
 from imtnas_mm.transfer import Encoder
 
 STORED = dict(type='StoredWeights')
@@ -314,6 +317,31 @@ def test_two_path_correction_is_applied():
         others = [i for i in range(len(alpha)) if i not in model.draw[name].tolist()]
         assert torch.equal(alpha[others], before[name][others])
         assert not torch.equal(alpha, before[name])
+
+
+@pytest.mark.parametrize('amp', [False, True])
+@pytest.mark.parametrize('space', [
+    dict(type='DARTSSupernet'), dict(type='PDARTSSupernet', skip_dropout=.5), dict(type='PCDARTSSupernet', part=2),
+    dict(type='PRDARTSSupernet'),
+], ids=lambda space: space['type'])
+def test_every_cell_space_takes_an_iteration(space, amp):
+    """In single precision; everything moves, and what comes out is an architecture and predictions."""
+    model = build(('cell', 'cell2'), 1, dtype=torch.float32, space=dict(CELLS, **space), amp=amp)
+    model.set_progress(Progress(0, 4, 2, 0.))
+    optim_wrapper = optimisers(model)
+    before = snapshot(model)
+    figures = iterate(model, optim_wrapper)
+    assert all(value.isfinite() for value in figures.values())
+    assert ('architecture/loss' in figures) is (space['type'] == 'PRDARTSSupernet')
+    moved = changed(model, before)
+    assert {f'architecture.alphas.{name}' for name in model.space.alpha_shapes()} <= moved
+    assert part(moved, 'encoder_weights') and part(moved, 'heads.cell.') and part(moved, 'heads.cell2.')
+    assert genotype_from_dict(model.derive().to_dict()).space == model.space.name
+    model.eval()
+    batch = stage_batches(model)[0]['train']
+    first, second = (model.search_network('cell2')(copy.deepcopy(batch)) for _ in range(2))
+    for a, b in zip(first, second, strict=True):  # nothing is drawn
+        assert torch.equal(a.pred_score, b.pred_score)
 
 
 # --- what an iteration sees ---

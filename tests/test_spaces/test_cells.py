@@ -110,10 +110,9 @@ def check_equal(fast, plain, x):
 
 
 CASES = [  # cells, batch, height, width
-    (4, 2, 8, 8),
+    (4, 2, 10, 7),
     (5, 3, 9, 9),
-    (6, 1, 12, 10),
-    (8, 2, 10, 7),
+    (8, 1, 8, 12),
 ]
 
 
