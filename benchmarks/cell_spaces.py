@@ -10,7 +10,8 @@ process's CPU time: the two take turns, and of each the fastest iteration
 counts. Memory is the peak of an iteration over what the process held before,
 each in a process of its own.
 
-Transfer: two tasks, two rounds, batch 64, 20 x 20 augmented images; first-order.
+Transfer: two tasks, two rounds, batch 64, 20 x 20 augmented images, first-order, on the PC-DARTS space: the graph of
+400 images of the DARTS one doesn't fit a machine of 24 GB.
 
 --quick takes one repetition and smaller transfer sets: for a look, not for the record.
 """
@@ -37,7 +38,7 @@ def register_plain():
         """Two operations an edge, drawn by the rule of the fast one."""
 
         def __init__(self, **options):
-            super().__init__(**options)
+            super().__init__(last_norm=True, **options)
             object.__setattr__(self, 'rule', PRDARTSSupernet(channels=2, layers=3))
 
         def importance(self, alphas):
@@ -146,7 +147,7 @@ def transfer(kind, num, number):
         type='HyperNetwork'))
     if kind != 'none':
         options['transfer'] = dict(type='MMDTransfer', num_examples=num, num_augmentations=num, image_size=32)
-    model, optim_wrapper = build(dict(type='DARTSSupernet'), **options)
+    model, optim_wrapper = build(dict(type='PCDARTSSupernet'), **options)
     if kind == 'machinery':
         for task in model.tasks.values():
             task.embed = lambda weights, gates, images: (
@@ -162,7 +163,8 @@ def measure(**task):
     result = subprocess.run([sys.executable, __file__, '--task', json.dumps(task)], env=environment, text=True,
                             capture_output=True)
     if result.returncode:
-        raise SystemExit(f'{task}\n{result.stderr[-3000:]}')
+        reason = result.stderr[-3000:] or f'killed by signal {-result.returncode}; did the memory suffice?'
+        raise SystemExit(f'{task}\n{reason}')
     figures = json.loads(result.stdout.splitlines()[-1])
     print(f'# {task}: {figures}', file=sys.stderr, flush=True)
     return figures
