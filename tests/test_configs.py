@@ -4,9 +4,10 @@ from pathlib import Path
 import pytest
 import torch
 from mmengine.config import Config
-from mmengine.registry import MODELS, DefaultScope, init_default_scope
+from mmengine.registry import MODELS, init_default_scope
 from mmengine.utils import import_modules_from_strings
 from mmpretrain.structures import DataSample
+from tiny_run import scope_put_back  # noqa: F401
 
 from imtnas_mm.analysis.complexity import count_parameters
 from imtnas_mm.networks import CellHead, CellNet
@@ -14,14 +15,6 @@ from imtnas_mm.networks import CellHead, CellNet
 FOLDER = Path(__file__).parents[1] / 'configs' / 'retrain'
 CONFIGS = sorted(path.stem for path in FOLDER.glob('*.py'))
 CELLS = [name for name in CONFIGS if 'cells' in name]
-
-
-@pytest.fixture(autouse=True)
-def own_default_scope():
-    before = dict(DefaultScope._instance_dict)
-    yield
-    DefaultScope._instance_dict.clear()
-    DefaultScope._instance_dict.update(before)
 
 
 def load(name, **options):

@@ -3,7 +3,8 @@ import pickle
 import numpy as np
 import pytest
 from cifar_files import BATCHES, md5, write_cifar
-from mmengine.registry import DATASETS, DefaultScope
+from mmengine.registry import DATASETS
+from tiny_run import scope_put_back  # noqa: F401
 
 from imtnas_mm.datasets import CIFAR10, CIFAR100, DataError, build_dataset, check_dataset
 from imtnas_mm.datasets.cifar import load_batch
@@ -12,14 +13,6 @@ from imtnas_mm.engine.task_data import TaskData
 FIELD = 'train_dataloader.cls.dataset'
 KINDS = dict(cifar10=CIFAR10, cifar100=CIFAR100)
 PIPELINE = [dict(type='RandomCrop', crop_size=32, padding=4), dict(type='PackInputs')]
-
-
-@pytest.fixture(autouse=True)
-def own_default_scope():
-    before = dict(DefaultScope._instance_dict)
-    yield
-    DefaultScope._instance_dict.clear()
-    DefaultScope._instance_dict.update(before)
 
 
 @pytest.fixture(autouse=True)

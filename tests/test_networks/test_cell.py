@@ -1,9 +1,11 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from detector_check import check_trains_and_predicts
 from mmengine.hub import get_config
 from mmengine.registry import MODELS as ROOT_MODELS
-from mmengine.registry import DefaultScope, init_default_scope
+from mmengine.registry import init_default_scope
+from tiny_run import scope_put_back  # noqa: F401
 from torch import nn
 
 from imtnas_mm.analysis.complexity import count_macs, count_parameters
@@ -15,15 +17,6 @@ from imtnas_mm.networks.cell_operations import FactorizedReduction
 from imtnas_mm.registry import MODELS
 
 NAMES = ('darts_v1', 'darts_v2', 'pdarts', 'pc_darts_cifar', 'pc_darts_image', 'pr_darts')
-
-
-@pytest.fixture(autouse=True)
-def own_default_scope():
-    """Scopes that a test sets don't reach the next."""
-    before = dict(DefaultScope._instance_dict)
-    yield
-    DefaultScope._instance_dict.clear()
-    DefaultScope._instance_dict.update(before)
 
 
 # --- size: figures of the original networks -------------------------------------------------------------------------
@@ -292,8 +285,6 @@ def test_built_for_its_space(name):
 
 def test_in_a_detector_of_mmdet():
     from mmdet.registry import MODELS as MMDET_MODELS
-    from mmdet.structures import DetDataSample
-    from mmengine.structures import InstanceData
     cfg = get_config('mmdet::retinanet/retinanet_r50_fpn_1x_coco.py').model
     cfg.backbone = dict(type='imtnas_mm.CellNet', architecture='pc_darts_cifar', channels=8, layers=3, stem='imagenet',
                         out_indices=(0, 1, 2))
@@ -302,15 +293,7 @@ def test_in_a_detector_of_mmdet():
     init_default_scope('mmdet')
     model = MMDET_MODELS.build(cfg)
     model.init_weights()
-    sample = DetDataSample(
-        gt_instances=InstanceData(bboxes=torch.tensor([[4., 4., 50., 50.]]), labels=torch.tensor([2])),
-        metainfo=dict(img_shape=(75, 91), ori_shape=(75, 91), pad_shape=(75, 91), scale_factor=(1., 1.)))
-    losses = model.loss(torch.randn(1, 3, 75, 91), [sample])
-    assert set(losses) == {'loss_cls', 'loss_bbox'}
-    sum(sum(loss) for loss in losses.values()).backward()
-    assert all(p.grad is not None and p.grad.isfinite().all() for p in model.backbone.parameters())
-    boxes = model.eval().predict(torch.randn(1, 3, 75, 91), [sample])[0].pred_instances
-    assert boxes.bboxes.shape[1] == 4
+    check_trains_and_predicts(model, 75, 91)
 
 
 def classifier(architecture='darts_v2', **backbone):

@@ -2,9 +2,11 @@ from dataclasses import replace
 
 import pytest
 import torch
+from detector_check import check_trains_and_predicts
 from mmengine.hub import get_config
 from mmengine.registry import MODELS as ROOT_MODELS
-from mmengine.registry import DefaultScope, init_default_scope
+from mmengine.registry import init_default_scope
+from tiny_run import scope_put_back  # noqa: F401
 from torch import nn
 
 from imtnas_mm.analysis.complexity import count_macs, count_parameters
@@ -12,15 +14,6 @@ from imtnas_mm.genotype import GenotypeError, published_genotype, save_genotype
 from imtnas_mm.networks import ImageNetHead, MBConvNet
 from imtnas_mm.registry import MODELS
 from imtnas_mm.spaces.mbconv_layout import searched_layers
-
-
-@pytest.fixture(autouse=True)
-def own_default_scope():
-    """Scopes that a test sets don't reach the next."""
-    before = dict(DefaultScope._instance_dict)
-    yield
-    DefaultScope._instance_dict.clear()
-    DefaultScope._instance_dict.update(before)
 
 
 def classifier(name):
@@ -144,8 +137,6 @@ def retinanet(backbone):
 @pytest.mark.parametrize('given_as', ['name', 'dict', 'path', 'genotype'])
 def test_in_a_detector_of_mmdet(tmp_path, given_as):
     from mmdet.registry import MODELS as MMDET_MODELS
-    from mmdet.structures import DetDataSample
-    from mmengine.structures import InstanceData
     genotype = published_genotype('fairnas_c')
     save_genotype(genotype, tmp_path / 'architecture.json')
     architecture = dict(name='fairnas_c', dict=genotype.to_dict(), genotype=genotype,
@@ -155,15 +146,7 @@ def test_in_a_detector_of_mmdet(tmp_path, given_as):
         retinanet(dict(type='imtnas_mm.MBConvNet', architecture=architecture, out_indices=(0, 1, 3, 5))))
     assert isinstance(model.backbone, MBConvNet) and model.backbone.genotype.architecture == genotype.architecture
     model.init_weights()
-    sample = DetDataSample(
-        gt_instances=InstanceData(bboxes=torch.tensor([[4., 4., 50., 50.]]), labels=torch.tensor([2])),
-        metainfo=dict(img_shape=(64, 64), ori_shape=(64, 64), pad_shape=(64, 64), scale_factor=(1., 1.)))
-    losses = model.loss(torch.randn(1, 3, 64, 64), [sample])
-    assert set(losses) == {'loss_cls', 'loss_bbox'}
-    sum(sum(loss) for loss in losses.values()).backward()
-    assert all(p.grad is not None and p.grad.isfinite().all() for p in model.backbone.parameters())
-    boxes = model.eval().predict(torch.randn(1, 3, 64, 64), [sample])[0].pred_instances
-    assert boxes.bboxes.shape[1] == 4
+    check_trains_and_predicts(model, 64, 64)
 
 
 def image_classifier(**backbone):

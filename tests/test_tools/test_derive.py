@@ -8,21 +8,12 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.logging import HistoryBuffer
-from mmengine.registry import DefaultScope
 from mmengine.runner import save_checkpoint
 
 from imtnas_mm.genotype import load_genotype, published_genotype
 from imtnas_mm.spaces.mbconv_layout import searched_layers
 
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture(autouse=True)
-def own_default_scope():
-    before = dict(DefaultScope._instance_dict)
-    yield
-    DefaultScope._instance_dict.clear()
-    DefaultScope._instance_dict.update(before)
 
 
 def tool(name):

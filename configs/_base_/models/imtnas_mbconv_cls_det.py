@@ -1,23 +1,11 @@
 """IMTNAS over ImageNet classification and COCO detection on the MBConv space (paper 4.3)."""
+_base_ = ['imtnas.py']
 search_norm = dict(type='BN', affine=False, track_running_stats=False)  # reading 8: batch statistics, no affine
 model = dict(
-    type='IMTNAS',
     # paper: "19 layers and each layer contains 7 choices", see the README on which
     search_space=dict(type='MBConvSupernet', layout='fairnas19', estimator='two_path', norm_cfg=search_norm),
-    encoder_weights=dict(type='HyperNetwork', hidden=(30, 50), sub_vector=100, index_encoding='embedding'),
-    transfer=dict(
-        type='MMDTransfer',
-        num_examples=20,
-        num_augmentations=20,
-        threshold=5.,
-        kernel_scale=.1,
-        statistic='scaled',  # reading 1; 'plain' is Eq. 3 to the letter
-        image_size=112),  # not given by the paper; see the README on the memory of 400 images in both encoders
-    encoder_task_weight=0.,  # reading 2
-    hypernetwork_step='iteration',  # reading 11
-    hypergradient='exact',
-    loss_normalization='running_mean',  # reading 6
-    architecture=dict(init_std=1e-3),  # reading 10
+    # not given by the paper; see the README on the memory of 400 images in both encoders
+    transfer=dict(image_size=112),
     tasks=dict(
         cls=dict(
             type='ClassificationTask',
