@@ -4,13 +4,13 @@ from mmcv.cnn.bricks import DropPath
 from torch import nn
 
 from ..registry import MODELS
-from ..spaces.cell_layout import CELLS, reductions
-from .cell_operations import FactorizedReduction, cell_operation, conv_norm, relu_conv_norm
+from ..spaces.cell_blocks import STEM_MULTIPLIER, cell_stem
+from ..spaces.cell_layout import NODES, reductions, stack_of_cells
+from .cell_operations import FactorizedReduction, cell_operation, relu_conv_norm
 from .derived import DerivedNet
 
 CELL_SPACES = ('darts', 'pdarts', 'pcdarts', 'prdarts')
 STAGES = 3
-STEM_MULTIPLIER = 3  # of the CIFAR stem
 
 
 class Cell(nn.Module):
@@ -18,29 +18,26 @@ class Cell(nn.Module):
 
     Args:
         nodes (list): ``genotype.architecture['normal']`` or ``['reduce']``.
-        in_channels (tuple[int, int]): of the outputs of the last cell but one
-            and of the last cell.
-        channels (int): of a node; the output has ``len(nodes)`` times as many.
-        reduces (bool): edges from the two inputs have stride 2.
-        after_reduction (bool): the first input has twice the resolution of the
-            second.
+        place (Place): in the stack; the output has ``len(nodes)`` times its
+            channels.
         norm_cfg (dict): of every norm.
         drop_path (float): probability that an edge is dropped for an image.
     """
 
-    def __init__(self, nodes, in_channels, channels, reduces, after_reduction, norm_cfg, drop_path):
+    def __init__(self, nodes, place, norm_cfg, drop_path):
         super().__init__()
-        before = FactorizedReduction if after_reduction else relu_conv_norm
+        before = FactorizedReduction if place.after_reduction else relu_conv_norm
         self.inputs = nn.ModuleList([
-            before(in_channels[0], channels, norm_cfg),
-            relu_conv_norm(in_channels[1], channels, norm_cfg),
+            before(place.widths[0], place.channels, norm_cfg),
+            relu_conv_norm(place.widths[1], place.channels, norm_cfg),
         ])
         # An edge's name has all there is to know of it: weights of another architecture don't fit by accident.
         self.nodes = [[(state, f'node{i}_{operation}_{state}') for operation, state in node]
                       for i, node in enumerate(nodes)]
+        reduces = place.kind == 'reduce'
         self.edges = nn.ModuleDict({
-            f'node{i}_{operation}_{state}': cell_operation(operation, channels, 2 if reduces and state < 2 else 1,
-                                                           norm_cfg)
+            f'node{i}_{operation}_{state}': cell_operation(operation, place.channels,
+                                                           2 if reduces and state < 2 else 1, norm_cfg)
             for i, node in enumerate(nodes) for operation, state in node
         })
         self.drop_path = DropPath(drop_path)
@@ -118,8 +115,6 @@ class CellNet(DerivedNet):
                          init_cfg)
         if channels < 2 or channels % 2:
             raise ValueError(f'channels={channels!r} must be even and at least 2: reductions split them in halves')
-        if stem not in ('cifar', 'imagenet'):
-            raise ValueError(f"stem={stem!r} must be 'cifar' or 'imagenet'")
         if auxiliary and STAGES - 1 not in out_indices:
             raise ValueError(f'auxiliary={auxiliary!r}: its feature goes with that of stage {STAGES - 1}, which '
                              f'out_indices={out_indices!r} lacks')
@@ -129,32 +124,17 @@ class CellNet(DerivedNet):
         self.channels = channels
         self.auxiliary = auxiliary
         self.drop_path = drop_path
-        if stem == 'cifar':
-            width = STEM_MULTIPLIER * channels
-            self.stem = nn.ModuleList([nn.Sequential(*conv_norm(3, width, 3, 1, norm_cfg))])
-        else:
-            width = channels
-            self.stem = nn.ModuleList([
-                nn.Sequential(*conv_norm(3, width // 2, 3, 2, norm_cfg), nn.ReLU(),
-                              *conv_norm(width // 2, width, 3, 2, norm_cfg)),
-                nn.Sequential(nn.ReLU(), *conv_norm(width, width, 3, 2, norm_cfg)),
-            ])
-        self.cells = nn.ModuleList()
-        widths, after_reduction = (width, width), stem == 'imagenet'
-        for i in range(layers):
-            reduces = i in self.reductions
-            channels *= 2 if reduces else 1
-            kind = CELLS[reduces]
-            nodes = self.genotype.architecture[kind]
-            self.cells.append(Cell(nodes, widths, channels, reduces, after_reduction, norm_cfg, drop_path))
-            widths, after_reduction = (widths[1], len(nodes) * channels), reduces
+        width = STEM_MULTIPLIER * channels if stem == 'cifar' else channels
+        self.stem = cell_stem(stem, width, norm_cfg)
+        self.cells = nn.ModuleList(
+            Cell(self.genotype.architecture[place.kind], place, norm_cfg, drop_path)
+            for place in stack_of_cells(layers, channels, width, stem == 'imagenet'))
         self._freeze()
 
     @property
     def out_channels(self):
         """tuple[int]: the channels of the outputs, without the auxiliary one."""
-        nodes = len(self.genotype.architecture[CELLS[0]])
-        return tuple(nodes * self.channels * 2**i for i in sorted(self.out_indices))
+        return tuple(NODES * self.channels * 2**i for i in sorted(self.out_indices))
 
     def scale_drop_path(self, factor):
         """Drop edges at ``factor * drop_path``; returns that rate."""

@@ -4,13 +4,8 @@ import torch.nn.functional as F
 from mmcv.cnn import build_norm_layer
 from torch import nn
 
+from ..spaces.cell_blocks import conv_norm, parities
 from ..spaces.cell_layout import AVG_POOL, DILATED, MAX_POOL, SEPARABLE, SKIP, kernel_size
-
-
-def conv_norm(in_channels, out_channels, kernel, stride, norm_cfg):
-    """A convolution that keeps the resolution at stride 1, and a norm: two modules."""
-    return (nn.Conv2d(in_channels, out_channels, kernel, stride, kernel // 2, bias=False),
-            build_norm_layer(norm_cfg, out_channels)[1])
 
 
 def relu_conv_norm(in_channels, out_channels, norm_cfg):
@@ -37,10 +32,8 @@ class FactorizedReduction(nn.Module):
         self.norm = build_norm_layer(norm_cfg, out_channels)[1]
 
     def forward(self, x):
-        x = F.relu(x)
-        height, width = x.shape[2:]
-        padded = F.pad(x, (0, width % 2, 0, height % 2))
-        return self.norm(torch.cat([self.even(x[:, :, ::2, ::2]), self.odd(padded[:, :, 1::2, 1::2])], 1))
+        even, odd = parities(F.relu(x))
+        return self.norm(torch.cat([self.even(even), self.odd(odd)], 1))
 
 
 def _depthwise_pointwise(channels, kernel, stride, dilation, norm_cfg):

@@ -1,9 +1,7 @@
 """From weights of edges and operations to the cell that they stand for."""
 import torch
 
-from .cell_layout import EDGES, NODES, NONE, OPERATIONS, SKIP, incoming
-
-NONE_COLUMN, SKIP_COLUMN = OPERATIONS.index(NONE), OPERATIONS.index(SKIP)
+from .cell_layout import COLUMN, EDGES, NODES, NONE, OPERATIONS, SKIP, incoming
 
 
 def strongest_edges(weights):
@@ -20,7 +18,7 @@ def strongest_edges(weights):
         list: four nodes, each two ``[operation, predecessor]``, the stronger first.
     """
     weights = weights.clone()
-    weights[:, NONE_COLUMN] = -torch.inf
+    weights[:, COLUMN[NONE]] = -torch.inf
     strength, operation = weights.max(1)  # the first of equals
     nodes = []
     for node in range(NODES):
@@ -41,7 +39,7 @@ def limit_skips(weights, limit):
         skips = [EDGES.index((i, state)) for i, node in enumerate(nodes) for name, state in node if name == SKIP]
         if len(skips) <= limit:
             return nodes
-        weights[min(skips, key=lambda edge: weights[edge, SKIP_COLUMN].item()), SKIP_COLUMN] = 0
+        weights[min(skips, key=lambda edge: weights[edge, COLUMN[SKIP]].item()), COLUMN[SKIP]] = 0
 
 
 def strongest_pairs(weights):

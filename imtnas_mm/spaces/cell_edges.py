@@ -14,10 +14,21 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from .cell_layout import AVG_POOL, CONVOLUTIONS, DILATED, EDGES, MAX_POOL, OPERATIONS, SEPARABLE, SKIP, kernel_size
+from .cell_blocks import parities
+from .cell_layout import (
+    AVG_POOL,
+    COLUMN,
+    CONVOLUTIONS,
+    DILATED,
+    EDGES,
+    MAX_POOL,
+    OPERATIONS,
+    SEPARABLE,
+    SKIP,
+    kernel_size,
+)
 from .convolution import conv2d
 
-COLUMN = {operation: i for i, operation in enumerate(OPERATIONS)}
 # operation -> its weights: (name, whether depthwise)
 PARTS = {
     **{operation: (('depthwise1', True), ('pointwise1', False), ('depthwise2', True), ('pointwise2', False))
@@ -54,14 +65,6 @@ def mix(maps, rows):
     stacked = torch.stack([x.permute(0, 2, 3, 1) for x in maps])
     mixed = (rows @ stacked.reshape(len(maps), -1)).view(len(rows), *stacked.shape[1:])
     return [piece.permute(0, 3, 1, 2) for piece in mixed.unbind()]
-
-
-def parities(x):
-    """The pixels of even row and column, and those of odd; an odd size is padded by a zero row or column."""
-    height, width = x.shape[2:]
-    if height % 2 or width % 2:
-        x = F.pad(x, (0, width % 2, 0, height % 2))
-    return x[:, :, ::2, ::2], x[:, :, 1::2, 1::2]
 
 
 def factorized_reduction(x, even, odd, edges=1):

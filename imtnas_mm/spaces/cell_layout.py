@@ -16,6 +16,7 @@ DILATED = ('dil_conv_3x3', 'dil_conv_5x5')
 CONVOLUTIONS = SEPARABLE + DILATED
 # the order of DARTS, kept in every space: a row of A means the same in all of them
 OPERATIONS = (NONE, MAX_POOL, AVG_POOL, SKIP, *CONVOLUTIONS)
+COLUMN = {operation: i for i, operation in enumerate(OPERATIONS)}
 
 
 class Edge(NamedTuple):
@@ -43,7 +44,26 @@ def reductions(layers):
     Raises:
         ValueError: if ``layers`` leaves no room for both.
     """
-    found = (layers // 3, 2 * layers // 3)
     if layers < 3:
         raise ValueError(f'layers={layers} must be at least 3: two of the cells reduce')
-    return found
+    return layers // 3, 2 * layers // 3
+
+
+class Place(NamedTuple):
+    """A cell of a stack: its kind, the channels of its states, those of the two cells before it, and whether the last
+    one reduced, so that the one before that is of twice the resolution."""
+    kind: str
+    channels: int
+    widths: tuple
+    after_reduction: bool
+
+
+def stack_of_cells(layers, channels, stem_width, after_reduction):
+    """list[Place]: the cells on a stem of ``stem_width`` channels whose two outputs differ in resolution or not."""
+    places, widths, reducing = [], (stem_width, stem_width), reductions(layers)
+    for index in range(layers):
+        kind = 'reduce' if index in reducing else 'normal'
+        channels *= 2 if kind == 'reduce' else 1
+        places.append(Place(kind, channels, widths, after_reduction))
+        widths, after_reduction = (widths[1], NODES * channels), kind == 'reduce'
+    return places

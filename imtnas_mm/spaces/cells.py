@@ -1,20 +1,23 @@
 """The supernet that the four cell spaces share."""
 import torch
 import torch.nn.functional as F
-from mmcv.cnn import build_norm_layer
 from torch import nn
 
 from ..genotype import Genotype
 from .base import SearchSpace
+from .cell_blocks import STEM_MULTIPLIER, cell_stem
 from .cell_edges import EdgeGroup, Mixture, channels_last, factorized_reduction
-from .cell_layout import CELLS, EDGES, NODES, OPERATIONS, reductions
+from .cell_layout import CELLS, EDGES, NODES, OPERATIONS, reductions, stack_of_cells
 from .convolution import conv2d
-from .gated_norm import by_channel, gated_norms
-from .normalization import batch_norm
+from .gated_norm import gated_norms
+from .normalization import batch_norm, by_channel
 
-STEMS = ('cifar', 'imagenet')
-STEM_MULTIPLIER = 3  # of the width of the first cells
 BATCH_STATISTICS = dict(type='BN', affine=False, track_running_stats=False)
+
+
+def affine_norm_cfg(norm_cfg):
+    """``norm_cfg`` with affine parameters, for the few norms outside the edges."""
+    return dict(norm_cfg, affine=True) if norm_cfg['type'] == 'BN' else norm_cfg
 
 
 class EdgeNorm:
@@ -68,26 +71,21 @@ class SearchCell(nn.Module):
     """One cell with all its candidates.
 
     Args:
-        widths (tuple[int]): channels of the two cells before it.
-        channels (int): C of its states; the output has 4 C.
-        kind (str): ``normal`` or ``reduce``.
-        after_reduction (bool): whether the last cell reduced, so that state 0
-            is twice the size of state 1.
-        candidates (dict[str, list[tuple[str]]]): operations of each edge, by kind of cell.
-        norm (callable): of :class:`EdgeNorm`.
+        place (Place): in the stack; the output has 4 times its channels.
+        candidates (list[tuple[str]]): operations of each edge.
+        norm (EdgeNorm): of all maps.
     """
 
-    def __init__(self, widths, channels, kind, after_reduction, candidates, norm):
+    def __init__(self, place, candidates, norm):
         super().__init__()
-        self.kind = kind
-        self.batch_statistics = norm.batch_statistics
+        self.kind = place.kind
         self.inputs = nn.ModuleList([
-            PointwiseReduce(widths[0], channels, after_reduction, norm),
-            PointwiseReduce(widths[1], channels, False, norm)
+            PointwiseReduce(place.widths[0], place.channels, place.after_reduction, norm),
+            PointwiseReduce(place.widths[1], place.channels, False, norm)
         ])
-        stride = 2 if kind == 'reduce' else 1
-        self.groups = nn.ModuleList([self.group((0, 1), stride, channels, candidates[kind], norm)])
-        self.groups.extend(self.group((state, ), 1, channels, candidates[kind], norm) for state in range(2, NODES + 1))
+        stride = 2 if self.kind == 'reduce' else 1
+        self.groups = nn.ModuleList([self.group((0, 1), stride, place.channels, candidates, norm)])
+        self.groups.extend(self.group((state, ), 1, place.channels, candidates, norm) for state in range(2, NODES + 1))
 
     def group(self, states, stride, channels, candidates, norm):
         return EdgeGroup(states, stride, channels, candidates, norm)
@@ -139,53 +137,29 @@ class CellSupernet(SearchSpace):
                  norm_cfg=BATCH_STATISTICS,
                  init_cfg=None):
         super().__init__(init_cfg)
-        if stem not in STEMS:
-            raise ValueError(f'stem={stem!r} is not one of {STEMS}')
         if not out_indices or any(i not in (0, 1, 2) for i in out_indices):
             raise ValueError(f'out_indices={tuple(out_indices)}: a stack of cells has the stages 0, 1 and 2')
         if channels < 2 or channels % 2:
             raise ValueError(f'channels={channels} must be an even number, at least 2')
         self.channels, self.layers, self.out_indices = channels, layers, tuple(out_indices)
         self.reductions = reductions(layers)
-        norm = EdgeNorm(norm_cfg)
-        self.stem = self._stem(stem, stem_stride, norm_cfg)
+        self.norm = EdgeNorm(norm_cfg)
         width = STEM_MULTIPLIER * channels
-        widths, after_reduction = (width, width), stem == 'imagenet'
-        self.cells = nn.ModuleList()
-        for index in range(layers):
-            kind = 'reduce' if index in self.reductions else 'normal'
-            if kind == 'reduce':
-                channels *= 2
-            self.cells.append(self.cell(widths, channels, kind, after_reduction, norm))
-            widths, after_reduction = (widths[1], NODES * channels), kind == 'reduce'
+        self.stem = cell_stem(stem, width, affine_norm_cfg(norm_cfg), stem_stride)
+        self.cells = nn.ModuleList(
+            self.cell(place) for place in stack_of_cells(layers, channels, width, stem == 'imagenet'))
         self.register_gates()
-
-    def _stem(self, stem, stride, norm_cfg):
-        def conv(channels, out_channels, stride):
-            norm = dict(norm_cfg, affine=True) if norm_cfg['type'] == 'BN' else norm_cfg
-            return [nn.Conv2d(channels, out_channels, 3, stride, 1, bias=False),
-                    build_norm_layer(norm, out_channels)[1]]
-
-        width = STEM_MULTIPLIER * self.channels
-        if stem == 'cifar':
-            return nn.ModuleList([nn.Sequential(*conv(3, width, stride))])
-        if stride != 1:
-            raise ValueError(f"stem_stride={stride}: it is an option of stem='cifar'; that of 'imagenet' has stride 8")
-        return nn.ModuleList([
-            nn.Sequential(*conv(3, width // 2, 2), nn.ReLU(), *conv(width // 2, width, 2)),
-            nn.Sequential(nn.ReLU(), *conv(width, width, 2))
-        ])
 
     def candidates(self):
         """dict[str, list[tuple[str]]]: the operations of each edge, by kind of cell."""
         return {kind: [OPERATIONS] * len(EDGES) for kind in CELLS}
 
-    def cell(self, widths, channels, kind, after_reduction, norm):
-        return SearchCell(widths, channels, kind, after_reduction, self.candidates(), norm)
+    def cell(self, place):
+        return SearchCell(place, self.candidates()[place.kind], self.norm)
 
     @property
     def couples_images(self):
-        return self.cells[0].batch_statistics
+        return self.norm.batch_statistics
 
     def alpha_shapes(self):
         return {kind: (len(EDGES), len(OPERATIONS)) for kind in CELLS}

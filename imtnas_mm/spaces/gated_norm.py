@@ -15,13 +15,7 @@ and with ``U`` and ``V`` the adjoints of the two, ``u = w_i U``,
 import torch
 from torch.autograd.function import once_differentiable
 
-from .normalization import OWN_DTYPES, batch_norm, layout_of
-from .normalization import _gradient as norm_gradient
-from .normalization import _second_gradient as second_norm_gradient
-
-
-def by_channel(values):
-    return values.view(1, -1, 1, 1)
+from .normalization import batch_norm, by_channel, has_own, layout_of, norm_gradient, second_norm_gradient
 
 
 class _GatedNorms(torch.autograd.Function):
@@ -80,7 +74,7 @@ def gated_norms(maps, weights, eps=1e-5):
         weights (list[Tensor]): [C] each.
     """
     x = maps[0]
-    if x.dtype not in OWN_DTYPES or x.numel() <= x.shape[1] or torch.is_autocast_enabled(x.device.type):
+    if not has_own(x):
         return sum(batch_norm(x, eps) * by_channel(weight) for x, weight in zip(maps, weights, strict=True))
     maps = [y.contiguous(memory_format=layout_of(x)) for y in maps]
     return _GatedNorms.apply(eps, *(part for pair in zip(maps, weights, strict=True) for part in pair))

@@ -29,15 +29,25 @@ def layout_of(x):
     return torch.channels_last if channels_last else torch.contiguous_format
 
 
-def _gradient(grad, x, mean, invstd):
+def by_channel(values):
+    """[C] -> [1, C, 1, 1]"""
+    return values.view(1, -1, 1, 1)
+
+
+def has_own(x):
+    """Whether the functions of this module serve x; PyTorch's take half precision, and refuse one value a channel."""
+    return x.dtype in OWN_DTYPES and x.numel() > x.shape[1] and not torch.is_autocast_enabled(x.device.type)
+
+
+def norm_gradient(grad, x, mean, invstd):
     """P(grad), sum(grad y) and sum(grad) by channel."""
     # eps is in invstd already
     return torch.ops.aten.native_batch_norm_backward(grad, x, None, None, None, mean, invstd, True, 0., [True] * 3)
 
 
-def _second_gradient(u, grad, x, mean, invstd, grad_dot, grad_total):
+def second_norm_gradient(u, grad, x, mean, invstd, grad_dot, grad_total):
     """The adjoints of grad and x for ``u``, that of P(grad)."""
-    for_grad, u_dot, u_total = _gradient(u, x, mean, invstd)
+    for_grad, u_dot, u_total = norm_gradient(u, x, mean, invstd)
     number = x.numel() // x.shape[1]
     a, b = grad_dot / number, u_dot / number
     grad_mean, u_mean = grad_total / number, u_total / number
@@ -46,7 +56,7 @@ def _second_gradient(u, grad, x, mean, invstd, grad_dot, grad_total):
     square = invstd * invstd
     for_x = square * invstd * (2 * a * b - s)  # times x - mean
     constant = square * (b * grad_mean + a * u_mean) - for_x * mean
-    constant, by_grad, by_u, by_x = (c.view(1, -1, 1, 1) for c in (constant, -square * b, -square * a, for_x))
+    constant, by_grad, by_u, by_x = map(by_channel, (constant, -square * b, -square * a, for_x))
     # in the memory of the product: a fresh map costs as much as a pass
     return for_grad, torch.addcmul(constant, by_grad, grad, out=product).addcmul_(by_u, u).addcmul_(by_x, x)
 
@@ -70,7 +80,7 @@ class _BatchNormGradient(torch.autograd.Function):
     def forward(ctx, grad, x, mean, invstd):
         # of another layout where it comes from a pooling or an expanded tensor
         grad = grad.contiguous(memory_format=layout_of(x))
-        found, dot, total = _gradient(grad, x, mean, invstd)
+        found, dot, total = norm_gradient(grad, x, mean, invstd)
         ctx.save_for_backward(grad, x, mean, invstd, dot, total)
         return found
 
@@ -80,14 +90,14 @@ class _BatchNormGradient(torch.autograd.Function):
         grad, x, mean, invstd, dot, total = ctx.saved_tensors
         u = u.contiguous(memory_format=layout_of(x))
         if not ctx.needs_input_grad[1]:
-            return _gradient(u, x, mean, invstd)[0], None, None, None
-        return *_second_gradient(u, grad, x, mean, invstd, dot, total), None, None
+            return norm_gradient(u, x, mean, invstd)[0], None, None, None
+        return *second_norm_gradient(u, grad, x, mean, invstd, dot, total), None, None
 
 
 def batch_norm(x, eps=1e-5):
     """[N, C, H, W] normalised by the statistics of the batch, without affine parameters."""
-    if x.dtype not in OWN_DTYPES or x.numel() <= x.shape[1] or torch.is_autocast_enabled(x.device.type):
-        return torch.nn.functional.batch_norm(x, None, None, training=True, eps=eps)
+    if not has_own(x):
+        return nn.functional.batch_norm(x, None, None, training=True, eps=eps)
     return _BatchNorm.apply(x.contiguous(memory_format=layout_of(x)), eps)
 
 
@@ -100,13 +110,9 @@ class TwiceBatchNorm2d(nn.BatchNorm2d):
     """
 
     def forward(self, input):
-        plain = (
-            self.affine or self.running_mean is not None or input.dtype not in OWN_DTYPES or input.dim() != 4 or
-            input.numel() <= input.shape[1] or  # one value a channel: refused there
-            torch.is_autocast_enabled(input.device.type))
-        if plain:
+        if self.affine or self.running_mean is not None or input.dim() != 4:
             return super().forward(input)
-        return _BatchNorm.apply(input.contiguous(memory_format=layout_of(input)), self.eps)
+        return batch_norm(input, self.eps)
 
 
 def twice_norm_cfg(norm_cfg):

@@ -14,6 +14,11 @@ def edge_group(kind, node):
     return f'{kind}_edges{node}'
 
 
+def edge_weights_of(kind, groups):
+    """[14] from the groups of A of a kind of cell, in the order of ``EDGES``; groups is indexed by name."""
+    return torch.cat([groups[edge_group(kind, node)] for node in range(NODES)])
+
+
 def channel_shuffle(x, groups):
     """Channel c * (C / groups) + i of x becomes channel i * groups + c, as in ShuffleNet (Zhang et al., 2018)."""
     number, channels, height, width = x.shape
@@ -86,9 +91,8 @@ class PCDARTSSupernet(CellSupernet):
         self.part = part
         super().__init__(channels=channels, **options)
 
-    def cell(self, *arguments):
-        widths, channels, kind, after_reduction, norm = arguments
-        return PartialCell(widths, channels, kind, after_reduction, self.candidates(), norm, part=self.part)
+    def cell(self, place):
+        return PartialCell(place, self.candidates()[place.kind], self.norm, part=self.part)
 
     def alpha_shapes(self):
         edges = {edge_group(kind, node): (node + 2, ) for kind in CELLS for node in range(NODES)}
@@ -97,10 +101,9 @@ class PCDARTSSupernet(CellSupernet):
     def mixtures(self):
         found = {}
         for kind in CELLS:
-            edge_weights = torch.cat([self.gates[edge_group(kind, node)] for node in range(NODES)])
+            edge_weights = edge_weights_of(kind, self.gates)
             found[kind] = Mixture(self.gates[kind] * edge_weights[:, None], edge_weights=edge_weights)
         return found
 
     def derive_cell(self, kind, importance):
-        edge_weights = torch.cat([importance[edge_group(kind, node)] for node in range(NODES)])
-        return strongest_edges(importance[kind] * edge_weights[:, None])
+        return strongest_edges(importance[kind] * edge_weights_of(kind, importance)[:, None])

@@ -6,8 +6,8 @@ import torch
 
 from ..registry import MODELS
 from .cell_derivation import limit_skips, strongest_edges
-from .cell_edges import COLUMN, Mixture
-from .cell_layout import CELLS, EDGES, OPERATIONS
+from .cell_edges import Mixture
+from .cell_layout import CELLS, COLUMN, EDGES, OPERATIONS
 from .cells import CellSupernet
 
 

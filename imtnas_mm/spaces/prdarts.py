@@ -8,13 +8,13 @@ from torch.special import entr
 from ..registry import MODELS
 from .cell_derivation import strongest_pairs
 from .cell_edges import Mixture
-from .cell_layout import AVG_POOL, CELLS, CONVOLUTIONS, EDGES, MAX_POOL, NODES, NONE, OPERATIONS, SKIP
-from .cells import BATCH_STATISTICS, CellSupernet
+from .cell_layout import AVG_POOL, CELLS, COLUMN, CONVOLUTIONS, EDGES, MAX_POOL, NODES, NONE, OPERATIONS, SKIP
+from .cells import BATCH_STATISTICS, CellSupernet, affine_norm_cfg
 
 LOW, HIGH = -.1, 1.1  # a and b, the ends that a gate is stretched to before it is clipped
 GROUPS = dict(skip=(SKIP, ), conv=(NONE, *CONVOLUTIONS), pool=(MAX_POOL, AVG_POOL))
-COLUMNS = {name: [OPERATIONS.index(operation) for operation in group] for name, group in GROUPS.items()}
-CONVOLUTION_COLUMNS = [OPERATIONS.index(operation) for operation in CONVOLUTIONS]
+COLUMNS = {name: [COLUMN[operation] for operation in group] for name, group in GROUPS.items()}
+CONVOLUTION_COLUMNS = [COLUMN[operation] for operation in CONVOLUTIONS]
 PATH = [i for i, edge in enumerate(EDGES) if edge.predecessor == edge.node + 1]  # between neighbouring states
 
 
@@ -79,9 +79,8 @@ class PRDARTSSupernet(CellSupernet):
             raise ValueError(f'regularization={regularization!r} must be three numbers, at least 0')
         if not 1 <= num_sampled <= len(OPERATIONS):
             raise ValueError(f'num_sampled={num_sampled} must be 1 to {len(OPERATIONS)}')
-        norm_cfg = options.get('norm_cfg', BATCH_STATISTICS)
-        affine = dict(norm_cfg, affine=True) if norm_cfg['type'] == 'BN' else norm_cfg
-        self.last_norm = build_norm_layer(affine, NODES * 4 * self.channels)[1]
+        norm_cfg = affine_norm_cfg(options.get('norm_cfg', BATCH_STATISTICS))
+        self.last_norm = build_norm_layer(norm_cfg, NODES * 4 * self.channels)[1]
         self.temperatures = tuple(temperature)
         self.regularization = tuple(regularization)
         self.threshold = threshold

@@ -15,6 +15,7 @@ from imtnas_mm.networks.build import build_network, shared_options
 from imtnas_mm.networks.cell import Cell
 from imtnas_mm.networks.cell_operations import FactorizedReduction
 from imtnas_mm.registry import MODELS
+from imtnas_mm.spaces.cell_layout import Place
 
 NAMES = ('darts_v1', 'darts_v2', 'pdarts', 'pc_darts_cifar', 'pc_darts_image', 'pr_darts')
 
@@ -188,7 +189,7 @@ def test_narrow_reductions_of_channels_last_maps(channels):
 def cell(operation, drop_path):
     """A cell of one operation whose inputs go through unchanged but for ReLU; it trains, its norms don't."""
     nodes = [[[operation, 0], [operation, 1]]] * 4
-    built = Cell(nodes, (2, 2), 2, False, False, dict(type='BN', eps=0.), drop_path)
+    built = Cell(nodes, Place('normal', 2, (2, 2), False), dict(type='BN', eps=0.), drop_path)
     for entrance in built.inputs:
         entrance[1].weight.data = torch.eye(2)[:, :, None, None]
         entrance[2].eval()
@@ -217,7 +218,8 @@ def test_identities_are_not_dropped():
 
 
 def test_factorised_reductions_are_dropped():
-    built = Cell([[['skip_connect', 0], ['skip_connect', 1]]] * 4, (2, 2), 2, True, False, dict(type='BN'), .9)
+    nodes = [[['skip_connect', 0], ['skip_connect', 1]]] * 4
+    built = Cell(nodes, Place('reduce', 2, (2, 2), False), dict(type='BN'), .9)
     output = built(*torch.rand(2, 50, 2, 4, 4)).unflatten(1, (4, 2)).flatten(2)
     # an edge kept is normalised over the batch, so never zero everywhere
     assert (output == 0).all(2).float().mean().item() == pytest.approx(.81, abs=.12)
