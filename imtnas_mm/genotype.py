@@ -241,9 +241,15 @@ def save_genotype(genotype, path):
     data = _plain(genotype.to_dict())
     genotype_from_dict(data, path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, _text(data) + '\n')
+
+
+def write_whole(path, text):
+    """Write a text file so that what stands at ``path`` is the old one or the whole new one."""
+    path = Path(path)
     part = path.with_name(f'.{path.name}.{os.getpid()}.part')
     try:
-        part.write_text(_text(data) + '\n', encoding='utf-8')
+        part.write_text(text, encoding='utf-8')
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)

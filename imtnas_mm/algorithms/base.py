@@ -56,6 +56,7 @@ class SearchAlgorithm(BaseModel):
             name: nn.ModuleList(task.build_head() for _ in range(rounds)) for name, task in self.tasks.items()
         })
         self.register_buffer('progress', torch.zeros(len(Progress._fields), dtype=torch.float64))
+        self.register_load_state_dict_post_hook(_tell_spaces_what_was_loaded)
         self.iteration = 0
         self.gates = self.draw = self.importance = None
 
@@ -87,13 +88,11 @@ class SearchAlgorithm(BaseModel):
     def set_progress(self, progress):
         """How far the search is (:class:`Progress`); checkpoints keep it, since gates and weights may depend on it."""
         self.progress.copy_(self.progress.new_tensor(progress))
-        self._tell_progress()
+        self._tell_spaces(progress)
 
-    def _tell_progress(self):
-        epoch, max_epochs, warmup_epochs, fraction = self.progress.tolist()
-        if max_epochs:
-            for task in self.tasks.values():
-                task.space.set_progress(Progress(int(epoch), int(max_epochs), int(warmup_epochs), fraction))
+    def _tell_spaces(self, progress):
+        for task in self.tasks.values():
+            task.space.set_progress(progress)
 
     def start_iteration(self, iteration):
         """Draws the paths of an iteration and fixes A's gates for its weight stages."""
@@ -116,7 +115,6 @@ class SearchAlgorithm(BaseModel):
 
     def derive(self):
         """The genotype of the present A."""
-        self._tell_progress()
         alphas = self.architecture.named_alphas()
         return self.space.derive({name: alpha.detach().cpu() for name, alpha in alphas.items()})
 
@@ -125,7 +123,6 @@ class SearchAlgorithm(BaseModel):
     @torch.no_grad()
     def search_network(self, task, round=-1):
         """The network of a task in a round (the last by default): batch of a loader -> predictions."""
-        self._tell_progress()
         k, m = self.order.index(task), range(self.rounds)[round]
         alphas = self.architecture.named_alphas()
         gates = self.space.evaluation_gates(alphas)
@@ -141,3 +138,7 @@ class SearchAlgorithm(BaseModel):
     def forward(self, inputs, data_samples=None, mode='tensor'):
         raise NotImplementedError(f'{type(self).__name__} has no single forward: its loop calls train_stage and '
                                   'update_architecture; search_network(task) predicts')
+
+
+def _tell_spaces_what_was_loaded(model, incompatible_keys):
+    model._tell_spaces(Progress.of(model.progress))

@@ -56,9 +56,7 @@ def derive_from_checkpoint(config, checkpoint, cfg_options=None):
     saved = load_weights(checkpoint)
     alphas = read_alphas(saved, space.alpha_shapes(), checkpoint, config)
     if 'progress' in saved['state_dict']:
-        epoch, max_epochs, warmup_epochs, fraction = saved['state_dict']['progress'].tolist()
-        if max_epochs:
-            space.set_progress(Progress(int(epoch), int(max_epochs), int(warmup_epochs), fraction))
+        space.set_progress(Progress.of(saved['state_dict']['progress']))
     source = dict(config=Path(config).name, checkpoint=Path(checkpoint).name)
     if 'iter' in saved.get('meta', {}):
         source['iteration'] = saved['meta']['iter']

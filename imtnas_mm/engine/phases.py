@@ -10,7 +10,7 @@ from mmengine.logging import print_log
 
 from ..analysis.draw import draw_genotype
 from ..analysis.draw_cells import draw_phases
-from ..genotype import load_genotype, save_genotype
+from ..genotype import load_genotype, save_genotype, write_whole
 from ..spaces.pdarts import check_candidates
 from .launch import build_runner
 
@@ -84,15 +84,18 @@ def run_phase(cfg, keep, path):
     alphas = {name: alpha.detach().cpu() for name, alpha in runner.model.architecture.named_alphas().items()}
     record = dict(
         format=FORMAT,
-        candidates={kind: [list(names) for names in rows] for kind, rows in space.candidates().items()},
+        candidates=as_lists(space.candidates()),
         importance=runner.model.derive().importance,
-        kept=space.next_candidates(alphas, keep) if keep else None)
+        kept=as_lists(space.next_candidates(alphas, keep)) if keep else None)
     if is_main_process():
-        with open(f'{path}.part', 'w') as file:
-            json.dump(record, file, indent=1)
-        os.replace(f'{path}.part', path)
+        write_whole(path, json.dumps(record, indent=1))
     barrier()
-    return json.loads(json.dumps(record))
+    return record
+
+
+def as_lists(candidates):
+    """As JSON has them, whether a phase ran now or left its record."""
+    return {kind: [list(names) for names in rows] for kind, rows in candidates.items()}
 
 
 def read_record(path):

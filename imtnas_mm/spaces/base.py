@@ -18,6 +18,12 @@ class Progress(NamedTuple):
     warmup_epochs: int
     fraction: float
 
+    @classmethod
+    def of(cls, values):
+        """From the tensor [4] that a checkpoint keeps; ``None`` where the search hadn't begun."""
+        epoch, max_epochs, warmup_epochs, fraction = values.tolist()
+        return cls(int(epoch), int(max_epochs), int(warmup_epochs), fraction) if max_epochs else None
+
 
 class Gates(nn.Module):
     """The numbers a supernet mixes its operations with, as buffers.
@@ -82,7 +88,11 @@ class SearchSpace(BaseModule):
         """What the space adds to A's loss, a scalar; ``None`` for nothing."""
 
     def set_progress(self, progress):
-        """Told before each iteration how far the search is (:class:`Progress`), for schedules of the space's own."""
+        """Told before each iteration how far the search is, for schedules of the space's own.
+
+        Args:
+            progress (Progress | None): ``None`` before the search.
+        """
 
     def deterministic(self):
         """Context in which ``forward`` draws nothing."""
