@@ -22,6 +22,9 @@ class MBConvNet(DerivedNet):
         stem_stride (int): 2, or 1 for small images.
         strides (tuple[int], optional): of the stages, in place of the layout's.
         out_indices (tuple[int]): stages whose output ``forward`` returns.
+        se_ratio (float, optional): squeeze-and-excitation in every layer that
+            is searched, squeezed to this share of the layer's input channels;
+            1 gives FairNAS-A/B/C-SE (Chu et al., 2019). None: without.
         norm_cfg (dict): of every normalisation layer.
         act_cfg (dict): activation of the convolutions.
         norm_eval (bool): keep batch normalisation in evaluation mode.
@@ -44,11 +47,14 @@ class MBConvNet(DerivedNet):
                  stem_stride=2,
                  strides=None,
                  out_indices=(5, ),
+                 se_ratio=None,
                  norm_cfg=dict(type='BN'),  # noqa: B006
                  act_cfg=dict(type='ReLU6'),  # noqa: B006
                  norm_eval=False,
                  frozen_stages=-1,
                  init_cfg=None):
+        if se_ratio is not None and not 0 < se_ratio <= 1:
+            raise ValueError(f'se_ratio={se_ratio!r} must be above 0 and at most 1, or None')
         if init_cfg is None:
             init_cfg = [
                 dict(type='Kaiming', layer='Conv2d'),
@@ -61,7 +67,7 @@ class MBConvNet(DerivedNet):
         self.searched = searched_layers(space, width_mult, strides)
         self.stem, self.first = stem_and_first(table, width_mult, stem_stride, norm_cfg, act_cfg)
         self.layers = nn.ModuleDict({
-            layer.name: mbconv(layer, choice, norm_cfg, act_cfg)
+            layer.name: mbconv(layer, choice, norm_cfg, act_cfg, se_ratio=se_ratio)
             for layer, choice in zip(self.searched, self.genotype.architecture['layers'], strict=True)
         })
         self._freeze()

@@ -19,8 +19,12 @@ def stem_and_first(table, width_mult, stem_stride, norm_cfg, act_cfg, conv_cfg=N
                 ConvModule(stem, first, 1, act_cfg=None, **options)))
 
 
-def mbconv(layer, choice, norm_cfg, act_cfg, conv_cfg=None):
-    """The module of one choice of a layer: the identity, or 1x1 expansion, depthwise kxk, 1x1 projection."""
+def mbconv(layer, choice, norm_cfg, act_cfg, conv_cfg=None, se_ratio=None):
+    """The module of one choice of a layer: the identity, or 1x1 expansion, depthwise kxk, 1x1 projection.
+
+    With ``se_ratio``, squeeze-and-excitation follows the depthwise convolution
+    and squeezes to ``se_ratio`` times the layer's input channels.
+    """
     if choice == IDENTITY:
         return nn.Identity()
     kernel, expansion = kernel_and_expansion(choice)
@@ -30,6 +34,7 @@ def mbconv(layer, choice, norm_cfg, act_cfg, conv_cfg=None):
         layer.in_channels * expansion,
         kernel_size=kernel,
         stride=layer.stride,
+        se_cfg=None if se_ratio is None else dict(channels=layer.in_channels * expansion, ratio=expansion / se_ratio),
         conv_cfg=conv_cfg,
         norm_cfg=norm_cfg,
         act_cfg=act_cfg)

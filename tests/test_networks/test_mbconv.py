@@ -81,11 +81,28 @@ def test_identity_passes_its_input_through():
     torch.testing.assert_close(model.eval()(x)[0], model.layers['layer01'](model.first(model.stem(x))))
 
 
+@pytest.mark.parametrize('ratio', [.25, .5, 1.])
+def test_squeeze_and_excitation(ratio):
+    """After the depthwise convolution of every searched layer, squeezed to a share of the layer's input."""
+    model = MBConvNet('fairnas_b', se_ratio=ratio).eval()
+    for layer in model.searched:
+        block = model.layers[layer.name]
+        assert block.se.conv1.conv.weight.shape[:2] == (layer.in_channels * ratio,
+                                                        block.depthwise_conv.conv.out_channels)
+    block = model.layers['layer01']
+    x = torch.randn(2, 16, 8, 8)
+    middle = block.depthwise_conv(block.expand_conv(x))
+    squeezed = block.se.conv1.conv(middle.mean((2, 3), keepdim=True)).relu()
+    expected = block.linear_conv(middle * block.se.conv2.conv(squeezed).sigmoid())
+    torch.testing.assert_close(block(x), expected)
+
+
 @pytest.mark.parametrize('options, message', [
     (dict(out_indices=(6, )), r'out_indices=\(6,\): fairnas19 has stages 0 to 5'),
     (dict(out_indices=()), 'out_indices'),
     (dict(frozen_stages=7), 'frozen_stages=7: fairnas19 takes -1 to 6'),
     (dict(stem_stride=3), 'stem_stride=3'),
+    (dict(se_ratio=0), 'se_ratio=0 must be above 0'),
     (dict(strides=(2, 2)), r'strides=\(2, 2\)'),
 ])
 def test_bad_options(options, message):

@@ -1,0 +1,10 @@
+"""FairNAS-A-SE as RetinaNet's backbone on COCO, as mbconv_retinanet_coco.py: AP, AP50, AP75, APs, APm, APl.
+
+The backbone starts from the classifier that fairnas_a_se_imagenet.py trains.
+"""
+_base_ = ['../retrain/mbconv_retinanet_coco.py']
+model = dict(
+    backbone=dict(
+        architecture='fairnas_a',
+        se_ratio=1.,
+        init_cfg=dict(checkpoint='work_dirs/fairnas_a_se_imagenet/epoch_300.pth')))
