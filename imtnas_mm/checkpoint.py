@@ -4,6 +4,8 @@ from pickle import UnpicklingError
 from mmengine.model import is_model_wrapper
 from mmengine.runner.checkpoint import _load_checkpoint
 
+from . import safe_loading  # noqa: F401  mmengine's loaders refuse code from here on
+
 
 class CheckpointError(ValueError):
     """A checkpoint that is not what it is loaded as; the message names the file and the entries."""

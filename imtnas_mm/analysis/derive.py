@@ -7,12 +7,12 @@ from pickle import UnpicklingError
 import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
-from mmengine.runner.checkpoint import get_torch_safe_globals
 
 from ..checkpoint import CheckpointError, check_state_dict
 from ..genotype import Genotype
 from ..networks.build import build_network, shared_options
 from ..registry import MODELS, SCOPE
+from ..safe_loading import load_safely
 from ..spaces.base import Progress
 from .complexity import count_macs, count_parameters
 
@@ -68,12 +68,10 @@ def derive_from_checkpoint(config, checkpoint, cfg_options=None):
 def load_weights(checkpoint):
     """A checkpoint of mmengine's layout, loaded without running any code that it may hold."""
     try:
-        with torch.serialization.safe_globals(get_torch_safe_globals()):
-            saved = torch.load(checkpoint, map_location='cpu', weights_only=True)
+        saved = load_safely(checkpoint)
     except (OSError, EOFError, RuntimeError, UnpicklingError) as error:
         lines = str(error).splitlines() or [type(error).__name__]
-        reason = next((line.strip() for line in lines if 'WeightsUnpickler' in line), lines[0])
-        raise CheckpointError(f'{checkpoint}: cannot be loaded: {reason}; it must be a checkpoint that the search '
+        raise CheckpointError(f'{checkpoint}: cannot be loaded: {lines[0]}; it must be a checkpoint that the search '
                               'wrote') from error
     if not isinstance(saved, dict) or not isinstance(saved.get('state_dict'), dict):
         raise CheckpointError(f'{checkpoint}: state_dict: is missing; it must be a checkpoint that the search wrote')

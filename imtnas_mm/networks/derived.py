@@ -1,8 +1,8 @@
 """What the derived networks of all spaces have in common as backbones."""
 from mmengine.model import BaseModule
-from mmengine.runner import CheckpointLoader
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from ..checkpoint import read_checkpoint
 from ..genotype import resolve_genotype
 
 
@@ -58,7 +58,7 @@ class DerivedNet(BaseModule):
 
     def _check_pretrained(self, checkpoint, prefix):
         # mmengine loads what fits and only logs the rest, which would leave layers at random weights.
-        saved = CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu')
+        saved = read_checkpoint(checkpoint)
         saved = saved.get('state_dict', saved)
         prefix = f'{prefix.rstrip(".")}.' if prefix else ''
         own = {prefix + name: tensor for name, tensor in self.state_dict().items()}

@@ -1,0 +1,74 @@
+"""Checkpoints are read as tensors and plain values; one that would run code is refused.
+
+mmengine's loaders fall back to unpickling anything when the safe reading
+fails. Importing this module puts loaders that don't in their places, for
+whatever goes through mmengine's ``CheckpointLoader``: resuming, testing,
+``load_from`` and ``init_cfg=dict(type='Pretrained', ...)``.
+"""
+import functools
+import os
+from pathlib import Path
+from pickle import UnpicklingError
+from unittest import mock
+
+import torch
+from mmengine.runner import CheckpointLoader
+from mmengine.runner.checkpoint import get_torch_safe_globals
+
+
+def load_safely(path, map_location='cpu'):
+    """``torch.load`` of tensors, plain values and what mmengine's own checkpoints hold.
+
+    Raises:
+        UnpicklingError: if the file holds anything else; none of it was run.
+        FileNotFoundError, RuntimeError, EOFError: if it is no checkpoint at all.
+    """
+    path = Path(path).expanduser()
+    with _safe_globals(), _explained(path):
+        return torch.load(path, map_location=map_location, weights_only=True)
+
+
+def _safe_globals():
+    return torch.serialization.safe_globals(get_torch_safe_globals())
+
+
+class _explained:
+    """Turns torch's page on ``weights_only`` into one line, which doesn't advise to switch it off."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, error, traceback):
+        if isinstance(error, UnpicklingError):
+            lines = str(error).splitlines() or ['damaged']
+            reason = next((line.strip() for line in lines if 'WeightsUnpickler' in line or 'GLOBAL' in line), lines[0])
+            raise UnpicklingError(f'{self.path}: refused, for it is not only tensors and plain values, and could run '
+                                  f'code: {reason}') from None
+
+
+def load_from_local(filename, map_location=None):
+    """mmengine's loader of files, without its fallback."""
+    return load_safely(filename, map_location)
+
+
+def _safe(loader):
+    """A loader of another scheme (a URL, a model zoo), under which no ``torch.load`` unpickles code."""
+
+    @functools.wraps(loader)
+    def load(filename, map_location=None, **kwargs):
+        forced = mock.patch.dict(os.environ, TORCH_FORCE_WEIGHTS_ONLY_LOAD='1')
+        with forced, _safe_globals(), _explained(filename):
+            return loader(filename, map_location, **kwargs)
+
+    load.is_safe = True
+    return load
+
+
+load_from_local.is_safe = True
+CheckpointLoader.register_scheme('', load_from_local, force=True)
+for _prefix, _loader in list(CheckpointLoader._schemes.items()):
+    if not getattr(_loader, 'is_safe', False):
+        CheckpointLoader.register_scheme(_prefix, _safe(_loader), force=True)

@@ -1,0 +1,31 @@
+"""Every flag of the tools that takes a checkpoint refuses one that would run code."""
+import re
+from pickle import UnpicklingError
+
+import pytest
+import tiny_run as tiny
+from malicious import write_malicious
+
+REFUSED = re.escape('code.pth: refused, for it is not only tensors and plain values, and could run code')
+
+
+@pytest.mark.parametrize('kind', ['retraining', 'search'])
+@pytest.mark.parametrize('flag', ['test', '--resume', 'resume without a path', 'load_from'])
+def test_refused(data, tmp_path, kind, flag):
+    if kind == 'search':
+        config = tiny.write_config(tmp_path / 'a.py', 'imtnas_demo.py', **tiny.search_fields(data))
+    else:
+        config = tiny.write_config(tmp_path / 'a.py', None, **tiny.retrain_fields(data, 'cls'))
+    work = tmp_path / 'work'
+    work.mkdir()
+    path, ran = write_malicious(work)
+    (work / 'last_checkpoint').write_text(str(path))
+    args, options = {
+        'test': (('test', config, path), ()),
+        '--resume': (('train', config, '--resume', path), ()),
+        'resume without a path': (('train', config, '--resume'), ()),
+        'load_from': (('train', config), (f'load_from={path}', )),
+    }[flag]
+    with pytest.raises((ValueError, RuntimeError, SystemExit, UnpicklingError), match=REFUSED):
+        tiny.run(*args, '--work-dir', work, options=options)
+    assert not ran.exists()
