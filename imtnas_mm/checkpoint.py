@@ -1,6 +1,9 @@
-"""Checks of a checkpoint against the network it is loaded into."""
-from pickle import UnpicklingError
+"""Checks of a checkpoint against the network it is loaded into, and which one a run goes on from."""
+import logging
+import os.path as osp
+from pathlib import Path
 
+from mmengine.logging import print_log
 from mmengine.model import is_model_wrapper
 from mmengine.runner.checkpoint import _load_checkpoint
 
@@ -39,8 +42,8 @@ def read_checkpoint(path, map_location='cpu'):
     """The content of a checkpoint, a file or what else mmengine loads (a URL)."""
     try:
         checkpoint = _load_checkpoint(path, map_location=map_location)
-    except (OSError, EOFError, RuntimeError, UnpicklingError) as error:
-        raise CheckpointError(f'{path}: cannot be loaded as a checkpoint: {error}') from error
+    except Exception as error:  # unpickling what is damaged can raise anything
+        raise CheckpointError(f'{path}: cannot be loaded as a checkpoint: {error or type(error).__name__}') from error
     if not isinstance(checkpoint, dict):
         raise CheckpointError(f'{path}: holds a {type(checkpoint).__name__}; a checkpoint is a dict')
     return checkpoint
@@ -59,3 +62,48 @@ def check_checkpoint_file(path, model):
                    for child in getattr(module, 'training_only', ()) if getattr(module, child) is None)
     saved = {key: value for key, value in saved.items() if not key.startswith(absent)}
     check_state_dict(path, saved, model.state_dict(), type(model).__name__)
+
+
+def latest_checkpoint(work_dir):
+    """Path of the checkpoint that ``--resume`` goes on from, ``None`` if the work dir has none.
+
+    That is the one ``last_checkpoint`` names, as in mmengine. If it can't be
+    read, a warning names it, and the furthest of those in its folder that have
+    all a run resumes from is taken.
+
+    Raises:
+        CheckpointError: all are damaged.
+    """
+    record = osp.join(work_dir, 'last_checkpoint')
+    if not osp.isfile(record):
+        return None
+    with open(record, encoding='utf-8', errors='replace') as file:
+        last = file.read().strip()
+    problems = []
+    if last and '\0' not in last:
+        try:
+            read_checkpoint(last)
+            return last
+        except CheckpointError as error:
+            problems.append(str(error))
+    else:
+        problems.append(f'{record}: names no checkpoint')
+    folders = {Path(work_dir), *([Path(last).parent] if osp.isdir(osp.dirname(last)) else [])}
+    found = []
+    for path in sorted(path for folder in folders for path in folder.glob('*.pth')):
+        if str(path) == last:
+            continue
+        try:
+            saved = read_checkpoint(str(path))
+            if 'optimizer' in saved:  # others, as the best one, hold weights alone
+                found.append((saved['meta']['iter'], saved['meta']['epoch'], str(path)))
+        except CheckpointError as error:
+            problems.append(str(error))
+        except (KeyError, TypeError):  # of something else
+            continue
+    if not found:
+        raise CheckpointError('; '.join(problems) + f'. No whole checkpoint is left in {work_dir} to resume from; '
+                              'without --resume the run starts anew')
+    path = max(found)[2]
+    print_log(f'{"; ".join(problems)}. Resuming from {path} instead', 'current', logging.WARNING)
+    return path

@@ -1,8 +1,6 @@
 """Search an architecture, or retrain a derived one: which, the config says."""
 import argparse
 
-from mmengine.runner import find_latest_checkpoint
-
 from imtnas_mm.checkpoint import check_checkpoint_file
 from imtnas_mm.engine.launch import add_common_arguments, build_runner, check_data, is_search, leave_group, load_config
 from imtnas_mm.engine.phases import run_phases
@@ -38,9 +36,8 @@ def main(argv=None):
     check_data(cfg, 'train', 'val')
     runner = build_runner(cfg)
     if cfg.get('resume') and not is_search(cfg):  # mmengine would skip what doesn't fit; a search checks it itself
-        checkpoint = cfg.get('load_from') or find_latest_checkpoint(cfg.work_dir)
-        if checkpoint:
-            check_checkpoint_file(checkpoint, runner.model)
+        if runner._load_from:
+            check_checkpoint_file(runner._load_from, runner.model)
     runner.train()
     leave_group()
 

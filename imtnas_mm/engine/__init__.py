@@ -1,5 +1,6 @@
 from ..checkpoint import CheckpointError, check_state_dict
 from .architecture_hook import ArchitectureHook
+from .checkpoint_hook import AtomicCheckpointHook
 from .drop_path_hook import DropPathHook
 from .evaluation import SearchTestLoop, SearchValLoop
 from .optim import SearchOptimWrapperConstructor
@@ -7,6 +8,6 @@ from .runner import SearchRunner
 from .search_loop import InterleavedSearchLoop
 
 __all__ = [
-    'ArchitectureHook', 'CheckpointError', 'DropPathHook', 'InterleavedSearchLoop', 'SearchOptimWrapperConstructor',
-    'SearchRunner', 'SearchTestLoop', 'SearchValLoop', 'check_state_dict'
+    'ArchitectureHook', 'AtomicCheckpointHook', 'CheckpointError', 'DropPathHook', 'InterleavedSearchLoop',
+    'SearchOptimWrapperConstructor', 'SearchRunner', 'SearchTestLoop', 'SearchValLoop', 'check_state_dict'
 ]

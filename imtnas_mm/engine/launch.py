@@ -8,6 +8,7 @@ from mmengine.config import Config, DictAction
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
+from ..checkpoint import latest_checkpoint
 from ..datasets import check_dataset, check_evaluator
 from .runner import SearchRunner
 
@@ -83,13 +84,20 @@ def check_data(cfg, *parts):
 
 
 def build_runner(cfg):
-    """The config's runner; on a machine without a GPU its processes talk over gloo."""
+    """The config's runner; on a machine without a GPU its processes talk over gloo.
+
+    With ``cfg.resume`` and no ``cfg.load_from`` it resumes from
+    :func:`~imtnas_mm.checkpoint.latest_checkpoint`.
+    """
     if cfg.launcher != 'none' and not torch.cuda.is_available():
         _start_cpu_group(cfg)
         if not is_search(cfg):  # what mmengine wraps with, but for its device_ids
             defaults = dict(broadcast_buffers=False, find_unused_parameters=cfg.get('find_unused_parameters', False))
             cfg.model_wrapper_cfg = {**defaults, **(cfg.get('model_wrapper_cfg') or {}), 'device_ids': None}
-    return RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    if cfg.get('resume') and not cfg.get('load_from'):
+        runner._load_from = latest_checkpoint(runner.work_dir)
+    return runner
 
 
 def _start_cpu_group(cfg):

@@ -1,9 +1,8 @@
 """SearchRunner: what it refuses, and that a resumed search ends as one that never stopped."""
-import numpy as np
 import pytest
 import tiny_run as tiny
-import torch
 from mmengine.hooks import Hook
+from search_state import differences, state
 
 from imtnas_mm.checkpoint import CheckpointError
 from imtnas_mm.genotype import load_genotype
@@ -46,29 +45,6 @@ def whole(data, tmp_path_factory):
     config = config_of(data, folder / 'tiny.py')
     tiny.run('train', config, '--work-dir', folder / 'work')
     return config, folder / 'work'
-
-
-def differences(first, second, place=''):
-    """Where two nested structures of a checkpoint differ."""
-    if isinstance(first, dict) and isinstance(second, dict):
-        if first.keys() != second.keys():
-            return [f'{place}: {first.keys() ^ second.keys()}']
-        return [d for key in first for d in differences(first[key], second[key], f'{place}/{key}')]
-    if isinstance(first, (list, tuple)) and type(first) is type(second) and len(first) == len(second):
-        return [d for i, pair in enumerate(zip(first, second, strict=True)) for d in differences(*pair, f'{place}/{i}')]
-    if isinstance(first, (torch.Tensor, np.ndarray)):
-        same = type(first) is type(second) and first.shape == second.shape and bool((first == second).all())
-    else:
-        same = first == second
-    return [] if same else [place]
-
-
-def state(path):
-    """All of a checkpoint that a search goes on from."""
-    saved = tiny.checkpoint(path)
-    assert saved['optimizer']['encoder']['state'] and saved['optimizer']['architecture']['state']
-    return dict({key: saved[key] for key in ('state_dict', 'optimizer', 'param_schedulers')},
-                position=(saved['meta']['epoch'], saved['meta']['iter']))
 
 
 def test_differences_are_found(whole):

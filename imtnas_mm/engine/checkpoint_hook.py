@@ -1,0 +1,80 @@
+"""Checkpoints that a kill or a full disk can't damage."""
+import contextlib
+import os
+import os.path as osp
+from pathlib import Path
+
+from mmengine.dist import is_main_process
+from mmengine.fileio import LocalBackend, register_backend
+from mmengine.hooks import CheckpointHook
+
+from ..genotype import write_whole
+from ..registry import HOOKS
+
+PART = '.part'  # ends the name of a file that is being written
+
+
+class AtomicBackend(LocalBackend):
+    """mmengine's local files, but what stands at a path is the old file or the whole new one, on the disk."""
+
+    def put(self, obj, filepath):
+        part = f'{filepath}{PART}'
+        try:
+            os.makedirs(osp.dirname(part) or '.', exist_ok=True)
+            with open(part, 'wb') as file:
+                file.write(obj)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(part, filepath)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                os.remove(part)
+            raise OSError(error.errno, f'the checkpoint could not be written ({error.strerror}); those before it are '
+                          'kept', str(filepath)) from error
+
+
+register_backend('imtnas_mm.atomic', AtomicBackend, force=True)
+
+
+@HOOKS.register_module()
+class AtomicCheckpointHook(CheckpointHook):
+    """mmengine's CheckpointHook, with the arguments and files it has, on a local disk that loses nothing.
+
+    A checkpoint gets its name once it is whole; then ``last_checkpoint`` names
+    it, and only then is the oldest removed, so that at every moment there is a
+    whole one to resume from.
+    """
+
+    def __init__(self, *args, backend_args=None, **kwargs):
+        if kwargs.get('file_client_args') is not None or backend_args is not None:
+            raise ValueError(f'{type(self).__name__}: checkpoints are written to a local disk; it takes neither '
+                             'backend_args nor file_client_args (CheckpointHook does)')
+        super().__init__(*args, backend_args=dict(backend='imtnas_mm.atomic'), **kwargs)
+
+    def before_train(self, runner):
+        super().before_train(runner)
+        if is_main_process() and osp.isdir(self.out_dir):
+            for part in Path(self.out_dir).glob(f'*.pth{PART}'):  # of a run that was killed
+                part.unlink(missing_ok=True)
+
+    def _save_checkpoint_with_step(self, runner, step, meta):
+        outdated = []
+        if self.max_keep_ckpts > 0 and (not self.keep_ckpt_ids or self.keep_ckpt_ids[-1] != step):
+            kept = [*self.keep_ckpt_ids, step]
+            outdated = kept[:-self.max_keep_ckpts]
+            self.keep_ckpt_ids.append(step)
+            # with the outdated: killed before they are removed, the resumed run removes them when it starts
+            runner.message_hub.update_info('keep_ckpt_ids', kept)
+        name = self.filename_tmpl.format(step)
+        self.last_ckpt = self.file_backend.join_path(self.out_dir, name)
+        runner.message_hub.update_info('last_ckpt', self.last_ckpt)
+        runner.save_checkpoint(
+            self.out_dir, name, save_optimizer=self.save_optimizer, save_param_scheduler=self.save_param_scheduler,
+            meta=meta, by_epoch=self.by_epoch, backend_args=self.backend_args, **self.args)
+        if not is_main_process():
+            return
+        write_whole(osp.join(runner.work_dir, 'last_checkpoint'), self.last_ckpt)
+        for old in outdated:
+            path = self.file_backend.join_path(self.out_dir, self.filename_tmpl.format(old))
+            if self.file_backend.isfile(path):
+                self.file_backend.remove(path)
