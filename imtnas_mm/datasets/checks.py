@@ -6,6 +6,7 @@ nothing. Every function here takes plain paths, and ``field``: the place in the
 config that the path came from.
 """
 import json
+import math
 import numbers
 import os
 
@@ -49,14 +50,14 @@ def load_coco(path, field):
 
     Raises:
         DataError: no such file, empty, not JSON, not an object, without one of
-            images, annotations and categories or with nothing in it, or an
-            entry that lacks what mmdet reads.
+            images, annotations and categories or with nothing in it, an entry
+            that lacks what mmdet reads, or a value that is not of its kind.
     """
     check_file(path, field)
     try:
         with open(path, encoding='utf-8') as file:
             content = json.load(file)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(f'{field}: {path!r} is not JSON: {error}') from error
     if not isinstance(content, dict):
         raise DataError(f'{field}: {path!r} holds a {type(content).__name__}; a COCO file is an object with images, '
@@ -72,11 +73,69 @@ def load_coco(path, field):
             missing = needed if not isinstance(entry, dict) else [name for name in needed if name not in entry]
             if missing:
                 raise DataError(f'{field}: {path!r}: {key}[{i}] lacks {list(missing)}')
-    for i, annotation in enumerate(content['annotations']):
-        box = annotation['bbox']
-        if not (isinstance(box, list) and len(box) == 4 and all(isinstance(x, numbers.Real) for x in box)):
-            raise DataError(f'{field}: {path!r}: annotations[{i}].bbox is {box!r}; must be [x, y, width, height]')
+    _check_values(content, f'{field}: {path!r}')
     return content
+
+
+def _is_id(value):
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_name(value):
+    return isinstance(value, str) and bool(value.strip())
+
+
+def _is_number(value):
+    return isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _is_size(value):
+    return _is_number(value) and value >= 1
+
+
+def _is_area(value):
+    return _is_number(value) and value >= 0
+
+
+def _is_box(value):
+    return isinstance(value, list) and len(value) == 4 and all(map(_is_number, value)) and min(value[2:]) >= 0
+
+
+_KINDS = {
+    'images': (('id', _is_id, 'a whole number'), ('file_name', _is_name, 'a path'),
+               ('height', _is_size, 'a number from 1'), ('width', _is_size, 'a number from 1')),
+    'categories': (('id', _is_id, 'a whole number'), ('name', _is_name, 'a name')),
+    'annotations': (('id', _is_id, 'a whole number'),
+                    ('bbox', _is_box, '[x, y, width, height], finite and not of negative size'),
+                    ('area', _is_area, 'a number from 0')),
+}
+
+
+def _check_values(content, where):
+    """Raise DataError unless values are of their kinds, ids differ, and annotations refer to what is there."""
+    ids = {}
+    for key, kinds in _KINDS.items():
+        found = ids[key] = set()
+        for i, entry in enumerate(content[key]):
+            for name, is_right, right in kinds:
+                if not is_right(entry[name]):
+                    raise DataError(f'{where}: {key}[{i}].{name} is {_short(entry[name])}; must be {right}')
+            if entry['id'] in found:
+                raise DataError(f'{where}: {key}[{i}].id is {entry["id"]}, as that of an entry before; ids must differ')
+            found.add(entry['id'])
+    for i, annotation in enumerate(content['annotations']):
+        for name, key in (('image_id', 'images'), ('category_id', 'categories')):
+            value = annotation[name]
+            if not _is_id(value) or value not in ids[key]:
+                raise DataError(f'{where}: annotations[{i}].{name} is {_short(value)}; must be the id of one of {key}')
+        crowd = annotation.get('iscrowd', 0)
+        if crowd not in (0, 1):
+            raise DataError(f'{where}: annotations[{i}].iscrowd is {_short(crowd)}; must be 0 or 1')
+
+
+def _short(value):
+    text = repr(value)
+    return text if len(text) <= 80 else f'{text[:80]}...'
 
 
 def check_coco_classes(content, path, classes, field):
