@@ -1,0 +1,201 @@
+"""Run the steps of a run, each by its tool in a process of its own, and keep the record."""
+import fcntl
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+from mmengine.registry import DefaultScope
+from mmengine.runner import find_latest_checkpoint
+
+from ..analysis.complexity import count_macs, count_parameters
+from ..genotype import load_genotype, write_whole
+from ..registry import MODELS
+from .records import new_record, read_record, record_path, write_record
+
+TOOLS = Path(__file__).parents[2] / 'tools'
+LOG_LINES = 20  # of a failed step, in the record
+_building = threading.Lock()  # mmengine's default scope is a global
+
+
+class Stopped(Exception):
+    """The comparison was told to stop."""
+
+
+class StepFailed(Exception):
+    """A step's process ended with an error."""
+
+
+class Processes:
+    """The processes that run now; ``stop`` ends them with their children and lets no other start."""
+
+    def __init__(self):
+        self.lock = threading.Lock()
+        self.running, self.stopped = set(), False
+
+    def start(self, command, log):
+        with self.lock:
+            if self.stopped:
+                raise Stopped
+            process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
+            self.running.add(process.pid)
+            return process.pid
+
+    def wait(self, pid):
+        """(exit code, peak resident bytes) of a started process."""
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)  # not reaped: its number can't be another's yet
+        with self.lock:
+            self.running.discard(pid)
+            _, status, usage = os.wait4(pid, 0)
+        return os.waitstatus_to_exitcode(status), usage.ru_maxrss * 1024
+
+    def stop(self):
+        with self.lock:
+            self.stopped = True
+            for pid in self.running:
+                os.killpg(pid, signal.SIGTERM)
+
+
+def state_of(run, work_dir):
+    """``'finished'``, ``'failed'``, ``'started'`` or ``'new'``."""
+    record = read_record(record_path(work_dir, run.identity), run.identity)
+    return record['state'] if record else 'new'
+
+
+def execute(run, work_dir, processes, tools=TOOLS):
+    """Do the steps that the run's record doesn't have yet; returns the record.
+
+    Raises:
+        BlockingIOError: if another process is at this run.
+        Stopped: if the processes were stopped; the record says how far it is.
+    """
+    if processes.stopped:
+        raise Stopped
+    path = record_path(work_dir, run.identity)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path.with_name('lock'), 'w') as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        record = read_record(path, run.identity) or new_record(run)
+        if record['state'] == 'finished':
+            return record
+        record.pop('failure', None)
+        record['state'] = 'started'
+        write_record(path, record)
+        try:
+            _Steps(run, path, record, processes, Path(tools)).do()
+            record['state'] = 'finished'
+        except StepFailed as error:
+            record.update(state='failed', failure=str(error))
+        write_record(path, record)
+        return record
+
+
+class _Steps:
+
+    def __init__(self, run, path, record, processes, tools):
+        self.run, self.path, self.record, self.processes, self.tools = run, path, record, processes, tools
+        self.folder = path.parent
+
+    def do(self):
+        results, architecture = self.record['results'], str(self.folder / 'architecture.json')
+        config = self.write_config('search', self.run.search)
+        search = self.folder / 'search'
+        self.train('search', config, search)
+        results['search'] = validations(search)
+        self.step('derive', 'derive.py', config, self.checkpoint(search), '--out', architecture)
+        results['architecture'] = load_genotype(architecture).to_dict()
+        for name, cfg in self.run.evaluations.items():
+            config = self.write_config(name, cfg)
+            self.train(f'{name}_retrain', config, self.folder / name, '--architecture', architecture)
+            folder = self.folder / f'{name}_test'
+            self.step(f'{name}_test', 'test.py', config, self.checkpoint(self.folder / name), '--architecture',
+                      architecture, '--work-dir', str(folder))
+            parameters, macs = complexity(cfg.model.backbone, architecture, self.run.shapes[name])
+            results[name] = dict(test=test_metrics(folder), parameters=parameters, macs=macs)
+
+    def write_config(self, name, cfg):
+        file = self.folder / f'{name}.py'
+        if not file.exists():
+            write_whole(file, cfg.pretty_text)
+        return str(file)
+
+    def train(self, name, config, folder, *arguments):
+        resume = ['--resume'] if (folder / 'last_checkpoint').exists() else []
+        self.step(name, 'train.py', config, '--work-dir', str(folder), *arguments, *resume)
+
+    def checkpoint(self, folder):
+        found = find_latest_checkpoint(str(folder))
+        if found is None:
+            raise StepFailed(f'{folder} holds no checkpoint')
+        return str(Path(folder, Path(found).name))  # where the folder is now
+
+    def step(self, name, tool, *arguments):
+        """Run a tool, unless the record has it as finished."""
+        steps = self.record['steps']
+        if steps.get(name, {}).get('state') == 'finished':
+            return
+        command = [sys.executable, str(self.tools / tool), *arguments]
+        with open(self.folder / 'commands.sh', 'a', encoding='utf-8') as file:
+            file.write(shlex.join(command) + '\n')
+        log, begin = self.folder / f'{name}.log', time.monotonic()
+        with open(log, 'ab') as file:
+            code, peak = self.processes.wait(self.processes.start(command, file))
+        before = steps.get(name, {})
+        steps[name] = dict(  # the time of all attempts
+            seconds=round(before.get('seconds', 0.) + time.monotonic() - begin, 2),
+            peak_memory=max(before.get('peak_memory', 0), peak),
+            logged_memory_mb=logged_memory(self.folder / name.removesuffix('_retrain')),
+            state='finished' if code == 0 else 'unfinished')
+        write_record(self.path, self.record)
+        if self.processes.stopped and code != 0:
+            raise Stopped
+        if code != 0:
+            tail = log.read_text(encoding='utf-8', errors='replace').splitlines()[-LOG_LINES:]
+            raise StepFailed('\n'.join([f'{name}: exit code {code}', *tail]))
+
+
+def _logged(folder):
+    for file in sorted(Path(folder).glob('*/vis_data/scalars.json')):
+        for line in file.read_text(encoding='utf-8').splitlines():
+            try:
+                yield json.loads(line)
+            except ValueError:  # the last line of a process that was stopped
+                continue
+
+
+def logged_memory(folder):
+    """The largest ``memory`` in MB that the runner logged: a GPU's where there is one. None if it logs none."""
+    return max((line['memory'] for line in _logged(folder) if 'memory' in line), default=None)
+
+
+def validations(folder):
+    """dict: step of the search -> its validation's metrics."""
+    found = {}
+    for line in _logged(folder):
+        if 'iter' not in line:  # a line of training has it
+            found[str(line['step'])] = {key: value for key, value in line.items()
+                                        if key not in ('step', 'time', 'data_time')}
+    return found
+
+
+def test_metrics(folder):
+    """What tools/test.py left in a folder."""
+    files = [file for file in sorted(Path(folder).glob('*/*.json')) if file.parent.name == file.stem]
+    if not files:
+        raise StepFailed(f'{folder} holds no metrics of a test')
+    metrics = json.loads(files[-1].read_text(encoding='utf-8'))
+    return {key: value for key, value in metrics.items() if key not in ('time', 'data_time')}
+
+
+def complexity(backbone, architecture, shape):
+    """(parameters, MACs) of a retraining's backbone."""
+    from .. import networks  # noqa: F401  registers them
+    with _building, DefaultScope.overwrite_default_scope('imtnas_mm'):
+        options = {key: value for key, value in backbone.items() if key != 'init_cfg'}
+        network = MODELS.build(dict(options, architecture=architecture))
+        return count_parameters(network), count_macs(network, (3, *shape))

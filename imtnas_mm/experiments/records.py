@@ -1,0 +1,64 @@
+"""The JSON record of a run."""
+import importlib.metadata
+import json
+import platform
+from pathlib import Path
+
+from .. import __version__
+from ..genotype import write_whole
+
+PACKAGES = ('torch', 'onedl-mmengine', 'onedl-mmcv', 'onedl-mmdetection', 'onedl-mmpretrain', 'numpy')
+FORMAT, VERSION = 'imtnas_mm.run', 1
+
+
+class RecordError(ValueError):
+    """A record that can't be read."""
+
+
+def versions():
+    """dict: package -> version, None if it isn't installed as one; and Python's."""
+    found = dict(imtnas_mm=__version__, python=platform.python_version())
+    for name in PACKAGES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            found[name] = None  # built from its source by hand
+    return found
+
+
+def record_path(work_dir, identity):
+    return Path(work_dir) / 'runs' / identity / 'record.json'
+
+
+def new_record(run):
+    return dict(format=FORMAT, version=VERSION, identity=run.identity, seed=run.seed, state='started', steps={},
+                results={}, versions=versions(), options=run.options())
+
+
+def read_record(path, identity):
+    """The record, or None where there is none.
+
+    Raises:
+        RecordError: if the file is damaged or another run's.
+    """
+    path = Path(path)
+    if not path.exists():
+        return None
+    try:
+        record = json.loads(path.read_text(encoding='utf-8'))
+    except ValueError as error:
+        raise RecordError(f'{path}: is not JSON: {error}; remove it to repeat the run') from error
+    if not isinstance(record, dict) or (record.get('format'), record.get('version'), record.get('identity')) != (
+            FORMAT, VERSION, identity):
+        raise RecordError(f'{path}: is not version {VERSION} of the record of run {identity}; remove it to repeat it')
+    return record
+
+
+def write_record(path, record):
+    write_whole(path, json.dumps(record, indent=1) + '\n')
+
+
+def comparable(record):
+    """What a continued run has in common with one that wasn't interrupted: all but times and memory."""
+    steps = {name: step['state'] for name, step in record['steps'].items()}
+    return dict(record, steps=steps)

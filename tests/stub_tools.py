@@ -1,0 +1,66 @@
+"""A small experiment, and stand-ins of the tools that leave at once the files which a comparison reads."""
+from pathlib import Path
+
+import tiny_run as tiny
+
+from imtnas_mm.genotype import published_genotype, save_genotype
+
+SEARCH = str(tiny.ROOT / 'configs' / 'imtnas_cifar_pcdarts_small.py')
+RETRAIN = str(tiny.ROOT / 'configs' / 'retrain' / 'small_cells_cifar10.py')
+FIELDS = dict(
+    seeds=[0, 1],
+    evaluations=dict(c10=dict(config=RETRAIN, shape=(32, 32))),
+    rows=[dict(name='a', search=SEARCH), dict(name='b', search=SEARCH, options={'model.transfer': None})],
+    columns=[dict(name='error', evaluation='c10', metric='accuracy/top1', error=True)])
+COMMON = '''
+import json, re, sys, time
+from pathlib import Path
+HERE = Path(__file__).parent
+with open(HERE / 'calls.txt', 'a') as file:
+    file.write(Path(sys.argv[0]).name + ' ' + Path(sys.argv[1]).name + '\\n')
+def option(name):
+    return Path(sys.argv[sys.argv.index(name) + 1])
+seed = int(re.search(r'randomness *= *dict\\(\\s*seed=(\\d+)', Path(sys.argv[1]).read_text())[1])
+'''
+TRAIN = COMMON + '''
+folder = option('--work-dir')
+if (HERE / 'fail').exists() and Path(sys.argv[1]).stem == (HERE / 'fail').read_text():
+    sys.exit('out of luck')
+if (HERE / 'wait').exists() and Path(sys.argv[1]).stem == (HERE / 'wait').read_text():
+    (HERE / 'waiting').touch()
+    time.sleep(100)
+(folder / 'time' / 'vis_data').mkdir(parents=True)
+(folder / 'time' / 'vis_data' / 'scalars.json').write_text(
+    json.dumps(dict(iter=1, loss=2., step=1, memory=7)) + '\\n' + json.dumps({'c10/top1': 10 + seed, 'time': .1,
+    'step': 1}) + '\\n')
+(folder / 'epoch_1.pth').touch()
+(folder / 'last_checkpoint').write_text(str(folder / 'epoch_1.pth'))
+'''
+DERIVE = COMMON + '''
+option('--out').write_text((HERE / 'found.json').read_text())
+'''
+TEST = COMMON + '''
+folder = option('--work-dir') / 'time'
+folder.mkdir(parents=True)
+(folder / 'time.json').write_text(json.dumps({'accuracy/top1': 50. + seed, 'time': .2}))
+'''
+
+
+def write_tools(folder):
+    """train.py, derive.py and test.py in a folder. ``wait`` and ``fail`` there name the config that does so."""
+    folder = Path(folder)
+    folder.mkdir()
+    save_genotype(published_genotype('darts_v2'), folder / 'found.json')
+    for name, text in dict(train=TRAIN, derive=DERIVE, test=TEST).items():
+        (folder / f'{name}.py').write_text(text)
+    return folder
+
+
+def calls(folder):
+    file = Path(folder) / 'calls.txt'
+    return file.read_text().splitlines() if file.exists() else []
+
+
+def write(tmp_path, **fields):
+    """A small experiment's file with other fields."""
+    return tiny.write_config(tmp_path / 'experiment.py', None, **{**FIELDS, **fields})

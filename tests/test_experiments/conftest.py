@@ -1,0 +1,1 @@
+from tiny_run import quick_runs, scope_put_back  # noqa: F401

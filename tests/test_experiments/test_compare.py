@@ -1,0 +1,137 @@
+"""tools/compare.py with stand-ins for the tools that it calls: what is run, repeated, recorded."""
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import tiny_run as tiny
+from stub_tools import calls, write, write_tools
+
+import imtnas_mm
+from imtnas_mm.experiments.records import comparable
+
+CALLS = ['train.py search.py', 'derive.py search.py', 'train.py c10.py', 'test.py c10.py']
+
+
+@pytest.fixture
+def tools(tmp_path):
+    return write_tools(tmp_path / 'tools')
+
+
+def arguments(experiment, work_dir, tools, *args):
+    return [str(arg) for arg in (experiment, '--work-dir', work_dir, '--tools', tools, *args)]
+
+
+def compare(*args):
+    """``main`` puts its own handlers of signals in place."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        tiny.tool('compare').main(arguments(*args))
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+
+
+def records(work_dir):
+    return {path.parent.name: json.loads(path.read_text()) for path in work_dir.glob('runs/*/record.json')}
+
+
+def same(work_dir, other):
+    """Records without times, memory and the place of the runs."""
+    one, two = ({name: comparable(record) for name, record in records(folder).items()} for folder in (work_dir, other))
+    return one == two
+
+
+def test_runs_once(tmp_path, tools, capsys):
+    experiment = write(tmp_path)
+    compare(experiment, tmp_path / 'out', tools)
+    assert calls(tools) == CALLS * 4
+    found = records(tmp_path / 'out')
+    assert len(found) == 4
+    for record in found.values():
+        assert record['state'] == 'finished'
+        assert record['versions']['imtnas_mm'] == imtnas_mm.__version__ and record['versions']['torch']
+        assert record['options']['search']['randomness']['seed'] == record['seed']
+        assert set(record['steps']) == {'search', 'derive', 'c10_retrain', 'c10_test'}
+        assert all(step['seconds'] > 0 and step['peak_memory'] > 1e6 for step in record['steps'].values())
+        assert record['steps']['search']['logged_memory_mb'] == 7
+        results = record['results']
+        assert results['search'] == {'1': {'c10/top1': 10 + record['seed']}}
+        assert results['architecture']['space'] == 'darts'
+        assert results['c10']['test'] == {'accuracy/top1': 50. + record['seed']}
+        assert results['c10']['parameters'] > 1000 and results['c10']['macs'] > results['c10']['parameters']
+    compare(experiment, tmp_path / 'out', tools)  # nothing is left to do
+    other = tiny.write_config(tmp_path / 'other.py', experiment, title='the same runs in another experiment')
+    compare(other, tmp_path / 'out', tools)
+    assert calls(tools) == CALLS * 4
+    tiny.tool('report').main([str(experiment), '--work-dir', str(tmp_path / 'out')])
+    assert '| a | 2 | 49.50 ± 0.71 |' in (tmp_path / 'out' / 'experiment.md').read_text()
+    assert capsys.readouterr().out.count('finished: a, seed 0') == 3
+
+
+def test_dry_run_and_filters(tmp_path, tools, capsys):
+    experiment = write(tmp_path)
+    compare(experiment, tmp_path / 'out', tools, '--rows', 'b', '--seeds', '1')
+    assert calls(tools) == CALLS
+    capsys.readouterr()
+    compare(experiment, tmp_path / 'out', tools, '--dry-run')
+    assert [line.split()[1] for line in capsys.readouterr().out.splitlines()] == ['new', 'new', 'new', 'finished']
+    with pytest.raises(SystemExit, match="--rows: 'x'"):
+        compare(experiment, tmp_path / 'out', tools, '--rows', 'x')
+
+
+def test_failure_is_recorded_and_others_continue(tmp_path, tools):
+    experiment = write(tmp_path, seeds=[0])
+    (tools / 'fail').write_text('c10')
+    with pytest.raises(SystemExit, match=r'(?s)a, seed 0.*out of luck.*b, seed 0'):
+        compare(experiment, tmp_path / 'out', tools)
+    found = records(tmp_path / 'out').values()
+    assert [record['state'] for record in found] == ['failed'] * 2
+    assert all(record['failure'].splitlines() == ['c10_retrain: exit code 1', 'out of luck'] for record in found)
+    (tools / 'fail').unlink()
+    before = len(calls(tools))
+    with pytest.raises(SystemExit, match='--retry-failed'):
+        compare(experiment, tmp_path / 'out', tools)
+    assert len(calls(tools)) == before
+    compare(experiment, tmp_path / 'out', tools, '--retry-failed')
+    assert calls(tools)[before:] == CALLS[2:] * 2
+    compare(experiment, tmp_path / 'whole', tools)
+    assert same(tmp_path / 'out', tmp_path / 'whole')
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('step', ['search', 'c10'])
+def test_interrupted_continues_to_the_same_records(tmp_path, tools, step):
+    experiment = write(tmp_path, seeds=[0])
+    (tools / 'wait').write_text(step)
+    process = subprocess.Popen(
+        [sys.executable, tiny.ROOT / 'tools' / 'compare.py', *arguments(experiment, tmp_path / 'out', tools)],
+        stderr=subprocess.PIPE, text=True, env=dict(os.environ, PYTHONPATH=str(tiny.ROOT)))
+    begin = time.monotonic()
+    while not (tools / 'waiting').exists():
+        assert process.poll() is None and time.monotonic() - begin < 60
+        time.sleep(.05)
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=20)  # long before the step would end by itself
+    assert process.returncode == 1 and 'a, seed 0' in errors and 'stopped' in errors
+    (record, ) = records(tmp_path / 'out').values()
+    name = dict(search='search', c10='c10_retrain')[step]
+    assert record['state'] == 'started' and record['steps'][name]['state'] == 'unfinished'
+    (tools / 'wait').unlink()
+    before = len(calls(tools))
+    compare(experiment, tmp_path / 'out', tools)
+    assert calls(tools)[before:] == CALLS[before - 1:] + CALLS  # the interrupted step again, none before it
+    compare(experiment, tmp_path / 'whole', tools)
+    assert same(tmp_path / 'out', tmp_path / 'whole')
+
+
+def test_damaged_record(tmp_path, tools):
+    experiment = write(tmp_path, seeds=[0])
+    compare(experiment, tmp_path / 'out', tools, '--rows', 'a')
+    (path, ) = (tmp_path / 'out').glob('runs/*/record.json')
+    path.write_text(path.read_text()[:100])
+    with pytest.raises(SystemExit, match='record.json: is not JSON'):
+        compare(experiment, tmp_path / 'out', tools)
