@@ -17,7 +17,7 @@ retrain_options = {
     'test_dataloader.num_workers': 0,
     'test_dataloader.persistent_workers': False,
     'train_cfg.max_epochs': 2,
-    'train_cfg.val_interval': 2,
+    'train_cfg.val_begin': 3,  # not at all: the test follows
     'param_scheduler.0.T_max': 2,
 }
 evaluations = dict(
