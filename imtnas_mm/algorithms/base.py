@@ -30,6 +30,7 @@ class SearchAlgorithm(BaseModel):
         seed (int): of all that an iteration draws.
     """
     unroll_batch = 'val'  # the half of the data that A is judged on
+    one_encoder = False  # whether the tasks share one set of encoder weights
 
     def __init__(self, search_space, tasks, encoder_weights, rounds, order, architecture=None, seed=0):
         super().__init__()
@@ -48,7 +49,7 @@ class SearchAlgorithm(BaseModel):
             dict(
                 encoder_weights,
                 layout=self.first_task.layout,
-                num_tasks=len(self.order),
+                num_tasks=1 if self.one_encoder else len(self.order),
                 num_rounds=rounds,
                 num_importance=sum(a.numel() for a in self.architecture.parameters()),
                 seed=seed))
@@ -79,6 +80,14 @@ class SearchAlgorithm(BaseModel):
 
     def init_weights(self):
         """Nothing: all weights got their values when they were made, each from its own seed or library."""
+
+    def encoder_index(self, stage):
+        """(task, round) of a stage's encoder weights."""
+        return 0 if self.one_encoder else stage.task_index, stage.round
+
+    def active_stages(self):
+        """The stages of the present iteration, in order."""
+        return self.stages
 
     def head(self, stage):
         return self.heads[stage.task][stage.round]
@@ -126,7 +135,8 @@ class SearchAlgorithm(BaseModel):
         k, m = self.order.index(task), range(self.rounds)[round]
         alphas = self.architecture.named_alphas()
         gates = self.space.evaluation_gates(alphas)
-        encoder = self.encoder_weights.generate(k, m, flat_importance(self.space.importance(alphas)))
+        index = self.encoder_index(self.stages[m * len(self.order) + k])
+        encoder = self.encoder_weights.generate(*index, flat_importance(self.space.importance(alphas)))
         head = self.heads[task][m].tensors()
 
         def predict(data):

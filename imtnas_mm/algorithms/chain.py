@@ -20,10 +20,12 @@ class StageRecord:
     head_rate: float  # eta_h
     virtual_encoder: torch.Tensor | None = None  # W~, [D]
     virtual_head: dict | None = None  # H~ and the head's buffers by name, in the last round alone
+    encoder_gradient: torch.Tensor | None = None  # [D], where the tasks share one encoder
     examples: torch.Tensor | None = None  # of a transfer, [S, 3, h, w]; its augmented images are made when needed
     needed: torch.Tensor | None = None  # the views that the transfer's derivatives depend on, None for all
     active: bool = True  # whether the encoder's inner gradient is non-zero anywhere, on any rank
     source: dict | None = None
+    head_source: dict | None = None  # likewise of the head
     decay: float = 0.  # of W in its one-step update
     figures: dict = field(default_factory=dict)
 

@@ -87,7 +87,7 @@ def head_pullback(algorithm, record, pullback, adjoint):
         (list[Tensor], Tensor [D]): what it adds to the gates' adjoints and to bar W~.
     """
     head = algorithm.head(record.stage)
-    parameters = head.trained()
+    parameters = algorithm.head_before(record)
     names = list(algorithm.gates)
 
     def loss(inner, outer):
@@ -113,7 +113,7 @@ def first_stage_pullback(algorithm, record, pullback, encoder_adjoint, head_adjo
         inner gradient's part of bar W.
     """
     head = algorithm.head(record.stage)
-    parameters = head.trained()
+    parameters = algorithm.head_before(record)
     names = list(algorithm.gates)
     stepped = head_adjoint is not None
 
@@ -121,7 +121,7 @@ def first_stage_pullback(algorithm, record, pullback, encoder_adjoint, head_adjo
         gates = dict(zip(names, outer, strict=True))
         values = dict(zip(parameters, inner[1:], strict=True)) if stepped else parameters
         values = {**values, **algorithm.head_constants(head)}
-        return algorithm.task_loss(record.stage, gates, inner[0], values, record.data)[0]
+        return algorithm.stage_loss(record.stage, gates, inner[0], values, record.data)[0]
 
     scaled = [-record.encoder_rate * encoder_adjoint]
     inner = [algorithm.encoder_before(record)]
@@ -178,7 +178,7 @@ def sweep(algorithm, data, pullback):
     reaches the stage before it, and A only through ``g(V, A, k, m)``.
 
     Args:
-        algorithm (IMTNAS): after its stages.
+        algorithm (UnrolledSearch): after its stages.
         data (dict): preprocessed batch of D_k^val a task.
         pullback: :func:`exact_pullback` or :func:`difference_pullback`.
 
@@ -187,14 +187,15 @@ def sweep(algorithm, data, pullback):
     """
     adjoints = Adjoints(algorithm.gates, algorithm.importance)
     figures = validation_adjoints(algorithm, data, adjoints, chain=True)
-    records = algorithm.records
-    for record in reversed(records):
+    algorithm.join_adjoints(adjoints)
+    for record in reversed(algorithm.records):
         bar_encoder = adjoints.encoders.pop(record.stage.index, None)
         bar_head = adjoints.heads.pop(record.stage.index, None)
         if bar_encoder is None:
             continue
-        previous = records[record.stage.index - 1] if record.stage.index else None
+        previous = algorithm.previous(record)
         algorithm.reduce([bar_encoder, *(bar_head or {}).values()])
+        algorithm.pass_on(record, bar_encoder, adjoints)
         if previous is not None and bar_head is not None:
             with named(record, pullback):
                 gates, part = head_pullback(algorithm, record, pullback, bar_head)

@@ -1,31 +1,22 @@
 """Interleaving multi-task architecture search, the paper's method (Sec. 3, Algorithm 2)."""
 import torch
-from mmengine.dist import all_reduce, all_reduce_params, get_rank
-from mmengine.logging import print_log
-from torch.func import functional_call
+from mmengine.dist import get_rank
 
-from ..encoders import StoredWeights
 from ..random_state import isolated_random
 from ..registry import MODELS
 from ..transfer import Encoder, TransferLoss
-from .base import FOR_LOSS, FOR_PREPROCESSING, FOR_VALIDATION, FOR_VIEWS, SearchAlgorithm
-from .chain import StageRecord, gradients, virtual_step
-from .hypergradient import HYPERGRADIENTS, check_task, hypergradient
-from .loss_scale import LossScale
-from .second_derivative import plain_focal_loss
+from .base import FOR_VIEWS
+from .chain import gradients
+from .unrolled import UnrolledSearch, step
 
 HYPERNETWORK_STEPS = ('iteration', 'stage')
-UNROLL_BATCHES = ('val', 'train')
 
 
 @MODELS.register_module()
-class IMTNAS(SearchAlgorithm):
+class IMTNAS(UnrolledSearch):
     """K tasks learned in an interleaved loop of M rounds, then A from all validation losses.
 
-    One iteration is Algorithm 2: :meth:`train_stage` for every stage in order,
-    :meth:`update_architecture`, :meth:`step_weights`. Gradients of the weights
-    are taken with ``torch.autograd.grad`` and handed to their optimisers, A's
-    likewise to its own: they never meet in one ``.grad``.
+    One iteration is Algorithm 2.
 
     Args:
         transfer (dict, optional): config of the knowledge transfer; ``None``
@@ -35,22 +26,7 @@ class IMTNAS(SearchAlgorithm):
         hypernetwork_step (str): ``iteration`` steps the encoder weights once,
             on the sum of the stages' gradients; ``stage`` after each
             (reading 11).
-        hypergradient (str): ``exact`` runs A's gradient through the whole
-            chain, ``finite_difference`` does so without second derivatives,
-            ``first_order`` drops the chain. See docs/hypergradient.md.
-        arch_steps (int): steps of A an iteration; the chain is made again
-            before each (paper A.1).
-        unroll_batch (str): what A is judged on: ``val`` is D^val (Eq. 30),
-            ``train`` is D^tr, as the pseudo-code A.3 has it (reading 5).
-        virtual_step (dict, optional): ``momentum=True`` and
-            ``weight_decay=True`` put the optimisers' own into the one-step
-            approximations, as DARTS does; they need ``StoredWeights``, whose
-            optimiser keeps them weight by weight. The paper's step is plain.
-        virtual_rates (dict, optional): ``encoder`` and ``head``, the rates of
-            the one-step approximations (eta_w, eta_h); each is the present
-            learning rate of that optimiser where it isn't given.
-        loss_normalization (str): of the validation losses (reading 6).
-        amp (bool): weight stages in bfloat16 autocast; A's step never is.
+        options: of :class:`UnrolledSearch`.
     """
 
     def __init__(self,
@@ -62,64 +38,23 @@ class IMTNAS(SearchAlgorithm):
                  transfer=None,
                  encoder_task_weight=0.,
                  hypernetwork_step='iteration',
-                 hypergradient='exact',
-                 arch_steps=1,
-                 unroll_batch='val',
-                 virtual_step=None,
-                 virtual_rates=None,
-                 loss_normalization='running_mean',
-                 amp=False,
-                 architecture=None,
-                 seed=0):
-        super().__init__(search_space, tasks, encoder_weights, rounds, order, architecture, seed)
-        for name, value, known in (('hypernetwork_step', hypernetwork_step, HYPERNETWORK_STEPS),
-                                   ('hypergradient', hypergradient, HYPERGRADIENTS),
-                                   ('unroll_batch', unroll_batch, UNROLL_BATCHES)):
-            if value not in known:
-                raise ValueError(f'model.{name}={value!r} is not one of {known}')
+                 **options):
+        super().__init__(search_space, tasks, encoder_weights, rounds, order, **options)
+        if hypernetwork_step not in HYPERNETWORK_STEPS:
+            raise ValueError(f'model.hypernetwork_step={hypernetwork_step!r} is not one of {HYPERNETWORK_STEPS}')
         if encoder_task_weight < 0:
             raise ValueError(f'model.encoder_task_weight={encoder_task_weight} must not be negative')
-        if arch_steps < 1:
-            raise ValueError(f'model.arch_steps={arch_steps} must be at least 1; train_cfg.warmup_epochs freezes A')
-        for name, given, known in (('virtual_rates', virtual_rates, {'encoder', 'head'}),
-                                   ('virtual_step', virtual_step, {'momentum', 'weight_decay'})):
-            if set(given or {}) - known:
-                raise ValueError(f'model.{name} has {sorted(set(given) - known)}; it takes {sorted(known)}')
-        self.virtual = dict(dict(momentum=False, weight_decay=False), **(virtual_step or {}))
-        if any(self.virtual.values()) and not isinstance(self.encoder_weights, StoredWeights):
-            raise ValueError(f'model.virtual_step={virtual_step!r} needs encoder_weights=dict(type="StoredWeights"): '
-                             "a hypernetwork's optimiser has no momentum or decay of the weights it generates")
         if self.virtual['momentum'] and hypernetwork_step == 'stage':
             raise ValueError("model.virtual_step.momentum with hypernetwork_step='stage': the momentum of a stage is "
                              "gone once its optimiser has stepped; use hypernetwork_step='iteration'")
         self.transfer = MODELS.build(transfer) if transfer is not None else None
         self.encoder_task_weight = encoder_task_weight
         self.hypernetwork_step = hypernetwork_step
-        self.hypergradient = hypergradient
-        self.arch_steps = arch_steps
-        self.unroll_batch = unroll_batch
-        self.virtual_rates = dict(virtual_rates or {})
-        self.loss_scale = LossScale(self.order, loss_normalization)
-        self.amp = amp
-        if amp:
-            print_log(
-                "model.amp=True: the weight stages run in bfloat16; A's step and the chain of its gradient stay in "
-                'full precision',
-                logger='current')
-        self.records = []
-        self._checked = set()
+
+    def previous(self, record):
+        return self.records[record.stage.index - 1] if record.stage.index else None
 
     # --- the losses of a stage, as functions of everything they depend on ---
-
-    def task_loss(self, stage, gates, encoder, head, data, purpose=FOR_LOSS):
-        """L_k(A, W, H, D): see :meth:`Task.loss`. The same stage of the same iteration draws the same numbers."""
-        with isolated_random(self.seed, purpose, self.iteration, stage.index, get_rank()):
-            return self.tasks[stage.task].loss(encoder, gates, head, data)
-
-    def preprocess(self, task, batch, purpose, index):
-        """A raw batch as the task's losses take it; mixing augmentations of a batch draw by iteration and stage."""
-        with isolated_random(self.seed, FOR_PREPROCESSING, purpose, self.iteration, index, get_rank()):
-            return self.tasks[task].preprocess(batch, True)
 
     def encoder_of(self, stage, gates, weights):
         """The encoder W of a stage's task at A, as a transfer sees it."""
@@ -165,136 +100,38 @@ class IMTNAS(SearchAlgorithm):
             objective = objective + self.encoder_task_weight * loss
         return TransferLoss(objective, figures, needed)
 
-    @staticmethod
-    def head_constants(head):
-        """Copies, for passes that must leave a head's statistics alone."""
-        return {name: tensor.detach().clone() for name, tensor in head.constants().items()}
+    # --- the stages ---
 
-    # --- the weight stages ---
-
-    def start_iteration(self, iteration):
-        super().start_iteration(iteration)
-        self.records = []
-
-    def train_stage(self, stage, batch, optim_wrapper):
-        """One stage: its gradients go to the optimisers, its one-step update to the next stage.
-
-        Args:
-            stage (Stage): the stage after the last one trained.
-            batch (dict): ``train``, a raw batch of D_k^tr, and ``examples``, two
-                lists of raw images (previous task's, own), absent where nothing
-                is transferred.
-            optim_wrapper (OptimWrapperDict): ``encoder``, ``head``, ``architecture``.
-
-        Returns:
-            dict[str, Tensor]: figures to log, named by the stage.
-        """
-        data = self.preprocess(stage.task, batch['train'], FOR_LOSS, stage.index)
-        examples = None
+    def examples_of(self, stage, batch):
         if stage.index and self.transfer is not None and self.transfer.num_examples:
-            examples = self.transfer_examples(stage, self.records[-1].stage, batch['examples'])
-        generated = self.encoder_weights.generate(stage.task_index, stage.round, self.importance)
-        record, encoder_gradient, head_gradient = self.run_stage(
-            stage, data, examples, generated.detach(), optim_wrapper, train=True)
-        torch.autograd.backward(generated, encoder_gradient)
-        for name, parameter in self.head(stage).trained().items():
-            parameter.grad = head_gradient[name]
-        self.records.append(record)
+            return self.transfer_examples(stage, self.records[-1].stage, batch['examples'])
+        return None
+
+    def stage_steps(self, record, encoder, parameters, constants, optim_wrapper):
+        """The first stage by its task's loss; W of the others by the stage before, then H by the task's loss at W~."""
+        previous = self.previous(record)
+        if previous is None:
+            return super().stage_steps(record, encoder, parameters, constants, optim_wrapper)
+        objective = self.encoder_objective(record, previous, self.gates, previous.virtual_encoder, encoder)
+        record.figures, record.needed, objective = objective.figures, objective.needed, objective.loss
+        record.active = self.any_rank(bool(objective.detach() != 0))
+        encoder_gradient = torch.zeros_like(encoder)
+        if record.active:
+            encoder_gradient, = self.reduce(list(gradients(objective, [encoder])))
+        record.virtual_encoder = self.virtual_encoder(record, encoder, encoder_gradient, optim_wrapper)
+        loss, figures = self.task_loss(
+            record.stage, self.gates, record.virtual_encoder, {**parameters, **constants}, record.data)
+        return encoder_gradient, self.reduce(list(gradients(loss, list(parameters.values())))), figures
+
+    def after_stage(self, record, optim_wrapper):
         if self.hypernetwork_step == 'stage':
             record.source = {n: p.detach().clone() for n, p in self.encoder_weights.named_parameters()}
             step(optim_wrapper['encoder'])
-        return {f'{stage.name}/{name}': value for name, value in record.figures.items()}
-
-    def run_stage(self, stage, data, examples, encoder, optim_wrapper, train):
-        """The one-step updates of a stage (Eq. 27-29) and the gradients they were made with.
-
-        Args:
-            data (dict): preprocessed batch of D_k^tr.
-            examples (Tensor, optional): of the transfer.
-            encoder (Tensor): W, [D], without a graph.
-            train (bool): whether this is the weights' own pass, which runs under
-                AMP and moves the head's statistics, or A's.
-
-        Returns:
-            (StageRecord, Tensor [D], dict[str, Tensor])
-        """
-        head = self.head(stage)
-        parameters = head.trained()
-        constants = head.constants() if train else self.head_constants(head)
-        encoder = encoder.detach().requires_grad_()
-        rates = {
-            name: self.virtual_rates.get(name, optim_wrapper[name].param_groups[0]['lr'])
-            for name in ('encoder', 'head')
-        }
-        record = StageRecord(stage, data, rates['encoder'], rates['head'], examples=examples)
-        amp = self.amp and train
-        # mmcv's compiled focal loss has no bfloat16
-        with torch.autocast(encoder.device.type, torch.bfloat16, enabled=amp), plain_focal_loss(amp):
-            if stage.index == 0:
-                loss, figures = self.task_loss(stage, self.gates, encoder, {**parameters, **constants}, data)
-                encoder_gradient, *head_gradient = gradients(loss, [encoder, *parameters.values()])
-                self.reduce([encoder_gradient, *head_gradient])
-                record.virtual_encoder = self.virtual_encoder(record, encoder, encoder_gradient, optim_wrapper)
-            else:
-                previous = self.records[stage.index - 1]
-                objective = self.encoder_objective(record, previous, self.gates, previous.virtual_encoder, encoder)
-                record.figures, record.needed, objective = objective.figures, objective.needed, objective.loss
-                record.active = self.any_rank(bool(objective.detach() != 0))
-                encoder_gradient = torch.zeros_like(encoder)
-                if record.active:
-                    encoder_gradient, = self.reduce(list(gradients(objective, [encoder])))
-                record.virtual_encoder = self.virtual_encoder(record, encoder, encoder_gradient, optim_wrapper)
-                loss, figures = self.task_loss(
-                    stage, self.gates, record.virtual_encoder, {**parameters, **constants}, data)
-                head_gradient = self.reduce(list(gradients(loss, list(parameters.values()))))
-        head_gradient = dict(zip(parameters, head_gradient, strict=True))
-        if stage.round == self.rounds - 1:
-            record.virtual_head = {
-                name: self.virtual_value(p, p.detach(), head_gradient[name], rates['head'], optim_wrapper['head'])
-                for name, p in parameters.items()
-            }
-            record.virtual_head.update({name: tensor.detach().clone() for name, tensor in constants.items()})
-        record.figures.update({name: value.detach() for name, value in figures.items()})
-        return record, encoder_gradient, head_gradient
-
-    def virtual_value(self, parameter, value, gradient, rate, optim_wrapper):
-        """:func:`virtual_step` with what ``virtual_step`` asks of the optimiser of a parameter."""
-        group = optim_wrapper.param_groups[0]
-        buffer = None
-        if self.virtual['momentum']:
-            buffer = optim_wrapper.optimizer.state.get(parameter, {}).get('momentum_buffer')
-        return virtual_step(value, gradient, rate, group.get('momentum', 0.), buffer,
-                            group['weight_decay'] if self.virtual['weight_decay'] else 0.)
-
-    def virtual_encoder(self, record, encoder, gradient, optim_wrapper):
-        """W~ of a stage, [D] (Eq. 27 or 28)."""
-        stage, parameter = record.stage, None
-        if isinstance(self.encoder_weights, StoredWeights):
-            parameter = self.encoder_weights.generate(stage.task_index, stage.round, self.importance)
-        if self.virtual['weight_decay']:
-            record.decay = optim_wrapper['encoder'].param_groups[0]['weight_decay']
-        return self.virtual_value(parameter, encoder.detach(), gradient, record.encoder_rate, optim_wrapper['encoder'])
 
     def step_weights(self, optim_wrapper):
-        """The optimisers' steps on what the stages of this iteration gave."""
         if self.hypernetwork_step == 'iteration':
             step(optim_wrapper['encoder'])
         step(optim_wrapper['head'])
-
-    # --- ranks -------------------------------------------------------------------------------------------------------
-
-    @staticmethod
-    def reduce(tensors):
-        """Their means over the ranks, in place: functional weights bypass the hooks of DistributedDataParallel."""
-        all_reduce_params(tensors, op='mean')
-        return tensors
-
-    def any_rank(self, flag):
-        found = torch.tensor(float(flag), device=self.importance.device)
-        all_reduce(found, op='max')
-        return bool(found)
-
-    # --- the chain, seen from A ---
 
     def second_pass_views(self, record):
         """The augmented images that a stage's second pass needs, ``None`` for all.
@@ -306,87 +143,6 @@ class IMTNAS(SearchAlgorithm):
             return None
         return self.transfer_views(record)[record.needed]
 
-    def generate(self, record, importance):
-        """``g(V, A, k, m)`` at the V that the stage was made with, [D]."""
-        arguments = (record.stage.task_index, record.stage.round, importance)
-        if record.source is None:
-            return self.encoder_weights.generate(*arguments)
-        return functional_call(self.encoder_weights, record.source, arguments)
-
-    @torch.no_grad()
-    def encoder_before(self, record):
-        """W of a stage, [D], as it was before its step."""
-        return self.generate(record, self.importance).detach()
-
-    def virtual_decay(self, record, adjoint):
-        """The adjoint of W~'s own W in ``W~ = W - eta (... + decay W)``."""
-        return adjoint * (1 - record.encoder_rate * record.decay) if record.decay else adjoint
-
-    def importance_pullback(self, record, adjoint):
-        """``<bar W, dg(V, A, k, m)/dA>``, [n_A]: the path through the hypernetwork; 0 for stored weights."""
-        importance = self.importance.detach().requires_grad_()
-        generated = self.generate(record, importance)
-        if not generated.requires_grad:  # stored weights
-            return torch.zeros_like(importance)
-        found, = torch.autograd.grad(generated, importance, adjoint, allow_unused=True, materialize_grads=True)
-        return found
-
-    def validation_loss(self, record, gates, encoder, head, data):
-        """Lbar_k^val(A, W~_k^(M), H~_k^(M)) of Eq. 6 on the common scale, and the loss itself."""
-        loss, _ = self.task_loss(record.stage, gates, encoder, head, data, FOR_VALIDATION)
-        mean, = self.reduce([loss.detach().clone()])
-        self.loss_scale.update(record.stage.task, mean)
-        return self.loss_scale(record.stage.task, loss), mean
-
-    def update_architecture(self, batches, optim_wrapper):
-        """A's step (Eq. 30) on one raw batch a task, ``arch_steps`` times.
-
-        Returns:
-            dict[str, Tensor]: the tasks' validation losses before the first step.
-        """
-        data = {name: self.preprocess(name, batch, FOR_VALIDATION, index)
-                for index, (name, batch) in enumerate(batches.items())}
-        alphas = self.architecture.named_alphas()
-        figures = None
-        for index in range(self.arch_steps):
-            if index:
-                self.refresh_gates()
-                self.run_chain_again(optim_wrapper)
-            gradient, found = self.architecture_gradient(data)
-            figures = figures or found
-            before = {name: alpha.detach().clone() for name, alpha in alphas.items()}
-            for name, alpha in alphas.items():
-                alpha.grad = gradient[name]
-            step(optim_wrapper['architecture'])
-            self.space.after_architecture_step(before, alphas, self.draw)
-        return figures
-
-    def architecture_gradient(self, data):
-        """(gradient by group of A, figures) of Eq. 30, the same on all ranks."""
-        if self.hypergradient == 'exact':
-            for record in self.records[-len(self.order):]:
-                if record.stage.task not in self._checked:
-                    check_task(self, record)
-                    self._checked.add(record.stage.task)
-        gradient, figures = hypergradient(self, data, self.hypergradient)
-        self.reduce(list(gradient.values()))
-        alphas = self.architecture.named_alphas()
-        loss = self.space.architecture_loss(alphas)
-        if loss is not None:
-            own = torch.autograd.grad(loss, list(alphas.values()), allow_unused=True, materialize_grads=True)
-            gradient = {name: gradient[name] + part for name, part in zip(alphas, own, strict=True)}
-            figures = {**figures, 'architecture/loss': loss.detach()}
-        return gradient, figures
-
-    def run_chain_again(self, optim_wrapper):
-        """The one-step updates at the present A, on the batches of this iteration; no optimiser sees them."""
-        old, self.records = self.records, []
-        for record in old:
-            again, *_ = self.run_stage(record.stage, record.data, record.examples, self.encoder_before(record),
-                                       optim_wrapper, train=False)
-            again.source = record.source
-            self.records.append(again)
-
     def transfer_figures(self):
         """Means over the stages: what share of pairs the hinge was active for, and the teacher told apart."""
         found = {}
@@ -395,8 +151,3 @@ class IMTNAS(SearchAlgorithm):
             if values:
                 found[f'transfer/{name}'] = torch.stack(values).mean()
         return found
-
-
-def step(optim_wrapper):
-    optim_wrapper.step()
-    optim_wrapper.zero_grad()

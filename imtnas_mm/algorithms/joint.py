@@ -1,0 +1,143 @@
+"""Multi-task learning with one architecture: all tasks' losses at once (paper 4.2, MTL-SAO, MTL-HWS, MTL-SWS)."""
+import torch
+from mmengine.logging import print_log
+
+from ..registry import MODELS
+from .chain import gradients
+from .unrolled import UnrolledSearch
+
+
+def check_weights(weights, field, tasks):
+    """dict of task -> weight, 1 where none is given; raises ValueError for an unknown task or a negative weight."""
+    weights = dict(weights or {})
+    for name, weight in weights.items():
+        if name not in tasks:
+            raise ValueError(f'model.{field} names the unknown task {name!r}; there are {list(tasks)}')
+        if weight < 0:
+            raise ValueError(f'model.{field}.{name}={weight} must not be negative')
+    return {name: weights.get(name, 1.) for name in tasks}
+
+
+class JointSearch(UnrolledSearch):
+    """One stage a task, all from the weights that the iteration began with, then A (Eq. 8, 9 and that of MTL-SWS).
+
+    Encoder weights are stored, one set a task (or one for all). An IMTNAS
+    config becomes one of these methods by ``model.type`` alone: the settings
+    that only IMTNAS has a use for are left out, and the log says which.
+
+    Args:
+        train_weights (dict[str, float], optional): beta_k of L_k^tr; 1 by default.
+        val_weights (dict[str, float], optional): alpha_k of L_k^val; 1 by default.
+        encoder_weights, rounds, transfer, encoder_task_weight,
+            hypernetwork_step: of IMTNAS, not used.
+        options: of :class:`UnrolledSearch`.
+    """
+
+    def __init__(self, search_space, tasks, rounds=1, order=(), train_weights=None, val_weights=None,
+                 encoder_weights=None, transfer=None, encoder_task_weight=0., hypernetwork_step='iteration', **options):
+        super().__init__(search_space, tasks, dict(type='StoredWeights'), 1, order, **options)
+        unused = [f'train_cfg.rounds={rounds}'] if rounds != 1 else []
+        if encoder_weights is not None and encoder_weights['type'].rpartition('.')[2] != 'StoredWeights':
+            unused.append(f'model.encoder_weights.type={encoder_weights["type"]!r}')
+        if transfer is not None:
+            unused.append(f'model.transfer.type={transfer["type"]!r}')
+        if encoder_task_weight:
+            unused.append(f'model.encoder_task_weight={encoder_task_weight}')
+        if hypernetwork_step != 'iteration':
+            unused.append(f'model.hypernetwork_step={hypernetwork_step!r}')
+        if unused:
+            print_log(f'{type(self).__name__} has no use for {", ".join(unused)}: its encoder weights are stored, and '
+                      'all tasks are trained at once', 'current')
+        self.train_weights = check_weights(train_weights, 'train_weights', self.order)
+        self.val_weights = check_weights(val_weights, 'val_weights', self.order)
+
+    def stage_loss(self, stage, gates, encoder, head, data):
+        """beta_k L_k(A, W, H, D^tr)."""
+        loss, figures = super().stage_loss(stage, gates, encoder, head, data)
+        return self.train_weights[stage.task] * loss, figures
+
+    def validation_loss(self, record, gates, encoder, head, data):
+        """alpha_k Lbar_k^val, and the loss itself."""
+        loss, raw = super().validation_loss(record, gates, encoder, head, data)
+        return self.val_weights[record.stage.task] * loss, raw
+
+
+@MODELS.register_module()
+class MTLSAO(JointSearch):
+    """The tasks share the architecture alone (Eq. 9)."""
+
+
+@MODELS.register_module()
+class SingleTask(JointSearch):
+    """One task by itself: DARTS's bilevel search, by the space and the ``virtual_step`` it is given."""
+
+    def __init__(self, search_space, tasks, rounds=1, order=(), **options):
+        if len(order) != 1:
+            raise ValueError(f'model.type=SingleTask: train_cfg.order={tuple(order)} must name one task; MTLSAO '
+                             'searches over several')
+        super().__init__(search_space, tasks, rounds, order, **options)
+
+
+@MODELS.register_module()
+class MTLSWS(JointSearch):
+    """Each task has encoder weights of its own, drawn together by ``gamma sum_{k<j} ||W_k - W_j||^2``.
+
+    Args:
+        sharing_weight (float): gamma; 10 by default (paper 4.3.1).
+    """
+
+    def __init__(self, *args, sharing_weight=10., **options):
+        super().__init__(*args, **options)
+        if sharing_weight < 0:
+            raise ValueError(f'model.sharing_weight={sharing_weight} must not be negative')
+        self.sharing_weight = sharing_weight
+
+    def sharing_gradient(self, stage, encoder):
+        """``2 gamma sum_{j != k} (W_k - W_j)``, [D]."""
+        others = [j for j in range(len(self.order)) if j != stage.task_index]
+        total = torch.zeros_like(encoder)
+        for j in others:
+            total += encoder.detach() - self.encoder_weights.generate(j, 0, self.importance).detach()
+        return 2 * self.sharing_weight * total
+
+    def stage_steps(self, record, encoder, parameters, constants, optim_wrapper):
+        """As a task's own, with the sharing term in W's gradient.
+
+        The term doesn't depend on A, and W's start doesn't either: it moves W~
+        and adds nothing to A's chain.
+        """
+        loss, figures = self.stage_loss(record.stage, self.gates, encoder, {**parameters, **constants}, record.data)
+        encoder_gradient, *head_gradient = gradients(loss, [encoder, *parameters.values()])
+        self.reduce([encoder_gradient, *head_gradient])
+        encoder_gradient = encoder_gradient + self.sharing_gradient(record.stage, encoder)
+        record.virtual_encoder = self.virtual_encoder(record, encoder, encoder_gradient, optim_wrapper)
+        return encoder_gradient, head_gradient, figures
+
+
+@MODELS.register_module()
+class MTLHWS(JointSearch):
+    """All tasks share one set of encoder weights, ``W~ = W - eta sum_k beta_k grad_W L_k`` (Eq. 8)."""
+    one_encoder = True
+
+    def run_stage(self, *args, **kwargs):
+        record, encoder_gradient, head_gradient = super().run_stage(*args, **kwargs)
+        record.encoder_gradient = encoder_gradient
+        return record, encoder_gradient, head_gradient
+
+    def after_stage(self, record, optim_wrapper):
+        """W~ of all stages, once the last of them has given its gradient."""
+        if len(self.records) < len(self.stages):
+            return
+        total = self.records[0].encoder_gradient
+        for other in self.records[1:]:
+            total = total + other.encoder_gradient
+        joint = self.virtual_encoder(record, self.encoder_before(record), total, optim_wrapper)
+        for each in self.records:
+            each.virtual_encoder, each.decay, each.encoder_gradient = joint, record.decay, None
+
+    after_stage_again = after_stage
+
+    def join_adjoints(self, adjoints):
+        """All stages' W~ are one, and its adjoint is the sum of theirs."""
+        total = torch.stack(list(adjoints.encoders.values())).sum(0)
+        adjoints.encoders = {index: total.clone() for index in adjoints.encoders}

@@ -1,0 +1,133 @@
+"""The jointly learned baselines: against each other, and A's gradient against one whole graph."""
+import copy
+
+import pytest
+import torch
+from small_search import SPACE, TASKS, iterate, optimisers, stage_batches, val_batches
+
+from imtnas_mm.algorithms.base import FOR_LOSS, FOR_VALIDATION
+from imtnas_mm.registry import MODELS
+
+STORED = dict(type='StoredWeights')
+
+
+def build(method, order=('cls', 'cls2'), rounds=1, dtype=torch.float64, **options):
+    tasks = {name: copy.deepcopy(TASKS[name.rstrip('0123456789')]) for name in order}
+    return MODELS.build(dict(
+        type=f'imtnas_mm.{method}', search_space=dict(SPACE), tasks=tasks, rounds=rounds, order=tuple(order),
+        **options)).to(dtype)
+
+
+def trained(method, iterations=3, names=None, **options):
+    """The state after some iterations, without what the methods name differently."""
+    torch.manual_seed(0)
+    model = build(method, **options)
+    optim_wrapper = optimisers(model)
+    if not hasattr(model, 'transfer'):
+        model.transfer = None  # for stage_batches
+    for i in range(iterations):
+        iterate(model, optim_wrapper, i, stage_batches(model), val_batches(model))
+    return model.state_dict()
+
+
+def assert_same(one, other):
+    assert one.keys() == other.keys()
+    for name in one:
+        assert torch.equal(one[name], other[name]), name
+
+
+@pytest.mark.parametrize('hypergradient', ['exact', 'first_order'])
+def test_soft_sharing_without_weight_is_sharing_the_architecture_alone(hypergradient):
+    assert_same(trained('MTLSWS', sharing_weight=0., hypergradient=hypergradient),
+                trained('MTLSAO', hypergradient=hypergradient))
+
+
+def test_soft_sharing_with_weight_is_not():
+    one, other = trained('MTLSWS', sharing_weight=.5), trained('MTLSAO')
+    assert not torch.equal(one['encoder_weights.weights.0'], other['encoder_weights.weights.0'])
+
+
+@pytest.mark.parametrize('hypergradient', ['exact', 'first_order'])
+def test_one_task_is_the_same_by_every_method(hypergradient):
+    options = dict(order=('cls', ), hypergradient=hypergradient, virtual_step=dict(momentum=True, weight_decay=True))
+    single = trained('SingleTask', **options)
+    for method in ('MTLSAO', 'MTLHWS', 'MTLSWS'):
+        assert_same(single, trained(method, **options))
+    assert_same(single, trained('IMTNAS', encoder_weights=STORED, **options))
+
+
+@pytest.mark.parametrize('method', ['MTLSAO', 'MTLSWS', 'MTLHWS'])
+def test_exact_gradient_is_that_of_the_whole_graph(method):
+    torch.manual_seed(1)
+    options = dict(sharing_weight=.3) if method == 'MTLSWS' else {}
+    model = build(method, order=('cls', 'det'), loss_normalization='none', train_weights=dict(det=.7),
+                  val_weights=dict(cls=.4), **options)
+    model.transfer = None
+    with torch.no_grad():
+        for weights in model.encoder_weights.parameters():  # tasks that differ, so that sharing pulls
+            weights += .01 * torch.randn_like(weights)
+    optim_wrapper = optimisers(model)
+    batches, val = stage_batches(model), val_batches(model)
+    eta_w, eta_h = .05, .02
+    model.start_iteration(0)
+    for stage, batch in zip(model.stages, batches, strict=True):
+        model.train_stage(stage, batch, optim_wrapper)
+    data = {n: model.preprocess(n, b, FOR_VALIDATION, i) for i, (n, b) in enumerate(val.items())}
+    found, _ = model.architecture_gradient(data)
+
+    alphas = {n: a.detach().requires_grad_() for n, a in model.architecture.named_alphas().items()}
+    gates = model.space.gate_tensors(alphas, model.draw)
+    beta, alpha = dict(cls=1., det=.7), dict(cls=.4, det=1.)
+    encoders = [w.detach().clone().requires_grad_() for w in model.encoder_weights.weights]
+    encoders = encoders * 2 if method == 'MTLHWS' else encoders
+    heads, losses = {}, []
+    for stage, batch in zip(model.stages, batches, strict=True):
+        head = model.head(stage)
+        own = {n: p.detach().clone().requires_grad_() for n, p in head.trained().items()}
+        heads[stage.task] = own, {n: c.detach().clone() for n, c in head.constants().items()}
+        prepared = model.preprocess(stage.task, batch['train'], FOR_LOSS, stage.index)
+        losses.append(beta[stage.task] * model.task_loss(
+            stage, gates, encoders[stage.task_index], {**own, **heads[stage.task][1]}, prepared)[0])
+    objective = sum(losses)
+    if method == 'MTLSWS':
+        objective = objective + .3 * ((encoders[0] - encoders[1])**2).sum()
+    unique = list(dict.fromkeys(encoders))
+    inner = [*unique, *(p for own, _ in heads.values() for p in own.values())]
+    steps = torch.autograd.grad(objective, inner, create_graph=True, allow_unused=True, materialize_grads=True)
+    steps = dict(zip(map(id, inner), steps, strict=True))
+    total = 0
+    for stage in model.stages:
+        own, constants = heads[stage.task]
+        encoder = encoders[stage.task_index]
+        virtual = encoder - eta_w * steps[id(encoder)]
+        head = {n: p - eta_h * steps[id(p)] for n, p in own.items()}
+        total = total + alpha[stage.task] * model.task_loss(
+            stage, gates, virtual, {**head, **constants}, data[stage.task], FOR_VALIDATION)[0]
+    expected = dict(zip(alphas, torch.autograd.grad(total, list(alphas.values())), strict=True))
+    for name in expected:
+        torch.testing.assert_close(found[name], expected[name], rtol=1e-9, atol=1e-13)
+
+
+def test_hard_sharing_keeps_one_encoder():
+    assert len(build('MTLHWS').encoder_weights.weights) == 1
+    assert len(build('MTLSWS').encoder_weights.weights) == 2
+
+
+@pytest.mark.parametrize('options, message', [
+    (dict(method='SingleTask'), 'train_cfg.order=.*must name one task'),
+    (dict(method='MTLSWS', sharing_weight=-1.), 'model.sharing_weight=-1.0 must not be negative'),
+    (dict(method='MTLSAO', train_weights=dict(seg=1.)), "model.train_weights names the unknown task 'seg'"),
+    (dict(method='MTLSAO', val_weights=dict(cls=-1.)), 'model.val_weights.cls=-1.0 must not be negative'),
+])
+def test_errors_name_the_field(options, message):
+    with pytest.raises(ValueError, match=message):
+        build(**options)
+
+
+def test_settings_of_imtnas_are_left_out_and_said(monkeypatch):
+    said = []
+    monkeypatch.setattr('imtnas_mm.algorithms.joint.print_log', lambda text, *_: said.append(text))
+    build('MTLSAO', rounds=3, encoder_weights=dict(type='HyperNetwork'), transfer=dict(type='MMDTransfer'))
+    assert len(said) == 1 and said[0].startswith(
+        "MTLSAO has no use for train_cfg.rounds=3, model.encoder_weights.type='HyperNetwork', "
+        "model.transfer.type='MMDTransfer'")
