@@ -28,11 +28,16 @@ class Genotype:
         importance (dict, optional): group of A -> nested lists, the softmaxed
             alphas it was derived from (``prdarts``: activation probabilities).
         source (dict, optional): strings and numbers that tell where it is from.
+        sharing (dict, optional): what the tasks' networks have in common:
+            ``{'method': 'branching', 'tasks': [name, ...], 'blocks': {block:
+            [copy of the first task, copy of the second, ...], ...}}``, copies
+            counted from 0. Tasks of one copy share that block's weights.
     """
     space: str
     architecture: dict
     importance: dict | None = None
     source: dict | None = None
+    sharing: dict | None = None
 
     def to_dict(self):
         """The content of the architecture file."""
@@ -41,7 +46,11 @@ class Genotype:
 
     def summary(self):
         """The architecture in one line, for logs."""
-        return SPACES[self.space].summary(self.architecture)
+        text = SPACES[self.space].summary(self.architecture)
+        if self.sharing is None:
+            return text
+        copies = ' '.join(f'{block}:{"".join(map(str, row))}' for block, row in self.sharing['blocks'].items())
+        return f'{text}  branches of {",".join(self.sharing["tasks"])} {copies}'
 
 
 class _Place:
@@ -178,6 +187,28 @@ def _summarise_mbconv(architecture):
     return ' '.join(choice.removeprefix('mbconv_').replace('_', '') for choice in architecture['layers'])
 
 
+def _check_sharing(sharing, space, place):
+    from .spaces.mbconv_layout import LAYOUTS, mbconv_blocks, searched_layers
+    _check_object(sharing, place, ('method', 'tasks', 'blocks'))
+    if sharing['method'] != 'branching':
+        place['method'].fail(sharing['method'], "known methods are 'branching'")
+    tasks = sharing['tasks']
+    if not isinstance(tasks, list) or not tasks or any(not isinstance(t, str) or not t for t in tasks) or \
+            len(set(tasks)) != len(tasks):
+        place['tasks'].fail(tasks, 'it must be a list of different names of tasks')
+    blocks = sharing['blocks']
+    if space in LAYOUTS:
+        _check_object(blocks, place['blocks'], tuple(mbconv_blocks(searched_layers(space))))
+    else:
+        cells = max(len(blocks) - 1, 3) if isinstance(blocks, dict) else 3
+        _check_object(blocks, place['blocks'], ('stem', *(f'cell{i + 1}' for i in range(cells))))
+    for name, row in blocks.items():
+        if not isinstance(row, list) or len(row) != len(tasks) or \
+                any(isinstance(c, bool) or not isinstance(c, int) or not 0 <= c < len(tasks) for c in row):
+            place['blocks'][name].fail(row, f'it must be a list of {len(tasks)} copies, one a task, from 0 to '
+                                       f'{len(tasks) - 1}')
+
+
 class _Space(NamedTuple):
     check: Callable  # (space, architecture, importance, root) -> None; fails at a place below root
     summary: Callable  # architecture -> str
@@ -210,7 +241,7 @@ def genotype_from_dict(data, file='architecture'):
         root['version'].fail(version, f'it must be a whole number from 1 to {VERSION}')
     if version > VERSION:
         root['version'].fail(version, f'made by a newer imtnas_mm; this one reads up to {VERSION}')
-    _check_object(data, root, ('format', 'version', 'space', 'architecture'), ('importance', 'source'))
+    _check_object(data, root, ('format', 'version', 'space', 'architecture'), ('importance', 'source', 'sharing'))
     space = data['space']
     if not isinstance(space, str) or space not in SPACES:
         root['space'].fail(space, f'known spaces are {", ".join(SPACES)}')
@@ -218,7 +249,10 @@ def genotype_from_dict(data, file='architecture'):
     if source is not None:
         _check_source(source, root['source'])
     SPACES[space].check(space, data['architecture'], data.get('importance'), root)
-    return Genotype(space, data['architecture'], data.get('importance'), source)
+    sharing = data.get('sharing')
+    if sharing is not None:
+        _check_sharing(sharing, space, root['sharing'])
+    return Genotype(space, data['architecture'], data.get('importance'), source, sharing)
 
 
 def load_genotype(path):

@@ -220,7 +220,11 @@ def sweep(algorithm, data, pullback):
 def first_order(algorithm, data):
     """Only the direct term of Eq. 20 and 25: what is left of Eq. 30 without the chain."""
     adjoints = Adjoints(algorithm.gates, algorithm.importance)
-    figures = validation_adjoints(algorithm, data, adjoints, chain=False)
+    mixed = algorithm.encoder_weights.mixed_by_architecture
+    figures = validation_adjoints(algorithm, data, adjoints, chain=mixed)
+    if mixed:
+        for record in algorithm.records[-len(algorithm.order):]:
+            adjoints.importance += algorithm.importance_pullback(record, adjoints.encoders[record.stage.index])
     return adjoints.to_architecture(algorithm), figures
 
 

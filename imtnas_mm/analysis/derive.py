@@ -10,6 +10,7 @@ from mmengine.registry import init_default_scope
 
 from ..checkpoint import CheckpointError, check_state_dict
 from ..genotype import Genotype
+from ..networks.branched import branched_networks
 from ..networks.build import build_network, shared_options
 from ..registry import MODELS, SCOPE
 from ..safe_loading import load_safely
@@ -29,6 +30,12 @@ class Derived:
         """(parameters, multiply-accumulates of one image) of the backbone, without any head."""
         network = build_network(self.genotype, **self.options)
         return count_parameters(network), count_macs(network, (3, height, width))
+
+    def total_parameters(self):
+        """Of the backbones of all tasks, a shared block once; of one backbone where nothing is said of sharing."""
+        if self.genotype.sharing is None:
+            return count_parameters(build_network(self.genotype, **self.options))
+        return count_parameters(branched_networks(self.genotype, **self.options))
 
 
 def derive_from_checkpoint(config, checkpoint, cfg_options=None):
@@ -52,7 +59,7 @@ def derive_from_checkpoint(config, checkpoint, cfg_options=None):
     options = cfg.get('model', {}).get('search_space')
     if options is None:
         raise ValueError(f'{config}: model.search_space: is missing; it must be the config of a search')
-    space = MODELS.build(options)
+    space = searched_choices(cfg, MODELS.build(options))
     saved = load_weights(checkpoint)
     alphas = read_alphas(saved, space.alpha_shapes(), checkpoint, config)
     if 'progress' in saved['state_dict']:
@@ -63,6 +70,17 @@ def derive_from_checkpoint(config, checkpoint, cfg_options=None):
     genotype = replace(space.derive(alphas), source=source)
     check_scale(saved, genotype.space, options, checkpoint, config)
     return Derived(genotype, shared_options(genotype.space, options))
+
+
+def searched_choices(cfg, space):
+    """All that the search of a config decides on: the space's choices, with its method's own where it has any."""
+    method = MODELS.get(cfg.model.type)
+    if not hasattr(method, 'choices'):
+        return space
+    order = cfg.get('train_cfg', {}).get('order')
+    if not order:
+        raise ValueError(f'train_cfg.order: is missing; {cfg.model.type} needs the tasks')
+    return method.choices(space, cfg.model, order)
 
 
 def load_weights(checkpoint):

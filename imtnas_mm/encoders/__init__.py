@@ -1,6 +1,7 @@
 from .base import EncoderWeights
+from .branched import BranchedWeights
 from .hypernetwork import HyperNetwork
 from .parameter_layout import ParameterLayout
 from .stored import StoredWeights
 
-__all__ = ['EncoderWeights', 'HyperNetwork', 'ParameterLayout', 'StoredWeights']
+__all__ = ['BranchedWeights', 'EncoderWeights', 'HyperNetwork', 'ParameterLayout', 'StoredWeights']

@@ -14,6 +14,7 @@ class EncoderWeights(nn.Module, metaclass=ABCMeta):
         num_importance (int): n_A, the length of the importance vector.
         seed (int): of the initial values, apart from the global random state.
     """
+    mixed_by_architecture = False  # whether A's direct term goes through W: A mixes the weights instead of feature maps
 
     def __init__(self, layout, num_tasks, num_rounds, num_importance, seed=0):
         super().__init__()

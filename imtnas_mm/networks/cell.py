@@ -136,6 +136,18 @@ class CellNet(DerivedNet):
         """tuple[int]: the channels of the outputs, without the auxiliary one."""
         return tuple(NODES * self.channels * 2**i for i in sorted(self.out_indices))
 
+    def blocks(self, names):
+        """A cell belongs to the searched cell at its place between the same reductions, counted as shares of them."""
+        searched = len(names) - 1
+        here, there = (cells_by_segment(n, reductions(n)) for n in (len(self.cells), searched))
+        found = {name: () for name in names}
+        found['stem'] = ('stem', )
+        for own, other in zip(here, there, strict=True):
+            for position, cell in enumerate(own):
+                name = f'cell{other[position * len(other) // len(own)] + 1}'
+                found[name] += (f'cells.{cell}', )
+        return found
+
     def scale_drop_path(self, factor):
         """Drop edges at ``factor * drop_path``; returns that rate."""
         rate = factor * self.drop_path
@@ -164,3 +176,13 @@ class CellNet(DerivedNet):
         if stage < 0:
             return [self.stem]
         return [cell for i, cell in enumerate(self.cells) if self._stage(i) == stage]
+
+
+def cells_by_segment(layers, reductions):
+    """Indices of the normal cells before, between and after the two reductions, and each reduction by itself.
+
+    Where a stack has no normal cell after a reduction, the reduction stands for them.
+    """
+    first, second = reductions
+    segments = [[*range(first)], [first], [*range(first + 1, second)], [second], [*range(second + 1, layers)]]
+    return [segment or segments[i - 1] for i, segment in enumerate(segments)]

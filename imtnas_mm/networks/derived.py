@@ -47,6 +47,17 @@ class DerivedNet(BaseModule):
         self.norm_eval = norm_eval
         self.frozen_stages = frozen_stages
 
+    def blocks(self, names):
+        """The paths of the modules of the blocks that a searched branching names.
+
+        Args:
+            names (list[str]): the blocks of the search network.
+
+        Returns:
+            dict[str, tuple[str]]: by name; together all of this network.
+        """
+        raise NotImplementedError
+
     def _stage_modules(self, stage):
         """The modules of a stage; -1 is what comes before them."""
         raise NotImplementedError

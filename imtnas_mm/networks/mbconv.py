@@ -3,7 +3,7 @@ from torch import nn
 
 from ..registry import MODELS
 from ..spaces.mbconv_blocks import mbconv, stem_and_first
-from ..spaces.mbconv_layout import LAYOUTS, get_layout, searched_layers
+from ..spaces.mbconv_layout import LAYOUTS, get_layout, mbconv_blocks, searched_layers
 from .derived import DerivedNet
 
 
@@ -71,6 +71,9 @@ class MBConvNet(DerivedNet):
             for layer, choice in zip(self.searched, self.genotype.architecture['layers'], strict=True)
         })
         self._freeze()
+
+    def blocks(self, names):
+        return {name: paths for name, paths in mbconv_blocks(self.searched).items() if name in names}
 
     @property
     def out_channels(self):

@@ -64,6 +64,10 @@ class SearchSpace(BaseModule):
     def alpha_shapes(self):
         """dict[str, tuple[int]]: the groups of A, in order; the last axis runs over candidates."""
 
+    def blocks(self):
+        """dict[str, tuple[str]]: the blocks that tasks may share or not, name -> paths of its modules, in order."""
+        raise NotImplementedError(f'{type(self).__name__} has no blocks for a branching')
+
     def importance(self, alphas):
         """Softmaxed alphas, dict[str, Tensor] (reading 4: what the hypernetwork is told of A)."""
         return {name: alpha.softmax(-1) for name, alpha in alphas.items()}

@@ -164,6 +164,9 @@ class CellSupernet(SearchSpace):
     def alpha_shapes(self):
         return {kind: (len(EDGES), len(OPERATIONS)) for kind in CELLS}
 
+    def blocks(self):
+        return {'stem': ('stem', ), **{f'cell{i + 1}': (f'cells.{i}', ) for i in range(self.layers)}}
+
     def mixtures(self):
         """dict[str, Mixture]: how each kind of cell mixes, at the present gates."""
         return {kind: Mixture(self.gates[kind]) for kind in CELLS}

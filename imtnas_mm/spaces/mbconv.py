@@ -7,7 +7,7 @@ from ..registry import MODELS
 from .activation import twice_act_cfg
 from .base import SearchSpace
 from .mbconv_blocks import mbconv, stem_and_first
-from .mbconv_layout import get_layout, searched_layers
+from .mbconv_layout import get_layout, mbconv_blocks, searched_layers
 from .normalization import twice_norm_cfg
 
 TWICE = dict(type='imtnas_mm.TwiceConv2d')
@@ -95,6 +95,9 @@ class MBConvSupernet(SearchSpace):
 
     def alpha_shapes(self):
         return {layer.name: (len(layer.choices), ) for layer in self.searched}
+
+    def blocks(self):
+        return mbconv_blocks(self.searched)
 
     def draw(self, alphas, generator):
         """``two_path``: the two indices of each layer; ``gumbel``: standard Gumbel noise for each alpha."""

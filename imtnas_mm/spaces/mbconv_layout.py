@@ -90,3 +90,8 @@ def searched_layers(layout, width_mult=1., strides=None):
                     choices=CONVOLUTIONS if i == 0 else CONVOLUTIONS + (IDENTITY, )))
             channels = width
     return layers
+
+
+def mbconv_blocks(layers):
+    """dict[str, tuple[str]]: the blocks of a network of these layers, name -> paths of its modules."""
+    return {'stem': ('stem', 'first'), **{layer.name: (f'layers.{layer.name}', ) for layer in layers}}

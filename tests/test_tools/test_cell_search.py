@@ -70,6 +70,33 @@ def test_search_derive_resume_test(cifar, tmp_path, space):
         assert found[key] == pytest.approx(tiny.logged(tmp_path / 'whole', key)[-1], abs=1e-3)
 
 
+def test_branching_search_derive_resume_test(cifar, tmp_path, capsys):
+    fields = tiny_fields(cifar)
+    del fields['model']['transfer']
+    config = tiny.write_config(tmp_path / 'search.py', 'bmtas_cifar_darts.py', **fields)
+    tiny.run('train', config, '--work-dir', tmp_path / 'whole')
+    found = load_genotype(tmp_path / 'whole' / 'architecture.json')
+    assert found.sharing['tasks'] == ['c10', 'c100']
+    assert list(found.sharing['blocks']) == ['stem', 'cell1', 'cell2', 'cell3']
+    assert len(tiny.logged(tmp_path / 'whole', 'architecture/expected_networks')) == 4
+
+    tiny.run('derive', config, tmp_path / 'whole' / 'epoch_2.pth', '--out', tmp_path / 'derived.json', '--shape', '32')
+    derived = load_genotype(tmp_path / 'derived.json')
+    assert (derived.architecture, derived.sharing) == (found.architecture, found.sharing)
+    assert 'total parameters: ' in capsys.readouterr().out
+
+    first, whole = (tiny.checkpoint(tmp_path / 'whole' / f'epoch_{n}.pth')['state_dict'] for n in (1, 2))
+    key = 'architecture.alphas.branching'
+    assert not torch.equal(first[key], whole[key])
+    tiny.run('train', config, '--work-dir', tmp_path / 'resumed', '--resume', tmp_path / 'whole' / 'epoch_1.pth')
+    resumed = tiny.checkpoint(tmp_path / 'resumed' / 'epoch_2.pth')['state_dict']
+    assert all(torch.equal(tensor, resumed[name]) for name, tensor in whole.items())
+
+    tiny.run('test', config, tmp_path / 'whole' / 'epoch_2.pth', '--work-dir', tmp_path / 'test')
+    key = 'c10/accuracy/top1'
+    assert tiny.tested(tmp_path / 'test')[key] == pytest.approx(tiny.logged(tmp_path / 'whole', key)[-1], abs=1e-3)
+
+
 def phase(layers, keep, dropout=.3):
     backbone = dict(backbone=dict(skip_dropout=dropout))
     return dict(keep=keep, config=dict(model=dict(search_space=dict(layers=layers), tasks=dict(c10=backbone))))
