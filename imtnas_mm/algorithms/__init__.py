@@ -1,7 +1,12 @@
 from .base import SearchAlgorithm
 from .bmtas import BMTAS
 from .imtnas import IMTNAS
+from .interleaving import MinibatchInterleaving
 from .joint import MTLHWS, MTLSAO, MTLSWS, SingleTask
+from .random_search import RandomSearch
 from .unrolled import UnrolledSearch
 
-__all__ = ['SearchAlgorithm', 'UnrolledSearch', 'BMTAS', 'IMTNAS', 'MTLSAO', 'MTLHWS', 'MTLSWS', 'SingleTask']
+__all__ = [
+    'SearchAlgorithm', 'UnrolledSearch', 'IMTNAS', 'MTLSAO', 'MTLHWS', 'MTLSWS', 'MinibatchInterleaving', 'SingleTask',
+    'RandomSearch', 'BMTAS'
+]

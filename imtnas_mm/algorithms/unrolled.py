@@ -149,7 +149,7 @@ class UnrolledSearch(SearchAlgorithm):
     def after_stage(self, record, optim_wrapper):
         """Called when a stage's gradients are with the optimisers and its record is the last of ``records``."""
 
-    def run_stage(self, stage, data, examples, encoder, optim_wrapper, train):
+    def run_stage(self, stage, data, examples, encoder, optim_wrapper, train, parameters=None):
         """The one-step updates of a stage (Eq. 27-29) and the gradients they were made with.
 
         Args:
@@ -158,12 +158,14 @@ class UnrolledSearch(SearchAlgorithm):
             encoder (Tensor): W, [D], without a graph.
             train (bool): whether this is the weights' own pass, which runs under
                 AMP and moves the head's statistics, or A's.
+            parameters (dict[str, Tensor], optional): the head's as they were,
+                where it has been stepped since.
 
         Returns:
             (StageRecord, Tensor [D], dict[str, Tensor])
         """
         head = self.head(stage)
-        parameters = head.trained()
+        parameters = head.trained() if parameters is None else parameters
         constants = head.constants() if train else self.head_constants(head)
         encoder = encoder.detach().requires_grad_()
         rates = {
@@ -344,8 +346,8 @@ class UnrolledSearch(SearchAlgorithm):
         old, self.records = self.records, []
         for record in old:
             again, *_ = self.run_stage(record.stage, record.data, record.examples, self.encoder_before(record),
-                                       optim_wrapper, train=False)
-            again.source = record.source
+                                       optim_wrapper, train=False, parameters=record.head_source)
+            again.source, again.head_source = record.source, record.head_source
             self.records.append(again)
             self.after_stage_again(again, optim_wrapper)
 

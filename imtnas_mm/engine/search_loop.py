@@ -50,7 +50,8 @@ class SearchData:
             taken[stage.task] += 1
         self.train = {name: _Feed(data.train_loader, own[name]) for name, data in tasks.items()}
         self.architecture = {
-            name: _Feed(lambda seed, start, data=data: data.architecture_loader(seed, start, unroll_batch), 1)
+            name: _Feed(lambda seed, start, data=data: data.architecture_loader(seed, start, unroll_batch),
+                        1 if own[name] else 0)
             for name, data in tasks.items()
         }
         self.examples = {
@@ -83,7 +84,8 @@ class SearchData:
                 batch['examples'] = tuple(self.examples[s.task].next()['inputs'] for s in (previous, stage))
             batches.stages.append(batch)
             previous = stage
-        batches.architecture = {name: feed.next() for name, feed in self.architecture.items()}
+        batches.architecture = {
+            name: feed.next() for name, feed in self.architecture.items() if feed.per_iteration}
         return batches
 
 
@@ -140,7 +142,8 @@ class InterleavedSearchLoop(BaseLoop):
         transfer = getattr(model, 'transfer', None)
         super().__init__(
             runner,
-            SearchData(model.stages, self.tasks, transfer.num_examples if transfer else 0, model.unroll_batch, length))
+            SearchData(model.active_stages(), self.tasks, transfer.num_examples if transfer else 0, model.unroll_batch,
+                       length))
         self._max_epochs = max_epochs
         self._max_iters = max_epochs * length
         self.warmup_epochs = warmup_epochs
@@ -201,7 +204,7 @@ class InterleavedSearchLoop(BaseLoop):
             Progress(self._epoch, self._max_epochs, self.warmup_epochs, self._iter / max(self._max_iters - 1, 1)))
         model.start_iteration(self._iter)
         figures = {}
-        for stage, batch in zip(model.stages, batches.stages, strict=True):
+        for stage, batch in zip(model.active_stages(), batches.stages, strict=True):
             figures.update(model.train_stage(stage, batch, runner.optim_wrapper))
         if self._epoch >= self.warmup_epochs:
             figures.update(model.update_architecture(batches.architecture, runner.optim_wrapper))

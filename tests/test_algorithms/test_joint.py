@@ -54,12 +54,14 @@ def test_one_task_is_the_same_by_every_method(hypergradient):
     for method in ('MTLSAO', 'MTLHWS', 'MTLSWS'):
         assert_same(single, trained(method, **options))
     assert_same(single, trained('IMTNAS', encoder_weights=STORED, **options))
+    options['virtual_step'] = dict(weight_decay=True)
+    assert_same(trained('SingleTask', **options), trained('MinibatchInterleaving', **options))
 
 
-@pytest.mark.parametrize('method', ['MTLSAO', 'MTLSWS', 'MTLHWS'])
+@pytest.mark.parametrize('method', ['MTLSAO', 'MTLSWS', 'MTLHWS', 'MinibatchInterleaving'])
 def test_exact_gradient_is_that_of_the_whole_graph(method):
     torch.manual_seed(1)
-    options = dict(sharing_weight=.3) if method == 'MTLSWS' else {}
+    options = dict(sharing_weight=.3) if method in ('MTLSWS', 'MinibatchInterleaving') else {}
     model = build(method, order=('cls', 'det'), loss_normalization='none', train_weights=dict(det=.7),
                   val_weights=dict(cls=.4), **options)
     model.transfer = None
@@ -69,6 +71,13 @@ def test_exact_gradient_is_that_of_the_whole_graph(method):
     optim_wrapper = optimisers(model)
     batches, val = stage_batches(model), val_batches(model)
     eta_w, eta_h = .05, .02
+    encoders = [w.detach().clone().requires_grad_() for w in model.encoder_weights.weights]
+    encoders = encoders * 2 if method == 'MTLHWS' else encoders
+    heads = {}
+    for stage in model.stages:
+        head = model.head(stage)
+        heads[stage.task] = ({n: p.detach().clone().requires_grad_() for n, p in head.trained().items()},
+                             {n: c.detach().clone() for n, c in head.constants().items()})
     model.start_iteration(0)
     for stage, batch in zip(model.stages, batches, strict=True):
         model.train_stage(stage, batch, optim_wrapper)
@@ -78,16 +87,12 @@ def test_exact_gradient_is_that_of_the_whole_graph(method):
     alphas = {n: a.detach().requires_grad_() for n, a in model.architecture.named_alphas().items()}
     gates = model.space.gate_tensors(alphas, model.draw)
     beta, alpha = dict(cls=1., det=.7), dict(cls=.4, det=1.)
-    encoders = [w.detach().clone().requires_grad_() for w in model.encoder_weights.weights]
-    encoders = encoders * 2 if method == 'MTLHWS' else encoders
-    heads, losses = {}, []
+    losses = []
     for stage, batch in zip(model.stages, batches, strict=True):
-        head = model.head(stage)
-        own = {n: p.detach().clone().requires_grad_() for n, p in head.trained().items()}
-        heads[stage.task] = own, {n: c.detach().clone() for n, c in head.constants().items()}
+        own, constants = heads[stage.task]
         prepared = model.preprocess(stage.task, batch['train'], FOR_LOSS, stage.index)
         losses.append(beta[stage.task] * model.task_loss(
-            stage, gates, encoders[stage.task_index], {**own, **heads[stage.task][1]}, prepared)[0])
+            stage, gates, encoders[stage.task_index], {**own, **constants}, prepared)[0])
     objective = sum(losses)
     if method == 'MTLSWS':
         objective = objective + .3 * ((encoders[0] - encoders[1])**2).sum()
@@ -95,6 +100,11 @@ def test_exact_gradient_is_that_of_the_whole_graph(method):
     inner = [*unique, *(p for own, _ in heads.values() for p in own.values())]
     steps = torch.autograd.grad(objective, inner, create_graph=True, allow_unused=True, materialize_grads=True)
     steps = dict(zip(map(id, inner), steps, strict=True))
+    if method == 'MinibatchInterleaving':  # the second task sees the first one stepped; 2 * .3 is what the term gives
+        first, second = encoders
+        steps[id(first)] = steps[id(first)] + .6 * (first - second).detach()
+        stepped = first - eta_w * steps[id(first)]
+        steps[id(second)] = steps[id(second)] + .6 * (second - stepped)
     total = 0
     for stage in model.stages:
         own, constants = heads[stage.task]
@@ -106,6 +116,54 @@ def test_exact_gradient_is_that_of_the_whole_graph(method):
     expected = dict(zip(alphas, torch.autograd.grad(total, list(alphas.values())), strict=True))
     for name in expected:
         torch.testing.assert_close(found[name], expected[name], rtol=1e-9, atol=1e-13)
+
+
+def test_minibatches_step_their_own_task_one_after_the_other():
+    torch.manual_seed(2)
+    model = build('MinibatchInterleaving', order=('cls', 'cls2', 'cls3'), hypergradient='first_order')
+    model.transfer = None
+    optim_wrapper = optimisers(model)
+    trace, before = [], {n: p.detach().clone() for n, p in model.named_parameters()}
+
+    def note(part, optimizer):
+        plain = optimizer.step
+
+        def stepping(*args, **kwargs):
+            plain(*args, **kwargs)
+            moved = {n for n, p in model.named_parameters() if not torch.equal(p, before[n])}
+            before.update({n: p.detach().clone() for n, p in model.named_parameters()})
+            trace.append((part, {n.split('.')[2 if part == 'encoder' else 1] for n in moved}))
+
+        optimizer.step = stepping
+
+    for part in ('encoder', 'head', 'architecture'):
+        note(part, optim_wrapper[part].optimizer)
+    iterate(model, optim_wrapper, 0, stage_batches(model), val_batches(model))
+    assert trace[:-1] == [('encoder', {'0'}), ('head', {'cls'}), ('encoder', {'1'}), ('head', {'cls2'}),
+                          ('encoder', {'2'}), ('head', {'cls3'})]
+    assert trace[-1][0] == 'architecture'
+
+
+def test_a_second_step_of_the_architecture_starts_from_the_weights_of_the_iteration():
+    torch.manual_seed(3)
+    model = build('MinibatchInterleaving', sharing_weight=.3)
+    model.transfer = None
+    optim_wrapper = optimisers(model)
+    model.start_iteration(0)
+    for stage, batch in zip(model.stages, stage_batches(model), strict=True):
+        model.train_stage(stage, batch, optim_wrapper)
+    before = model.records
+    model.run_chain_again(optim_wrapper)  # at the same A: the same chain
+    for old, new in zip(before, model.records, strict=True):
+        assert torch.equal(old.virtual_encoder, new.virtual_encoder)
+        for name, value in old.virtual_head.items():
+            torch.testing.assert_close(value, new.virtual_head[name], rtol=0, atol=0)
+
+
+def test_a_random_architecture_is_the_seeds_own():
+    one, same, other = (build('RandomSearch', seed=seed, architecture=dict(init_std=1e-3)) for seed in (0, 0, 1))
+    assert one.derive().architecture == same.derive().architecture != other.derive().architecture
+    assert abs(torch.cat([a.flatten() for a in one.architecture.parameters()]).std().item() - 1) < .3
 
 
 def test_hard_sharing_keeps_one_encoder():

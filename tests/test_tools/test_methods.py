@@ -12,7 +12,7 @@ def config(data, tmp_path_factory):
     return tiny.write_config(tmp_path_factory.mktemp('methods') / 'tiny.py', 'imtnas_demo.py', **fields)
 
 
-@pytest.mark.parametrize('method', ['MTLSAO', 'MTLSWS', 'MTLHWS'])
+@pytest.mark.parametrize('method', ['MTLSAO', 'MTLSWS', 'MTLHWS', 'MinibatchInterleaving', 'RandomSearch'])
 def test_a_method_searches_resumes_and_derives(config, tmp_path, method):
     options = [f'model.type={method}']
     whole, resumed = tmp_path / 'whole', tmp_path / 'resumed'
@@ -20,5 +20,5 @@ def test_a_method_searches_resumes_and_derives(config, tmp_path, method):
     assert load_genotype(whole / 'architecture.json').source['method'] == method
     tiny.run('train', config, '--work-dir', resumed, '--resume', whole / 'epoch_1.pth', options=options)
     one, other = (tiny.checkpoint(folder / 'epoch_2.pth')['state_dict'] for folder in (whole, resumed))
-    assert one.keys() == other.keys()
-    assert all(torch.equal(one[name], other[name]) for name in one)
+    # the loss scale of what never judged A is NaN
+    torch.testing.assert_close(one, other, rtol=0, atol=0, equal_nan=True)

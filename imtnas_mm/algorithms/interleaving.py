@@ -1,0 +1,53 @@
+"""Minibatch interleaving, MI (paper 4.2, baseline 6; Doire & Okubadejo, 2019)."""
+import torch
+
+from ..registry import MODELS
+from .joint import MTLSWS
+from .unrolled import step
+
+
+@MODELS.register_module()
+class MinibatchInterleaving(MTLSWS):
+    """The model of MTL-SWS, whose tasks step one after the other by a minibatch each.
+
+    ``W~_k = W_k - eta (beta_k grad L_k + 2 gamma (sum_{j<k} (W_k - W~_j) + sum_{j>k} (W_k - W_j)))``: a task sees the
+    encoders of the tasks before it as stepped, those after it as they were.
+    """
+
+    def __init__(self, *args, **options):
+        super().__init__(*args, **options)
+        if self.virtual['momentum']:
+            raise ValueError('model.virtual_step.momentum: the momentum of a task is gone once its optimiser has '
+                             'stepped, which minibatch interleaving does within an iteration')
+        self.before = []
+
+    def start_iteration(self, iteration):
+        super().start_iteration(iteration)
+        self.before = [self.encoder_weights.generate(k, 0, self.importance).detach().clone()
+                       for k in range(len(self.order))]
+
+    def sharing_gradient(self, stage, encoder):
+        k = stage.task_index
+        others = [record.virtual_encoder for record in self.records[:k]] + self.before[k + 1:]
+        total = torch.zeros_like(encoder)
+        for other in others:
+            total += encoder.detach() - other
+        return 2 * self.sharing_weight * total
+
+    def after_stage(self, record, optim_wrapper):
+        record.head_source = {
+            name: p.detach().clone().requires_grad_() for name, p in self.head(record.stage).trained().items()
+        }
+        step(optim_wrapper['encoder'])
+        step(optim_wrapper['head'])
+
+    def step_weights(self, optim_wrapper):
+        """Nothing: each stage has stepped its own."""
+
+    def encoder_before(self, record):
+        return self.before[record.stage.task_index]
+
+    def pass_on(self, record, adjoint, adjoints):
+        """``dW~_k / dW~_j = 2 eta gamma`` for the tasks j before k."""
+        for earlier in self.records[:record.stage.task_index]:
+            adjoints.add_encoder(earlier.stage, 2 * record.encoder_rate * self.sharing_weight * adjoint)
