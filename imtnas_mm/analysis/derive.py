@@ -74,7 +74,7 @@ def derive_from_checkpoint(config, checkpoint, cfg_options=None):
 
 def searched_choices(cfg, space):
     """All that the search of a config decides on: the space's choices, with its method's own where it has any."""
-    method = MODELS.get(cfg.model.type)
+    method = MODELS.get(cfg.model.get('type', 'IMTNAS'))  # a space by itself has no choices but its own
     if not hasattr(method, 'choices'):
         return space
     order = cfg.get('train_cfg', {}).get('order')
