@@ -3,7 +3,6 @@ import torch
 from mmengine.logging import print_log
 
 from ..registry import MODELS
-from .chain import gradients
 from .unrolled import UnrolledSearch
 
 
@@ -100,18 +99,9 @@ class MTLSWS(JointSearch):
             total += encoder.detach() - self.encoder_weights.generate(j, 0, self.importance).detach()
         return 2 * self.sharing_weight * total
 
-    def stage_steps(self, record, encoder, parameters, constants, optim_wrapper):
-        """As a task's own, with the sharing term in W's gradient.
-
-        The term doesn't depend on A, and W's start doesn't either: it moves W~
-        and adds nothing to A's chain.
-        """
-        loss, figures = self.stage_loss(record.stage, self.gates, encoder, {**parameters, **constants}, record.data)
-        encoder_gradient, *head_gradient = gradients(loss, [encoder, *parameters.values()])
-        self.reduce([encoder_gradient, *head_gradient])
-        encoder_gradient = encoder_gradient + self.sharing_gradient(record.stage, encoder)
-        record.virtual_encoder = self.virtual_encoder(record, encoder, encoder_gradient, optim_wrapper)
-        return encoder_gradient, head_gradient, figures
+    def with_sharing(self, stage, encoder, gradient):
+        """The term doesn't depend on A, and neither does W's start: it moves W~ and adds nothing to A's chain."""
+        return gradient + self.sharing_gradient(stage, encoder)
 
 
 @MODELS.register_module()

@@ -203,8 +203,13 @@ class UnrolledSearch(SearchAlgorithm):
         loss, figures = self.stage_loss(record.stage, self.gates, encoder, {**parameters, **constants}, record.data)
         encoder_gradient, *head_gradient = gradients(loss, [encoder, *parameters.values()])
         self.reduce([encoder_gradient, *head_gradient])
+        encoder_gradient = self.with_sharing(record.stage, encoder, encoder_gradient)
         record.virtual_encoder = self.virtual_encoder(record, encoder, encoder_gradient, optim_wrapper)
         return encoder_gradient, head_gradient, figures
+
+    def with_sharing(self, stage, encoder, gradient):
+        """W's gradient, [D], with what a method adds to draw the tasks' encoders together: nothing."""
+        return gradient
 
     def virtual_value(self, parameter, value, gradient, rate, optim_wrapper):
         """:func:`virtual_step` with what ``virtual_step`` asks of the optimiser of a parameter."""
