@@ -6,7 +6,20 @@ from ..checkpoint import read_checkpoint
 from ..genotype import resolve_genotype
 
 
-class DerivedNet(BaseModule):
+class FreezableStages:
+    """``train`` of a backbone with ``_freeze`` and ``norm_eval``: what is frozen stays so, norms evaluate if asked."""
+
+    def train(self, mode=True):
+        super().train(mode)
+        self._freeze()
+        if mode and self.norm_eval:
+            for module in self.modules():
+                if isinstance(module, _BatchNorm):
+                    module.eval()
+        return self
+
+
+class DerivedNet(FreezableStages, BaseModule):
     """A backbone built from an architecture, in stages of falling resolution.
 
     A subclass calls :meth:`_freeze` when its modules stand, and says by
@@ -89,12 +102,3 @@ class DerivedNet(BaseModule):
             for module in self._stage_modules(stage):
                 module.eval()
                 module.requires_grad_(False)
-
-    def train(self, mode=True):
-        super().train(mode)
-        self._freeze()
-        if mode and self.norm_eval:
-            for module in self.modules():
-                if isinstance(module, _BatchNorm):
-                    module.eval()
-        return self

@@ -1,12 +1,12 @@
 """A network of timm as the backbone of a detector."""
 from mmpretrain.models.backbones import TIMMBackbone
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from ..registry import MODELS
+from .derived import FreezableStages
 
 
 @MODELS.register_module()
-class TIMMPyramid(TIMMBackbone):
+class TIMMPyramid(FreezableStages, TIMMBackbone):
     """mmpretrain's ``TIMMBackbone`` with feature maps of several strides, and what detectors freeze.
 
     For timm's networks of the EfficientNet family (``conv_stem``, ``bn1`` and
@@ -50,12 +50,3 @@ class TIMMPyramid(TIMMBackbone):
         for module in (timm_model.conv_stem, timm_model.bn1, *timm_model.blocks[:self.frozen_stages]):
             module.eval()
             module.requires_grad_(False)
-
-    def train(self, mode=True):
-        super().train(mode)
-        self._freeze()
-        if mode and self.norm_eval:
-            for module in self.modules():
-                if isinstance(module, _BatchNorm):
-                    module.eval()
-        return self
