@@ -10,8 +10,8 @@ from mmengine.registry import init_default_scope
 
 from ..checkpoint import CheckpointError, check_state_dict
 from ..genotype import Genotype
-from ..networks.branched import branched_networks
 from ..networks.build import build_network, shared_options
+from ..networks.shared import shared_networks
 from ..registry import MODELS, SCOPE
 from ..safe_loading import load_safely
 from ..spaces.base import Progress
@@ -35,7 +35,7 @@ class Derived:
         """Of the backbones of all tasks, a shared block once; of one backbone where nothing is said of sharing."""
         if self.genotype.sharing is None:
             return count_parameters(build_network(self.genotype, **self.options))
-        return count_parameters(branched_networks(self.genotype, **self.options))
+        return count_parameters(shared_networks(self.genotype, **self.options))
 
 
 def derive_from_checkpoint(config, checkpoint, cfg_options=None):

@@ -1,4 +1,6 @@
 """The derived network of any genotype."""
+from dataclasses import replace
+
 from ..registry import MODELS
 from ..spaces.mbconv_layout import LAYOUTS
 from .cell import CELL_SPACES
@@ -10,7 +12,9 @@ NETWORKS.update({space: ('CellNet', ()) for space in CELL_SPACES})
 
 
 def build_network(genotype, **options):
-    return MODELS.build(dict(type=f'imtnas_mm.{NETWORKS[genotype.space][0]}', architecture=genotype, **options))
+    """One network by itself; those of several tasks that share parts are built by ``shared_networks``."""
+    return MODELS.build(dict(type=f'imtnas_mm.{NETWORKS[genotype.space][0]}',
+                             architecture=replace(genotype, sharing=None), **options))
 
 
 def shared_options(space, search_space):

@@ -1,4 +1,7 @@
 """What the derived networks of all spaces have in common as backbones."""
+import logging
+
+from mmengine.logging import print_log
 from mmengine.model import BaseModule
 from torch.nn.modules.batchnorm import _BatchNorm
 
@@ -24,6 +27,10 @@ class DerivedNet(FreezableStages, BaseModule):
 
     A subclass calls :meth:`_freeze` when its modules stand, and says by
     :meth:`_stage_modules` what a stage consists of.
+
+    An architecture that says what several tasks share gives one network of its
+    operations here, with a warning; :func:`shared_networks` builds those that
+    share.
 
     Args:
         architecture: what :func:`resolve_genotype` takes.
@@ -56,6 +63,9 @@ class DerivedNet(FreezableStages, BaseModule):
             raise ValueError(f'out_indices={out_indices!r}: {space} has stages 0 to {number - 1}')
         if frozen_stages not in range(-1, number + 1):
             raise ValueError(f'frozen_stages={frozen_stages!r}: {space} takes -1 to {number}')
+        if self.genotype.sharing is not None:
+            print_log(f'architecture: sharing: the tasks {self.genotype.sharing["tasks"]} share parts of their '
+                      f'networks, which one network by itself leaves out of account', 'current', logging.WARNING)
         self.out_indices = tuple(out_indices)
         self.norm_eval = norm_eval
         self.frozen_stages = frozen_stages

@@ -6,8 +6,9 @@ import torch
 from imtnas_mm.analysis.complexity import count_parameters
 from imtnas_mm.analysis.derive import Derived
 from imtnas_mm.genotype import GenotypeError, genotype_from_dict, load_genotype, published_genotype, save_genotype
-from imtnas_mm.networks.branched import branched_networks
+from imtnas_mm.networks import MBConvNet
 from imtnas_mm.networks.build import build_network
+from imtnas_mm.networks.shared import shared_networks
 from imtnas_mm.spaces.mbconv_layout import mbconv_blocks, searched_layers
 
 TASKS = ['cls', 'det', 'seg']
@@ -40,7 +41,7 @@ def test_parameters_are_the_sum_over_the_branches(name):
 @pytest.mark.parametrize('name', CASES)
 def test_tasks_share_the_blocks_of_one_copy_alone(name):
     genotype, options = branched(name)
-    networks = branched_networks(genotype, **options)
+    networks = shared_networks(genotype, **options)
     paths = networks['cls'].blocks(list(genotype.sharing['blocks']))
     for block, copies in genotype.sharing['blocks'].items():
         for path in paths[block]:
@@ -82,3 +83,28 @@ def test_bad_fields_are_named(field, value, message):
     (data['sharing'] if field in data['sharing'] else data['sharing']['blocks'])[field] = value
     with pytest.raises(GenotypeError, match=message):
         genotype_from_dict(data, 'file')
+
+
+def test_options_of_a_task():
+    genotype, options = branched('darts_v2')
+    own = dict(cls=dict(auxiliary=True), det=dict(out_indices=(0, 1, 2)), seg={})
+    networks = shared_networks(genotype, own, **options)
+    assert (networks['cls'].auxiliary, networks['det'].out_indices, networks['seg'].out_indices) == (
+        True, (0, 1, 2), (2, ))
+    with pytest.raises(ValueError, match=r'seg\.backbone\.norm_eval: True, which is None for cls; tasks share'):
+        shared_networks(genotype, dict(own, seg=dict(norm_eval=True)), **options)
+    with pytest.raises(ValueError, match=r"sharing\.tasks: .*; the networks asked for are of \['cls', 'det'\]"):
+        shared_networks(genotype, dict(cls={}, det={}))
+    with pytest.raises(ValueError, match='architecture: sharing: is missing'):
+        shared_networks(published_genotype('darts_v2'))
+
+
+def test_one_network_by_itself_warns(monkeypatch):
+    said = []
+    monkeypatch.setattr('imtnas_mm.networks.derived.print_log', lambda text, *_: said.append(text))
+    genotype, options = branched('fairnas_a')
+    shared_networks(genotype, **options)
+    build_network(genotype, **options)
+    assert not said
+    MBConvNet(genotype, **options)
+    assert len(said) == 1 and "sharing: the tasks ['cls', 'det', 'seg'] share" in said[0]
