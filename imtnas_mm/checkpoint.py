@@ -49,14 +49,25 @@ def read_checkpoint(path, map_location='cpu'):
     return checkpoint
 
 
-def check_checkpoint_file(path, model):
+def check_resumable(path, checkpoint):
+    """Raises :class:`CheckpointError` unless a checkpoint has the state of its training, not its weights alone."""
+    for key in ('optimizer', 'message_hub'):
+        if key not in checkpoint:
+            raise CheckpointError(f'{path}: {key}: is missing, so no training can be resumed from it; load_from starts '
+                                  'one from its weights')
+
+
+def check_checkpoint_file(path, model, resumed=False):
     """:func:`check_state_dict` of a file against a model, which may be wrapped for distributed use.
 
-    A module's attribute ``training_only`` names children that the model may go
-    without though the checkpoint has their weights.
+    With ``resumed``, :func:`check_resumable` of it too. A module's attribute
+    ``training_only`` names children that the model may go without though the
+    checkpoint has their weights.
     """
     model = model.module if is_model_wrapper(model) else model
     checkpoint = read_checkpoint(path)
+    if resumed:
+        check_resumable(path, checkpoint)
     saved = checkpoint.get('state_dict', checkpoint)
     absent = tuple(f'{name}.{child}.'.lstrip('.') for name, module in model.named_modules()
                    for child in getattr(module, 'training_only', ()) if getattr(module, child) is None)

@@ -15,17 +15,28 @@ import torch
 from mmengine.runner import CheckpointLoader
 from mmengine.runner.checkpoint import get_torch_safe_globals
 
+from .safetensors_file import SUFFIX, read_safetensors
+
 
 def load_safely(path, map_location='cpu'):
-    """``torch.load`` of tensors, plain values and what mmengine's own checkpoints hold.
+    """``torch.load`` of tensors, plain values and what mmengine's own checkpoints hold; or a safetensors file.
 
     Raises:
         UnpicklingError: if the file holds anything else; none of it was run.
-        FileNotFoundError, RuntimeError, EOFError: if it is no checkpoint at all.
+        OSError, RuntimeError, EOFError: if it is no checkpoint at all.
     """
     path = Path(path).expanduser()
+    if path.suffix == SUFFIX:
+        return read_safetensors(path, map_location)
     with _safe_globals(), _explained(path):
-        return torch.load(path, map_location=map_location, weights_only=True)
+        return _without_code(torch.load(path, map_location=map_location, weights_only=True))
+
+
+def _without_code(checkpoint):
+    """``meta.config`` is a config's text in old checkpoints, which mmengine runs as Python when it resumes from one."""
+    if isinstance(checkpoint, dict) and isinstance(checkpoint.get('meta'), dict):
+        checkpoint['meta'].pop('config', None)
+    return checkpoint
 
 
 def _safe_globals():
@@ -61,7 +72,7 @@ def _safe(loader):
     def load(filename, map_location=None, **kwargs):
         forced = mock.patch.dict(os.environ, TORCH_FORCE_WEIGHTS_ONLY_LOAD='1')
         with forced, _safe_globals(), _explained(filename):
-            return loader(filename, map_location, **kwargs)
+            return _without_code(loader(filename, map_location, **kwargs))
 
     load.is_safe = True
     return load

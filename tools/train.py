@@ -37,7 +37,7 @@ def main(argv=None):
     runner = build_runner(cfg)
     if cfg.get('resume') and not is_search(cfg):  # mmengine would skip what doesn't fit; a search checks it itself
         if runner._load_from:
-            check_checkpoint_file(runner._load_from, runner.model)
+            check_checkpoint_file(runner._load_from, runner.model, resumed=True)
     runner.train()
     leave_group()
 

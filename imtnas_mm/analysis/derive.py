@@ -1,5 +1,4 @@
 """From a search checkpoint to its architecture and the figures of the network."""
-import ast
 from dataclasses import dataclass, replace
 from pathlib import Path
 from pickle import UnpicklingError
@@ -9,6 +8,7 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
 from ..checkpoint import CheckpointError, check_state_dict
+from ..config_text import expression_at, keywords, plain_value
 from ..genotype import Genotype
 from ..networks.build import build_network, shared_options
 from ..networks.shared import shared_networks
@@ -109,11 +109,11 @@ def read_alphas(saved, shapes, checkpoint, config):
 
 def check_scale(saved, space, options, checkpoint, config):
     """Compare the network's scale with that of the config in the checkpoint, since A doesn't depend on it."""
-    searched = search_space_of(saved.get('meta', {}).get('cfg', ''))
-    if searched is None:
+    searched = keywords(expression_at(saved.get('meta', {}).get('cfg', ''), 'model', 'search_space'))
+    if not searched:
         return  # the checkpoint was stripped of its config
     here = shared_options(space, options)
-    there = {name: ast.literal_eval(node) for name, node in shared_options(space, searched).items()}
+    there = {name: plain_value(node) for name, node in shared_options(space, searched).items()}
     for name in {**there, **here}:
         if _as_tuple(here.get(name)) != _as_tuple(there.get(name)):
             raise CheckpointError(f'{checkpoint}: model.search_space.{name}: {there.get(name)!r} in its search, '
@@ -122,18 +122,3 @@ def check_scale(saved, space, options, checkpoint, config):
 
 def _as_tuple(value):
     return tuple(value) if isinstance(value, list) else value
-
-
-def search_space_of(text):
-    """dict[str, ast.expr] | None: ``model.search_space`` of a config's text, which is parsed and not run."""
-    try:
-        statements = ast.parse(text).body
-    except SyntaxError:  # some objects have no text that is Python
-        return None
-    models = [s.value for s in statements if isinstance(s, ast.Assign) and ast.unparse(s.targets[0]) == 'model']
-    return _keywords(_keywords(models[-1]).get('search_space')) or None if models else None
-
-
-def _keywords(node):
-    """The arguments of a call, ``dict(...)``."""
-    return {keyword.arg: keyword.value for keyword in node.keywords} if isinstance(node, ast.Call) else {}

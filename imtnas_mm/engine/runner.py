@@ -3,7 +3,7 @@ from mmengine.device import get_device
 from mmengine.optim import OptimWrapperDict
 from mmengine.runner import Runner
 
-from ..checkpoint import CheckpointError, check_state_dict, read_checkpoint
+from ..checkpoint import CheckpointError, check_resumable, check_state_dict, read_checkpoint
 from ..registry import RUNNERS
 
 
@@ -76,6 +76,8 @@ class SearchRunner(Runner):
     def load_checkpoint(self, filename, map_location='cpu', strict=True, revise_keys=None):
         """As mmengine's, but an entry that is missing, unknown or shaped otherwise is an error."""
         checkpoint = read_checkpoint(filename, map_location)
+        if self._resume:
+            check_resumable(filename, checkpoint)
         self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
         state = checkpoint.get('state_dict', checkpoint)
         check_state_dict(filename, state, self.model.state_dict(), 'this search')

@@ -4,6 +4,7 @@ from pickle import UnpicklingError
 
 import pytest
 import tiny_run as tiny
+import torch
 from malicious import write_malicious
 
 REFUSED = re.escape('code.pth: refused, for it is not only tensors and plain values, and could run code')
@@ -29,3 +30,19 @@ def test_refused(data, tmp_path, kind, flag):
     with pytest.raises((ValueError, RuntimeError, SystemExit, UnpicklingError), match=REFUSED):
         tiny.run(*args, '--work-dir', work, options=options)
     assert not ran.exists()
+
+
+@pytest.mark.parametrize('kind', ['retraining', 'search'])
+def test_a_config_in_a_checkpoint_is_not_run(data, tmp_path, kind):
+    """mmengine runs ``meta.config`` when it resumes."""
+    if kind == 'search':
+        fields = tiny.search_fields(data, ('cls', ), rounds=1, epoch_length=1, val_begin=9)
+        config = tiny.write_config(tmp_path / 'a.py', 'imtnas_demo.py', **fields)
+    else:
+        config = tiny.write_config(tmp_path / 'a.py', None, **tiny.retrain_fields(data, 'cls'))
+    tiny.run('train', config, '--work-dir', tmp_path / 'work')
+    saved, ran = tiny.checkpoint(tmp_path / 'work' / 'epoch_1.pth'), tmp_path / 'ran'
+    saved['meta']['config'] = f'import os\nos.mkdir({str(ran)!r})'
+    torch.save(saved, tmp_path / 'code.pth')
+    tiny.run('train', config, '--work-dir', tmp_path / 'work', '--resume', tmp_path / 'code.pth')
+    assert 'resumed epoch: 1' in tiny.log_text(tmp_path / 'work') and not ran.exists()

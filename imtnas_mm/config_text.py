@@ -1,0 +1,43 @@
+"""Values of a config's text, which is parsed and never run: a checkpoint's may be anyone's."""
+import ast
+
+
+def expression_at(text, *names):
+    """The expression of a setting, ``('model', 'backbone')``, in the text that mmengine makes of a config.
+
+    Returns:
+        ast.expr | None: None where the text has no such setting or isn't Python.
+    """
+    try:
+        statements = ast.parse(text).body
+    except (SyntaxError, ValueError, TypeError):  # some objects have no text that is Python
+        return None
+    found = [s.value for s in statements if isinstance(s, ast.Assign) and ast.unparse(s.targets[0]) == names[0]]
+    node = found[-1] if found else None
+    for name in names[1:]:
+        node = keywords(node).get(name)
+    return node
+
+
+def keywords(node):
+    """dict[str, ast.expr]: the arguments of a call, ``dict(...)``."""
+    return {keyword.arg: keyword.value for keyword in node.keywords} if isinstance(node, ast.Call) else {}
+
+
+def plain_value(node):
+    """The value of literals and calls of ``dict``.
+
+    Raises:
+        ValueError: if the expression has anything else in it.
+    """
+    if isinstance(node, ast.Call) and ast.unparse(node.func) == 'dict' and None not in keywords(node):
+        entries = [plain_value(argument) for argument in node.args if isinstance(argument, ast.Dict)]
+        if len(entries) == len(node.args) < 2:  # dict({'a key': 1})
+            return {**dict(*entries), **{name: plain_value(value) for name, value in keywords(node).items()}}
+    if isinstance(node, ast.Dict) and None not in node.keys:
+        return {plain_value(key): plain_value(value) for key, value in zip(node.keys, node.values, strict=True)}
+    if isinstance(node, ast.List):
+        return [plain_value(item) for item in node.elts]
+    if isinstance(node, ast.Tuple):
+        return tuple(plain_value(item) for item in node.elts)
+    return ast.literal_eval(node)

@@ -1,0 +1,92 @@
+"""The weights of a checkpoint with what is needed to use them, apart from the state of the training."""
+import io
+import os.path as osp
+
+import torch
+
+from ..checkpoint import CheckpointError, read_checkpoint
+from ..config_text import expression_at, plain_value
+from ..genotype import GenotypeError, resolve_genotype
+from ..safetensors_file import SUFFIX, to_safetensors
+from .checkpoint_hook import AtomicBackend
+
+SUFFIXES = ('.pth', SUFFIX)
+
+
+def exported(checkpoint, ema=True, architecture=None):
+    """What of a checkpoint is exported.
+
+    Args:
+        checkpoint (str): a file.
+        ema (bool): of a training with mmengine's EMAHook, the averaged weights;
+            False takes those of the training itself.
+        architecture (optional): what :func:`resolve_genotype` takes; by
+            default it is ``model.backbone.architecture`` of the config that
+            the checkpoint was written with, if that has one.
+
+    Returns:
+        dict: ``state_dict`` and ``meta``; the content of the architecture file
+        is ``meta['architecture']``.
+
+    Raises:
+        CheckpointError: it is no checkpoint with weights; ``ema=False`` where
+            there are none but the averaged ones.
+        GenotypeError: the architecture can't be found or is not valid.
+    """
+    saved = read_checkpoint(checkpoint)
+    state = dict(saved.get('state_dict', saved))
+    wrong = next((name for name, tensor in state.items() if not isinstance(tensor, torch.Tensor)), None)
+    if not state or wrong is not None:
+        raise CheckpointError(f'{checkpoint}: state_dict: ' + (
+            f'{wrong} is a {type(state[wrong]).__name__}; it must hold tensors' if state else 'is empty'))
+    if not ema:
+        state.update(_weights_of_the_training(checkpoint, saved, state))
+    meta = dict(saved.get('meta') or {})
+    if architecture is None and 'architecture' not in meta:
+        architecture = _architecture_of(checkpoint, meta.get('cfg', ''))
+    if architecture is not None:
+        meta['architecture'] = resolve_genotype(architecture).to_dict()
+    return dict(meta=meta, state_dict=state)
+
+
+def _weights_of_the_training(checkpoint, saved, state):
+    """EMAHook saves the averaged weights as ``state_dict`` and the others as ``ema_state_dict``."""
+    if 'ema_state_dict' not in saved:
+        raise CheckpointError(f'{checkpoint}: ema_state_dict: is missing; its training averaged no weights, so leave '
+                              'out --no-ema')
+    own = {name.removeprefix('module.'): tensor for name, tensor in saved['ema_state_dict'].items()
+           if name.startswith('module.')}
+    for name in own:
+        if name not in state:
+            raise CheckpointError(f'{checkpoint}: ema_state_dict: module.{name}: is not in its state_dict')
+    return own
+
+
+def _architecture_of(checkpoint, text):
+    node = expression_at(text, 'model', 'backbone', 'architecture')
+    if node is None:
+        return None
+    try:
+        return resolve_genotype(plain_value(node))
+    except (GenotypeError, ValueError) as error:
+        raise GenotypeError(f'{checkpoint}: meta.cfg: model.backbone.{error}. --architecture gives the file where it '
+                            'is now') from error
+
+
+def write_exported(content, path):
+    """Write what :func:`exported` gives as ``.pth`` or ``.safetensors``, by the ending; reading either gives it back.
+
+    Raises:
+        ValueError: another ending, or something that safetensors can't hold.
+        OSError: the file can't be written; what stood there stays.
+    """
+    suffix = osp.splitext(path)[1]
+    if suffix == SUFFIX:
+        data = to_safetensors(content)
+    elif suffix in SUFFIXES:
+        buffer = io.BytesIO()
+        torch.save(content, buffer)
+        data = buffer.getvalue()
+    else:
+        raise ValueError(f'{path}: it must end with {" or ".join(SUFFIXES)}')
+    AtomicBackend().put(data, str(path))

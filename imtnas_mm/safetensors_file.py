@@ -1,0 +1,117 @@
+"""Weights with what belongs to them as a safetensors file, whose reading cannot run code.
+
+The metadata of a safetensors file are strings. Here ``imtnas_mm`` is the
+version of these fields; ``config`` the text of the config; ``architecture``
+(the content of an architecture file), ``classes`` (a list), ``meta`` (the rest
+of a checkpoint's ``meta``) and ``shared`` (the name of an entry -> that of the
+entry whose tensor it is) are JSON.
+"""
+import json
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+
+SUFFIX = '.safetensors'
+VERSION = '1'
+_JSON = dict(architecture=dict, classes=list, meta=dict, shared=dict)
+
+
+def to_safetensors(content):
+    """The bytes of a safetensors file.
+
+    Args:
+        content (dict): ``state_dict`` and ``meta``, as of a checkpoint.
+
+    Raises:
+        ValueError: an entry that is not a plain tensor, or meta that JSON
+            doesn't have.
+    """
+    meta = dict(content['meta'])
+    dataset_meta = dict(meta.pop('dataset_meta', None) or {})
+    fields = dict(classes=dataset_meta.pop('classes', None), architecture=meta.pop('architecture', None))
+    config = meta.pop('cfg', None)
+    tensors, fields['shared'] = _separate(content['state_dict'])
+    fields['meta'] = dict(meta, dataset_meta=dataset_meta) if dataset_meta else meta
+    metadata = dict(format='pt', imtnas_mm=VERSION, **{} if config is None else dict(config=config))
+    metadata.update({name: _to_json(name, value) for name, value in fields.items() if value})
+    try:
+        return save(tensors, metadata)
+    except KeyError as error:  # a type of numbers that the format doesn't have
+        raise ValueError(f'state_dict: safetensors holds no tensors of {error.args[0]}') from error
+
+
+def _to_json(name, value):
+    try:
+        return json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f'meta: {name}: JSON cannot hold it: {error}') from error
+
+
+def _separate(state):
+    """(contiguous tensors of their own memory, name -> name of the entry that is the same tensor)."""
+    tensors, shared, first, storages = {}, {}, {}, set()
+    for name, tensor in state.items():
+        if not isinstance(tensor, torch.Tensor) or tensor.layout is not torch.strided or tensor.is_quantized:
+            raise ValueError(f'state_dict: {name}: is a {type(tensor).__name__}; safetensors holds dense tensors alone')
+        tensor = tensor.detach().cpu()
+        storage = tensor.untyped_storage().data_ptr()
+        same = (storage, tensor.data_ptr(), tensor.dtype, tensor.shape, tensor.stride())
+        if tensor.numel() and same in first:
+            shared[name] = first[same]
+            continue
+        first[same] = name
+        tensors[name] = (tensor.clone() if storage in storages else tensor).contiguous()
+        storages.add(storage)
+    return tensors, shared
+
+
+def read_safetensors(path, map_location=None):
+    """What :func:`to_safetensors` was given; of a file made elsewhere, its tensors with a ``meta`` that is empty.
+
+    Entries that were one tensor are one again.
+
+    Raises:
+        RuntimeError: if the file is not of the format; names the file and the
+            field.
+        OSError: if there is none, or it can't be read.
+    """
+    try:
+        with safe_open(path, framework='pt') as file:
+            metadata = file.metadata() or {}
+            state = {name: file.get_tensor(name) for name in file.keys()}
+    except SafetensorError as error:
+        raise RuntimeError(f'{path}: not a whole safetensors file: {error}') from error
+    if map_location is not None:
+        state = {name: tensor.to(map_location) for name, tensor in state.items()}
+    version = metadata.get('imtnas_mm')
+    if version is None:  # its metadata mean something else
+        return dict(meta={}, state_dict=state)
+    if version != VERSION:
+        raise RuntimeError(f'{path}: metadata: imtnas_mm: {version!r}; this imtnas_mm reads {VERSION!r}')
+    fields = {name: _from_json(path, name, metadata[name], kind) for name, kind in _JSON.items() if name in metadata}
+    for name, source in fields.pop('shared', {}).items():
+        if not isinstance(source, str) or source not in state or name in state:
+            raise RuntimeError(f'{path}: metadata: shared.{name}: {source!r}; it must name an entry of the file for '
+                               'one that it lacks')
+        state[name] = state[source]
+    meta = fields.pop('meta', {})
+    if 'config' in metadata:
+        meta['cfg'] = metadata['config']
+    if 'classes' in fields:
+        dataset_meta = meta.get('dataset_meta', {})
+        if not isinstance(dataset_meta, dict):
+            raise RuntimeError(f'{path}: metadata: meta.dataset_meta: is a {type(dataset_meta).__name__}; it must be a '
+                               'dict')
+        meta['dataset_meta'] = dict(dataset_meta, classes=tuple(fields.pop('classes')))
+    return dict(meta=dict(meta, **fields), state_dict=state)
+
+
+def _from_json(path, name, text, kind):
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise RuntimeError(f'{path}: metadata: {name}: is not JSON: {error}') from error
+    if not isinstance(value, kind):
+        raise RuntimeError(f'{path}: metadata: {name}: is a {type(value).__name__}; it must be a {kind.__name__}')
+    return value
