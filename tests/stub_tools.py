@@ -7,6 +7,7 @@ from imtnas_mm.genotype import published_genotype, save_genotype
 
 SEARCH = str(tiny.ROOT / 'configs' / 'imtnas_cifar_pcdarts_small.py')
 RETRAIN = str(tiny.ROOT / 'configs' / 'retrain' / 'small_cells_cifar10.py')
+RETRAIN100 = str(tiny.ROOT / 'configs' / 'retrain' / 'small_cells_tiny100.py')
 FIELDS = dict(
     seeds=[0, 1],
     evaluations=dict(c10=dict(config=RETRAIN, shape=(32, 32))),
@@ -29,7 +30,11 @@ if (HERE / 'fail').exists() and Path(sys.argv[1]).stem == (HERE / 'fail').read_t
 if (HERE / 'wait').exists() and Path(sys.argv[1]).stem == (HERE / 'wait').read_text():
     (HERE / 'waiting').touch()
     time.sleep(100)
+if (HERE / 'phases').exists() and folder.name == 'search':
+    folder = folder / f'phase{(HERE / "phases").read_text()}'
 (folder / 'time' / 'vis_data').mkdir(parents=True)
+if folder.name.startswith('phase'):
+    (folder / 'search.py').write_text(Path(sys.argv[1]).read_text())
 (folder / 'time' / 'vis_data' / 'scalars.json').write_text(
     json.dumps(dict(iter=1, loss=2., step=1, memory=7)) + '\\n' + json.dumps({'c10/top1': 10 + seed, 'time': .1,
     'step': 1}) + '\\n')
@@ -47,7 +52,8 @@ folder.mkdir(parents=True)
 
 
 def write_tools(folder):
-    """train.py, derive.py and test.py in a folder. ``wait`` and ``fail`` there name the config that does so."""
+    """train.py, derive.py and test.py in a folder. ``wait`` and ``fail`` there name the config that does so; ``phases``
+    has the number of the last phase of searches."""
     folder = Path(folder)
     folder.mkdir()
     save_genotype(published_genotype('darts_v2'), folder / 'found.json')

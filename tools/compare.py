@@ -33,7 +33,7 @@ def main(argv=None):
         sys.exit(f'compare: {error}')
     if args.dry_run:
         for identity, run in runs.items():
-            print(f'{identity}  {states[identity]:8}  seed {run.seed}  {run.row}')
+            print(f'{identity}  {states[identity]:8}  {run.name}')
         return
     processes = Processes()
 
@@ -44,7 +44,7 @@ def main(argv=None):
         signal.signal(number, stop)
 
     def one(run):
-        name = f'{run.row}, seed {run.seed} ({run.identity})'
+        name = f'{run.name} ({run.identity})'
         if states[run.identity] == 'failed' and not args.retry_failed:
             return f'{name}: failed before; --retry-failed tries again'
         try:

@@ -1,11 +1,11 @@
-"""The table of an experiment's finished runs, as Markdown and CSV."""
+"""The table and the figure of an experiment's finished runs, as Markdown and CSV, SVG and PNG."""
 import argparse
 import sys
 from pathlib import Path
 
 from imtnas_mm.experiments import load_experiment, plan_runs
 from imtnas_mm.experiments.records import read_record, record_path
-from imtnas_mm.experiments.report import comma_separated, markdown, table_rows
+from imtnas_mm.experiments.report import comma_separated, finished_seeds, markdown, table_rows
 from imtnas_mm.genotype import write_whole
 
 
@@ -22,13 +22,14 @@ def main(argv=None):
     records = {}
     try:
         experiment = load_experiment(args.experiment)
-        for run in plan_runs(experiment):
+        runs = plan_runs(experiment)
+        for run in runs:
             record = read_record(record_path(args.work_dir, run.identity), run.identity)
             if record and record['state'] == 'finished':
-                records.setdefault(run.row, []).append(record)
+                records[run.identity] = record
     except ValueError as error:
         sys.exit(f'report: {error}')
-    header, rows = table_rows(experiment, records)
+    header, rows = table_rows(experiment, finished_seeds(runs, records))
     folder = Path(args.out or args.work_dir)
     folder.mkdir(parents=True, exist_ok=True)
     text = markdown(experiment, header, rows)

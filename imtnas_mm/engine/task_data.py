@@ -11,6 +11,13 @@ from ..random_state import seed_of
 FOR_TRAIN, FOR_VAL, FOR_EXAMPLES = range(3)
 
 
+def pipeline_of(dataset):
+    """The pipeline of a dataset's config, or of that which it is a slice of."""
+    while 'pipeline' not in dataset and isinstance(dataset.get('dataset'), dict):
+        dataset = dataset['dataset']
+    return dataset['pipeline']
+
+
 def example_pipeline(pipeline, field):
     """The transforms that load an image and pack it, without any between: what an example of a transfer is before its
     augmentations."""
@@ -48,7 +55,7 @@ class TaskData:
         self.examples = copy.copy(self.dataset)  # same images, shared annotations, another pipeline
         with TRANSFORMS.switch_scope_and_registry(scope) as registry:
             self.examples.pipeline = Compose(
-                [registry.build(step) for step in example_pipeline(dataloader['dataset']['pipeline'], self.field)])
+                [registry.build(step) for step in example_pipeline(pipeline_of(dataloader['dataset']), self.field)])
 
     @property
     def batches_per_epoch(self):

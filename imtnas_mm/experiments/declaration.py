@@ -1,12 +1,17 @@
-"""An experiment's file: which rows are run with which seeds, and what its table shows."""
+"""An experiment's file: which rows are run with which seeds, and what its table and figure show."""
 from dataclasses import dataclass
 from pathlib import Path
 
 from mmengine.config import Config
 
-ROW_FIELDS = ('name', 'search', 'options', 'evaluations')
-EVALUATION_FIELDS = ('config', 'options', 'shape')
-COLUMN_FIELDS = ('name', 'evaluation', 'metric', 'error')
+ROW_FIELDS = ('name', 'search', 'architecture', 'options', 'slices', 'single_task', 'evaluations', 'x')
+EVALUATION_FIELDS = ('config', 'options', 'slices', 'shape', 'initial', 'seeds')
+SLICE_FIELDS = ('num', 'seed', 'rest')
+COLUMN_FIELDS = ('name', 'evaluation', 'metric', 'error', 'scale')
+SUM_FIELDS = ('name', 'sum')
+FIGURE_FIELDS = ('x', 'left', 'right', 'log')
+SEARCH_METRICS = ('search_time', )  # a column of these has no evaluation
+RESERVED = ('search', 'derive', 'architecture')  # of a run's folder
 
 
 class ExperimentError(ValueError):
@@ -19,12 +24,27 @@ class Experiment:
         name (str): the file's stem.
         title (str): of the table.
         seeds (list[int]): of the search and of the retrainings.
-        rows (list[dict]): ``name``, ``search`` (config file), ``options``
-            (merged into it) and ``evaluations`` (name -> ``config``,
-            ``options``, ``shape`` of an image for the MACs).
-        columns (list[dict]): ``name``, ``evaluation``, ``metric`` and ``error``
-            (True shows 100 minus the metric).
+        rows (list[dict]): ``name`` and
+
+            - ``search`` (config file, or None) with ``options`` (merged into
+              it), ``slices`` (place of a dataset -> list of the options of
+              ``DatasetSlice``s put around it) and ``single_task`` (None, or
+              task -> names of evaluations: each task is then searched by
+              itself, and these follow), or
+            - ``architecture`` (JSON file, or a published name), or neither:
+              the evaluations' configs have networks of their own;
+            - ``evaluations``: name -> ``config``, ``options``, ``slices``,
+              ``shape`` of an image for the MACs, ``initial`` (None, or the evaluation before
+              it whose checkpoint the backbone starts from), ``seeds`` (those
+              that it is done for);
+            - ``x``: its place in the figure.
+        columns (list[dict]): ``name``, ``evaluation``, ``metric`` (of the
+            test, or ``parameters``, ``macs``; ``search_time`` without an
+            evaluation), ``error`` (True shows 100 minus the metric) and
+            ``scale``; or ``name`` and ``sum`` (other column's name -> weight).
         ours (str | None): the row that the t-tests compare the others with.
+        figure (dict | None): ``x`` (its label), ``left`` and ``right`` (names
+            of the columns on each axis) and ``log`` (x's scale).
     """
     name: str
     title: str
@@ -32,6 +52,7 @@ class Experiment:
     rows: list
     columns: list
     ours: str | None = None
+    figure: dict | None = None
 
 
 def load_experiment(path):
@@ -43,62 +64,168 @@ def load_experiment(path):
     path = Path(path)
     if not path.is_file():
         raise ExperimentError(f'{path}: is not a file; it must be an experiment, as in configs/experiments/')
-    cfg = Config.fromfile(path).to_dict()
+    return _Reader(path, Config.fromfile(path).to_dict()).experiment()
 
-    def fail(field, value, right):
-        raise ExperimentError(f'{path}: {field}: {value!r}; {right}')
 
-    def check_fields(field, value, known, required):
+class _Reader:
+
+    def __init__(self, path, cfg):
+        self.path, self.cfg = path, cfg
+
+    def fail(self, field, value, right):
+        raise ExperimentError(f'{self.path}: {field}: {value!r}; {right}')
+
+    def check_fields(self, field, value, known, required):
         if not isinstance(value, dict):
-            fail(field, value, f'it must be a dict with {", ".join(required)}')
+            self.fail(field, value, f'it must be a dict with {", ".join(required)}')
         for key in value:
             if key not in known:
-                fail(f'{field}.{key}', value[key], f'unknown field; known are {", ".join(known)}')
+                self.fail(f'{field}.{key}', value[key], f'unknown field; known are {", ".join(known)}')
         for key in required:
             if key not in value:
-                fail(f'{field}.{key}', None, 'this field is missing')
+                self.fail(f'{field}.{key}', None, 'this field is missing')
 
-    def config_file(field, value):
-        file = path.parent / value
+    def file(self, field, value, what='a config'):
+        file = self.path.parent / value
         if not file.is_file():
-            fail(field, value, f'{file} is not a file; it must be a config, relative to the experiment')
+            self.fail(field, value, f'{file} is not a file; it must be {what}, relative to the experiment')
         return str(file.resolve())
 
-    seeds = cfg.get('seeds')
-    if not isinstance(seeds, list | tuple) or not seeds or len(set(seeds)) < len(seeds) or not all(
-            isinstance(seed, int) and not isinstance(seed, bool) and seed >= 0 for seed in seeds):
-        fail('seeds', seeds, 'it must be a list of different whole numbers from 0')
-    if not isinstance(cfg.get('rows'), list | tuple) or not cfg['rows']:
-        fail('rows', cfg.get('rows'), 'it must be a list of dicts, one a row')
-    rows = []
-    for i, row in enumerate(cfg['rows']):
-        field = f'rows[{i}]'
-        check_fields(field, row, ROW_FIELDS, ('name', 'search'))
-        if row['name'] in [other['name'] for other in rows]:
-            fail(f'{field}.name', row['name'], 'another row has this name')
-        evaluations = {}
-        declared = row.get('evaluations', cfg.get('evaluations'))
+    def experiment(self):
+        cfg = self.cfg
+        seeds = self.seeds('seeds', cfg.get('seeds'))
+        if not isinstance(cfg.get('rows'), list | tuple) or not cfg['rows']:
+            self.fail('rows', cfg.get('rows'), 'it must be a list of dicts, one a row')
+        rows = []
+        for i, row in enumerate(cfg['rows']):
+            rows.append(self.row(f'rows[{i}]', row, seeds))
+            if rows[-1]['name'] in [other['name'] for other in rows[:-1]]:
+                self.fail(f'rows[{i}].name', row['name'], 'another row has this name')
+        columns = self.columns(rows)
+        ours = cfg.get('ours')
+        if ours is not None and ours not in [row['name'] for row in rows]:
+            self.fail('ours', ours, f'it must be one of the rows {", ".join(row["name"] for row in rows)}')
+        return Experiment(self.path.stem, cfg.get('title', self.path.stem), seeds, rows, columns, ours,
+                          self.figure(rows, columns))
+
+    def seeds(self, field, seeds):
+        if not isinstance(seeds, list | tuple) or not seeds or len(set(seeds)) < len(seeds) or not all(
+                isinstance(seed, int) and not isinstance(seed, bool) and seed >= 0 for seed in seeds):
+            self.fail(field, seeds, 'it must be a list of different whole numbers from 0')
+        return list(seeds)
+
+    def row(self, field, row, seeds):
+        self.check_fields(field, row, ROW_FIELDS, ('name', ))
+        search, architecture = row.get('search'), row.get('architecture')
+        if search is None:
+            if architecture is None and 'evaluations' not in row:
+                self.fail(f'{field}.search', None, 'a row has a search, an architecture, or evaluations of its own')
+            for key in ('options', 'slices', 'single_task'):
+                if row.get(key) is not None:
+                    self.fail(f'{field}.{key}', row[key], 'it is of a search, which this row has not')
+        elif architecture is not None:
+            self.fail(f'{field}.architecture', architecture, 'this row has a search, which finds one')
+        evaluations = self.evaluations(field, row.get('evaluations', self.cfg.get('evaluations')), seeds)
+        single_task = row.get('single_task')
+        if single_task is not None:
+            self.single_task(f'{field}.single_task', single_task, evaluations)
+        x = row.get('x')
+        if x is not None and (not isinstance(x, int | float) or isinstance(x, bool)):
+            self.fail(f'{field}.x', x, 'it must be a number, the place in the figure')
+        return dict(
+            name=row['name'],
+            search=None if search is None else self.file(f'{field}.search', search),
+            architecture=architecture if architecture is None or not architecture.endswith('.json') else self.file(
+                f'{field}.architecture', architecture, 'an architecture file'),
+            options={} if search is None else {**self.cfg.get('search_options', {}), **(row.get('options') or {})},
+            slices={} if search is None else self.slices(f'{field}.slices', {
+                **self.cfg.get('search_slices', {}), **(row.get('slices') or {})}),
+            single_task=single_task,
+            evaluations=evaluations,
+            x=x)
+
+    def evaluations(self, field, declared, seeds):
         if not isinstance(declared, dict) or not declared:
-            fail(f'{field}.evaluations', declared, 'the row or the experiment must have a dict of them')
+            self.fail(f'{field}.evaluations', declared, 'the row or the experiment must have a dict of them')
+        found = {}
         for name, evaluation in declared.items():
             place = f'{field}.evaluations.{name}'
-            if not name.isidentifier() or name in ('search', 'derive'):
-                fail(place, name, 'the name of an evaluation names its folder: letters, digits, _')
-            check_fields(place, evaluation, EVALUATION_FIELDS, ('config', 'shape'))
-            evaluations[name] = dict(
-                config=config_file(f'{place}.config', evaluation['config']), options=evaluation.get('options', {}),
-                shape=evaluation['shape'])
-        rows.append(dict(
-            name=row['name'], search=config_file(f'{field}.search', row['search']), evaluations=evaluations,
-            options={**cfg.get('search_options', {}), **row.get('options', {})}))
-    columns = cfg.get('columns')
-    if not isinstance(columns, list | tuple) or not columns:
-        fail('columns', columns, 'it must be a list of dicts, one a column')
-    for i, column in enumerate(columns):
-        check_fields(f'columns[{i}]', column, COLUMN_FIELDS, ('name', 'evaluation', 'metric'))
-        if not any(column['evaluation'] in row['evaluations'] for row in rows):
-            fail(f'columns[{i}].evaluation', column['evaluation'], 'no row has this evaluation')
-    ours = cfg.get('ours')
-    if ours is not None and ours not in [row['name'] for row in rows]:
-        fail('ours', ours, f'it must be one of the rows {", ".join(row["name"] for row in rows)}')
-    return Experiment(path.stem, cfg.get('title', path.stem), list(seeds), rows, list(columns), ours)
+            if not name.isidentifier() or name in RESERVED:
+                self.fail(place, name, 'the name of an evaluation names its folder: letters, digits, _')
+            self.check_fields(place, evaluation, EVALUATION_FIELDS, ('config', 'shape'))
+            initial = evaluation.get('initial')
+            if initial is not None and initial not in found:
+                self.fail(f'{place}.initial', initial, f'it must be an evaluation before it: {", ".join(found)}')
+            own = self.seeds(f'{place}.seeds', evaluation.get('seeds', seeds))
+            if initial is not None and not set(own) <= set(found[initial]['seeds']):
+                self.fail(f'{place}.seeds', own, f'{initial}, which it starts from, has {found[initial]["seeds"]}')
+            found[name] = dict(
+                config=self.file(f'{place}.config', evaluation['config']), options=evaluation.get('options', {}),
+                slices=self.slices(f'{place}.slices', evaluation.get('slices', {})), shape=evaluation['shape'],
+                initial=initial, seeds=own)
+        return found
+
+    def slices(self, field, slices):
+        if not isinstance(slices, dict):
+            self.fail(field, slices, 'it must be a dict of the place of a dataset -> options of slices')
+        found = {}
+        for place, several in slices.items():
+            found[place] = list(several) if isinstance(several, list | tuple) else [several]
+            for one in found[place]:
+                self.check_fields(f'{field}.{place}', one, SLICE_FIELDS, ('num', ))
+        return found
+
+    def single_task(self, field, single_task, evaluations):
+        if not isinstance(single_task, dict) or not single_task:
+            self.fail(field, single_task, 'it must be a dict of task -> names of evaluations')
+        taken = []
+        for task, names in single_task.items():
+            if not isinstance(names, list | tuple) or not names:
+                self.fail(f'{field}.{task}', names, 'it must be a list of names of evaluations')
+            for name in names:
+                if name not in evaluations or name in taken:
+                    self.fail(f'{field}.{task}', name, f'each must be one of {", ".join(evaluations)}, and once')
+                taken.append(name)
+                initial = evaluations[name]['initial']
+                if initial is not None and initial not in names:
+                    self.fail(f'{field}.{task}', name, f'it starts from {initial}, which must be of this task, too')
+
+    def columns(self, rows):
+        columns = self.cfg.get('columns')
+        if not isinstance(columns, list | tuple) or not columns:
+            self.fail('columns', columns, 'it must be a list of dicts, one a column')
+        names = []
+        for i, column in enumerate(columns):
+            field = f'columns[{i}]'
+            if isinstance(column, dict) and 'sum' in column:
+                self.check_fields(field, column, SUM_FIELDS, SUM_FIELDS)
+                for name in column['sum']:
+                    if name not in names:
+                        self.fail(f'{field}.sum', name, f'it must be a column before it: {", ".join(names)}')
+            else:
+                self.check_fields(field, column, COLUMN_FIELDS, ('name', 'metric'))
+                if column['metric'] in SEARCH_METRICS:
+                    if 'evaluation' in column:
+                        self.fail(f'{field}.evaluation', column['evaluation'], f'{column["metric"]} has none')
+                elif not any(column.get('evaluation') in row['evaluations'] for row in rows):
+                    self.fail(f'{field}.evaluation', column.get('evaluation'), 'no row has this evaluation')
+            if column['name'] in names:
+                self.fail(f'{field}.name', column['name'], 'another column has this name')
+            names.append(column['name'])
+        return list(columns)
+
+    def figure(self, rows, columns):
+        figure = self.cfg.get('figure')
+        if figure is None:
+            return None
+        self.check_fields('figure', figure, FIGURE_FIELDS, ('x', 'left'))
+        figure = {'right': [], 'log': False, **figure}
+        names = [column['name'] for column in columns]
+        for side in ('left', 'right'):
+            for name in figure[side]:
+                if name not in names:
+                    self.fail(f'figure.{side}', name, f'it must be one of the columns {", ".join(names)}')
+        for i, row in enumerate(rows):
+            if row['x'] is None or figure['log'] and row['x'] <= 0:
+                self.fail(f'rows[{i}].x', row['x'], 'the figure needs a number here, above 0 on a logarithmic axis')
+        return figure

@@ -10,12 +10,13 @@ import threading
 import time
 from pathlib import Path
 
-from mmengine.registry import DefaultScope
+from mmengine.registry import MODELS, DefaultScope
 from mmengine.runner import find_latest_checkpoint
+from mmengine.utils import import_modules_from_strings
 
 from ..analysis.complexity import count_macs, count_parameters
-from ..genotype import load_genotype, write_whole
-from ..registry import MODELS
+from ..genotype import load_genotype, save_genotype, write_whole
+from ..registry import SCOPE
 from .records import new_record, read_record, record_path, write_record
 
 TOOLS = Path(__file__).parents[2] / 'tools'
@@ -102,21 +103,39 @@ class _Steps:
         self.folder = path.parent
 
     def do(self):
-        results, architecture = self.record['results'], str(self.folder / 'architecture.json')
-        config = self.write_config('search', self.run.search)
-        search = self.folder / 'search'
-        self.train('search', config, search)
-        results['search'] = validations(search)
-        self.step('derive', 'derive.py', config, self.checkpoint(search), '--out', architecture)
-        results['architecture'] = load_genotype(architecture).to_dict()
+        architecture = self.architecture()
+        results = self.record['results']
         for name, cfg in self.run.evaluations.items():
             config = self.write_config(name, cfg)
-            self.train(f'{name}_retrain', config, self.folder / name, '--architecture', architecture)
+            start = []
+            if name in self.run.initial:
+                checkpoint = self.checkpoint(self.folder / self.run.initial[name])
+                start = ['--cfg-options', f'model.backbone.init_cfg.checkpoint={checkpoint}']
+            self.train(f'{name}_retrain', config, self.folder / name, *architecture, *start)
             folder = self.folder / f'{name}_test'
-            self.step(f'{name}_test', 'test.py', config, self.checkpoint(self.folder / name), '--architecture',
-                      architecture, '--work-dir', str(folder))
-            parameters, macs = complexity(cfg.model.backbone, architecture, self.run.shapes[name])
+            self.step(f'{name}_test', 'test.py', config, self.checkpoint(self.folder / name), *architecture,
+                      '--work-dir', str(folder))
+            parameters, macs = complexity(cfg, self.run.shapes[name], *architecture[1:])
             results[name] = dict(test=test_metrics(folder), parameters=parameters, macs=macs)
+
+    def architecture(self):
+        """Search, or take, what is retrained; returns the option of the tools that names it, if there is any."""
+        path = self.folder / 'architecture.json'
+        if self.run.search is not None:
+            config = self.write_config('search', self.run.search)
+            search = self.folder / 'search'
+            self.train('search', config, search)
+            if self.run.search.get('phases'):  # the last one has config and checkpoints of its own
+                search = search / f'phase{len(self.run.search.phases)}'
+                config = str(search / 'search.py')
+            self.record['results']['search'] = validations(search)
+            self.step('derive', 'derive.py', config, self.checkpoint(search), '--out', str(path))
+        elif self.run.architecture is not None:
+            save_genotype(self.run.architecture, path)
+        else:
+            return []
+        self.record['results']['architecture'] = load_genotype(path).to_dict()
+        return ['--architecture', str(path)]
 
     def write_config(self, name, cfg):
         file = self.folder / f'{name}.py'
@@ -125,8 +144,8 @@ class _Steps:
         return str(file)
 
     def train(self, name, config, folder, *arguments):
-        resume = ['--resume'] if (folder / 'last_checkpoint').exists() else []
-        self.step(name, 'train.py', config, '--work-dir', str(folder), *arguments, *resume)
+        resume = ['--resume'] if any(folder.rglob('last_checkpoint')) else []
+        self.step(name, 'train.py', config, '--work-dir', str(folder), *resume, *arguments)
 
     def checkpoint(self, folder):
         found = find_latest_checkpoint(str(folder))
@@ -192,10 +211,12 @@ def test_metrics(folder):
     return {key: value for key, value in metrics.items() if key not in ('time', 'data_time')}
 
 
-def complexity(backbone, architecture, shape):
-    """(parameters, MACs) of a retraining's backbone."""
-    from .. import networks  # noqa: F401  registers them
-    with _building, DefaultScope.overwrite_default_scope('imtnas_mm'):
-        options = {key: value for key, value in backbone.items() if key != 'init_cfg'}
-        network = MODELS.build(dict(options, architecture=architecture))
+def complexity(cfg, shape, architecture=None):
+    """(parameters, MACs) of the backbone of a resolved retraining, with the architecture in the file given."""
+    with _building, DefaultScope.overwrite_default_scope(cfg.get('default_scope', SCOPE)):
+        import_modules_from_strings(**cfg.get('custom_imports', dict(imports=[])))  # they register the backbone
+        options = {key: value for key, value in cfg.model.backbone.items() if key != 'init_cfg'}
+        if architecture is not None:
+            options['architecture'] = architecture
+        network = MODELS.build(options)
         return count_parameters(network), count_macs(network, (3, *shape))

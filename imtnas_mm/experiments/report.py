@@ -1,4 +1,4 @@
-"""From records to tables: mean, standard deviation, sizes, search cost, t-tests."""
+"""From records to tables: mean, standard deviation, t-tests."""
 import csv
 import io
 import math
@@ -6,16 +6,66 @@ import statistics
 
 from scipy import stats
 
+from .declaration import SEARCH_METRICS
 
-def values_of(column, records):
-    """The column's figure of every finished record that has it."""
-    found = []
-    for record in records:
-        metrics = record['results'].get(column['evaluation'], {}).get('test', {})
-        if column['metric'] in metrics:
-            value = metrics[column['metric']]
-            found.append(100 - value if column.get('error') else value)
+SIZES = ('parameters', 'macs')
+NOTES = dict(
+    parameters='Parameters are those of the retrained backbone.',
+    macs='MACs are the multiply-accumulates of the retrained backbone, one image.',
+    search_time='Search time is that of the search processes on the machine that ran them, summed over attempts and '
+                'over the tasks of a row that searches them one by one; it is GPU time only where each had one GPU.')
+
+
+def finished_seeds(runs, records):
+    """What a table counts: row's name -> one result for each seed whose runs are all finished.
+
+    Args:
+        runs (list[Run]): of the experiment.
+        records (dict): identity -> record of each finished run.
+
+    Returns:
+        dict: of ``dict(results=..., search_time=...)``; seconds, or None where
+        nothing was searched.
+    """
+    of_seed = {}
+    for run in runs:
+        of_seed.setdefault((run.row, run.seed), []).append(records.get(run.identity))
+    found = {}
+    for (row, _), several in of_seed.items():
+        if None in several:
+            continue
+        times = [record['steps']['search']['seconds'] for record in several if 'search' in record['steps']]
+        found.setdefault(row, []).append(dict(
+            results={name: result for record in several for name, result in record['results'].items()},
+            search_time=sum(times) if times else None))
     return found
+
+
+def values_of(column, finished, columns=()):
+    """The column's figure of each seed that has it.
+
+    Args:
+        column (dict): of the experiment.
+        finished (list[dict]): a row's, of :func:`finished_seeds`.
+        columns (list[dict]): of the experiment, those of a sum among them.
+    """
+    values = (_value(column, one, {other['name']: other for other in columns}) for one in finished)
+    return [value for value in values if value is not None]
+
+
+def _value(column, one, columns):
+    if 'sum' in column:
+        parts = [_value(columns[name], one, columns) for name in column['sum']]
+        return None if None in parts else sum(w * v for w, v in zip(column['sum'].values(), parts, strict=True))
+    metric = column['metric']
+    if metric in SEARCH_METRICS:
+        value = one[metric]
+    else:
+        result = one['results'].get(column['evaluation'], {})
+        value = (result if metric in SIZES else result.get('test', {})).get(metric)
+    if value is None:
+        return None
+    return (100 - value if column.get('error') else value) * column.get('scale', 1)
 
 
 def mean_and_deviation(values):
@@ -40,39 +90,39 @@ def t_tests(ours, baseline):
     return one_sample, welch
 
 
-def table_rows(experiment, records):
+def is_measured(column):
+    """Whether a column is of test metrics: it gets a deviation and, with ``ours``, t-tests."""
+    return column.get('metric') not in (*SIZES, *SEARCH_METRICS)
+
+
+def table_rows(experiment, finished):
     """The table as (header, rows of text).
 
     Args:
         experiment (Experiment): whose columns are shown.
-        records (dict): row's name -> its finished records.
+        finished (dict): of :func:`finished_seeds`.
     """
     header = ['row', 'n']
     for column in experiment.columns:
-        header += [column['name'], 'parameters', 'MACs']
-        if experiment.ours is not None:
+        header.append(column['name'])
+        if experiment.ours is not None and is_measured(column):
             header += ['p (ttest_1samp)', 'p (Welch ttest_ind)']
-    header.append('search cost (s)')
     rows = []
     for row in experiment.rows:
-        own = records.get(row['name'], [])
+        own = finished.get(row['name'], [])
         cells = [row['name'], str(len(own))]
         for column in experiment.columns:
-            values = values_of(column, own)
+            values = values_of(column, own, experiment.columns)
             mean, deviation = mean_and_deviation(values)
-            cells.append(f'{_number(mean, ".2f")} ± {_number(deviation, ".2f")}')
-            for size in ('parameters', 'macs'):
-                sizes = [record['results'][column['evaluation']][size] for record in own
-                         if column['evaluation'] in record['results']]
-                cells.append(_number(mean_and_deviation(sizes)[0], ',.0f'))
+            few = f' (n={len(values)})' if values and len(values) < len(own) else ''
+            if not is_measured(column):
+                cells.append(_number(mean, ',.0f' if mean >= 100 else '.3g') + few)
+                continue
+            cells.append(f'{_number(mean, ".2f")} ± {_number(deviation, ".2f")}{few}')
             if experiment.ours is not None:
-                if row['name'] == experiment.ours:
-                    cells += ['', '']
-                else:
-                    ours = values_of(column, records.get(experiment.ours, []))
-                    cells += [_number(p, '.4f') for p in t_tests(ours, values)]
-        cost = [record['steps']['search']['seconds'] for record in own]
-        cells.append(_number(mean_and_deviation(cost)[0], '.0f'))
+                ours = values_of(column, finished.get(experiment.ours, []), experiment.columns)
+                cells += ['', ''] if row['name'] == experiment.ours else [
+                    _number(p, '.4f') for p in t_tests(ours, values)]
         rows.append(cells)
     return header, rows
 
@@ -85,7 +135,9 @@ def markdown(experiment, header, rows):
     """The table as Markdown, with what its figures are."""
     lines = [f'# {experiment.title}', '', '| ' + ' | '.join(header) + ' |', '|' + '---|' * len(header)]
     lines += ['| ' + ' | '.join(cells) + ' |' for cells in rows]
-    lines += ['', 'Mean ± sample standard deviation of n finished runs; parameters and MACs of the retrained backbone.']
+    lines += ['', 'Mean ± sample standard deviation of n finished runs.']
+    metrics = {column.get('metric') for column in experiment.columns}
+    lines += [note for metric, note in NOTES.items() if metric in metrics]
     if experiment.ours is not None:
         lines.append(f'p: two-sided, of "{experiment.ours}" against the row: scipy.stats.ttest_1samp against '
                      "the row's mean, and Welch's scipy.stats.ttest_ind(equal_var=False).")

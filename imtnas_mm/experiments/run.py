@@ -1,10 +1,14 @@
 """What a row of an experiment resolves to with a seed, and its identity."""
 import copy
+import functools
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from mmengine.config import Config
+from mmengine.config import Config, ConfigDict
+
+from ..genotype import Genotype, load_genotype, published_genotype
+from .single_task import restrict_to_task
 
 IDENTITY_LENGTH = 16  # hexadecimal digits
 
@@ -14,23 +18,43 @@ class Run:
     """Args:
         row (str): its name in the experiment.
         seed (int): of the search and of the retrainings.
-        search (Config): resolved.
+        search (Config | None): resolved.
         evaluations (dict): name -> resolved :class:`Config` of a retraining.
         shapes (dict): name -> (height, width) of an image.
+        initial (dict): name of an evaluation -> that whose checkpoint its
+            backbone starts from.
+        architecture (Genotype | None): what is retrained, where nothing is
+            searched.
+        task (str | None): the only one that is searched.
     """
     row: str
     seed: int
-    search: Config
+    search: Config | None
     evaluations: dict
     shapes: dict
+    initial: dict = field(default_factory=dict)
+    architecture: Genotype | None = None
+    task: str | None = None
+
+    @property
+    def name(self):
+        """str: row, task if it is one of several searches of the row, and seed."""
+        return f'{self.row}, seed {self.seed}' if self.task is None else f'{self.row}, {self.task}, seed {self.seed}'
 
     def options(self):
         """dict: all that the run depends on, of JSON's types."""
-        return _plain(dict(
-            seed=self.seed, search=self.search.to_dict(), shapes=self.shapes,
-            evaluations={name: cfg.to_dict() for name, cfg in self.evaluations.items()}))
+        options = dict(
+            seed=self.seed, shapes=self.shapes,
+            evaluations={name: cfg.to_dict() for name, cfg in self.evaluations.items()})
+        if self.search is not None:
+            options['search'] = self.search.to_dict()
+        if self.architecture is not None:
+            options['architecture'] = self.architecture.to_dict()
+        if self.initial:
+            options['initial'] = self.initial
+        return _plain(options)
 
-    @property
+    @functools.cached_property
     def identity(self):
         """str: hash of the options; the same for runs of different experiments that do the same."""
         text = json.dumps(self.options(), sort_keys=True)
@@ -45,31 +69,77 @@ def _plain(value):
     return value if value is None or isinstance(value, bool | int | float | str) else repr(value)
 
 
-def _resolve(config, options, seed):
-    cfg = Config.fromfile(config)
-    cfg.merge_from_dict(copy.deepcopy(dict(options)))  # the merge takes _delete_ out of its argument
-    cfg.merge_from_dict({'randomness.seed': seed})
-    return cfg
+class _Configs:
+    """Files of configs, each read once."""
+
+    def __init__(self):
+        self.read = functools.cache(Config.fromfile)
+
+    def resolve(self, file, options, slices, seed):
+        cfg = copy.deepcopy(self.read(file))
+        cfg.merge_from_dict(copy.deepcopy(dict(options)))  # the merge takes _delete_ out of its argument
+        cfg.merge_from_dict({'randomness.seed': seed})
+        for place, several in slices.items():
+            *parents, name = place.split('.')
+            try:
+                parent = functools.reduce(lambda part, key: part[key], parents, cfg)
+                for one in several:
+                    parent[name] = ConfigDict(type='imtnas_mm.DatasetSlice', dataset=parent[name], **one)
+            except (KeyError, TypeError) as error:
+                raise ValueError(f'slices: {place!r}; {file} has no dataset there') from error
+        return cfg
 
 
 def plan_runs(experiment, rows=None, seeds=None):
     """list[Run]: of the rows and seeds named, by default all; seed by seed, so that all rows have results early.
 
     Raises:
-        ValueError: if a name or a seed is not of the experiment.
+        ValueError: if a name or a seed is not of the experiment, or a row asks
+            what its configs don't have.
     """
     names = [row['name'] for row in experiment.rows]
     for what, given, known in (('--rows', rows, names), ('--seeds', seeds, experiment.seeds)):
         for value in given or ():
             if value not in known:
                 raise ValueError(f'{what}: {value!r} is not in {experiment.name}; it has {known}')
+    configs = _Configs()
     runs = []
     for seed in experiment.seeds if seeds is None else seeds:
         for row in experiment.rows:
             if rows is not None and row['name'] not in rows:
                 continue
-            evaluations = {name: _resolve(item['config'], item['options'], seed)
-                           for name, item in row['evaluations'].items()}
-            shapes = {name: tuple(item['shape']) for name, item in row['evaluations'].items()}
-            runs.append(Run(row['name'], seed, _resolve(row['search'], row['options'], seed), evaluations, shapes))
+            try:
+                runs += _runs_of(row, seed, configs)
+            except ValueError as error:
+                raise ValueError(f'{experiment.name}: row {row["name"]!r}: {error}') from error
     return runs
+
+
+def _runs_of(row, seed, configs):
+    architecture = row['architecture']
+    if architecture is not None:
+        architecture = load_genotype(architecture) if architecture.endswith('.json') else published_genotype(
+            architecture)
+    for task, names in (row['single_task'] or {None: list(row['evaluations'])}).items():
+        search = None
+        if row['search'] is not None:
+            search = configs.resolve(row['search'], row['options'], row['slices'], seed)
+            if task is not None:
+                restrict_to_task(search, task)
+        evaluations, shapes, initial = {}, {}, {}
+        for name, item in row['evaluations'].items():
+            if name not in names or seed not in item['seeds']:
+                continue
+            evaluations[name] = cfg = configs.resolve(
+                item['config'], item['options'], item['slices'], seed)
+            shapes[name] = tuple(item['shape'])
+            backbone = cfg.model.get('backbone', {})
+            if item['initial'] is not None:
+                if 'checkpoint' not in (backbone.get('init_cfg') or {}):
+                    raise ValueError(f'evaluations.{name}.initial: {item["initial"]!r}; {item["config"]} has no '
+                                     'model.backbone.init_cfg.checkpoint to set')
+                initial[name] = item['initial']
+            if 'architecture' not in backbone and (search is not None or architecture is not None):
+                raise ValueError(f'evaluations.{name}.config: {item["config"]} has no model.backbone.architecture to '
+                                 'set')
+        yield Run(row['name'], seed, search, evaluations, shapes, initial, architecture, task)

@@ -1,14 +1,16 @@
 """tools/compare.py with stand-ins for the tools that it calls: what is run, repeated, recorded."""
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 import tiny_run as tiny
-from stub_tools import calls, write, write_tools
+from stub_tools import RETRAIN, RETRAIN100, SEARCH, calls, write, write_tools
 
 import imtnas_mm
 from imtnas_mm.experiments.records import comparable
@@ -70,6 +72,49 @@ def test_runs_once(tmp_path, tools, capsys):
     tiny.tool('report').main([str(experiment), '--work-dir', str(tmp_path / 'out')])
     assert '| a | 2 | 49.50 ± 0.71 |' in (tmp_path / 'out' / 'experiment.md').read_text()
     assert capsys.readouterr().out.count('finished: a, seed 0') == 3
+
+
+def commands(work_dir, identity):
+    """(tool, config, options) of each command that a run gave."""
+    lines = (work_dir / 'runs' / identity / 'commands.sh').read_text().splitlines()
+    return [(Path(tool).name, Path(config).name, options) for _, tool, config, *options in map(shlex.split, lines)]
+
+
+def test_without_a_search(tmp_path, tools):
+    """A published architecture, and a config's own network; an evaluation that starts from another."""
+    pretrained = {'model.backbone.init_cfg': dict(type='Pretrained', checkpoint='nowhere.pth', prefix='backbone.')}
+    evaluations = dict(c10=dict(config=RETRAIN, shape=(32, 32)), c100=dict(
+        config=RETRAIN100, shape=(32, 32), initial='c10', options=pretrained))
+    experiment = write(tmp_path, seeds=[0], evaluations=evaluations, rows=[
+        dict(name='published', architecture='pdarts'), dict(name='alone', evaluations=evaluations)])
+    out = tmp_path / 'out'
+    compare(experiment, out, tools)
+    assert calls(tools) == ['train.py c10.py', 'test.py c10.py', 'train.py c100.py', 'test.py c100.py'] * 2
+    found = {bool(record['results'].get('architecture')): record for record in records(out).values()}
+    assert found[True]['results']['architecture']['source']['name'] == 'pdarts'
+    assert 'search' not in found[True]['results'] and 'search' not in found[False]['results']
+    assert found[True]['results']['c10']['parameters'] != found[False]['results']['c10']['parameters']
+    for named, record in found.items():
+        identity = record['identity']
+        folder = out / 'runs' / identity
+        own = ['--architecture', str(folder / 'architecture.json')] if named else []
+        start = ['--cfg-options', f'model.backbone.init_cfg.checkpoint={folder / "c10" / "epoch_1.pth"}']
+        (_, _, c10), (_, _, test), (_, _, c100), _ = commands(out, identity)
+        assert c10 == ['--work-dir', str(folder / 'c10'), *own]
+        assert c100 == ['--work-dir', str(folder / 'c100'), *own, *start]
+        assert test == [str(folder / 'c10' / 'epoch_1.pth'), *own, '--work-dir', str(folder / 'c10_test')]
+
+
+def test_a_search_in_phases(tmp_path, tools):
+    """What is derived is the last phase."""
+    experiment = write(tmp_path, seeds=[0], rows=[dict(name='a', search=SEARCH.replace('pcdarts', 'pdarts'))])
+    (tools / 'phases').write_text('3')
+    compare(experiment, tmp_path / 'out', tools)
+    (record, ) = records(tmp_path / 'out').values()
+    assert record['results']['search'] == {'1': {'c10/top1': 10}}
+    phase = tmp_path / 'out' / 'runs' / record['identity'] / 'search' / 'phase3'
+    assert commands(tmp_path / 'out', record['identity'])[1] == (
+        'derive.py', 'search.py', [str(phase / 'epoch_1.pth'), '--out', str(phase.parents[1] / 'architecture.json')])
 
 
 def test_dry_run_and_filters(tmp_path, tools, capsys):

@@ -1,29 +1,171 @@
-from pathlib import Path
-
+"""Experiments' files: what they resolve to, what is refused, and that those of the package can be run."""
 import pytest
-from stub_tools import FIELDS, RETRAIN, SEARCH, write
+from mmengine.registry import DATASETS, METRICS
+from mmengine.registry import MODELS as ROOT_MODELS
+from mmengine.utils import import_modules_from_strings
+from package_experiments import EXPERIMENTS, planned
+from stub_tools import FIELDS, RETRAIN, RETRAIN100, SEARCH, write
 
+from imtnas_mm.algorithms import SearchAlgorithm
+from imtnas_mm.engine.phases import phase_config
 from imtnas_mm.experiments import ExperimentError, load_experiment, plan_runs
+from imtnas_mm.experiments.execute import complexity
+from imtnas_mm.genotype import published_genotype, save_genotype
+from imtnas_mm.registry import MODELS
 
-FOLDER = Path(__file__).parents[2] / 'configs' / 'experiments'
+
+def test_the_papers_tables_and_figures():
+    names = ['table2', 'table3', 'table4', 'table6', 'table7', 'table8', 'table9', 'table10', 'table14', 'table15',
+             'figure1_left', 'figure1_right', 'figure2']
+    assert EXPERIMENTS == sorted(f'{name}_{scale}' for name in names for scale in ('paper', 'small'))
 
 
-@pytest.mark.parametrize('path', sorted(FOLDER.glob('*.py')), ids=lambda path: path.stem)
-def test_experiments_of_the_package(path):
-    experiment = load_experiment(path)
-    runs = plan_runs(experiment)
-    assert len(runs) == len(experiment.rows) * len(experiment.seeds)
-    assert len({run.identity for run in runs}) == len(runs)
+@pytest.mark.parametrize('name', EXPERIMENTS)
+def test_experiments_of_the_package(name):
+    """Runs differ, and all that their configs name is registered."""
+    experiment, runs = planned(name)
+    assert len({run.identity for run in runs}) == len(runs) == sum(
+        len(row['single_task'] or [None]) for row in experiment.rows)
     for run in runs:
-        assert run.search.randomness.seed == run.seed
-        assert all(cfg.randomness.seed == run.seed for cfg in run.evaluations.values())
+        if run.search is not None:
+            check_search(run)
+        assert run.evaluations
+        for cfg in run.evaluations.values():
+            check_evaluation(cfg, run.seed)
 
 
-def test_tables_share_runs():
-    table6, table7 = (plan_runs(load_experiment(FOLDER / f'{name}_small.py')) for name in ('table6', 'table7'))
-    ours = {run.identity for run in table6 if run.row == 'Ours'}
-    assert ours == {run.identity for run in table7 if run.row == 'Order 1'}
-    assert len({run.identity for run in table6 + table7}) == 18
+def check_search(run):
+    cfg = run.search
+    import_modules_from_strings(**cfg.custom_imports)
+    assert cfg.randomness.seed == run.seed
+    assert issubclass(MODELS.get(cfg.model.type), SearchAlgorithm)
+    assert MODELS.get(cfg.model.search_space.type)
+    transfer = cfg.model.get('transfer')
+    assert transfer is None or MODELS.get(transfer.type)
+    tasks = set(cfg.train_cfg.order)
+    for part in ('train_dataloader', 'val_dataloader', 'val_evaluator', 'test_dataloader', 'test_evaluator'):
+        assert set(cfg[part]) == tasks
+    assert set(cfg.model.tasks) == tasks
+    for name, task in cfg.model.tasks.items():
+        scope = MODELS.get(task.type).scope
+        check_dataset(cfg.train_dataloader[name].dataset, scope)
+        check_dataset(cfg.val_dataloader[name].dataset, scope)
+        check_registered(ROOT_MODELS, scope, task.model.type)
+        check_registered(METRICS, scope, cfg.val_evaluator[name].type)
+    lengths = {cfg.param_scheduler[part][0].T_max for part in ('encoder', 'head')}
+    assert lengths == {cfg.train_cfg.max_epochs}
+
+
+def check_evaluation(cfg, seed):
+    import_modules_from_strings(**cfg.custom_imports)
+    assert cfg.randomness.seed == seed
+    check_registered(ROOT_MODELS, cfg.default_scope, cfg.model.type)
+    for part in ('backbone', 'neck', 'head', 'bbox_head'):
+        if part in cfg.model:
+            check_registered(ROOT_MODELS, cfg.default_scope, cfg.model[part].type)
+    for part in ('train_dataloader', 'test_dataloader'):
+        check_dataset(cfg[part].dataset, cfg.default_scope)
+
+
+def check_dataset(cfg, scope):
+    while 'dataset' in cfg:
+        check_registered(DATASETS, scope, cfg.type)
+        cfg = cfg.dataset
+    check_registered(DATASETS, scope, cfg.type)
+
+
+def check_registered(root, scope, name):
+    with root.switch_scope_and_registry(scope) as registry:
+        assert registry.scope == scope and registry.get(name), name
+
+
+SMALL = [('table2_small', 'MTL-SWS', None), ('table2_small', 'BMTAS', None), ('table3_small', 'Darts2nd', 'c100'),
+         ('table3_small', 'Pdarts', 'c10'), ('table3_small', 'MI-Prdarts', None), ('table14_small', 0, None)]
+
+
+@pytest.mark.parametrize('name, row, task', SMALL)
+def test_models_of_a_search(name, row, task):
+    experiment, runs = planned(name)
+    row = experiment.rows[row]['name'] if isinstance(row, int) else row
+    run, = (run for run in runs if (run.row, run.task) == (row, task))
+    cfg = phase_config(run.search, run.search.phases[0], '', []) if 'phases' in run.search else run.search
+    model = MODELS.build(dict(cfg.model, rounds=cfg.train_cfg.rounds, order=cfg.train_cfg.order))
+    assert model.order == tuple(cfg.train_cfg.order) and (task is None or model.order == (task, ))
+
+
+def test_models_of_the_retrainings():
+    """As the networks of tests/test_configs.py, but with what an experiment changes."""
+    experiment, runs = planned('table2_small')
+    run, = (run for run in runs if run.row == 'FairNAS-C')
+    assert run.architecture.source['name'] == 'fairnas_c' and run.search is None and run.initial == {'coco': 'imagenet'}
+    sizes = [complexity(cfg, run.shapes[name], 'fairnas_c') for name, cfg in run.evaluations.items()]
+    assert sizes[0][0] == sizes[1][0] > 1e5 and sizes[1][1] > sizes[0][1]
+    _, runs = planned('table15_paper')
+    run, = (run for run in runs if run.row == 'MobileNetV2')
+    assert run.search is run.architecture is None
+    parameters, _ = complexity(run.evaluations['imagenet'], (64, 64))
+    assert parameters == 3_504_872 - 1281 * 1000  # without the classifier
+
+
+def test_shared_runs():
+    """The same row of several tables is one run."""
+    for scale, ours in dict(small='IMTNAS-Pcdarts (ours)', paper='Ours').items():
+        table = dict(small='table3_small', paper='table6_paper')[scale]
+        expected, = (run.identity for run in planned(table)[1] if run.row == ours)
+        for name, row in (('table6', 'Ours'), ('table7', 'Order 1'), ('figure2', '2')):
+            assert [run.identity for run in planned(f'{name}_{scale}')[1] if run.row == row] == [expected]
+        expected, = (run.identity for run in planned(f'table2_{scale}')[1] if run.row == 'IMTNAS (ours)')
+        assert expected in [run.identity for run in planned(f'figure1_right_{scale}')[1]]
+    every = [run.identity for run in planned('table6_small', 3)[1] + planned('table7_small', 3)[1]]
+    assert len(set(every)) == 18
+
+
+def test_rows_without_a_search(tmp_path):
+    file = tmp_path / 'found.json'
+    save_genotype(published_genotype('pdarts'), file)
+    evaluations = FIELDS['evaluations']
+    runs = plan_runs(load_experiment(write(tmp_path, seeds=[0], rows=[
+        dict(name='published', architecture='pdarts'), dict(name='own', architecture='found.json'),
+        dict(name='alone', evaluations=evaluations)])))
+    assert [run.search for run in runs] == [None] * 3
+    assert runs[0].architecture == runs[1].architecture and runs[2].architecture is None
+    assert runs[0].identity == runs[1].identity != runs[2].identity
+
+
+def test_single_task(tmp_path):
+    evaluations = dict(FIELDS['evaluations'], c100=dict(config=RETRAIN100, shape=(32, 32)))
+    alone = dict(name='alone', search=SEARCH, single_task=dict(c100=['c100'], c10=['c10']))
+    runs = plan_runs(load_experiment(write(tmp_path, seeds=[3], evaluations=evaluations, rows=[alone])))
+    assert [(run.name, run.task, list(run.evaluations)) for run in runs] == [
+        ('alone, c100, seed 3', 'c100', ['c100']), ('alone, c10, seed 3', 'c10', ['c10'])]
+    assert all(run.search.model.type == 'SingleTask' for run in runs)
+    alone['single_task'] = dict(tiny=['c10'])
+    with pytest.raises(ValueError, match="row 'alone': single_task: 'tiny' is no task of the search; it has c10, c100"):
+        plan_runs(load_experiment(write(tmp_path, rows=[alone])))
+
+
+def test_evaluations_of_some_seeds(tmp_path):
+    evaluations = dict(FIELDS['evaluations'], c100=dict(config=RETRAIN100, shape=(32, 32), seeds=[1]))
+    runs = plan_runs(load_experiment(write(tmp_path, evaluations=evaluations, rows=FIELDS['rows'][:1])))
+    assert [list(run.evaluations) for run in runs] == [['c10'], ['c10', 'c100']]
+    before = plan_runs(load_experiment(write(tmp_path, rows=FIELDS['rows'][:1])))
+    assert runs[0].identity == before[0].identity
+
+
+def test_slices(tmp_path):
+    two = [dict(num=100, rest=True), dict(num=20, seed=1)]
+    runs = plan_runs(load_experiment(write(
+        tmp_path, rows=[dict(name='a', search=SEARCH, slices={'val_dataloader.c10.dataset': dict(num=9)})],
+        evaluations=dict(c10=dict(config=RETRAIN, shape=(32, 32), slices={'train_dataloader.dataset': two})))))
+    cfg = runs[0].evaluations['c10']
+    outer, inner = cfg.train_dataloader.dataset, cfg.train_dataloader.dataset.dataset
+    assert (outer.type, outer.num, outer.seed) == ('imtnas_mm.DatasetSlice', 20, 1)
+    assert (inner.type, inner.num, inner.rest, inner.dataset.type) == (outer.type, 100, True, 'imtnas_mm.CIFAR10')
+    assert cfg.test_dataloader.dataset.type == 'imtnas_mm.CIFAR10'
+    assert runs[0].search.val_dataloader.c10.dataset.num == 9
+    rows = [dict(name='a', search=SEARCH, slices={'val_dataloader.c11.dataset': dict(num=9)})]
+    with pytest.raises(ValueError, match="slices: 'val_dataloader.c11.dataset'; .* has no dataset there"):
+        plan_runs(load_experiment(write(tmp_path, rows=rows)))
 
 
 def test_identity(tmp_path):
@@ -60,6 +202,26 @@ def test_filters(tmp_path):
     (dict(evaluations=dict(search=dict(config=RETRAIN, shape=(32, 32)))), r'rows\[0\].evaluations.search'),
     (dict(columns=[dict(name='x', evaluation='c100', metric='m')]), r"columns\[0\].evaluation: 'c100'"),
     (dict(ours='c'), "ours: 'c'; it must be one of the rows a, b"),
+    (dict(rows=[dict(name='a', search=SEARCH, architecture='darts_v2')]), r"rows\[0\].architecture: 'darts_v2'; this"),
+    (dict(rows=[dict(name='a', architecture='nowhere.json')]), r"rows\[0\].architecture: 'nowhere.json'; .*not a file"),
+    (dict(rows=[dict(name='a', architecture='darts_v2', options={'a': 1})]), r"rows\[0\].options: {'a': 1}; it is of"),
+    (dict(rows=[dict(name='a', search=SEARCH, x='3')]), r"rows\[0\].x: '3'; it must be a number"),
+    (dict(rows=[dict(name='a', search=SEARCH, single_task=['c10'])]), r"rows\[0\].single_task: \['c10'\]; it must be"),
+    (dict(rows=[dict(name='a', search=SEARCH, single_task=dict(c10=['c100']))]),
+     r"rows\[0\].single_task.c10: 'c100'; each must be one of c10"),
+    (dict(rows=[dict(name='a', search=SEARCH, slices={'train': dict(number=1)})]),
+     r'rows\[0\].slices.train.number: 1; unknown field'),
+    (dict(evaluations=dict(c10=dict(config=RETRAIN, shape=(32, 32), initial='c100'))),
+     r"rows\[0\].evaluations.c10.initial: 'c100'; it must be an evaluation before it"),
+    (dict(evaluations=dict(c10=dict(config=RETRAIN, shape=(32, 32), seeds=[1, 1]))),
+     r'rows\[0\].evaluations.c10.seeds: \[1, 1\]; '),
+    (dict(columns=[dict(name='x', sum=dict(y=1))]), r"columns\[0\].sum: 'y'; it must be a column before it"),
+    (dict(columns=FIELDS['columns'] * 2), r"columns\[1\].name: 'error'; another column"),
+    (dict(columns=[dict(name='x', evaluation='c10', metric='search_time')]), r"columns\[0\].evaluation: 'c10'"),
+    (dict(figure=dict(x='weight', left=['accuracy'])), "figure.left: 'accuracy'; it must be one of the columns error"),
+    (dict(figure=dict(x='weight', left=['error'])), r'rows\[0\].x: None; the figure needs a number'),
+    (dict(figure=dict(x='weight', left=['error'], log=True), rows=[dict(name='a', search=SEARCH, x=0)]),
+     r'rows\[0\].x: 0; the figure needs a number here, above 0'),
 ])
 def test_errors_name_the_field(tmp_path, fields, message):
     with pytest.raises(ExperimentError, match=f'experiment.py: {message}'):

@@ -1,9 +1,19 @@
 import math
 
 import pytest
+from package_experiments import EXPERIMENTS, planned
+from stub_tools import RETRAIN, RETRAIN100, SEARCH, write
 
-from imtnas_mm.experiments.declaration import Experiment
-from imtnas_mm.experiments.report import comma_separated, markdown, mean_and_deviation, t_tests, table_rows
+from imtnas_mm.experiments import Experiment, load_experiment, plan_runs
+from imtnas_mm.experiments.report import (
+    NOTES,
+    comma_separated,
+    finished_seeds,
+    markdown,
+    mean_and_deviation,
+    t_tests,
+    table_rows,
+)
 
 
 def test_mean_and_deviation():
@@ -32,23 +42,79 @@ def test_t_tests_of_too_few():
     assert not math.isnan(one_sample) and math.isnan(welch)
 
 
-def record(top1, seconds):
-    return dict(steps=dict(search=dict(seconds=seconds)),
-                results=dict(c10=dict(test={'accuracy/top1': top1}, parameters=1234, macs=5678)))
+def one(top1, seconds=None, evaluation='c10'):
+    """A seed's results."""
+    return dict(search_time=seconds, results={evaluation: dict(
+        test={'accuracy/top1': top1}, parameters=1234, macs=5678e6)})
+
+
+def experiment(columns, rows, ours=None):
+    return Experiment('table', 'A table', [0, 1, 2], [dict(name=row) for row in rows], columns, ours)
+
+
+ERROR = dict(name='error', evaluation='c10', metric='accuracy/top1', error=True)
+COLUMNS = [ERROR, dict(name='parameters', evaluation='c10', metric='parameters'),
+           dict(name='MACs (M)', evaluation='c10', metric='macs', scale=1e-6), dict(name='s', metric='search_time')]
 
 
 def test_table():
-    experiment = Experiment(
-        'table', 'A table', [0, 1, 2], [dict(name='Ours'), dict(name='Other'), dict(name='None')],
-        [dict(name='error', evaluation='c10', metric='accuracy/top1', error=True)], 'Ours')
-    records = dict(Ours=[record(99., 10), record(98., 20), record(97., 30)], Other=[record(96., 5)] * 3)
-    header, rows = table_rows(experiment, records)
+    table = experiment(COLUMNS, ['Ours', 'Other', 'None'], 'Ours')
+    finished = dict(Ours=[one(99., 10), one(98., 20), one(97., 30)], Other=[one(96.)] * 3)
+    header, rows = table_rows(table, finished)
     t = (2 - 4) / (1 / math.sqrt(3))
     p = f'{1 - abs(t) / math.sqrt(t * t + 2):.4f}'
-    assert header[:5] == ['row', 'n', 'error', 'parameters', 'MACs']
-    assert rows == [['Ours', '3', '2.00 ± 1.00', '1,234', '5,678', '', '', '20'],
-                    ['Other', '3', '4.00 ± 0.00', '1,234', '5,678', p, p, '5'],
+    assert header == ['row', 'n', 'error', 'p (ttest_1samp)', 'p (Welch ttest_ind)', 'parameters', 'MACs (M)', 's']
+    assert rows == [['Ours', '3', '2.00 ± 1.00', '', '', '1,234', '5,678', '20'],
+                    ['Other', '3', '4.00 ± 0.00', p, p, '1,234', '5,678', '-'],
                     ['None', '0', '- ± -', '-', '-', '-', '-', '-']]
-    text = markdown(experiment, header, rows)
+    text = markdown(table, header, rows)
     assert 'ttest_1samp' in text and 'equal_var=False' in text and '| Other | 3 | 4.00 ± 0.00 |' in text
-    assert comma_separated(header, rows).splitlines()[1] == 'Ours,3,2.00 ± 1.00,"1,234","5,678",,,20'
+    assert all(note in text for note in NOTES.values())
+    assert comma_separated(header, rows).splitlines()[1] == 'Ours,3,2.00 ± 1.00,,,"1,234","5,678",20'
+    header, rows = table_rows(experiment([ERROR], ['Ours']), finished)
+    assert not any(note in markdown(experiment([ERROR], ['Ours']), header, rows) for note in NOTES.values())
+
+
+def test_sum_of_columns():
+    other = dict(ERROR, name='other', evaluation='c100')
+    table = experiment([ERROR, other, dict(name='both', sum={'other': 1, 'error': 6})], ['a'])
+    several = dict(a=[dict(search_time=1, results=dict(one(98.)['results'], **one(70., evaluation='c100')['results'])),
+                      dict(search_time=1, results=one(97.)['results'])])
+    assert table_rows(table, several)[1] == [['a', '2', '2.50 ± 0.71', '30.00 ± - (n=1)', '42.00 ± - (n=1)']]
+
+
+def test_searches_of_a_row_are_one_result(tmp_path):
+    """A seed counts once all its runs are finished; what the searches took is added up."""
+    evaluations = dict(c10=dict(config=RETRAIN, shape=(32, 32)), c100=dict(config=RETRAIN100, shape=(32, 32)))
+    runs = plan_runs(load_experiment(write(
+        tmp_path, evaluations=evaluations,
+        rows=[dict(name='a', search=SEARCH, single_task=dict(c10=['c10'], c100=['c100'])),
+              dict(name='b', architecture='darts_v2')])))
+    records = {run.identity: dict(
+        steps={} if run.search is None else dict(search=dict(seconds=10 + i)),
+        results={name: dict(test={'accuracy/top1': i}) for name in run.evaluations}) for i, run in enumerate(runs)}
+    found = finished_seeds(runs, records)
+    assert found['a'] == [dict(search_time=21, results=dict(
+        c10=dict(test={'accuracy/top1': 0}), c100=dict(test={'accuracy/top1': 1}))), dict(
+            search_time=27, results=dict(c10=dict(test={'accuracy/top1': 3}), c100=dict(test={'accuracy/top1': 4})))]
+    assert [one['search_time'] for one in found['b']] == [None, None]
+    del records[runs[4].identity]
+    assert len(finished_seeds(runs, records)['a']) == 1
+
+
+@pytest.mark.parametrize('name', EXPERIMENTS)
+def test_report_of_an_experiment_of_the_package(name):
+    """From records with made-up figures: every cell is filled."""
+    experiment, runs = planned(name)
+    metrics = {column['metric']: .5 for column in experiment.columns if 'metric' in column}
+    result = dict(test=metrics, parameters=10**6, macs=10**8)
+    records = {run.identity: dict(
+        steps={} if run.search is None else dict(search=dict(seconds=3600.)),
+        results={key: result for key in run.evaluations}) for run in runs}
+    header, rows = table_rows(experiment, finished_seeds(runs, records))
+    assert [cells[:2] for cells in rows] == [[row['name'], '1'] for row in experiment.rows]
+    for column in experiment.columns:
+        place = header.index(column['name'])
+        assert all(row['search'] is None or not cells[place].startswith('-')
+                   for row, cells in zip(experiment.rows, rows, strict=True)), column
+    assert markdown(experiment, header, rows).count('\n| ') == len(rows) + 1

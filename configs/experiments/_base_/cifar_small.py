@@ -8,10 +8,9 @@ search_options = {
     'param_scheduler.encoder.0.T_max': 2,
     'param_scheduler.head.0.T_max': 2,
 }
-retrain_options = {
+common_options = {  # of any retraining
     'train_dataloader.num_workers': 0,
     'train_dataloader.persistent_workers': False,
-    'train_dataloader.dataset.indices': 2400,
     'val_dataloader.num_workers': 0,
     'val_dataloader.persistent_workers': False,
     'test_dataloader.num_workers': 0,
@@ -20,6 +19,7 @@ retrain_options = {
     'train_cfg.val_begin': 3,  # not at all: the test follows
     'param_scheduler.0.T_max': 2,
 }
+retrain_options = {'train_dataloader.dataset.indices': 2400, **common_options}
 evaluations = dict(
     c100=dict(config='../retrain/small_cells_tiny100.py', options=retrain_options, shape=(32, 32)),
     c10=dict(config='../retrain/small_cells_cifar10.py', options=retrain_options, shape=(32, 32)))

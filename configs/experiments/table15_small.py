@@ -1,0 +1,9 @@
+"""The paper's Table 15 at the scale of minutes a run, with the networks of the search space."""
+_base_ = ['_base_/cls_det_small.py']
+title = 'Table 15 (small): additional networks'
+ours = 'IMTNAS (ours)'
+rows = [
+    dict(name='FairNAS-A', architecture='fairnas_a'),
+    dict(name='FairNAS-B', architecture='fairnas_b'),
+    dict(name='IMTNAS (ours)', search='../imtnas_cls_det_small.py'),
+]

@@ -1,0 +1,16 @@
+"""The paper's Table 2 at the scale of minutes a run; of the independent networks, those of the search space."""
+_base_ = ['_base_/cls_det_small.py']
+title = 'Table 2 (small): detection and classification'
+ours = 'IMTNAS (ours)'
+search = '../imtnas_cls_det_small.py'
+joint = {'model.train_weights': dict(cls=1., det=.5), 'model.val_weights': dict(cls=1., det=.5)}
+rows = [
+    dict(name='FairNAS-C', architecture='fairnas_c'),
+    dict(name='MTL-SAO', search=search, options={'model.type': 'MTLSAO', **joint}),
+    dict(name='MTL-HWS', search=search, options={'model.type': 'MTLHWS', **joint}),
+    dict(name='MTL-SWS', search=search, options={'model.type': 'MTLSWS', 'model.sharing_weight': 10., **joint}),
+    dict(name='BMTAS', search='../bmtas_cls_det_small.py'),
+    dict(name='MI', search=search, options={
+        'model.type': 'MinibatchInterleaving', 'model.sharing_weight': 10., **joint}),
+    dict(name='IMTNAS (ours)', search=search),
+]

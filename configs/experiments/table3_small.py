@@ -1,0 +1,34 @@
+"""The paper's Table 3 at the scale of minutes a run, without the transfer to ImageNet."""
+_base_ = ['_base_/cifar_small.py']
+title = 'Table 3 (small): methods on the four cell spaces'
+columns = [
+    dict(name='tiny100 error (%)', evaluation='c100', metric='accuracy/top1', error=True),
+    dict(name='cifar10 error (%)', evaluation='c10', metric='accuracy/top1', error=True),
+    dict(name='parameters', evaluation='c10', metric='parameters'),
+    dict(name='search time (s)', metric='search_time'),
+]
+
+
+def methods(space, search, alone):
+    """The rows of a space: ``alone`` are the options of its own method."""
+    weight = {'model.sharing_weight': 100.}
+    return [
+        dict(name=space, search=search, options={'model.loss_normalization': 'none', **alone},
+             single_task=dict(c100=['c100'], c10=['c10'])),
+        dict(name=f'MTL-SAO-{space}', search=search, options={'model.type': 'MTLSAO'}),
+        dict(name=f'MTL-HWS-{space}', search=search, options={'model.type': 'MTLHWS'}),
+        dict(name=f'MTL-SWS-{space}', search=search, options={'model.type': 'MTLSWS', **weight}),
+        dict(name=f'MI-{space}', search=search, options={'model.type': 'MinibatchInterleaving', **weight}),
+        dict(name=f'IMTNAS-{space} (ours)', search=search),
+    ]
+
+
+first_order = {'model.hypergradient': 'first_order'}
+rows = [
+    dict(name='BMTAS', search='../bmtas_cifar_darts_small.py'),
+    *methods('Darts2nd', '../imtnas_cifar_darts_small.py', {
+        'model.virtual_step': dict(momentum=True, weight_decay=True)}),
+    *methods('Pdarts', '../imtnas_cifar_pdarts_small.py', first_order),
+    *methods('Pcdarts', '../imtnas_cifar_pcdarts_small.py', first_order),
+    *methods('Prdarts', '../imtnas_cifar_prdarts_small.py', first_order),
+]

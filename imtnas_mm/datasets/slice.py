@@ -1,0 +1,44 @@
+"""A part of a dataset, drawn by a seed."""
+import numpy as np
+from mmengine.registry import DATASETS as ALL_DATASETS
+
+from ..registry import DATASETS
+from .checks import DataError
+
+_SLICE = 4  # keeps this use of a seed apart from the others in this package
+
+
+def slice_indices(total, num, seed=0, rest=False):
+    """``num`` of ``range(total)`` by a seed or, with ``rest``, all but these; sorted int64.
+
+    Raises:
+        ValueError: unless 0 < ``num`` < ``total`` and the seed isn't negative.
+    """
+    if not isinstance(num, int) or not 0 < num < total:
+        raise ValueError(f'num={num!r}: must be a whole number from 1 to {total - 1}, the dataset has {total} examples')
+    if seed < 0:
+        raise ValueError(f'seed={seed!r}: must not be negative')
+    order = np.random.Generator(np.random.PCG64(np.random.SeedSequence((_SLICE, seed)))).permutation(total)
+    return np.sort(order[num:] if rest else order[:num])
+
+
+@DATASETS.register_module(name='DatasetSlice')
+def build_slice(dataset, num, seed=0, rest=False):
+    """``dataset``, with those of its examples only that :func:`slice_indices` gives.
+
+    Two slices of one dataset, number and seed of which one is the ``rest``
+    have no example in common and leave none out, whatever their pipelines are.
+
+    Args:
+        dataset (dict): config of a dataset of mmengine's kind (CIFAR,
+            ImageNet, COCO, ...), in the scope that is current.
+    """
+    built = ALL_DATASETS.build(dataset)
+    if not hasattr(built, 'get_subset_'):
+        raise DataError(f'DatasetSlice: {type(built).__name__} has no get_subset_; slice the datasets in it instead')
+    built.full_init()
+    try:
+        built.get_subset_(slice_indices(len(built), num, seed, rest).tolist())
+    except (NotImplementedError, ValueError) as error:
+        raise DataError(f'DatasetSlice of {type(built).__name__}: {error}') from error
+    return built

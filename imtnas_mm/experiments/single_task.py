@@ -1,0 +1,21 @@
+"""The search of one task by itself, from the config of a search over several."""
+
+PARTS = ('train_dataloader', 'val_dataloader', 'val_evaluator', 'test_dataloader', 'test_evaluator')
+
+
+def restrict_to_task(cfg, task):
+    """Leave one task of a resolved search config, in place, and make its method ``SingleTask``.
+
+    Raises:
+        ValueError: if the search has no such task.
+    """
+    order = tuple(cfg.train_cfg.order)
+    if task not in order:
+        raise ValueError(f'single_task: {task!r} is no task of the search; it has {", ".join(order)}')
+    cfg.train_cfg.order = (task, )
+    cfg.model.type = 'SingleTask'
+    phases = [phase.config.model for phase in cfg.get('phases', []) if 'tasks' in phase.config.get('model', {})]
+    for tasks in [cfg[part] for part in PARTS] + [model.tasks for model in (cfg.model, *phases)]:
+        for name in order:
+            if name != task:
+                tasks.pop(name, None)
