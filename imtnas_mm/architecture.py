@@ -33,7 +33,7 @@ class Architecture(nn.Module):
         })
 
     def named_alphas(self):
-        """dict[str, Parameter] in the order of the space."""
+        """dict[str, Parameter], sorted by name: what order is given is lost in torch's ParameterDict."""
         return dict(self.alphas.items())
 
     def extra_repr(self):

@@ -1,7 +1,7 @@
 """The architecture file: what a search found, as versioned JSON that is checked when it is read or written."""
 import json
-import math
 import os
+import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -66,7 +66,10 @@ class _Place:
         return _Place(self.file, f'{self.field}.{key}' if self.field else key)
 
     def fail(self, value, right):
-        shown = repr(value)
+        try:
+            shown = repr(value)
+        except RecursionError:
+            shown = f'a {type(value).__name__} nested too deeply'
         if len(shown) > SHOWN_LENGTH:
             shown = shown[:SHOWN_LENGTH] + '...'
         raise GenotypeError(': '.join(filter(None, (str(self.file), self.field, shown))) + f'; {right}')
@@ -92,7 +95,8 @@ def _check_source(source, place):
 
 
 def _is_finite(value):
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    # compared, since math.isfinite fails on whole numbers beyond the floats, which JSON can have
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 
 def _check_probabilities(values, shape, place, sums):
@@ -245,6 +249,9 @@ def genotype_from_dict(data, file='architecture'):
     space = data['space']
     if not isinstance(space, str) or space not in SPACES:
         root['space'].fail(space, f'known spaces are {", ".join(SPACES)}')
+    for key in ('importance', 'source', 'sharing'):
+        if key in data and data[key] is None:
+            root[key].fail(None, 'leave it out where there is none')
     source = data.get('source')
     if source is not None:
         _check_source(source, root['source'])
@@ -261,11 +268,26 @@ def load_genotype(path):
         text = Path(path).read_text(encoding='utf-8')
     except (OSError, UnicodeDecodeError) as error:
         raise GenotypeError(f'{path}: cannot be read as text: {error}') from error
+
+    def unique(pairs):
+        fields = dict(pairs)
+        if len(fields) < len(pairs):
+            names = [name for name, _ in pairs]
+            twice = next(name for name in names if names.count(name) > 1)
+            raise GenotypeError(f'{path}: {twice}: is there twice in one object; it must be there once')
+        return fields
+
     try:
-        data = json.loads(text)
+        data = json.loads(text, object_pairs_hook=unique)
     except json.JSONDecodeError as error:
         raise GenotypeError(f'{path}: line {error.lineno} column {error.colno}: {error.msg}; '
                             'an architecture file is JSON') from error
+    except RecursionError as error:
+        raise GenotypeError(f'{path}: is nested too deeply; an architecture file has lists of lists at most') from error
+    except ValueError as error:
+        if isinstance(error, GenotypeError):
+            raise
+        raise GenotypeError(f'{path}: {error}; an architecture file is JSON') from error  # a number of 5000 digits
     return genotype_from_dict(data, path)
 
 

@@ -4,6 +4,8 @@ import random
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from mmengine.dataset import BaseDataset
 
 from imtnas_mm.datasets import DataError, PositionedDataset, PositionSampler, build_positioned_loader
@@ -138,6 +140,55 @@ def test_positions_of_a_rank():
 
     assert positions(0, 2, 0, 1) == [0, 1, 2, 3, 4, 5]
     assert positions(5, 2, 1, 3) == [32, 33, 38, 39, 44, 45]  # 5*2*3 + 1*2, then 6 further
+
+
+parts = st.lists(st.integers(0, 19), min_size=1, max_size=20, unique=True)
+seeds = st.integers(0, 2**40)
+
+
+@given(indices=parts, seed=seeds, positions=st.lists(st.integers(0, 10**12), min_size=1, max_size=8))
+def test_an_item_is_a_function_of_seed_and_position(indices, seed, positions):
+    dataset = PositionedDataset(make(), indices, seed)
+    read = [dataset[k] for k in positions]
+    assert [PositionedDataset(make(), indices, seed)[k] for k in reversed(positions)][::-1] == read
+    assert all(item['index'] in indices for item in read)
+
+
+@given(indices=parts, seed=seeds, epoch=st.integers(0, 10**9))
+def test_any_epoch_shows_each_example_once(indices, seed, epoch):
+    dataset = PositionedDataset(make(), indices, seed)
+    first = epoch * len(indices)
+    assert sorted(dataset.index(first + k) for k in range(len(indices))) == sorted(indices)
+
+
+@given(start=st.integers(0, 10**6), batch_size=st.integers(1, 9), world_size=st.integers(1, 9),
+       number=st.integers(1, 5))
+def test_ranks_partition_the_positions_of_an_iteration(start, batch_size, world_size, number):
+    def batches(rank, first, number):
+        positions = list(itertools.islice(PositionSampler(first, batch_size, rank, world_size), number * batch_size))
+        return [positions[i:i + batch_size] for i in range(0, len(positions), batch_size)]
+
+    ranks = [batches(rank, start, number) for rank in range(world_size)]
+    together = [position for t in range(number) for rank in ranks for position in rank[t]]
+    first = start * batch_size * world_size
+    assert together == list(range(first, first + number * batch_size * world_size))
+    for rank, found in enumerate(ranks):  # resumed at any iteration, the rest is the same
+        assert batches(rank, start + number - 1, 1) == found[-1:]
+
+
+@given(indices=parts, seed=seeds, batch_size=st.integers(1, 7), start=st.integers(0, 40))
+@settings(max_examples=25)
+def test_a_batch_is_a_function_of_seed_and_iteration(indices, seed, batch_size, start):
+    def batches(first, number):
+        cfg = dict(dataset=make(), batch_size=batch_size, num_workers=0, collate_fn=dict(type=rows))
+        return take(build_positioned_loader(cfg, indices, seed, first), number)
+
+    dataset = PositionedDataset(make(), indices, seed)
+    items = [dataset[start * batch_size + k] for k in range(2 * batch_size)]
+    found = batches(start, 2)
+    assert [index for batch in found for index in batch[0]] == [item['index'] for item in items]
+    assert [drawn for batch in found for drawn in batch[1]] == [item['drawn'] for item in items]
+    assert batches(start + 1, 1) == found[1:]
 
 
 def test_workers_run_single_threaded():

@@ -1,5 +1,7 @@
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from imtnas_mm.datasets import split_indices
 
@@ -10,6 +12,22 @@ def test_parts_are_disjoint_and_cover(num, ratio, num_train):
     train, val = split_indices(num, ratio, seed=3)
     assert len(train) == num_train
     assert sorted([*train, *val]) == list(range(num))
+
+
+@given(num=st.integers(2, 3000), ratio=st.floats(0, 1, exclude_min=True, exclude_max=True), seed=st.integers(0, 2**63))
+def test_any_split(num, ratio, seed):
+    train, val = split_indices(num, ratio, seed)
+    assert len(train) and len(val) and abs(len(train) - num * ratio) <= 1
+    assert np.array_equal(np.sort(np.concatenate([train, val])), np.arange(num))
+    assert (np.diff(train) > 0).all() and (np.diff(val) > 0).all() and train.dtype == val.dtype == np.int64
+    again = split_indices(num, ratio, seed)
+    assert np.array_equal(again[0], train) and np.array_equal(again[1], val)
+
+
+@given(num=st.integers(2, 300), ratios=st.tuples(*[st.floats(.01, .99)] * 2), seed=st.integers(0, 2**63))
+def test_a_larger_share_takes_more_of_the_same(num, ratios, seed):
+    fewer, more = (set(split_indices(num, ratio, seed)[0].tolist()) for ratio in sorted(ratios))
+    assert fewer <= more
 
 
 def test_the_seed_alone_decides():

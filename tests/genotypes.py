@@ -1,0 +1,61 @@
+"""Hypothesis's strategy of valid genotypes, of every space and with all that an architecture file may hold."""
+from hypothesis import strategies as st
+
+from imtnas_mm.genotype import SPACES, Genotype
+from imtnas_mm.spaces.cell_layout import CELLS, EDGES, NODES, NONE, OPERATIONS
+from imtnas_mm.spaces.mbconv_layout import LAYOUTS, mbconv_blocks, searched_layers
+
+SPACE_NAMES = tuple(SPACES)
+numbers = st.floats(allow_nan=False, allow_infinity=False) | st.integers(-10**30, 10**30)
+sources = st.dictionaries(st.text(max_size=8), st.text(max_size=8) | numbers, max_size=3)
+tasks = st.lists(st.text(min_size=1, max_size=5), min_size=1, max_size=4, unique=True)
+
+
+def probabilities(rng, size, sums=True):
+    """A row of that size from 0 to 1, one-hot now and then, which sums to 1 where ``sums``."""
+    if rng.random() < .2:
+        return [float(i == size // 2) for i in range(size)]
+    row = [rng.random() for _ in range(size)]
+    return [x / sum(row) for x in row] if sums else row
+
+
+def importance_of(rng, space):
+    if space in LAYOUTS:
+        return {layer.name: probabilities(rng, len(layer.choices)) for layer in searched_layers(space)}
+    groups = {cell: [probabilities(rng, len(OPERATIONS), space != 'prdarts') for _ in EDGES] for cell in CELLS}
+    if space == 'pcdarts':
+        groups.update({f'{cell}_edges{i}': probabilities(rng, i + 2) for cell in CELLS for i in range(NODES)})
+    return groups
+
+
+def nodes_of(rng, space):
+    operations = [operation for operation in OPERATIONS if operation != NONE]
+    found = []
+    for node in range(NODES):
+        if space == 'prdarts':  # there, two operations of one state are legal
+            pairs = rng.sample([(operation, state) for operation in operations for state in range(node + 2)], 2)
+        else:
+            pairs = [(rng.choice(operations), state) for state in rng.sample(range(node + 2), 2)]
+        found.append([list(pair) for pair in pairs])
+    return found
+
+
+@st.composite
+def branchings(draw, space):
+    rng, names = draw(st.randoms(use_true_random=True)), draw(tasks)
+    blocks = mbconv_blocks(searched_layers(space)) if space in LAYOUTS else \
+        ('stem', *(f'cell{i + 1}' for i in range(draw(st.integers(3, 9)))))
+    copies = {block: [rng.randrange(len(names)) for _ in names] for block in blocks}
+    return dict(method='branching', tasks=names, blocks=copies)
+
+
+@st.composite
+def genotypes(draw, spaces=SPACE_NAMES):
+    """A genotype of one of the spaces; importance, source and sharing are there or not."""
+    space, rng = draw(st.sampled_from(spaces)), draw(st.randoms(use_true_random=True))
+    if space in LAYOUTS:
+        architecture = dict(layers=[rng.choice(layer.choices) for layer in searched_layers(space)])
+    else:
+        architecture = {cell: nodes_of(rng, space) for cell in CELLS}
+    importance = importance_of(rng, space) if draw(st.booleans()) else None
+    return Genotype(space, architecture, importance, draw(st.none() | sources), draw(st.none() | branchings(space)))
