@@ -63,6 +63,7 @@ class _Place:
     def __getitem__(self, key):
         if isinstance(key, int):
             return _Place(self.file, f'{self.field}[{key}]')
+        key = key or repr(key)
         return _Place(self.file, f'{self.field}.{key}' if self.field else key)
 
     def fail(self, value, right):
