@@ -113,15 +113,21 @@ def _check_coco(cfg, kind, root, field):
         return
     content = checks.load_coco(path, f'{field}.ann_file')
     classes = (cfg.get('metainfo') or {}).get('classes', kind.METAINFO.get('classes'))
-    if isinstance(classes, str):  # a file with one name a line
-        checks.check_file(classes, f'{field}.metainfo.classes')
-        with open(classes, encoding='utf-8') as file:
-            classes = [line.strip() for line in file if line.strip()]
+    classes = _names(classes, f'{field}.metainfo.classes')
     if classes is not None:
         checks.check_coco_classes(content, path, classes, f'{field}.metainfo.classes')
     prefix = os.path.join(root, (cfg.get('data_prefix') or {}).get('img', ''))
     if not checks.is_remote(prefix):
         checks.check_coco_images(content, path, prefix, f'{field}.data_prefix.img')
+
+
+def _names(classes, field):
+    """Class names, which a config may give as a file with one a line; ``None`` where it gives none."""
+    if not isinstance(classes, str):
+        return classes
+    checks.check_file(classes, field)
+    with open(classes, encoding='utf-8') as file:
+        return [line.strip() for line in file if line.strip()]
 
 
 def _check_folders(cfg, kind, root, field):
@@ -130,17 +136,21 @@ def _check_folders(cfg, kind, root, field):
     ann_file = cfg.get('ann_file', '')
     if not ann_file and cfg.get('split') and os.path.isfile(os.path.join(root, 'meta', f'{cfg["split"]}.txt')):
         ann_file = os.path.join('meta', f'{cfg["split"]}.txt')  # as mmpretrain's ImageNet does
-    if ann_file:
-        path = os.path.join(root, ann_file)
-        if not checks.is_remote(path):
-            checks.check_file(path, f'{field}.ann_file')
-    elif cfg.get('with_label', True):
-        classes = cfg.get('classes') or (cfg.get('metainfo') or {}).get('classes', kind.METAINFO.get('classes'))
-        path = os.path.join(root, prefix)
-        if not checks.is_remote(path):
-            checks.check_class_folders(path, None if isinstance(classes, str) else classes,
-                                       cfg.get('extensions', ('.jpg', '.jpeg', '.png', '.ppm', '.bmp', '.pgm', '.tif')),
-                                       f'{field}.data_prefix')
+    with_label = cfg.get('with_label', True) and cfg.get('split') != 'test'  # ImageNet's test set has no labels
+    classes = cfg.get('classes') or (cfg.get('metainfo') or {}).get('classes', kind.METAINFO.get('classes'))
+    classes = _names(classes, f'{field}.classes') if with_label else ()
+    path = os.path.join(root, prefix)
+    if checks.is_remote(path):
+        return
+    if ann_file and kind.load_data_list is not CustomDataset.load_data_list:  # of a form of its own
+        checks.check_file(os.path.join(root, ann_file), f'{field}.ann_file')
+    elif ann_file:
+        checks.check_image_list(os.path.join(root, ann_file), path, None if classes is None else len(classes),
+                                f'{field}.ann_file')
+    elif with_label:
+        checks.check_class_folders(path, classes,
+                                   cfg.get('extensions', ('.jpg', '.jpeg', '.png', '.ppm', '.bmp', '.pgm', '.tif')),
+                                   f'{field}.data_prefix')
 
 
 def _check_cifar(cfg, kind, root, field):

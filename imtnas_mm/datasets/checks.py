@@ -6,9 +6,9 @@ nothing. Every function here takes plain paths, and ``field``: the place in the
 config that the path came from.
 """
 import json
-import math
 import numbers
 import os
+import sys
 
 COCO_LAYOUT = 'annotations/instances_{train,val}2017.json, train2017/*.jpg and val2017/*.jpg (COCO)'
 FOLDER_LAYOUT = 'train/<class>/*.JPEG and val/<class>/*.JPEG (ImageNet)'
@@ -86,7 +86,8 @@ def _is_name(value):
 
 
 def _is_number(value):
-    return isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(value)
+    # compared, since math.isfinite fails on whole numbers beyond the floats, which JSON can have
+    return isinstance(value, numbers.Real) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 
 def _is_size(value):
@@ -119,7 +120,7 @@ def _check_values(content, where):
         for i, entry in enumerate(content[key]):
             for name, is_right, right in kinds:
                 if not is_right(entry[name]):
-                    raise DataError(f'{where}: {key}[{i}].{name} is {_short(entry[name])}; must be {right}')
+                    raise DataError(f'{where}: {key}[{i}].{name} is {short(entry[name])}; must be {right}')
             if entry['id'] in found:
                 raise DataError(f'{where}: {key}[{i}].id is {entry["id"]}, as that of an entry before; ids must differ')
             found.add(entry['id'])
@@ -127,14 +128,18 @@ def _check_values(content, where):
         for name, key in (('image_id', 'images'), ('category_id', 'categories')):
             value = annotation[name]
             if not _is_id(value) or value not in ids[key]:
-                raise DataError(f'{where}: annotations[{i}].{name} is {_short(value)}; must be the id of one of {key}')
+                raise DataError(f'{where}: annotations[{i}].{name} is {short(value)}; must be the id of one of {key}')
         crowd = annotation.get('iscrowd', 0)
         if crowd not in (0, 1):
-            raise DataError(f'{where}: annotations[{i}].iscrowd is {_short(crowd)}; must be 0 or 1')
+            raise DataError(f'{where}: annotations[{i}].iscrowd is {short(crowd)}; must be 0 or 1')
 
 
-def _short(value):
-    text = repr(value)
+def short(value):
+    """The value for a message, cut where it is long."""
+    try:
+        text = repr(value)
+    except RecursionError:
+        text = f'a {type(value).__name__} nested too deeply'
     return text if len(text) <= 80 else f'{text[:80]}...'
 
 
@@ -182,6 +187,43 @@ def check_class_folders(path, classes, extensions, field):
         files = (name for _, _, names in os.walk(os.path.join(path, folder)) for name in names)
         if not any(name.lower().endswith(extensions) for name in files):
             raise DataError(f'{field}: {os.path.join(path, folder)!r} has no image ({", ".join(sorted(extensions))})')
+
+
+def check_image_list(path, folder, num_classes, field):
+    """Raise DataError unless every line of ``path`` is an image below ``folder`` and, if it has one, its label.
+
+    Folders are looked for, and the first image; looking for all images of
+    ImageNet takes minutes.
+
+    Args:
+        path (str): text file, ``n01440764/n01440764_10026.JPEG 0`` a line.
+        folder (str): what the images' paths start from.
+        num_classes (int | None): labels are smaller; None where that isn't
+            known; 0 where a line is an image without a label.
+        field (str): the place of ``path`` in the config.
+    """
+    check_file(path, field)
+    try:
+        with open(path, encoding='utf-8') as file:
+            lines = [line.rstrip('\r\n') for line in file]
+    except UnicodeDecodeError as error:
+        raise DataError(f'{field}: {path!r} is not text: {error}') from error
+    folders = set()
+    for i, line in enumerate(lines):
+        name, _, label = line.strip().rpartition(' ') if num_classes != 0 else (line, '', '0')
+        where = f'{field}: {path!r}: line {i + 1} is {short(line)}'
+        if not name.strip():
+            right = 'an image' if num_classes == 0 else 'an image and its label, with a space between'
+            raise DataError(f'{where}; must be {right}')
+        if not (label.isascii() and label.isdigit()) or num_classes and int(label) >= num_classes:
+            raise DataError(f'{where}; the label must be a whole number from 0' +
+                            (f' to {num_classes - 1}' if num_classes else ''))
+        inside = os.path.join(folder, os.path.dirname(name))
+        if inside not in folders and not os.path.isdir(inside):
+            raise DataError(f'{where}; {inside!r} is not a folder; expected {FOLDER_LAYOUT}')
+        folders.add(inside)
+        if i == 0 and not os.path.isfile(os.path.join(folder, name)):
+            raise DataError(f'{where}; {os.path.join(folder, name)!r} does not exist; expected {FOLDER_LAYOUT}')
 
 
 def _some(names, most=8):

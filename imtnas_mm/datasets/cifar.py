@@ -13,7 +13,7 @@ from numpy._core.multiarray import _reconstruct, scalar
 from numpy._core.numeric import _frombuffer
 
 from ..registry import DATASETS
-from .checks import DataError
+from .checks import DataError, short
 
 PIXELS = 3 * 32 * 32
 
@@ -70,17 +70,20 @@ def load_batch(content, path, num_classes):
     name = 'labels' if 'labels' in entry else 'fine_labels'
     for key in ('data', name):
         if key not in entry:
-            raise DataError(f'{path}: has no {key!r}; it has {sorted(map(str, entry))}')
+            raise DataError(f'{path}: has no {key!r}; it has {short(sorted(map(str, entry)))}')
     images, labels = entry['data'], entry[name]
     if not isinstance(images, np.ndarray) or images.dtype != np.uint8 or images.ndim != 2 or images.shape[1] != PIXELS:
         found = f'{images.dtype} {images.shape}' if isinstance(images, np.ndarray) else type(images).__name__
         raise DataError(f"{path}: 'data' is {found}; must be an array of uint8 (N, {PIXELS})")
+    if not len(images):
+        raise DataError(f"{path}: 'data' has no image")
     if not isinstance(labels, list) or len(labels) != len(images):
         found = f'{len(labels)} labels' if isinstance(labels, list) else type(labels).__name__
         raise DataError(f'{path}: {name!r} is {found}; must be a list with one for each of the {len(images)} images')
     for i, label in enumerate(labels):
         if isinstance(label, bool) or not isinstance(label, int | np.integer) or not 0 <= label < num_classes:
-            raise DataError(f'{path}: {name}[{i}] is {label!r}; must be a whole number from 0 to {num_classes - 1}')
+            raise DataError(f'{path}: {name}[{i}] is {short(label)}; must be a whole number from 0 to '
+                            f'{num_classes - 1}')
     return images.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1), [int(label) for label in labels]
 
 

@@ -11,7 +11,7 @@ GOOD = dict(
     annotations=[dict(id=i, image_id=i, category_id=7, bbox=[1, 2, 3, 4.5], area=13.5, iscrowd=0) for i in (1, 2)],
     categories=[dict(id=7, name='cat'), dict(id=9, name='dog')])
 NAN, INFINITE = float('nan'), float('inf')
-NO_NUMBERS = [None, '3', [], {}, True, NAN, INFINITE, -INFINITE]
+NO_NUMBERS = [None, '3', [], {}, True, NAN, INFINITE, -INFINITE, 10**400]
 BAD = {
     ('images', 'id'): [None, '1', 1.5, [], {}, True, NAN],
     ('images', 'file_name'): [None, 3, '', ' ', [], {}, True],
