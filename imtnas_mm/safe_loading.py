@@ -1,8 +1,9 @@
 """Checkpoints are read as tensors and plain values; one that would run code is refused.
 
 mmengine's loaders fall back to unpickling anything when the safe reading
-fails. Importing this module puts loaders that don't in their places, for
-whatever goes through mmengine's ``CheckpointLoader``: resuming, testing,
+fails, and among what it calls safe is ``getattr``, by which a pickle reaches
+all there is. Importing this module puts loaders that don't in their places,
+for whatever goes through mmengine's ``CheckpointLoader``: resuming, testing,
 ``load_from`` and ``init_cfg=dict(type='Pretrained', ...)``.
 """
 import functools
@@ -12,8 +13,8 @@ from pickle import UnpicklingError
 from unittest import mock
 
 import torch
-from mmengine.runner import CheckpointLoader
-from mmengine.runner.checkpoint import get_torch_safe_globals
+from mmengine.logging import HistoryBuffer
+from mmengine.runner import CheckpointLoader, checkpoint
 
 from .safetensors_file import SUFFIX, read_safetensors
 
@@ -32,15 +33,31 @@ def load_safely(path, map_location='cpu'):
         return _without_code(torch.load(path, map_location=map_location, weights_only=True))
 
 
-def _without_code(checkpoint):
+def _without_code(saved):
     """``meta.config`` is a config's text in old checkpoints, which mmengine runs as Python when it resumes from one."""
-    if isinstance(checkpoint, dict) and isinstance(checkpoint.get('meta'), dict):
-        checkpoint['meta'].pop('config', None)
-    return checkpoint
+    if isinstance(saved, dict) and isinstance(saved.get('meta'), dict):
+        saved['meta'].pop('config', None)
+    return saved
+
+
+def _history_method(owner, name):
+    """``getattr`` as far as the pickle of a HistoryBuffer needs it."""
+    if owner is not HistoryBuffer or name not in ('min', 'max', 'current', 'mean'):
+        raise UnpicklingError(f'it takes the attribute {name!r} of {owner!r}')
+    return getattr(owner, name)
+
+
+_mmengine_safe_globals = checkpoint.get_torch_safe_globals
+
+
+def safe_globals():
+    """What mmengine calls safe, with a ``getattr`` that is."""
+    known = [one for one in _mmengine_safe_globals() if one is not getattr]
+    return [*known, (_history_method, 'builtins.getattr')]
 
 
 def _safe_globals():
-    return torch.serialization.safe_globals(get_torch_safe_globals())
+    return torch.serialization.safe_globals(safe_globals())
 
 
 class _explained:
@@ -54,8 +71,8 @@ class _explained:
 
     def __exit__(self, kind, error, traceback):
         if isinstance(error, UnpicklingError):
-            lines = str(error).splitlines() or ['damaged']
-            reason = next((line.strip() for line in lines if 'WeightsUnpickler' in line or 'GLOBAL' in line), lines[0])
+            lines = str(error).rpartition('WeightsUnpickler error:')[2].strip().splitlines() or ['damaged']
+            reason = next((line.strip() for line in lines if 'GLOBAL' in line), lines[0])
             raise UnpicklingError(f'{self.path}: refused, for it is not only tensors and plain values, and could run '
                                   f'code: {reason}') from None
 
@@ -78,6 +95,7 @@ def _safe(loader):
     return load
 
 
+checkpoint.get_torch_safe_globals = safe_globals  # the loaders of the other schemes ask it
 load_from_local.is_safe = True
 CheckpointLoader.register_scheme('', load_from_local, force=True)
 for _prefix, _loader in list(CheckpointLoader._schemes.items()):

@@ -1,9 +1,11 @@
+import subprocess
+import sys
 from pickle import UnpicklingError
 
 import numpy as np
 import pytest
 import torch
-from malicious import write_malicious
+from malicious import write_malicious, write_malicious_attributes
 from mmengine.logging import HistoryBuffer
 from mmengine.registry import MODELS
 from mmengine.runner import CheckpointLoader
@@ -35,6 +37,25 @@ def test_code_is_refused_and_not_run(tmp_path, load):
     with pytest.raises((UnpicklingError, CheckpointError), match=REFUSED):
         load(str(path))
     assert not ran.exists()
+
+
+@pytest.mark.parametrize('address', [False, True])
+def test_what_mmengine_calls_safe_runs_no_code_either(tmp_path, monkeypatch, address):
+    path, ran = write_malicious_attributes(tmp_path)
+    monkeypatch.setenv('TORCH_HOME', str(tmp_path / 'hub'))
+    monkeypatch.setattr('torch.hub.download_url_to_file',
+                        lambda url, target, *_, **__: open(target, 'wb').write(path.read_bytes()))
+    with pytest.raises(UnpicklingError, match="attributes.pth: refused, .*it takes the attribute '__init__' of <class"):
+        CheckpointLoader.load_checkpoint('https://example.org/attributes.pth' if address else str(path))
+    assert not ran.exists()
+
+
+def test_the_malicious_attributes_work(tmp_path):
+    path, ran = write_malicious_attributes(tmp_path)
+    script = ('import sys, torch; from mmengine.runner.checkpoint import get_torch_safe_globals\n'
+              'with torch.serialization.safe_globals(get_torch_safe_globals()): torch.load(sys.argv[1])')
+    subprocess.run([sys.executable, '-c', script, str(path)], check=True)  # which leaves its process spoilt
+    assert ran.exists()
 
 
 def pretrained(kind, path, **options):
