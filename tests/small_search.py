@@ -68,6 +68,21 @@ def build(order=('cls', 'det'), rounds=2, dtype=torch.float64, space=None, **opt
              rounds=rounds, order=tuple(order), **copy.deepcopy(options))).to(dtype)
 
 
+def build_method(method, order=('cls', 'cls2'), rounds=1, dtype=torch.float64, space=SPACE, **options):
+    """A search method by its name over the small tasks named in ``order``."""
+    tasks = {name: copy.deepcopy(TASKS[name.rstrip('0123456789')]) for name in order}
+    return MODELS.build(dict(
+        type=f'imtnas_mm.{method}', search_space=dict(space), tasks=tasks, rounds=rounds, order=tuple(order),
+        **options)).to(dtype)
+
+
+def assert_same(one, other):
+    """Two state dicts are alike bit for bit."""
+    assert one.keys() == other.keys()
+    for name in one:
+        torch.testing.assert_close(one[name], other[name], rtol=0, atol=0, equal_nan=True, msg=name)
+
+
 def images(number, size=16):
     return [torch.randint(0, 256, (3, size, size), dtype=torch.uint8) for _ in range(number)]
 
@@ -94,17 +109,19 @@ def raw_batch(name):
 def stage_batches(model):
     """A raw batch a stage, with examples for a transfer."""
     batches = []
-    for stage in model.stages:
+    transfer = getattr(model, 'transfer', None)
+    for stage in model.active_stages():
         batch = dict(train=raw_batch(stage.task))
-        if stage.index and model.transfer is not None and model.transfer.num_examples:
-            half = model.transfer.num_examples // 2
+        if stage.index and transfer is not None and transfer.num_examples:
+            half = transfer.num_examples // 2
             batch['examples'] = (images(half, 20), images(half, 16))
         batches.append(batch)
     return batches
 
 
 def val_batches(model):
-    return {name: raw_batch(name) for name in model.order}
+    active = {stage.task for stage in model.active_stages()}
+    return {name: raw_batch(name) for name in model.order if name in active}
 
 
 def optimisers(model, momentum=.9):
@@ -116,13 +133,35 @@ def optimisers(model, momentum=.9):
             architecture=dict(optimizer=dict(type='Adam', lr=.01, betas=(.5, .999)))))(model)
 
 
+def trace_steps(model, optim_wrapper):
+    """A list that gets an entry whenever an optimiser steps: which, and the parameters that it moved, by their keys
+    (the encoder weights' number, the head's task, the group of A)."""
+    trace, before = [], {n: p.detach().clone() for n, p in model.named_parameters()}
+
+    def note(part, optimizer):
+        plain = optimizer.step
+
+        def stepping(*args, **kwargs):
+            before.update({n: p.detach().clone() for n, p in model.named_parameters()})
+            plain(*args, **kwargs)
+            moved = {n for n, p in model.named_parameters() if not torch.equal(p, before[n])}
+            trace.append((part, {n.split('.')[1 if part == 'head' else 2] for n in moved}))
+
+        optimizer.step = stepping
+
+    for part in ('encoder', 'head', 'architecture'):
+        note(part, optim_wrapper[part].optimizer)
+    return trace
+
+
 def iterate(model, optim_wrapper, iteration=0, batches=None, val=None, architecture=True):
     """One iteration as the loop runs it; returns the figures."""
     model.start_iteration(iteration)
     figures = {}
-    for stage, batch in zip(model.stages, batches or stage_batches(model), strict=True):
+    batches = stage_batches(model) if batches is None else batches
+    for stage, batch in zip(model.active_stages(), batches, strict=True):
         figures.update(model.train_stage(stage, batch, optim_wrapper))
     if architecture:
-        figures.update(model.update_architecture(val or val_batches(model), optim_wrapper))
+        figures.update(model.update_architecture(val_batches(model) if val is None else val, optim_wrapper))
     model.step_weights(optim_wrapper)
     return figures

@@ -4,9 +4,10 @@ from .imtnas import IMTNAS
 from .interleaving import MinibatchInterleaving
 from .joint import MTLHWS, MTLSAO, MTLSWS, SingleTask
 from .random_search import RandomSearch
+from .separate_interleaving import SeparateInterleaving
 from .unrolled import UnrolledSearch
 
 __all__ = [
     'SearchAlgorithm', 'UnrolledSearch', 'IMTNAS', 'MTLSAO', 'MTLHWS', 'MTLSWS', 'MinibatchInterleaving', 'SingleTask',
-    'RandomSearch', 'BMTAS'
+    'RandomSearch', 'BMTAS', 'SeparateInterleaving'
 ]

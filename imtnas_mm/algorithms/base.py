@@ -86,8 +86,11 @@ class SearchAlgorithm(BaseModel):
         return 0 if self.one_encoder else stage.task_index, stage.round
 
     def active_stages(self):
-        """The stages of the present iteration, in order."""
+        """The stages of the present iteration, in order; they may depend on the progress."""
         return self.stages
+
+    def check_epochs(self, max_epochs):
+        """Raises ValueError for a search of so few epochs that the method can't run."""
 
     def head(self, stage):
         return self.heads[stage.task][stage.round]

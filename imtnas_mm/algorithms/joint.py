@@ -46,7 +46,7 @@ class JointSearch(UnrolledSearch):
             unused.append(f'model.hypernetwork_step={hypernetwork_step!r}')
         if unused:
             print_log(f'{type(self).__name__} has no use for {", ".join(unused)}: its encoder weights are stored, and '
-                      'all tasks are trained at once', 'current')
+                      'every task has one stage', 'current')
         self.train_weights = check_weights(train_weights, 'train_weights', self.order)
         self.val_weights = check_weights(val_weights, 'val_weights', self.order)
 

@@ -17,18 +17,22 @@ class IterationBatches:
 
 
 class _Feed:
-    """One endless loader, counted."""
+    """One endless loader, ``per_iteration`` batches an iteration; which they are depends on the iteration alone."""
 
     def __init__(self, make, per_iteration):
         self.make = make
         self.per_iteration = per_iteration
         self.iterator = None
+        self.position = None  # of the next batch
 
-    def start(self, seed, iteration):
-        if self.per_iteration:
-            self.iterator = iter(self.make(seed, iteration * self.per_iteration))
+    def seek(self, seed, iteration):
+        """Starts it, unless its next batch is the first of ``iteration`` already."""
+        start = iteration * self.per_iteration
+        if self.per_iteration and (self.iterator is None or self.position != start):
+            self.iterator, self.position = iter(self.make(seed, start)), start
 
     def next(self):
+        self.position += 1
         return next(self.iterator)
 
     def stop(self):
@@ -36,11 +40,19 @@ class _Feed:
 
 
 class SearchData:
-    """The feeds of all tasks; to mmengine's hooks, a dataloader with ``len`` and ``dataset``."""
+    """The feeds of all tasks; to mmengine's hooks, a dataloader with ``len`` and ``dataset``.
+
+    Args:
+        stages (tuple[Stage]): all that an iteration may have.
+        tasks (dict[str, TaskData]): by name.
+        num_examples (int): of a transfer, 0 without one.
+        unroll_batch (str): the half of the data that A is judged on.
+        length (int): iterations of an epoch.
+    """
 
     def __init__(self, stages, tasks, num_examples, unroll_batch, length):
-        self.stages = stages
         self.length = length
+        self.seed = None
         self.dataset = tuple(data.dataset for data in tasks.values())
         self.num_examples = num_examples
         own = {name: sum(stage.task == name for stage in stages) for name in tasks}
@@ -50,8 +62,7 @@ class SearchData:
             taken[stage.task] += 1
         self.train = {name: _Feed(data.train_loader, own[name]) for name, data in tasks.items()}
         self.architecture = {
-            name: _Feed(lambda seed, start, data=data: data.architecture_loader(seed, start, unroll_batch),
-                        1 if own[name] else 0)
+            name: _Feed(lambda seed, start, data=data: data.architecture_loader(seed, start, unroll_batch), 1)
             for name, data in tasks.items()
         }
         self.examples = {
@@ -63,29 +74,38 @@ class SearchData:
     def __len__(self):
         return self.length
 
-    def feeds(self):
-        return [*self.train.values(), *self.architecture.values(), *self.examples.values()]
+    def feeds(self, task):
+        return self.train[task], self.architecture[task], self.examples[task]
 
-    def start(self, seed, iteration):
-        for feed in self.feeds():
-            feed.start(seed, iteration)
+    def start(self, seed):
+        self.seed = seed
 
     def stop(self):
-        for feed in self.feeds():
-            feed.stop()
+        for task in self.train:
+            for feed in self.feeds(task):
+                feed.stop()
 
-    def next(self):
-        """The batches of the next iteration."""
+    def next(self, iteration, stages):
+        """The batches of an iteration, which has ``stages``: a function of the seed and the iteration.
+
+        The loaders of their tasks run; those of the others stop, with their workers.
+        """
+        active = {stage.task for stage in stages}
+        for task in self.train:
+            for feed in self.feeds(task):
+                if task in active:
+                    feed.seek(self.seed, iteration)
+                else:
+                    feed.stop()
         batches = IterationBatches()
         previous = None
-        for stage in self.stages:
+        for stage in stages:
             batch = dict(train=self.train[stage.task].next())
             if previous is not None and self.num_examples:
                 batch['examples'] = tuple(self.examples[s.task].next()['inputs'] for s in (previous, stage))
             batches.stages.append(batch)
             previous = stage
-        batches.architecture = {
-            name: feed.next() for name, feed in self.architecture.items() if feed.per_iteration}
+        batches.architecture = {name: feed.next() for name, feed in self.architecture.items() if name in active}
         return batches
 
 
@@ -125,6 +145,7 @@ class InterleavedSearchLoop(BaseLoop):
         if not 0 < split['ratio'] < 1:
             raise ValueError(f"train_cfg.split.ratio={split['ratio']} must lie between 0 and 1")
         model = runner.model
+        model.check_epochs(max_epochs)
         if set(dataloader) != set(order):
             raise ValueError(f'train_dataloader has {sorted(dataloader)}; train_cfg.order={tuple(order)} needs a '
                              'dataloader for each of its tasks and no other')
@@ -142,8 +163,7 @@ class InterleavedSearchLoop(BaseLoop):
         transfer = getattr(model, 'transfer', None)
         super().__init__(
             runner,
-            SearchData(model.active_stages(), self.tasks, transfer.num_examples if transfer else 0, model.unroll_batch,
-                       length))
+            SearchData(model.stages, self.tasks, transfer.num_examples if transfer else 0, model.unroll_batch, length))
         self._max_epochs = max_epochs
         self._max_iters = max_epochs * length
         self.warmup_epochs = warmup_epochs
@@ -175,7 +195,7 @@ class InterleavedSearchLoop(BaseLoop):
             runner.logger.info(f'task {name}: {len(data.train_indices)} examples train its weights and head, '
                                f'{len(data.val_indices)} the architecture')
         runner.call_hook('before_train')
-        self.dataloader.start(runner.seed, self._iter)
+        self.dataloader.start(runner.seed)
         try:
             while self._epoch < self._max_epochs and not self.stop_training:
                 self.run_epoch()
@@ -190,9 +210,12 @@ class InterleavedSearchLoop(BaseLoop):
     def run_epoch(self):
         """The iterations left of the present epoch (all, unless resumed within it)."""
         self.runner.call_hook('before_train_epoch')
-        self.runner.model.train()
+        model = self.runner.model
+        model.train()
         for index in range(self._iter - self._epoch * len(self.dataloader), len(self.dataloader)):
-            self.run_iter(index, self.dataloader.next())
+            model.set_progress(
+                Progress(self._epoch, self._max_epochs, self.warmup_epochs, self._iter / max(self._max_iters - 1, 1)))
+            self.run_iter(index, self.dataloader.next(self._iter, model.active_stages()))
         self.runner.call_hook('after_train_epoch')
         self._epoch += 1
 
@@ -200,8 +223,6 @@ class InterleavedSearchLoop(BaseLoop):
         """One iteration: every stage in order, then A, then the optimisers of weights and heads."""
         runner, model = self.runner, self.runner.model
         runner.call_hook('before_train_iter', batch_idx=index, data_batch=batches)
-        model.set_progress(
-            Progress(self._epoch, self._max_epochs, self.warmup_epochs, self._iter / max(self._max_iters - 1, 1)))
         model.start_iteration(self._iter)
         figures = {}
         for stage, batch in zip(model.active_stages(), batches.stages, strict=True):

@@ -1,21 +1,12 @@
 """The jointly learned baselines: against each other, and A's gradient against one whole graph."""
-import copy
-
 import pytest
 import torch
-from small_search import SPACE, TASKS, iterate, optimisers, stage_batches, val_batches
+from small_search import assert_same, iterate, optimisers, stage_batches, trace_steps, val_batches
+from small_search import build_method as build
 
 from imtnas_mm.algorithms.base import FOR_LOSS, FOR_VALIDATION
-from imtnas_mm.registry import MODELS
 
 STORED = dict(type='StoredWeights')
-
-
-def build(method, order=('cls', 'cls2'), rounds=1, dtype=torch.float64, **options):
-    tasks = {name: copy.deepcopy(TASKS[name.rstrip('0123456789')]) for name in order}
-    return MODELS.build(dict(
-        type=f'imtnas_mm.{method}', search_space=dict(SPACE), tasks=tasks, rounds=rounds, order=tuple(order),
-        **options)).to(dtype)
 
 
 def trained(method, iterations=3, names=None, **options):
@@ -23,17 +14,9 @@ def trained(method, iterations=3, names=None, **options):
     torch.manual_seed(0)
     model = build(method, **options)
     optim_wrapper = optimisers(model)
-    if not hasattr(model, 'transfer'):
-        model.transfer = None  # for stage_batches
     for i in range(iterations):
         iterate(model, optim_wrapper, i, stage_batches(model), val_batches(model))
     return model.state_dict()
-
-
-def assert_same(one, other):
-    assert one.keys() == other.keys()
-    for name in one:
-        assert torch.equal(one[name], other[name]), name
 
 
 @pytest.mark.parametrize('hypergradient', ['exact', 'first_order'])
@@ -64,7 +47,6 @@ def test_exact_gradient_is_that_of_the_whole_graph(method):
     options = dict(sharing_weight=.3) if method in ('MTLSWS', 'MinibatchInterleaving') else {}
     model = build(method, order=('cls', 'det'), loss_normalization='none', train_weights=dict(det=.7),
                   val_weights=dict(cls=.4), **options)
-    model.transfer = None
     with torch.no_grad():
         for weights in model.encoder_weights.parameters():  # tasks that differ, so that sharing pulls
             weights += .01 * torch.randn_like(weights)
@@ -121,23 +103,8 @@ def test_exact_gradient_is_that_of_the_whole_graph(method):
 def test_minibatches_step_their_own_task_one_after_the_other():
     torch.manual_seed(2)
     model = build('MinibatchInterleaving', order=('cls', 'cls2', 'cls3'), hypergradient='first_order')
-    model.transfer = None
     optim_wrapper = optimisers(model)
-    trace, before = [], {n: p.detach().clone() for n, p in model.named_parameters()}
-
-    def note(part, optimizer):
-        plain = optimizer.step
-
-        def stepping(*args, **kwargs):
-            plain(*args, **kwargs)
-            moved = {n for n, p in model.named_parameters() if not torch.equal(p, before[n])}
-            before.update({n: p.detach().clone() for n, p in model.named_parameters()})
-            trace.append((part, {n.split('.')[2 if part == 'encoder' else 1] for n in moved}))
-
-        optimizer.step = stepping
-
-    for part in ('encoder', 'head', 'architecture'):
-        note(part, optim_wrapper[part].optimizer)
+    trace = trace_steps(model, optim_wrapper)
     iterate(model, optim_wrapper, 0, stage_batches(model), val_batches(model))
     assert trace[:-1] == [('encoder', {'0'}), ('head', {'cls'}), ('encoder', {'1'}), ('head', {'cls2'}),
                           ('encoder', {'2'}), ('head', {'cls3'})]
@@ -147,7 +114,6 @@ def test_minibatches_step_their_own_task_one_after_the_other():
 def test_a_second_step_of_the_architecture_starts_from_the_weights_of_the_iteration():
     torch.manual_seed(3)
     model = build('MinibatchInterleaving', sharing_weight=.3)
-    model.transfer = None
     optim_wrapper = optimisers(model)
     model.start_iteration(0)
     for stage, batch in zip(model.stages, stage_batches(model), strict=True):

@@ -1,14 +1,18 @@
 """A search end to end, as tools/train.py runs it."""
+import itertools
 import math
 import resource
+from types import SimpleNamespace
 
 import pytest
 import tiny_run as tiny
 import torch
 from mmengine.hub import get_config
 
+from imtnas_mm.algorithms.stage import interleaved_stages
 from imtnas_mm.architecture import Architecture
 from imtnas_mm.engine import InterleavedSearchLoop, SearchValLoop
+from imtnas_mm.engine.search_loop import SearchData
 from imtnas_mm.genotype import load_genotype
 from imtnas_mm.spaces.mbconv_layout import searched_layers
 from imtnas_mm.tasks import Task
@@ -136,6 +140,44 @@ def test_checkpoint_has_all_of_the_search(search):
     assert set(saved['optimizer']) == {'encoder', 'head', 'architecture'}
     assert len(saved['optimizer']['architecture']['state']) == len(LAYERS)
     assert saved['meta']['epoch'] == 2 and saved['meta']['iter'] == 4
+
+
+# --- the data of an iteration ---
+
+
+def numbered(started):
+    """A task whose batches are their numbers; takes note of the loaders that start."""
+    def loader(use):
+        def make(seed, start, *_):
+            started.append((use, seed, start))
+            return itertools.count(start)
+        return make
+    examples = loader('examples')
+    return SimpleNamespace(dataset=None, train_loader=loader('train'), architecture_loader=loader('val'),
+                           example_loader=lambda *args: ({'inputs': n} for n in examples(*args)))
+
+
+def batches_of(data, iteration, stages):
+    found = data.next(iteration, stages)
+    return [batch['train'] for batch in found.stages], found.architecture
+
+
+def test_batches_depend_on_the_iteration_alone_whichever_tasks_have_trained():
+    started = dict(a=[], b=[])
+    stages = interleaved_stages(('a', 'b'), 2)
+    data = SearchData(stages, {name: numbered(calls) for name, calls in started.items()}, 4, 'val', 10)
+    data.start(7)
+    first, second = ([stage for stage in stages if stage.task == name] for name in 'ab')
+    assert not any(started.values())  # until the first iteration
+    for iteration, active in ((3, first), (4, first), (5, second), (6, first), (7, stages)):
+        trained, judged = batches_of(data, iteration, active)
+        assert trained == [2 * iteration + stage.round for stage in active]
+        assert judged == {stage.task: iteration for stage in active}
+        for name in 'ab':  # nothing runs for a task that doesn't train
+            running = any(feed.iterator is not None for feed in data.feeds(name))
+            assert running == any(stage.task == name for stage in active)
+    assert [call for call in started['a'] if call[0] == 'train'] == [('train', 7, 6), ('train', 7, 12)]
+    assert batches_of(data, 8, ()) == ([], {})
 
 
 # --- other searches by config alone ---
