@@ -3,6 +3,7 @@ import torch
 from mmengine.dist import all_reduce, all_reduce_params, get_rank
 from mmengine.logging import print_log
 from torch.func import functional_call
+from torch.nn.modules.batchnorm import _NormBase
 
 from ..encoders import StoredWeights
 from ..random_state import isolated_random
@@ -178,6 +179,8 @@ class UnrolledSearch(SearchAlgorithm):
         with torch.autocast(encoder.device.type, torch.bfloat16, enabled=amp), plain_focal_loss(amp):
             encoder_gradient, head_gradient, figures = self.stage_steps(
                 record, encoder, parameters, constants, optim_wrapper)
+        if train:
+            self.reduce(running_statistics(head))
         head_gradient = dict(zip(parameters, head_gradient, strict=True))
         if stage.round == self.rounds - 1:
             record.virtual_head = {
@@ -362,6 +365,12 @@ class UnrolledSearch(SearchAlgorithm):
     def transfer_figures(self):
         """Figures of a knowledge transfer to log: none without one."""
         return {}
+
+
+def running_statistics(head):
+    """The running means and variances of a head's normalisation layers, which forward passes change in place."""
+    layers = [module for module in head.modules() if isinstance(module, _NormBase) and module.running_mean is not None]
+    return [statistics for layer in layers for statistics in (layer.running_mean, layer.running_var)]
 
 
 def step(optim_wrapper):

@@ -5,6 +5,7 @@ from mmengine.runner import Runner
 
 from ..checkpoint import CheckpointError, check_resumable, check_state_dict, read_checkpoint
 from ..registry import RUNNERS
+from .replicas import check_replicas
 
 
 @RUNNERS.register_module()
@@ -16,6 +17,7 @@ class SearchRunner(Runner):
     - The model isn't wrapped in DistributedDataParallel: its weights are used
       functionally, which DDP's hooks don't see, and it averages gradients over
       ranks itself.
+    - No checkpoint is written of ranks that have come apart.
     - A checkpoint must fit the model entry by entry.
     """
 
@@ -87,9 +89,11 @@ class SearchRunner(Runner):
         self.logger.info(f'Load checkpoint from {filename}')
         return checkpoint
 
-    def save_checkpoint(self, *args, meta=None, **kwargs):
-        """As mmengine's, with the epoch's length in ``meta``."""
-        super().save_checkpoint(*args, meta=dict(meta or {}, epoch_length=len(self.train_dataloader)), **kwargs)
+    def save_checkpoint(self, *args, meta=None, by_epoch=True, **kwargs):
+        """As mmengine's, with the epoch's length in ``meta``, and none where ranks differ; all ranks call it."""
+        check_replicas(self.model, self.iter if by_epoch else self.iter + 1)
+        meta = dict(meta or {}, epoch_length=len(self.train_dataloader))
+        super().save_checkpoint(*args, meta=meta, by_epoch=by_epoch, **kwargs)
 
     def resume(self, filename, *args, **kwargs):
         """As mmengine's, if epochs are as long as they were: with others it would skip iterations or repeat some."""
