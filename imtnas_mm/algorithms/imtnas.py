@@ -7,7 +7,7 @@ from ..registry import MODELS
 from ..transfer import Encoder, TransferLoss
 from .base import FOR_VIEWS
 from .chain import gradients
-from .unrolled import UnrolledSearch, step
+from .unrolled import ENCODER_GRADIENT, HEAD_GRADIENT, TASK_LOSS, UnrolledSearch, step
 
 HYPERNETWORK_STEPS = ('iteration', 'stage')
 
@@ -117,11 +117,16 @@ class IMTNAS(UnrolledSearch):
         record.active = self.any_rank(bool(objective.detach() != 0))
         encoder_gradient = torch.zeros_like(encoder)
         if record.active:
-            encoder_gradient, = self.reduce(list(gradients(objective, [encoder])))
+            encoder_gradient, = gradients(objective, [encoder])
+            self.reduce_finite(self.where(record.stage), {
+                'the transfer loss': [objective.detach().clone()], ENCODER_GRADIENT: [encoder_gradient]})
         record.virtual_encoder = self.virtual_encoder(record, encoder, encoder_gradient, optim_wrapper)
         loss, figures = self.task_loss(
             record.stage, self.gates, record.virtual_encoder, {**parameters, **constants}, record.data)
-        return encoder_gradient, self.reduce(list(gradients(loss, list(parameters.values())))), figures
+        head_gradient = list(gradients(loss, list(parameters.values())))
+        self.reduce_finite(self.where(record.stage), {
+            TASK_LOSS: [loss.detach().clone()], HEAD_GRADIENT: head_gradient})
+        return encoder_gradient, head_gradient, figures
 
     def after_stage(self, record, optim_wrapper):
         if self.hypernetwork_step == 'stage':

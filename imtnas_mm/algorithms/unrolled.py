@@ -6,6 +6,7 @@ from torch.func import functional_call
 from torch.nn.modules.batchnorm import _NormBase
 
 from ..encoders import StoredWeights
+from ..finite import check_finite
 from ..random_state import isolated_random
 from .base import FOR_LOSS, FOR_PREPROCESSING, FOR_VALIDATION, SearchAlgorithm
 from .chain import StageRecord, gradients, virtual_step
@@ -14,6 +15,9 @@ from .loss_scale import LossScale
 from .second_derivative import plain_focal_loss
 
 UNROLL_BATCHES = ('val', 'train')
+
+# what an error calls them
+TASK_LOSS, ENCODER_GRADIENT, HEAD_GRADIENT = 'the task loss', 'the gradient of W', 'the gradient of H'
 
 
 class UnrolledSearch(SearchAlgorithm):
@@ -205,7 +209,8 @@ class UnrolledSearch(SearchAlgorithm):
         """
         loss, figures = self.stage_loss(record.stage, self.gates, encoder, {**parameters, **constants}, record.data)
         encoder_gradient, *head_gradient = gradients(loss, [encoder, *parameters.values()])
-        self.reduce([encoder_gradient, *head_gradient])
+        self.reduce_finite(self.where(record.stage), {
+            TASK_LOSS: [loss.detach().clone()], ENCODER_GRADIENT: [encoder_gradient], HEAD_GRADIENT: head_gradient})
         encoder_gradient = self.with_sharing(record.stage, encoder, encoder_gradient)
         record.virtual_encoder = self.virtual_encoder(record, encoder, encoder_gradient, optim_wrapper)
         return encoder_gradient, head_gradient, figures
@@ -244,6 +249,20 @@ class UnrolledSearch(SearchAlgorithm):
         """Their means over the ranks, in place: functional weights bypass the hooks of DistributedDataParallel."""
         all_reduce_params(tensors, op='mean')
         return tensors
+
+    @classmethod
+    def reduce_finite(cls, where, quantities):
+        """Means over the ranks, in place, of tensors by what they are.
+
+        Raises:
+            NonFiniteError: one isn't finite on some rank, and so its mean on all of them.
+        """
+        cls.reduce([tensor for tensors in quantities.values() for tensor in tensors])
+        check_finite(where, quantities)
+
+    def where(self, stage):
+        """A stage of the present iteration, for errors."""
+        return f'iteration {self.iteration + 1}, task {stage.task!r}, round {stage.round + 1}'
 
     def any_rank(self, flag):
         found = torch.tensor(float(flag), device=self.importance.device)
@@ -305,7 +324,8 @@ class UnrolledSearch(SearchAlgorithm):
     def validation_loss(self, record, gates, encoder, head, data):
         """Lbar_k^val(A, W~_k^(M), H~_k^(M)) of Eq. 6 on the common scale, and the loss itself."""
         loss, _ = self.task_loss(record.stage, gates, encoder, head, data, FOR_VALIDATION)
-        mean, = self.reduce([loss.detach().clone()])
+        mean = loss.detach().clone()
+        self.reduce_finite(self.where(record.stage), {'the validation loss': [mean]})
         self.loss_scale.update(record.stage.task, mean)
         return self.loss_scale(record.stage.task, loss), mean
 
@@ -324,6 +344,8 @@ class UnrolledSearch(SearchAlgorithm):
                 self.refresh_gates()
                 self.run_chain_again(optim_wrapper)
             gradient, found = self.architecture_gradient(data)
+            check_finite(f"iteration {self.iteration + 1}, the architecture's step",
+                         {f'the gradient of {name}': [part] for name, part in gradient.items()})
             figures = figures or found
             before = {name: alpha.detach().clone() for name, alpha in alphas.items()}
             for name, alpha in alphas.items():

@@ -1,13 +1,16 @@
 from ..checkpoint import CheckpointError, check_state_dict
+from ..finite import NonFiniteError
 from .architecture_hook import ArchitectureHook
 from .checkpoint_hook import AtomicCheckpointHook
 from .drop_path_hook import DropPathHook
 from .evaluation import SearchTestLoop, SearchValLoop
+from .non_finite import FiniteHook
 from .optim import SearchOptimWrapperConstructor
 from .runner import SearchRunner
 from .search_loop import InterleavedSearchLoop
 
 __all__ = [
-    'ArchitectureHook', 'AtomicCheckpointHook', 'CheckpointError', 'DropPathHook', 'InterleavedSearchLoop',
-    'SearchOptimWrapperConstructor', 'SearchRunner', 'SearchTestLoop', 'SearchValLoop', 'check_state_dict'
+    'ArchitectureHook', 'AtomicCheckpointHook', 'CheckpointError', 'DropPathHook', 'FiniteHook',
+    'InterleavedSearchLoop', 'NonFiniteError', 'SearchOptimWrapperConstructor', 'SearchRunner', 'SearchTestLoop',
+    'SearchValLoop', 'check_state_dict'
 ]

@@ -10,6 +10,7 @@ from mmengine.runner import Runner
 
 from ..checkpoint import latest_checkpoint
 from ..datasets import check_dataset, check_evaluator
+from .non_finite import FiniteHook
 from .runner import SearchRunner
 
 
@@ -95,6 +96,8 @@ def build_runner(cfg):
             defaults = dict(broadcast_buffers=False, find_unused_parameters=cfg.get('find_unused_parameters', False))
             cfg.model_wrapper_cfg = {**defaults, **(cfg.get('model_wrapper_cfg') or {}), 'device_ids': None}
     runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    if not is_search(cfg):  # a search's loop checks more
+        runner.register_hook(FiniteHook())
     if cfg.get('resume') and not cfg.get('load_from'):
         runner._load_from = latest_checkpoint(runner.work_dir)
     return runner

@@ -6,6 +6,7 @@ from mmengine.runner import BaseLoop
 
 from ..registry import LOOPS
 from ..spaces.base import Progress
+from .non_finite import IterationGuard
 from .task_data import TaskData
 
 
@@ -126,6 +127,9 @@ class InterleavedSearchLoop(BaseLoop):
         split (dict): ``ratio`` of D^tr and the ``seed`` of the halves.
         val_begin, val_interval (int): in epochs, as in mmengine; the last epoch
             is always validated.
+        non_finite (str): what a NaN or infinite loss, gradient or weight does:
+            ``stop`` the run with an error, or ``skip`` the iteration
+            (:class:`IterationGuard`).
     """
 
     def __init__(self,
@@ -138,7 +142,8 @@ class InterleavedSearchLoop(BaseLoop):
                  warmup_epochs=0,
                  split=None,
                  val_begin=1,
-                 val_interval=1):
+                 val_interval=1,
+                 non_finite='stop'):
         split = dict(dict(ratio=.5, seed=0), **(split or {}))
         if set(split) != {'ratio', 'seed'}:
             raise ValueError(f'train_cfg.split has {sorted(split)}; it takes ratio and seed')
@@ -167,6 +172,7 @@ class InterleavedSearchLoop(BaseLoop):
         self._max_epochs = max_epochs
         self._max_iters = max_epochs * length
         self.warmup_epochs = warmup_epochs
+        self.guard = IterationGuard(non_finite)
         self.val_begin = val_begin
         self.val_interval = val_interval
         self._epoch = self._iter = 0
@@ -220,9 +226,16 @@ class InterleavedSearchLoop(BaseLoop):
         self._epoch += 1
 
     def run_iter(self, index, batches):
-        """One iteration: every stage in order, then A, then the optimisers of weights and heads."""
-        runner, model = self.runner, self.runner.model
+        """One iteration between its hooks."""
+        runner = self.runner
         runner.call_hook('before_train_iter', batch_idx=index, data_batch=batches)
+        figures = self.guard(runner, lambda: self.update(batches))
+        runner.call_hook('after_train_iter', batch_idx=index, data_batch=batches, outputs=figures)
+        self._iter += 1
+
+    def update(self, batches):
+        """Every stage in order, then A, then the optimisers of weights and heads; returns the figures to log."""
+        runner, model = self.runner, self.runner.model
         model.start_iteration(self._iter)
         figures = {}
         for stage, batch in zip(model.active_stages(), batches.stages, strict=True):
@@ -231,5 +244,4 @@ class InterleavedSearchLoop(BaseLoop):
             figures.update(model.update_architecture(batches.architecture, runner.optim_wrapper))
         model.step_weights(runner.optim_wrapper)
         figures.update(model.transfer_figures(), **model.architecture_figures())
-        runner.call_hook('after_train_iter', batch_idx=index, data_batch=batches, outputs=figures)
-        self._iter += 1
+        return figures
