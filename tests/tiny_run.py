@@ -229,8 +229,8 @@ def own_scope():
         DefaultScope._instance_dict.update(before)
 
 
-def tool(name):
-    spec = importlib.util.spec_from_file_location(f'tool_{name}', ROOT / 'tools' / f'{name}.py')
+def tool(name, folder='tools'):
+    spec = importlib.util.spec_from_file_location(f'tool_{name}', ROOT / folder / f'{name}.py')
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
