@@ -37,10 +37,11 @@ class SeparateInterleaving(JointSearch):
 
     def check_epochs(self, max_epochs):
         if max_epochs < len(self.segments):
+            tasks, rounds = len(self.order), len(self.segments) // len(self.order)
             raise ValueError(
-                f'train_cfg.max_epochs={max_epochs}: SeparateInterleaving gives each of the {len(self.order)} tasks of '
-                f'train_cfg.order an epoch at least in each of train_cfg.rounds={len(self.segments) // len(self.order)} '
-                f'rounds, so it must be {len(self.segments)} or more')
+                f'train_cfg.max_epochs={max_epochs}: SeparateInterleaving gives each of the {tasks} tasks of '
+                f'train_cfg.order an epoch at least in each of train_cfg.rounds={rounds} rounds, so it must be '
+                f'{len(self.segments)} or more')
 
     def present_segment(self):
         """The place in ``segments`` by the progress of the search."""
