@@ -288,8 +288,8 @@ def checkpoint(path):
 # --- fixtures, for the conftest.py of the folders that run tools -----------------------------------------------------
 
 
-@pytest.fixture(scope='session', autouse=True)
-def quick_runs():
+@contextlib.contextmanager
+def quick():
     """Without what would take most of a tiny run's time: configs formatted by yapf, and mmengine's garbage collections
     over all the modules loaded."""
     import imtnas_mm.engine  # noqa: F401
@@ -297,6 +297,27 @@ def quick_runs():
     gc.freeze()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr('yapf.yapflib.yapf_api.FormatCode', lambda text, **_: (text, True))
+        yield
+
+
+@contextlib.contextmanager
+def undrawn():
+    """Searches draw no pictures, which take longer than an iteration."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr('imtnas_mm.engine.architecture_hook.draw_genotype', lambda *args, **options: None)
+        yield
+
+
+@pytest.fixture(scope='session', autouse=True)
+def quick_runs():
+    with quick():
+        yield
+
+
+@pytest.fixture(scope='module', autouse=True)
+def no_pictures():
+    """For a test file to import."""
+    with undrawn():
         yield
 
 

@@ -3,6 +3,7 @@ import pytest
 import tiny_run as tiny
 from mmengine.hooks import Hook
 from search_state import differences, state
+from tiny_run import no_pictures  # noqa: F401
 
 from imtnas_mm.checkpoint import CheckpointError
 from imtnas_mm.genotype import load_genotype
@@ -29,13 +30,6 @@ def config_of(data, path, **fields):
         path, 'imtnas_demo.py', **tiny.search_fields(data, rounds=1, max_epochs=2, warmup_epochs=1, **NEVER),
         custom_hooks=[dict(type='CheckpointHook', interval=1, by_epoch=False, max_keep_ckpts=-1, save_last=False),
                       *fields.pop('hooks', [])], **fields)
-
-
-@pytest.fixture(scope='module', autouse=True)
-def no_pictures():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr('imtnas_mm.engine.architecture_hook.draw_genotype', lambda *args, **options: None)
-        yield
 
 
 @pytest.fixture(scope='module')
