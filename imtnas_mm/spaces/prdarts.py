@@ -128,6 +128,12 @@ class PRDARTSSupernet(CellSupernet):
             return None
         return path_depth_regularization(self.importance(alphas), self.regularization, self.threshold)
 
+    def blocks(self):
+        """The last norm belongs to the last cell."""
+        blocks = super().blocks()
+        last = f'cell{self.layers}'
+        return {**blocks, last: (*blocks[last], 'last_norm')}
+
     def finish(self, x):
         return self.last_norm(x.contiguous()).relu()  # an affine norm, as that of the stem
 
