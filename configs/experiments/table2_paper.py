@@ -26,5 +26,6 @@ rows = [
     dict(name='BMTAS', search='../bmtas_cls_det.py'),
     dict(name='MI', search=search, options={
         'model.type': 'MinibatchInterleaving', 'model.sharing_weight': 10., **joint}),
+    dict(name='SI', search=search, options={'model.type': 'SeparateInterleaving'}),
     dict(name='IMTNAS (ours)', search=search),
 ]

@@ -37,6 +37,7 @@ def methods(space, search, retrained, alone, sws=None):
         row(f'MTL-HWS-{space}', {'model.type': 'MTLHWS'}),
         row(f'MTL-SWS-{space}', {'model.type': 'MTLSWS', **weight, **(sws or {})}),
         row(f'MI-{space}', {'model.type': 'MinibatchInterleaving', **weight}),
+        row(f'SI-{space}', {'model.type': 'SeparateInterleaving'}),
         row(f'IMTNAS-{space} (ours)', {}),
     ]
 

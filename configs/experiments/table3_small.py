@@ -9,6 +9,11 @@ columns = [
 ]
 
 
+separate = {  # the same iterations, in an epoch a segment
+    'model.type': 'SeparateInterleaving', 'train_cfg.max_epochs': 4, 'train_cfg.epoch_length': 10,
+    'train_cfg.val_interval': 4, 'param_scheduler.encoder.0.T_max': 4, 'param_scheduler.head.0.T_max': 4}
+
+
 def methods(space, search, alone):
     """The rows of a space: ``alone`` are the options of its own method."""
     weight = {'model.sharing_weight': 100.}
@@ -19,6 +24,7 @@ def methods(space, search, alone):
         dict(name=f'MTL-HWS-{space}', search=search, options={'model.type': 'MTLHWS'}),
         dict(name=f'MTL-SWS-{space}', search=search, options={'model.type': 'MTLSWS', **weight}),
         dict(name=f'MI-{space}', search=search, options={'model.type': 'MinibatchInterleaving', **weight}),
+        dict(name=f'SI-{space}', search=search, options=separate),
         dict(name=f'IMTNAS-{space} (ours)', search=search),
     ]
 
