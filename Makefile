@@ -1,7 +1,7 @@
 # make demo    sets up .venv and runs the main job on embedded data     make setup   sets up .venv alone
 # make test    sets up .venv and runs all tests (SLOW=0: the fast ones) make lint    ruff
 # make clean   removes caches and build outputs; never data/, work_dirs/ or .venv
-# Variables: PYTHON=python3.12, MAX_JOBS=8 (see tools/setup.sh), THREADS=1, PYTEST_ARGS='-k genotype'
+# Variables: PYTHON=python3.12, MAX_JOBS=8 (see tools/setup.sh), JOBS=2, THREADS=1, PYTEST_ARGS='-k genotype'
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
@@ -11,6 +11,8 @@ PY := .venv/bin/python
 SLOW ?= 1
 # One thread: sums come out the same everywhere, and the 2-rank tests don't fight over the cores
 THREADS ?= 1
+# Test files run in so many processes at once; 0: in one, without any
+JOBS ?= 2
 PIN := OMP_NUM_THREADS=$(THREADS) MKL_NUM_THREADS=$(THREADS) OPENBLAS_NUM_THREADS=$(THREADS)
 
 help:
@@ -20,7 +22,7 @@ setup:
 	@bash tools/setup.sh
 
 test: setup
-	$(PIN) $(PY) -m pytest $(if $(filter 0,$(SLOW)),-m 'not slow') $(PYTEST_ARGS)
+	$(PIN) $(PY) -m pytest -n $(JOBS) --dist loadfile $(if $(filter 0,$(SLOW)),-m 'not slow') $(PYTEST_ARGS)
 
 lint: setup
 	$(PY) -m ruff check .
