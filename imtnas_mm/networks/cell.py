@@ -5,12 +5,11 @@ from torch import nn
 
 from ..registry import MODELS
 from ..spaces.cell_blocks import STEM_MULTIPLIER, cell_stem
-from ..spaces.cell_layout import NODES, reductions, stack_of_cells
+from ..spaces.cell_layout import STAGES, reductions, stack_of_cells, stage_widths
 from .cell_operations import FactorizedReduction, cell_operation, relu_conv_norm
 from .derived import DerivedNet
 
 CELL_SPACES = ('darts', 'pdarts', 'pcdarts', 'prdarts')
-STAGES = 3
 
 
 class Cell(nn.Module):
@@ -132,9 +131,8 @@ class CellNet(DerivedNet):
         self._freeze()
 
     @property
-    def out_channels(self):
-        """tuple[int]: the channels of the outputs, without the auxiliary one."""
-        return tuple(NODES * self.channels * 2**i for i in sorted(self.out_indices))
+    def stage_channels(self):
+        return stage_widths(self.channels)
 
     def blocks(self, names):
         """A cell belongs to the searched cell at its place between the same reductions, counted as shares of them."""
@@ -155,18 +153,15 @@ class CellNet(DerivedNet):
             cell.drop_path.drop_prob = rate
         return rate
 
-    def forward(self, x):
-        """Images [N, 3, H, W] -> tuple of feature maps, one an output stage, in the order of depth."""
+    def stages(self, x, auxiliary):
         before_last = self.stem[0](x)
         last = self.stem[1](before_last) if len(self.stem) == 2 else before_last
-        outputs = []
         for i, cell in enumerate(self.cells):
             before_last, last = last, cell(before_last, last)
             if i == self.reductions[1] and self.auxiliary and self.training:
-                outputs.append(last)
-            if self._stage(i) != self._stage(i + 1) and self._stage(i) in self.out_indices:
-                outputs.append(last)
-        return tuple(outputs)
+                auxiliary.append(last)
+            if self._stage(i) != self._stage(i + 1):
+                last = yield last
 
     def _stage(self, i):
         """The stage of cell i; one more than the last stage behind the last cell."""

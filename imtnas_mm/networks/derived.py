@@ -7,6 +7,12 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from ..checkpoint import read_checkpoint
 from ..genotype import resolve_genotype
+from ..spaces.stages import stage_outputs
+
+
+def before_last(outputs, auxiliary):
+    """tuple of all maps, those of an auxiliary classifier just before the last output."""
+    return (*outputs[:-1], *auxiliary, outputs[-1])
 
 
 class FreezableStages:
@@ -25,8 +31,9 @@ class FreezableStages:
 class DerivedNet(FreezableStages, BaseModule):
     """A backbone built from an architecture, in stages of falling resolution.
 
-    A subclass calls :meth:`_freeze` when its modules stand, and says by
-    :meth:`_stage_modules` what a stage consists of.
+    A subclass calls :meth:`_freeze` when its modules stand, says by
+    :meth:`_stage_modules` what a stage consists of, and runs them in
+    :meth:`stages`.
 
     An architecture that says what several tasks share gives one network of its
     operations here, with a warning; :func:`shared_networks` builds those that
@@ -84,6 +91,32 @@ class DerivedNet(FreezableStages, BaseModule):
     def _stage_modules(self, stage):
         """The modules of a stage; -1 is what comes before them."""
         raise NotImplementedError
+
+    @property
+    def stage_channels(self):
+        """tuple[int]: the channels of each stage's output."""
+        raise NotImplementedError
+
+    @property
+    def out_channels(self):
+        """tuple[int]: the channels of the outputs, without an auxiliary one."""
+        return tuple(self.stage_channels[i] for i in sorted(self.out_indices))
+
+    def stages(self, x, auxiliary):
+        """Images [N, 3, H, W] -> generator as in ``spaces.stages``.
+
+        Args:
+            x (Tensor): the images.
+            auxiliary (list): gets the map of an auxiliary classifier, where
+                the network has one.
+        """
+        raise NotImplementedError
+
+    def forward(self, x):
+        """Images [N, 3, H, W] -> tuple of feature maps, one an output stage, in the order of depth."""
+        auxiliary = []
+        outputs = enumerate(stage_outputs(self.stages(x, auxiliary)))
+        return before_last([output for stage, output in outputs if stage in self.out_indices], auxiliary)
 
     def init_weights(self):
         if isinstance(self.init_cfg, dict) and self.init_cfg.get('type') == 'Pretrained':

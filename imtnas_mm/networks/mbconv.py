@@ -3,7 +3,7 @@ from torch import nn
 
 from ..registry import MODELS
 from ..spaces.mbconv_blocks import mbconv, stem_and_first
-from ..spaces.mbconv_layout import LAYOUTS, get_layout, mbconv_blocks, searched_layers
+from ..spaces.mbconv_layout import LAYOUTS, by_stage, get_layout, mbconv_blocks, searched_layers, stage_widths
 from .derived import DerivedNet
 
 
@@ -76,19 +76,15 @@ class MBConvNet(DerivedNet):
         return {name: paths for name, paths in mbconv_blocks(self.searched).items() if name in names}
 
     @property
-    def out_channels(self):
-        """tuple[int]: the channels of the outputs."""
-        widths = {layer.stage: layer.out_channels for layer in self.searched}
-        return tuple(widths[i] for i in sorted(self.out_indices))
+    def stage_channels(self):
+        return stage_widths(self.searched)
 
-    def forward(self, x):
-        """Images [N, 3, H, W] -> tuple of feature maps, one an output stage, in the order of depth."""
+    def stages(self, x, auxiliary):
         x = self.first(self.stem(x))
-        outputs = {}
-        for layer in self.searched:
-            x = self.layers[layer.name](x)
-            outputs[layer.stage] = x
-        return tuple(x for stage, x in outputs.items() if stage in self.out_indices)
+        for layers in by_stage(self.searched):
+            for layer in layers:
+                x = self.layers[layer.name](x)
+            x = yield x
 
     def _stage_modules(self, stage):
         if stage < 0:

@@ -9,6 +9,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from ..architecture import mean_entropy
+from .stages import stage_outputs
 
 
 class Progress(NamedTuple):
@@ -49,7 +50,9 @@ class SearchSpace(BaseModule):
     weights to ``functional_call``. On its own the supernet mixes uniformly.
 
     Subclasses call :meth:`register_gates` and implement ``alpha_shapes``,
-    ``forward`` and ``derive``; a space that samples overrides ``draw`` too.
+    ``derive``, and ``stages`` with ``stage_channels`` and ``out_indices`` (or
+    ``forward`` alone, if they have no stages); a space that samples overrides
+    ``draw`` too.
     """
 
     @property
@@ -109,6 +112,16 @@ class SearchSpace(BaseModule):
     def derive(self, alphas):
         """The :class:`Genotype` that the alphas stand for."""
 
-    @abstractmethod
+    @property
+    def stage_channels(self):
+        """tuple[int]: the channels of each stage's output."""
+        raise NotImplementedError(f'{type(self).__name__} has no stages')
+
+    def stages(self, x):
+        """Images [N, 3, H, W] -> generator as in ``spaces.stages``."""
+        raise NotImplementedError(f'{type(self).__name__} has no stages')
+
     def forward(self, x):
-        """Images [N, 3, H, W] -> tuple of feature maps."""
+        """Images [N, 3, H, W] -> tuple of feature maps, one an output stage, in the order of depth."""
+        outputs = enumerate(stage_outputs(self.stages(x)))
+        return tuple(output.contiguous() for stage, output in outputs if stage in self.out_indices)

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 CELLS = ('normal', 'reduce')
 NODES = 4
+STAGES = 3  # before the first reduction, from it to the second, and from that on
 NONE, SKIP = 'none', 'skip_connect'
 MAX_POOL, AVG_POOL = 'max_pool_3x3', 'avg_pool_3x3'
 SEPARABLE = ('sep_conv_3x3', 'sep_conv_5x5')
@@ -47,6 +48,11 @@ def reductions(layers):
     if layers < 3:
         raise ValueError(f'layers={layers} must be at least 3: two of the cells reduce')
     return layers // 3, 2 * layers // 3
+
+
+def stage_widths(channels):
+    """tuple[int]: the channels of the stages' outputs in a stack whose first cells have ``channels``."""
+    return tuple(NODES * channels * 2**stage for stage in range(STAGES))
 
 
 class Place(NamedTuple):

@@ -7,7 +7,7 @@ from ..genotype import Genotype
 from .base import SearchSpace
 from .cell_blocks import STEM_MULTIPLIER, cell_stem
 from .cell_edges import EdgeGroup, Mixture, channels_last, factorized_reduction
-from .cell_layout import CELLS, EDGES, NODES, OPERATIONS, reductions, stack_of_cells
+from .cell_layout import CELLS, EDGES, NODES, OPERATIONS, STAGES, reductions, stack_of_cells, stage_widths
 from .convolution import conv2d
 from .gated_norm import gated_norms
 from .normalization import batch_norm, by_channel
@@ -137,7 +137,7 @@ class CellSupernet(SearchSpace):
                  norm_cfg=BATCH_STATISTICS,
                  init_cfg=None):
         super().__init__(init_cfg)
-        if not out_indices or any(i not in (0, 1, 2) for i in out_indices):
+        if not out_indices or any(i not in range(STAGES) for i in out_indices):
             raise ValueError(f'out_indices={tuple(out_indices)}: a stack of cells has the stages 0, 1 and 2')
         if channels < 2 or channels % 2:
             raise ValueError(f'channels={channels} must be an even number, at least 2')
@@ -171,7 +171,11 @@ class CellSupernet(SearchSpace):
         """dict[str, Mixture]: how each kind of cell mixes, at the present gates."""
         return {kind: Mixture(self.gates[kind]) for kind in CELLS}
 
-    def forward(self, x):
+    @property
+    def stage_channels(self):
+        return stage_widths(self.channels)
+
+    def stages(self, x):
         mixtures = self.mixtures()
         before = last = None
         for part in self.stem:
@@ -179,13 +183,11 @@ class CellSupernet(SearchSpace):
             before, last = last, x
         last = channels_last(last)  # after the stem, whose affine norm has NaN gradients in this layout on CPUs
         before = last if before is None else channels_last(before)
-        outputs = []
         for index, cell in enumerate(self.cells):
             before, last = last, cell(before, last, mixtures[cell.kind])
-            if index + 1 in (*self.reductions, self.layers):
-                outputs.append(last)
-        outputs[-1] = self.finish(outputs[-1])
-        return tuple(outputs[i].contiguous() for i in range(3) if i in self.out_indices)
+            if index + 1 in self.reductions:
+                last = yield last
+        yield self.finish(last)
 
     def finish(self, x):
         """What a space does with the last cell's output."""

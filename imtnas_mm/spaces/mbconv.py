@@ -7,7 +7,7 @@ from ..registry import MODELS
 from .activation import twice_act_cfg
 from .base import SearchSpace
 from .mbconv_blocks import mbconv, stem_and_first
-from .mbconv_layout import get_layout, mbconv_blocks, searched_layers
+from .mbconv_layout import by_stage, get_layout, mbconv_blocks, searched_layers, stage_widths
 from .normalization import twice_norm_cfg
 
 TWICE = dict(type='imtnas_mm.TwiceConv2d')
@@ -150,17 +150,18 @@ class MBConvSupernet(SearchSpace):
         norm = self.stem.norm
         return norm.weight is None if isinstance(norm, nn.BatchNorm2d) else True
 
-    def forward(self, x):
+    @property
+    def stage_channels(self):
+        return stage_widths(self.searched)
+
+    def stages(self, x):
         if x.device.type == 'cpu' and self.channels_last:
             x = x.contiguous(memory_format=torch.channels_last)
         x = self.first(self.stem(x))
-        outputs = []
-        for i, layer in enumerate(self.searched):
-            x = self.layers[layer.name](x, self.gates[layer.name])
-            last_of_stage = i + 1 == len(self.searched) or self.searched[i + 1].stage != layer.stage
-            if last_of_stage and layer.stage in self.out_indices:
-                outputs.append(x.contiguous())
-        return tuple(outputs)
+        for layers in by_stage(self.searched):
+            for layer in layers:
+                x = self.layers[layer.name](x, self.gates[layer.name])
+            x = yield x
 
 
 def one_hot_of_largest(values):

@@ -7,6 +7,8 @@ separable convolution. A searched layer chooses a kernel of 3, 5 or 7 and an
 expansion of 3 or 6, or, where a shortcut is legal, to be the identity.
 """
 from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
 
 from mmdet.models.utils import make_divisible
 
@@ -90,6 +92,16 @@ def searched_layers(layout, width_mult=1., strides=None):
                     choices=CONVOLUTIONS if i == 0 else CONVOLUTIONS + (IDENTITY, )))
             channels = width
     return layers
+
+
+def by_stage(layers):
+    """list[list[Layer]]: the layers of each stage."""
+    return [list(group) for _, group in groupby(layers, attrgetter('stage'))]
+
+
+def stage_widths(layers):
+    """tuple[int]: the channels of the stages' outputs in a network of these layers."""
+    return tuple(group[-1].out_channels for group in by_stage(layers))
 
 
 def mbconv_blocks(layers):
