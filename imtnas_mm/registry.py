@@ -14,6 +14,11 @@ def _child(parent, *locations):
     return Registry(parent.name, parent=parent, scope=SCOPE, locations=[f'{SCOPE}.{place}' for place in locations])
 
 
+def scoped(cfg):
+    """The config of a part of this package that is found under any default scope: the scope is in front of its type."""
+    return dict(cfg, type=cfg['type'] if '.' in cfg['type'] else f'{SCOPE}.{cfg["type"]}')
+
+
 MODELS = _child(mmengine_registry.MODELS, 'spaces', 'networks', 'encoders', 'transfer', 'tasks', 'algorithms')
 DATASETS = _child(mmengine_registry.DATASETS, 'datasets')
 DATA_SAMPLERS = _child(mmengine_registry.DATA_SAMPLERS, 'datasets')

@@ -3,11 +3,12 @@ from .bmtas import BMTAS
 from .imtnas import IMTNAS
 from .interleaving import MinibatchInterleaving
 from .joint import MTLHWS, MTLSAO, MTLSWS, SingleTask
+from .mtlnas import MTLNAS
 from .random_search import RandomSearch
 from .separate_interleaving import SeparateInterleaving
 from .unrolled import UnrolledSearch
 
 __all__ = [
     'SearchAlgorithm', 'UnrolledSearch', 'IMTNAS', 'MTLSAO', 'MTLHWS', 'MTLSWS', 'MinibatchInterleaving', 'SingleTask',
-    'RandomSearch', 'BMTAS', 'SeparateInterleaving'
+    'RandomSearch', 'BMTAS', 'MTLNAS', 'SeparateInterleaving'
 ]

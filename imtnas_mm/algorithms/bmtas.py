@@ -3,12 +3,13 @@ import torch
 
 from ..random_state import isolated_random
 from ..registry import MODELS
-from .branching import Branching, block_macs
+from .branching import BRANCHING, Branching, block_macs
+from .shared_choices import SharedChoicesSearch
 from .unrolled import UnrolledSearch
 
 
 @MODELS.register_module()
-class BMTAS(UnrolledSearch):
+class BMTAS(SharedChoicesSearch, UnrolledSearch):
     """The tasks search the operations together, and which of K copies of each block each of them uses.
 
     One stage a task. See docs/multitask_baselines.md for what is adapted.
@@ -28,7 +29,6 @@ class BMTAS(UnrolledSearch):
         self.branching_options = dict(branching or {})
         with isolated_random(0):  # the tasks' own spaces hold no values
             self.branching_options['macs'] = [*block_macs(MODELS.build(search_space), resource_size).values()]
-        self._choices = None
         encoder_weights = dict(dict(type='BranchedWeights'), **(encoder_weights or {}))
         if encoder_weights['type'].split('.')[-1] != 'BranchedWeights':
             raise ValueError(f'model.encoder_weights={encoder_weights!r}: BMTAS mixes dict(type="BranchedWeights")')
@@ -40,15 +40,8 @@ class BMTAS(UnrolledSearch):
         """All that a search of this config decides on, the operations of ``space`` and the branching."""
         return Branching(space, order, **(model.get('branching') or {}))
 
-    @property
-    def space(self):
-        if self._choices is None:
-            self._choices = self.choices(self.first_task.space, dict(branching=self.branching_options), self.order)
-        return self._choices
-
-    def _tell_spaces(self, progress):
-        super()._tell_spaces(progress)
-        self.space.set_progress(progress)
+    def build_choices(self):
+        return self.choices(self.first_task.space, dict(branching=self.branching_options), self.order)
 
     def search_network(self, task, round=-1):
         with self.space.judged():
@@ -56,8 +49,8 @@ class BMTAS(UnrolledSearch):
 
     @torch.no_grad()
     def architecture_figures(self):
-        alphas = self.architecture.named_alphas()
+        logits = self.architecture.named_alphas()[BRANCHING]
         return {
-            **super().architecture_figures(), 'architecture/branching_entropy': self.space.branching_entropy(alphas),
-            'architecture/expected_networks': self.space.expected_networks(alphas)
+            **super().architecture_figures(), 'architecture/branching_entropy': self.space.branching_entropy(logits),
+            'architecture/expected_networks': self.space.expected_networks(logits)
         }

@@ -7,7 +7,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from ..analysis.complexity import COUNTED
 from ..architecture import mean_entropy
-from ..genotype import Genotype
+from ..spaces.noise import gumbel
+from .shared_choices import SharedChoices
 
 BRANCHING = 'branching'  # the group of A
 
@@ -35,10 +36,8 @@ def expected_copies(probabilities):
     return (1 - (1 - probabilities).prod(-2)).sum(-1)
 
 
-class Branching:
+class Branching(SharedChoices):
     """A search space as the branching sees it: the operations' choices, and one of K copies a block and task.
-
-    What isn't here is the space's own.
 
     Args:
         space (SearchSpace): of the operations.
@@ -51,34 +50,21 @@ class Branching:
         macs (list[int], optional): multiply-accumulates of each block;
             all alike by default.
     """
+    group = BRANCHING
 
     def __init__(self, space, tasks, temperature=(5., .1), hard=False, resource_weight=.05, macs=None):
         if len(temperature) != 2 or min(temperature) <= 0:
             raise ValueError(f'model.branching.temperature={temperature!r} must be two positive numbers')
         if resource_weight < 0:
             raise ValueError(f'model.branching.resource_weight={resource_weight} must not be negative')
-        self.space, self.tasks = space, tuple(tasks)
+        super().__init__(space, tasks)
         self.temperature, self.hard, self.resource_weight = tuple(temperature), hard, resource_weight
         self.macs = torch.tensor(macs or [1] * len(space.blocks()), dtype=torch.float64)
         self.noise = None
-        self.progress = None
         self.judging = False
 
-    def __getattr__(self, name):
-        if name.startswith('__') or name == 'space':
-            raise AttributeError(name)
-        return getattr(self.space, name)
-
-    @staticmethod
-    def operations(alphas):
-        """A without the branching."""
-        return {name: alpha for name, alpha in alphas.items() if name != BRANCHING}
-
-    def alpha_shapes(self):
-        return {**self.space.alpha_shapes(), BRANCHING: (len(self.space.blocks()), len(self.tasks), len(self.tasks))}
-
-    def set_progress(self, progress):
-        self.progress = progress
+    def group_shape(self):
+        return len(self.space.blocks()), len(self.tasks), len(self.tasks)
 
     @contextmanager
     def judged(self):
@@ -88,10 +74,6 @@ class Branching:
             yield
         finally:
             self.judging = False
-
-    @property
-    def warming_up(self):
-        return self.progress is not None and self.progress.epoch < self.progress.warmup_epochs
 
     def mixing(self, logits):
         """g [B, K, K], a differentiable function of the logits at the noise of the iteration.
@@ -103,53 +85,33 @@ class Branching:
         if self.judging or self.noise is None:
             return one_hot(logits.detach())
         start, end = self.temperature
-        fraction = self.progress.fraction if self.progress else 0.
-        soft = ((logits + self.noise.to(logits)) / (start + (end - start) * fraction)).softmax(-1)
+        soft = ((logits + self.noise) / (start + (end - start) * self.fraction)).softmax(-1)
         return one_hot(soft.detach()) + (soft - soft.detach()) if self.hard else soft
 
     def draw(self, alphas, generator):
-        found = self.space.draw(self.operations(alphas), generator)
-        # -log of a standard exponential variable is a standard Gumbel one
-        self.noise = -torch.empty(alphas[BRANCHING].shape).exponential_(generator=generator).log()
+        found = super().draw(alphas, generator)
+        self.noise = gumbel(alphas[BRANCHING], generator)
         return found
 
-    def importance(self, alphas):
-        """The operations' importance weights, and g in their place for the branching."""
-        return {**self.space.importance(self.operations(alphas)), BRANCHING: self.mixing(alphas[BRANCHING])}
+    def group_importance(self, logits):
+        """g, in the place of importance weights."""
+        return self.mixing(logits)
 
-    def gate_tensors(self, alphas, draw):
-        return self.space.gate_tensors(self.operations(alphas), draw)
+    @staticmethod
+    def branching_entropy(logits):
+        return mean_entropy({BRANCHING: logits.softmax(-1)})
 
-    def evaluation_gates(self, alphas):
-        return self.space.evaluation_gates(self.operations(alphas))
-
-    def entropy(self, alphas):
-        return self.space.entropy(self.operations(alphas))
-
-    def branching_entropy(self, alphas):
-        return mean_entropy({BRANCHING: alphas[BRANCHING].softmax(-1)})
-
-    def expected_networks(self, alphas):
+    def expected_networks(self, logits):
         """Expected multiply-accumulates of the copies in use over those of one network: from 1 to K."""
-        macs = self.macs.to(alphas[BRANCHING])
-        return (macs * expected_copies(alphas[BRANCHING].softmax(-1))).sum() / macs.sum()
+        macs = self.macs.to(logits)
+        return (macs * expected_copies(logits.softmax(-1))).sum() / macs.sum()
 
-    def architecture_loss(self, alphas):
-        own = self.space.architecture_loss(self.operations(alphas))
-        resource = self.resource_weight * self.expected_networks(alphas) if self.resource_weight else None
-        if own is None or resource is None:
-            return resource if own is None else own
-        return own + resource
+    def group_loss(self, logits):
+        return self.resource_weight * self.expected_networks(logits) if self.resource_weight else None
 
-    def after_architecture_step(self, before, alphas, draw):
-        self.space.after_architecture_step(self.operations(before), self.operations(alphas), draw)
-
-    def derive(self, alphas):
-        genotype = self.space.derive(self.operations(alphas))
-        copies = alphas[BRANCHING].argmax(-1).tolist()
-        sharing = dict(method='branching', tasks=list(self.tasks),
-                       blocks=dict(zip(self.space.blocks(), copies, strict=True)))
-        return Genotype(genotype.space, genotype.architecture, genotype.importance, genotype.source, sharing)
+    def sharing(self, logits):
+        blocks = dict(zip(self.space.blocks(), logits.argmax(-1).tolist(), strict=True))
+        return dict(method='branching', tasks=list(self.tasks), blocks=blocks)
 
 
 def one_hot(values):

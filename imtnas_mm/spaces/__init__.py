@@ -2,6 +2,7 @@ from .activation import TwiceReLU6
 from .base import SearchSpace
 from .convolution import TwiceConv2d
 from .darts import DARTSSupernet
+from .fused import FusedSupernet
 from .mbconv import MBConvSupernet
 from .normalization import TwiceBatchNorm2d
 from .pcdarts import PCDARTSSupernet
@@ -9,6 +10,6 @@ from .pdarts import PDARTSSupernet
 from .prdarts import PRDARTSSupernet
 
 __all__ = [
-    'SearchSpace', 'DARTSSupernet', 'MBConvSupernet', 'PCDARTSSupernet', 'PDARTSSupernet', 'PRDARTSSupernet',
-    'TwiceBatchNorm2d', 'TwiceConv2d', 'TwiceReLU6'
+    'SearchSpace', 'DARTSSupernet', 'FusedSupernet', 'MBConvSupernet', 'PCDARTSSupernet', 'PDARTSSupernet',
+    'PRDARTSSupernet', 'TwiceBatchNorm2d', 'TwiceConv2d', 'TwiceReLU6'
 ]

@@ -42,6 +42,12 @@ class Gates(nn.Module):
         return getattr(self, name)
 
 
+def gate_names(module):
+    """set[str]: the names of the buffers of a module that are gates."""
+    return {f'{path}.{name}'.lstrip('.') for path, part in module.named_modules() if isinstance(part, Gates)
+            for name, _ in part.named_buffers()}
+
+
 class SearchSpace(BaseModule):
     """A supernet that can be a backbone of any mmdet or mmpretrain model.
 

@@ -8,6 +8,7 @@ from .activation import twice_act_cfg
 from .base import SearchSpace
 from .mbconv_blocks import mbconv, stem_and_first
 from .mbconv_layout import by_stage, get_layout, mbconv_blocks, searched_layers, stage_widths
+from .noise import gumbel
 from .normalization import twice_norm_cfg
 
 TWICE = dict(type='imtnas_mm.TwiceConv2d')
@@ -105,9 +106,7 @@ class MBConvSupernet(SearchSpace):
             return {name: alpha.detach().cpu().softmax(-1).multinomial(2, generator=generator).to(alpha.device)
                     for name, alpha in alphas.items()}
         if self.estimator == 'gumbel':
-            # -log of a standard exponential variable is a standard Gumbel one
-            return {name: -torch.empty(alpha.shape).exponential_(generator=generator).log().to(alpha)
-                    for name, alpha in alphas.items()}
+            return {name: gumbel(alpha, generator) for name, alpha in alphas.items()}
         return {}
 
     def gate_tensors(self, alphas, draw):

@@ -10,6 +10,7 @@ from .cell_derivation import strongest_pairs
 from .cell_edges import Mixture
 from .cell_layout import AVG_POOL, CELLS, COLUMN, CONVOLUTIONS, EDGES, MAX_POOL, NODES, NONE, OPERATIONS, SKIP
 from .cells import BATCH_STATISTICS, CellSupernet, affine_norm_cfg
+from .noise import logistic
 
 LOW, HIGH = -.1, 1.1  # a and b, the ends that a gate is stretched to before it is clipped
 GROUPS = dict(skip=(SKIP, ), conv=(NONE, *CONVOLUTIONS), pool=(MAX_POOL, AVG_POOL))
@@ -102,11 +103,7 @@ class PRDARTSSupernet(CellSupernet):
 
     def draw(self, alphas, generator):
         """Logistic noise for each gate."""
-        found = {}
-        for kind, alpha in alphas.items():
-            uniform = torch.rand(alpha.shape, generator=generator, dtype=torch.float64).clamp(1e-12, 1 - 1e-12)
-            found[kind] = uniform.logit().to(alpha)
-        return found
+        return {kind: logistic(alpha, generator) for kind, alpha in alphas.items()}
 
     def gate_tensors(self, alphas, draw):
         """1 for an edge's largest gates, with the gradient of the gate; 0 for the others, which are not computed."""

@@ -9,6 +9,8 @@ from torch import nn
 from torch.func import functional_call
 
 from ..encoders import ParameterLayout
+from ..registry import scoped
+from ..spaces.base import gate_names
 
 BACKBONE = 'backbone.'
 
@@ -58,8 +60,7 @@ class Task(nn.Module):
         if 'backbone' in model:
             raise ValueError(f"{type(self).__name__}: model.backbone={model['backbone']} is given, but a task's "
                              "backbone is the search space; options of it go to the task's own `backbone` field")
-        space = dict(search_space, **(backbone or {}))
-        space['type'] = space['type'] if '.' in space['type'] else f'imtnas_mm.{space["type"]}'
+        space = scoped(dict(search_space, **(backbone or {})))
         # ConfigDict: heads read their test_cfg by attribute
         built = ROOT_MODELS.build(ConfigDict(model, backbone=space, _scope_=model.get('_scope_', self.scope)))
         self.layout = ParameterLayout.of(built.backbone)
@@ -68,7 +69,8 @@ class Task(nn.Module):
         built.backbone = nn.Identity()  # its weights come from outside: nothing to initialise
         built.init_weights()
         built.backbone = backbone
-        statistics = [name for name, _ in backbone.named_buffers() if not name.startswith('gates.')]
+        gates = gate_names(backbone)
+        statistics = [name for name, _ in backbone.named_buffers() if name not in gates]
         if statistics:
             raise ValueError(f'search_space.norm_cfg={space.get("norm_cfg")!r} keeps running statistics '
                              f'({statistics[0]}), but encoder weights change with every stage; use '

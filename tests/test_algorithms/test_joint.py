@@ -41,7 +41,7 @@ def test_one_task_is_the_same_by_every_method(hypergradient):
     assert_same(trained('SingleTask', **options), trained('MinibatchInterleaving', **options))
 
 
-@pytest.mark.parametrize('method', ['MTLSAO', 'MTLSWS', 'MTLHWS', 'MinibatchInterleaving'])
+@pytest.mark.parametrize('method', ['MTLSAO', 'MTLSWS', 'MTLHWS', 'MTLNAS', 'MinibatchInterleaving'])
 def test_exact_gradient_is_that_of_the_whole_graph(method):
     torch.manual_seed(1)
     options = dict(sharing_weight=.3) if method in ('MTLSWS', 'MinibatchInterleaving') else {}
@@ -54,7 +54,7 @@ def test_exact_gradient_is_that_of_the_whole_graph(method):
     batches, val = stage_batches(model), val_batches(model)
     eta_w, eta_h = .05, .02
     encoders = [w.detach().clone().requires_grad_() for w in model.encoder_weights.weights]
-    encoders = encoders * 2 if method == 'MTLHWS' else encoders
+    encoders = encoders * 2 if model.one_encoder else encoders
     heads = {}
     for stage in model.stages:
         head = model.head(stage)
