@@ -28,10 +28,13 @@ class Genotype:
         importance (dict, optional): group of A -> nested lists, the softmaxed
             alphas it was derived from (``prdarts``: activation probabilities).
         source (dict, optional): strings and numbers that tell where it is from.
-        sharing (dict, optional): what the tasks' networks have in common:
-            ``{'method': 'branching', 'tasks': [name, ...], 'blocks': {block:
-            [copy of the first task, copy of the second, ...], ...}}``, copies
-            counted from 0. Tasks of one copy share that block's weights.
+        sharing (dict, optional): what the tasks' networks have in common, as
+            ``{'method': ..., 'tasks': [name, ...], ...}``. ``branching`` has
+            ``'blocks': {block: [copy of the first task, copy of the second,
+            ...], ...}``, copies counted from 0: tasks of one copy share that
+            block's weights. ``fusion`` has ``'edges': [[target task, target
+            stage, source task, source stage], ...]``, stages counted from 0:
+            the target's network goes on after its stage with the source's, too.
     """
     space: str
     architecture: dict
@@ -47,10 +50,7 @@ class Genotype:
     def summary(self):
         """The architecture in one line, for logs."""
         text = SPACES[self.space].summary(self.architecture)
-        if self.sharing is None:
-            return text
-        copies = ' '.join(f'{block}:{"".join(map(str, row))}' for block, row in self.sharing['blocks'].items())
-        return f'{text}  branches of {",".join(self.sharing["tasks"])} {copies}'
+        return text if self.sharing is None else f'{text}  {SHARING[self.sharing["method"]].summary(self.sharing)}'
 
 
 class _Place:
@@ -193,25 +193,79 @@ def _summarise_mbconv(architecture):
 
 
 def _check_sharing(sharing, space, place):
-    from .spaces.mbconv_layout import LAYOUTS, mbconv_blocks, searched_layers
-    _check_object(sharing, place, ('method', 'tasks', 'blocks'))
-    if sharing['method'] != 'branching':
-        place['method'].fail(sharing['method'], "known methods are 'branching'")
+    if not isinstance(sharing, dict):
+        place.fail(sharing, 'it must be an object with method, tasks and what the method shares')
+    method = sharing.get('method')
+    if not isinstance(method, str) or method not in SHARING:
+        place['method'].fail(method, f'known methods are {", ".join(map(repr, SHARING))}')
+    _check_object(sharing, place, ('method', 'tasks', SHARING[method].field))
     tasks = sharing['tasks']
     if not isinstance(tasks, list) or not tasks or any(not isinstance(t, str) or not t for t in tasks) or \
             len(set(tasks)) != len(tasks):
         place['tasks'].fail(tasks, 'it must be a list of different names of tasks')
-    blocks = sharing['blocks']
+    field = SHARING[method].field
+    SHARING[method].check(sharing[field], tasks, space, place[field])
+
+
+def _check_branching(blocks, tasks, space, place):
+    from .spaces.mbconv_layout import LAYOUTS, mbconv_blocks, searched_layers
     if space in LAYOUTS:
-        _check_object(blocks, place['blocks'], tuple(mbconv_blocks(searched_layers(space))))
+        _check_object(blocks, place, tuple(mbconv_blocks(searched_layers(space))))
     else:
         cells = max(len(blocks) - 1, 3) if isinstance(blocks, dict) else 3
-        _check_object(blocks, place['blocks'], ('stem', *(f'cell{i + 1}' for i in range(cells))))
+        _check_object(blocks, place, ('stem', *(f'cell{i + 1}' for i in range(cells))))
     for name, row in blocks.items():
         if not isinstance(row, list) or len(row) != len(tasks) or \
                 any(isinstance(c, bool) or not isinstance(c, int) or not 0 <= c < len(tasks) for c in row):
-            place['blocks'][name].fail(row, f'it must be a list of {len(tasks)} copies, one a task, from 0 to '
-                                       f'{len(tasks) - 1}')
+            place[name].fail(row, f'it must be a list of {len(tasks)} copies, one a task, from 0 to {len(tasks) - 1}')
+
+
+def _summarise_branching(sharing):
+    """``branches of cls,det stem:00 layer01:01 ...``"""
+    copies = ' '.join(f'{block}:{"".join(map(str, row))}' for block, row in sharing['blocks'].items())
+    return f'branches of {",".join(sharing["tasks"])} {copies}'
+
+
+def _check_fusion(edges, tasks, space, place):
+    from .spaces.cell_layout import STAGES
+    from .spaces.mbconv_layout import LAYOUTS
+    stages = len(LAYOUTS[space].widths) if space in LAYOUTS else STAGES
+    if not isinstance(edges, list):
+        place.fail(edges, 'it must be a list of [target task, target stage, source task, source stage]')
+    found = set()
+    for i, edge in enumerate(edges):
+        if not isinstance(edge, list) or len(edge) != 4:
+            place[i].fail(edge, 'it must be [target task, target stage, source task, source stage]')
+        target, stage, source, source_stage = edge
+        for j, task in ((0, target), (2, source)):
+            if task not in tasks:
+                place[i][j].fail(task, f'sharing.tasks has {", ".join(tasks)}')
+        for j, number, last in ((1, stage, stages - 1), (3, source_stage, stage)):
+            if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number <= last:
+                place[i][j].fail(number, f'the stages of {space} that it may be are 0 to {last}')
+        if target == source:
+            place[i][2].fail(source, 'an edge comes from the network of another task')
+        if tuple(edge) in found:
+            place[i].fail(edge, 'it must be there once')
+        found.add(tuple(edge))
+
+
+def _summarise_fusion(sharing):
+    """``fusion of cls,det cls.1>det.3 det.0>cls.0 ...``, each source before its target; ``none`` without edges."""
+    edges = [f'{source}.{source_stage}>{target}.{stage}' for target, stage, source, source_stage in sharing['edges']]
+    return f'fusion of {",".join(sharing["tasks"])} {" ".join(edges) or "none"}'
+
+
+class _Sharing(NamedTuple):
+    field: str  # beside method and tasks
+    check: Callable  # (value of the field, tasks, space, its place) -> None; fails there or below
+    summary: Callable  # sharing -> str
+
+
+SHARING = {
+    'branching': _Sharing('blocks', _check_branching, _summarise_branching),
+    'fusion': _Sharing('edges', _check_fusion, _summarise_fusion),
+}
 
 
 class _Space(NamedTuple):

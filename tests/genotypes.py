@@ -2,7 +2,8 @@
 from hypothesis import strategies as st
 
 from imtnas_mm.genotype import SPACES, Genotype
-from imtnas_mm.spaces.cell_layout import CELLS, EDGES, NODES, NONE, OPERATIONS
+from imtnas_mm.spaces.cell_layout import CELLS, EDGES, NODES, NONE, OPERATIONS, STAGES
+from imtnas_mm.spaces.fusion import fusion_edges
 from imtnas_mm.spaces.mbconv_layout import LAYOUTS, mbconv_blocks, searched_layers
 
 SPACE_NAMES = tuple(SPACES)
@@ -50,6 +51,15 @@ def branchings(draw, space):
 
 
 @st.composite
+def fusions(draw, space):
+    rng, names = draw(st.randoms(use_true_random=True)), draw(tasks)
+    every = sum(fusion_edges(len(names), len(LAYOUTS[space].widths) if space in LAYOUTS else STAGES), ())
+    on = rng.sample(every, rng.randrange(min(len(every), 9) + 1))
+    edges = [[names[edge.target], edge.stage, names[edge.source], edge.source_stage] for edge in on]
+    return dict(method='fusion', tasks=names, edges=sorted(edges))
+
+
+@st.composite
 def genotypes(draw, spaces=SPACE_NAMES):
     """A genotype of one of the spaces; importance, source and sharing are there or not."""
     space, rng = draw(st.sampled_from(spaces)), draw(st.randoms(use_true_random=True))
@@ -58,4 +68,5 @@ def genotypes(draw, spaces=SPACE_NAMES):
     else:
         architecture = {cell: nodes_of(rng, space) for cell in CELLS}
     importance = importance_of(rng, space) if draw(st.booleans()) else None
-    return Genotype(space, architecture, importance, draw(st.none() | sources), draw(st.none() | branchings(space)))
+    sharing = draw(st.none() | branchings(space) | fusions(space))
+    return Genotype(space, architecture, importance, draw(st.none() | sources), sharing)

@@ -94,16 +94,19 @@ def mutated(draw):
         holder = holder[key]
     old = copy.deepcopy(holder[path[-1]])
     kind = draw(st.sampled_from(['value', 'missing', 'extra']))
-    needed = path[0] not in ('importance', 'sharing') if len(path) == 1 else path[:2] != ('sharing', 'blocks')
-    if kind == 'missing' and needed:  # any number of cells may be searched
+    # any number of cells may be searched, and any number of edges be on
+    optional = path in (('importance', ), ('sharing', )) or path[:2] == ('sharing', 'blocks') or (
+        path[:2] == ('sharing', 'edges') and len(path) == 3)
+    if kind == 'missing' and not optional:
         del holder[path[-1]]
     elif kind == 'extra' and isinstance(old, dict):
         holder[path[-1]]['unknown'] = 1
-    elif kind == 'extra' and isinstance(old, list):
+    elif kind == 'extra' and isinstance(old, list) and old:
         holder[path[-1]].append(old[-1])
     else:
         names_a_task = path[:2] == ('sharing', 'tasks') and len(path) == 3  # which any text may
-        wrong = [value for value in WRONG if value != old and not (names_a_task and value and isinstance(value, str))]
+        wrong = [value for value in WRONG if value != old and not (names_a_task and value and isinstance(value, str))
+                 and not (path == ('sharing', 'edges') and value == [])]
         holder[path[-1]] = draw(st.sampled_from(wrong))
     return data, next(str(key) for key in path if isinstance(key, str))
 

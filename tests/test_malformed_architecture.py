@@ -24,7 +24,12 @@ CELLS = dict(
     },
     sharing=dict(method='branching', tasks=['cls', 'det'],
                  blocks={block: [0, 0] for block in ('stem', 'cell1', 'cell2', 'cell3')}))
+FUSED_LAYERS = dict(LAYERED, sharing=dict(
+    method='fusion', tasks=['cls', 'det'], edges=[['cls', 5, 'det', 5], ['cls', 5, 'det', 0], ['det', 0, 'cls', 0]]))
+FUSED_CELLS = dict(CELLS, sharing=dict(method='fusion', tasks=['cls', 'det'], edges=[['cls', 2, 'det', 1]]))
 GOOD = dict(layers=LAYERED, cells=CELLS)
+FUSED = dict(fused_layers=FUSED_LAYERS, fused_cells=FUSED_CELLS)
+EVERY = {**GOOD, **FUSED}
 NAN, INFINITE, HUGE = float('nan'), float('inf'), 10**400
 GONE = object()  # in place of a value: the field isn't there
 NO_OBJECTS = [None, True, 3, 'x', [], [1]]
@@ -82,11 +87,28 @@ CASES = [(kind, path, value, field or '.'.join(map(str, path)).replace('.0', '[0
     ('cells', ('sharing', 'blocks', 'cell3'), [GONE], None),
     ('cells', ('sharing', 'blocks', 'cell5'), [[0, 0]], None),
     ('cells', ('sharing', 'extra'), [1], None),
+    ('layers', ('sharing', 'method'), ['fusion'], 'sharing.blocks'),
+    ('fused_layers', ('sharing', 'method'), ['branching'], 'sharing.edges'),
+    *((kind, ('sharing', 'method'), [GONE, *NO_TEXTS, '', 'Fusion'], None) for kind in FUSED),
+    *((kind, ('sharing', 'edges'), [GONE, *NO_LISTS, [1], [['cls', 1, 'det']]], 'sharing.edges') for kind in FUSED),
+    ('fused_cells', ('sharing', 'edges', 0), [*NO_LISTS, [], ['cls', 1, 'det', 0, 0]], None),
+    *(('fused_layers', ('sharing', 'edges', 0, i), [*NO_TEXTS, '', 'seg', 'Cls'], f'sharing.edges[0][{i}]')
+      for i in (0, 2)),
+    *((kind, ('sharing', 'edges', 0, i), [*NO_NUMBERS, -1, 6, .5, 1.], f'sharing.edges[0][{i}]')
+      for i in (1, 3) for kind in FUSED),
+    ('fused_layers', ('sharing', 'edges', 1, 1), [6], 'sharing.edges[1][1]'),
+    ('fused_layers', ('sharing', 'edges', 2, 3), [1], 'sharing.edges[2][3]'),  # a later stage than its target
+    ('fused_cells', ('sharing', 'edges', 0, 1), [3], 'sharing.edges[0][1]'),
+    ('fused_cells', ('sharing', 'edges', 0, 1), [0], 'sharing.edges[0][3]'),  # earlier than its source
+    ('fused_cells', ('sharing', 'edges', 0), [['det', 2, 'det', 1]], 'sharing.edges[0][2]'),
+    ('fused_layers', ('sharing', 'edges', 1), [['cls', 5, 'det', 5]], 'sharing.edges[1]'),
+    ('fused_layers', ('sharing', 'tasks'), [['cls', 'seg']], 'sharing.edges[0][2]'),
+    ('fused_cells', ('sharing', 'blocks'), [{}], None),
 ] for value in values]
 
 
 def changed(kind, path, value):
-    data = holder = copy.deepcopy(GOOD[kind])
+    data = holder = copy.deepcopy(EVERY[kind])
     for key in path[:-1]:
         holder = holder[key]
     if value is GONE:
@@ -104,7 +126,7 @@ def refuse(path, content, place):
 
 
 def test_the_good_files_are_read(tmp_path):
-    for kind, data in GOOD.items():
+    for kind, data in EVERY.items():
         path = tmp_path / f'{kind}.json'
         path.write_text(json.dumps(data))
         assert load_genotype(path).to_dict() == data
@@ -116,10 +138,10 @@ def test_field(tmp_path, kind, path, value, field):
     refuse(tmp_path / 'a.json', changed(kind, path, value), field)
 
 
-@pytest.mark.parametrize('kind', GOOD)
+@pytest.mark.parametrize('kind', EVERY)
 def test_every_field_twice(tmp_path, kind):
     """JSON readers take the last one in silence."""
-    text = json.dumps(GOOD[kind])
+    text = json.dumps(EVERY[kind])
     names = re.findall(r'"(\w+)": ', text)
     assert len(names) > 15
     for name in names:

@@ -47,7 +47,7 @@ def main(argv=None):
     print(f'parameters: {parameters:,} (backbone)')
     if derived.genotype.sharing is not None:
         tasks = derived.genotype.sharing['tasks']
-        print(f'total parameters: {derived.total_parameters():,} (backbones of {", ".join(tasks)}, shared blocks once)')
+        print(f'total parameters: {derived.total_parameters():,} (backbones of {", ".join(tasks)}, shared parts once)')
     print(f'MACs: {macs:,} (backbone, {height} x {width})')
     for path in (args.out, *pictures):
         print(f'written: {path}')

@@ -51,7 +51,7 @@ class FusionOptions:
         return cls(**options)
 
     def __post_init__(self):
-        if self.regularizer not in REGULARIZERS:
+        if self.regularizer not in tuple(REGULARIZERS):
             self.fail('regularizer', f'be one of {list(REGULARIZERS)}')
         for name, right, good in (('temperature_power', 'be a positive number', lambda value: value > 0),
                                   ('min_temperature', 'be above 0 and at most 1', lambda value: 0 < value <= 1),

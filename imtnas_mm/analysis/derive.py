@@ -32,7 +32,7 @@ class Derived:
         return count_parameters(network), count_macs(network, (3, height, width))
 
     def total_parameters(self):
-        """Of the backbones of all tasks, a shared block once; of one backbone where nothing is said of sharing."""
+        """Of the backbones of all tasks, what they share once; of one backbone where nothing is said of sharing."""
         if self.genotype.sharing is None:
             return count_parameters(build_network(self.genotype, **self.options))
         return count_parameters(shared_networks(self.genotype, **self.options))

@@ -105,6 +105,6 @@ class FusedSupernet(BaseModule):
         def convolve(edge, x):
             return conv2d(x, self.scale * gates[edge] * self.fusion[edge_name(edge)])
 
-        outputs = run_fused(lambda i: self.encoders[i].stages(x), len(self.encoders), on, self.network,
-                            max(self.out_indices), convolve)
+        outputs = run_fused(lambda i: self.encoders[i].stages(x), on, self.network, max(self.out_indices),
+                            convolve)
         return tuple(output.contiguous() for stage, output in enumerate(outputs) if stage in self.out_indices)

@@ -15,10 +15,13 @@ INIT = .1  # of the convolutions into a stage: their sum starts at this share of
 
 
 class FusionEdge(NamedTuple):
-    """From a stage of the network ``source`` to one of ``target``; all count from 0."""
-    target: int
+    """From a stage of the network ``source`` to one of ``target``.
+
+    Stages count from 0, and so do networks, which may have names instead.
+    """
+    target: int | str
     stage: int
-    source: int
+    source: int | str
     source_stage: int
 
 
@@ -43,31 +46,34 @@ def at_size_of(x, target):
     return F.interpolate(x, target.shape[2:], mode='bilinear', align_corners=False)
 
 
-def needed_stages(networks, edges, network, last):
-    """list[int]: of how many stages of each network the outputs of one, up to its stage ``last``, depend.
+def needed_parts(edges, network, last):
+    """What the outputs of a network up to its stage ``last`` depend on.
 
     Args:
-        networks (int): K.
         edges (iterable[FusionEdge]): those there are.
         network (int): whose outputs are asked for.
         last (int): its last stage that is.
+
+    Returns:
+        (dict[int, int], list[FusionEdge]): network -> how many of its stages
+        run; the edges.
     """
-    found = [last + 1 if i == network else 0 for i in range(networks)]
+    depths, needed = {network: last + 1}, []
     for edge in sorted(edges, key=lambda edge: -edge.stage):  # what an edge needs has its edges at earlier stages
-        # of the other networks, the last stage's output goes into edges alone, and so as it is before fusion
-        if edge.stage < found[edge.target] - (edge.target != network):
-            found[edge.source] = max(found[edge.source], edge.source_stage + 1)
-    return found
+        # what the last stage of another network gives goes into edges alone, and so as it is before the fusion
+        if edge.stage < depths.get(edge.target, 0) - (edge.target != network):
+            depths[edge.source] = max(depths.get(edge.source, 0), edge.source_stage + 1)
+            needed.append(edge)
+    return depths, needed
 
 
-def run_fused(start, networks, edges, network, last, convolve):
-    """The outputs of one of K networks after its stages 0 to ``last``, each with what its edges bring.
+def run_fused(start, edges, network, last, convolve):
+    """The outputs of one network after its stages 0 to ``last``, each with what its edges bring.
 
-    Only those stages of the networks run that these outputs depend on.
+    Only what these outputs depend on runs.
 
     Args:
         start: index of a network -> generator as in ``spaces.stages``.
-        networks (int): K.
         edges (iterable[FusionEdge]): those there are.
         network (int): whose outputs are asked for.
         last (int): its last stage that is.
@@ -76,19 +82,16 @@ def run_fused(start, networks, edges, network, last, convolve):
     Returns:
         list[Tensor]: ``last + 1`` of them.
     """
-    depths = needed_stages(networks, edges, network, last)
-    running = {i: start(i) for i in range(networks) if depths[i]}
+    depths, edges = needed_parts(edges, network, last)
+    running = {i: start(i) for i in sorted(depths)}
     own, sent, outputs = {}, dict.fromkeys(running), []
     for stage in range(last + 1):
         for i, generator in running.items():
             if stage < depths[i]:
-                own[i, stage] = generator.send(sent[i])
-        for i in running:
-            if stage < depths[i] - (i != network):
-                sent[i] = own[i, stage]
-                for edge in edges:
-                    if edge[:2] == (i, stage):
-                        source = own[edge.source, edge.source_stage]
-                        sent[i] = sent[i] + convolve(edge, at_size_of(source, own[i, stage]))
+                own[i, stage] = sent[i] = generator.send(sent[i])
+        for edge in edges:
+            if edge.stage == stage:
+                source = own[edge.source, edge.source_stage]
+                sent[edge.target] = sent[edge.target] + convolve(edge, at_size_of(source, own[edge.target, stage]))
         outputs.append(sent[network])
     return outputs

@@ -69,7 +69,7 @@ def test_the_file_keeps_it(tmp_path):
 
 
 @pytest.mark.parametrize('field, value, message', [
-    ('method', 'fusion', r'file: sharing\.method: .fusion.; known'),
+    ('method', 'split', r'file: sharing\.method: .split.; known'),
     ('tasks', ['a', 'a', 'b'], r'file: sharing\.tasks: .*different names'),
     ('blocks', [], r'file: sharing\.blocks: '),
     ('stem', [0, 1], r'file: sharing\.blocks\.stem: \[0, 1\]; .*3 copies'),
