@@ -9,6 +9,7 @@ rows = [
     dict(name='MTL-SAO', search=search, options={'model.type': 'MTLSAO', **joint}),
     dict(name='MTL-HWS', search=search, options={'model.type': 'MTLHWS', **joint}),
     dict(name='MTL-SWS', search=search, options={'model.type': 'MTLSWS', 'model.sharing_weight': 10., **joint}),
+    dict(name='MTL-NAS', search='../mtlnas_cls_det_small.py'),
     dict(name='BMTAS', search='../bmtas_cls_det_small.py'),
     dict(name='MI', search=search, options={
         'model.type': 'MinibatchInterleaving', 'model.sharing_weight': 10., **joint}),

@@ -44,6 +44,7 @@ def methods(space, search, retrained, alone, sws=None):
 
 first_order = {'model.hypergradient': 'first_order'}
 rows = [
+    dict(name='MTL-NAS', search='../mtlnas_cifar_darts.py', evaluations=evaluated('')),
     dict(name='BMTAS', search='../bmtas_cifar_darts.py', evaluations=evaluated('')),
     *methods('Darts2nd', '../imtnas_cifar_darts.py', '', {
         'model.virtual_step': dict(momentum=True, weight_decay=True)}),

@@ -31,6 +31,7 @@ def methods(space, search, alone):
 
 first_order = {'model.hypergradient': 'first_order'}
 rows = [
+    dict(name='MTL-NAS', search='../mtlnas_cifar_darts_small.py'),
     dict(name='BMTAS', search='../bmtas_cifar_darts_small.py'),
     *methods('Darts2nd', '../imtnas_cifar_darts_small.py', {
         'model.virtual_step': dict(momentum=True, weight_decay=True)}),

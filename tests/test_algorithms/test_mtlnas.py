@@ -5,7 +5,6 @@ from mmengine.config import Config
 from small_search import (
     CELLS,
     SPACE,
-    assert_same,
     build_method,
     classification_batch,
     iterate,
@@ -92,7 +91,7 @@ def test_the_gradient_is_the_whole_graphs(hypergradient, order, space):
 
 @pytest.mark.parametrize('logit', [-1e4, -600.])  # z = 0, which is left out; and 1e-261, which is computed
 def test_without_edges_it_is_independent_networks(logit):
-    """All of three iterations: features, gradients of weights and of the operations, and what they move."""
+    """Three iterations: losses, and what the gradients of weights, heads and operations move."""
     torch.manual_seed(0)
     order, options = ('cls', 'det'), dict(architecture=dict(init_std=.1))
     alone = build_method('MTLSAO', order, **options)
@@ -117,15 +116,17 @@ def test_without_edges_it_is_independent_networks(logit):
             model.set_progress(Progress(i, 3, 0, i / 2))
             figures.append(iterate(model, wrapper, i, batches, val))
         for name, value in figures[0].items():
-            torch.testing.assert_close(figures[1][name], value, rtol=1e-12, atol=0)
-    weights = named_weights(fused)
-    for i, own in enumerate(alone.encoder_weights.weights):
-        for name, value in alone.first_task.layout.named(own).items():
-            torch.testing.assert_close(weights[f'encoders.{i}.{name}'], value, rtol=1e-12, atol=1e-14)
-            assert not torch.equal(value, start[f'encoders.{i}.{name}'])
-    assert_same(alone.heads.state_dict(), fused.heads.state_dict())
+            torch.testing.assert_close(figures[1][name], value, rtol=1e-10, atol=0)
+        # the tasks' parts of A's gradient are summed in another order, which Adam scales
+        close = dict(rtol=1e-10, atol=1e-13) if i else dict(rtol=1e-14, atol=1e-16)
+        weights = named_weights(fused)
+        for k, own in enumerate(alone.encoder_weights.weights):
+            for name, value in alone.first_task.layout.named(own).items():
+                torch.testing.assert_close(weights[f'encoders.{k}.{name}'], value, **close)
+                assert not torch.equal(value, start[f'encoders.{k}.{name}'])
+        torch.testing.assert_close(fused.heads.state_dict(), alone.heads.state_dict(), **close)
     for name, alpha in alone.architecture.alphas.items():
-        torch.testing.assert_close(fused.architecture.alphas[name], alpha, rtol=1e-12, atol=1e-14)
+        torch.testing.assert_close(fused.architecture.alphas[name], alpha, rtol=1e-10, atol=1e-13)
 
 
 @pytest.mark.parametrize('factor', [1., 25.])

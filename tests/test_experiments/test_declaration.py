@@ -79,8 +79,9 @@ def check_registered(root, scope, name):
         assert registry.scope == scope and registry.get(name), name
 
 
-SMALL = [('table2_small', 'MTL-SWS', None), ('table2_small', 'BMTAS', None), ('table3_small', 'Darts2nd', 'c100'),
-         ('table3_small', 'Pdarts', 'c10'), ('table3_small', 'MI-Prdarts', None), ('table14_small', 0, None)]
+SMALL = [('table2_small', 'MTL-SWS', None), ('table2_small', 'BMTAS', None), ('table2_small', 'MTL-NAS', None),
+         ('table3_small', 'Darts2nd', 'c100'), ('table3_small', 'Pdarts', 'c10'), ('table3_small', 'MI-Prdarts', None),
+         ('table14_small', 0, None)]
 
 
 @pytest.mark.parametrize('name, row, task', SMALL)
