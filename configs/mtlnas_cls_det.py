@@ -1,4 +1,4 @@
-"""MTL-NAS adapted to the MBConv space over ImageNet and COCO (docs/multitask_baselines.md), as mtlnas_cifar_darts.py."""
+"""MTL-NAS adapted to the MBConv space over ImageNet and COCO (docs/multitask_baselines.md)."""
 _base_ = ['imtnas_cls_det.py', '_base_/models/mtlnas.py']
 model = dict(
     _base_.mtlnas,

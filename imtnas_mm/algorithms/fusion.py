@@ -2,6 +2,7 @@
 import math
 from dataclasses import dataclass, fields
 
+import torch
 import torch.nn.functional as F
 
 from ..spaces.fusion import FUSION, INIT, fusion_edges
@@ -103,13 +104,16 @@ class Fusion(SharedChoices):
         found = super().draw(alphas, generator)
         return {**found, FUSION: logistic(alphas[FUSION], generator)}
 
-    def edge_gates(self, logits, noise):
+    def edge_gates(self, logits, noise=None):
         """z [K, edges]: relaxed Bernoulli variables, ``sigmoid((logit + log u - log(1 - u)) / T)``.
 
-        While A is frozen all are 0: each network learns its own task alone, as
-        the original's are trained before it fuses them.
+        Without noise, 1 for the edges that are likelier on than off. While A is
+        frozen all are 0: each network learns its own task alone, as the
+        original's are trained before it fuses them.
         """
-        return logits.new_zeros(logits.shape) if self.warming_up else ((logits + noise) / self.temperature).sigmoid()
+        if self.warming_up:
+            return torch.zeros_like(logits)
+        return self.chosen(logits).to(logits) if noise is None else ((logits + noise) / self.temperature).sigmoid()
 
     def with_edges(self, gates, edges):
         """The gates of :class:`FusedSupernet`: the space's, which all K networks share, and those of the edges."""
@@ -120,8 +124,7 @@ class Fusion(SharedChoices):
         return self.with_edges(super().gate_tensors(alphas, draw), self.edge_gates(alphas[FUSION], draw[FUSION]))
 
     def evaluation_gates(self, alphas):
-        """The space's own, and the edges that are likelier on than off."""
-        return self.with_edges(super().evaluation_gates(alphas), self.chosen(alphas[FUSION]).to(alphas[FUSION]))
+        return self.with_edges(super().evaluation_gates(alphas), self.edge_gates(alphas[FUSION]))
 
     @staticmethod
     def chosen(logits):

@@ -90,7 +90,9 @@ def test_gates():
     torch.testing.assert_close(gates['gates.fusion'], expected)
     judged = choices.evaluation_gates(alphas)['gates.fusion']
     assert judged.tolist() == (alphas[FUSION] > 0).double().tolist() and 0 < judged.mean() < 1
-    assert not fusion(.1, epoch=1).gate_tensors(alphas, draw)['gates.fusion'].any()  # while A is frozen
+    frozen = fusion(.1, epoch=1)
+    for gates in (frozen.gate_tensors(alphas, draw), frozen.evaluation_gates(alphas)):
+        assert not gates['gates.fusion'].any()
     again = choices.draw(alphas, torch.Generator().manual_seed(3))
     assert torch.equal(draw[FUSION], again[FUSION])
 

@@ -70,15 +70,20 @@ def test_search_derive_resume_test(cifar, tmp_path, space):
         assert found[key] == pytest.approx(tiny.logged(tmp_path / 'whole', key)[-1], abs=1e-3)
 
 
-def test_branching_search_derive_resume_test(cifar, tmp_path, capsys):
+@pytest.mark.parametrize('method, group, figure', [
+    ('bmtas', 'branching', 'expected_networks'), ('mtlnas', 'fusion', 'fusion_edges')])
+def test_search_derive_resume_test_of_what_is_shared(cifar, tmp_path, capsys, method, group, figure):
     fields = tiny_fields(cifar)
     del fields['model']['transfer']
-    config = tiny.write_config(tmp_path / 'search.py', 'bmtas_cifar_darts.py', **fields)
+    config = tiny.write_config(tmp_path / 'search.py', f'{method}_cifar_darts.py', **fields)
     tiny.run('train', config, '--work-dir', tmp_path / 'whole')
     found = load_genotype(tmp_path / 'whole' / 'architecture.json')
-    assert found.sharing['tasks'] == ['c10', 'c100']
-    assert list(found.sharing['blocks']) == ['stem', 'cell1', 'cell2', 'cell3']
-    assert len(tiny.logged(tmp_path / 'whole', 'architecture/expected_networks')) == 4
+    assert (found.sharing['method'], found.sharing['tasks']) == (group, ['c10', 'c100'])
+    if method == 'bmtas':
+        assert list(found.sharing['blocks']) == ['stem', 'cell1', 'cell2', 'cell3']
+    else:
+        assert len(found.sharing['edges']) == tiny.logged(tmp_path / 'whole', 'architecture/fusion_edges')[-1]
+    assert len(tiny.logged(tmp_path / 'whole', f'architecture/{figure}')) == 4
 
     tiny.run('derive', config, tmp_path / 'whole' / 'epoch_2.pth', '--out', tmp_path / 'derived.json', '--shape', '32')
     derived = load_genotype(tmp_path / 'derived.json')
@@ -86,7 +91,7 @@ def test_branching_search_derive_resume_test(cifar, tmp_path, capsys):
     assert 'total parameters: ' in capsys.readouterr().out
 
     first, whole = (tiny.checkpoint(tmp_path / 'whole' / f'epoch_{n}.pth')['state_dict'] for n in (1, 2))
-    key = 'architecture.alphas.branching'
+    key = f'architecture.alphas.{group}'
     assert not torch.equal(first[key], whole[key])
     tiny.run('train', config, '--work-dir', tmp_path / 'resumed', '--resume', tmp_path / 'whole' / 'epoch_1.pth')
     resumed = tiny.checkpoint(tmp_path / 'resumed' / 'epoch_2.pth')['state_dict']

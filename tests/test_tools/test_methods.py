@@ -13,7 +13,7 @@ def config(data, tmp_path_factory):
     return tiny.write_config(tmp_path_factory.mktemp('methods') / 'tiny.py', 'imtnas_demo.py', **fields)
 
 
-@pytest.mark.parametrize('method', ['MTLSAO', 'MTLSWS', 'MTLHWS', 'MinibatchInterleaving', 'RandomSearch'])
+@pytest.mark.parametrize('method', ['MTLSAO', 'MTLSWS', 'MTLHWS', 'MTLNAS', 'MinibatchInterleaving', 'RandomSearch'])
 def test_a_method_searches_resumes_and_derives(config, tmp_path, method):
     options = [f'model.type={method}']
     whole, resumed = tmp_path / 'whole', tmp_path / 'resumed'
