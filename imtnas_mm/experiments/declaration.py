@@ -10,7 +10,7 @@ SLICE_FIELDS = ('num', 'seed', 'rest')
 COLUMN_FIELDS = ('name', 'evaluation', 'metric', 'error', 'scale')
 SUM_FIELDS = ('name', 'sum')
 FIGURE_FIELDS = ('x', 'left', 'right', 'log')
-SEARCH_METRICS = ('search_time', )  # a column of these has no evaluation
+SEARCH_METRICS = ('search_time', 'search_memory')  # a column of these has no evaluation
 RESERVED = ('search', 'derive', 'architecture')  # of a run's folder
 
 
@@ -39,9 +39,10 @@ class Experiment:
               that it is done for);
             - ``x``: its place in the figure.
         columns (list[dict]): ``name``, ``evaluation``, ``metric`` (of the
-            test, or ``parameters``, ``macs``; ``search_time`` without an
-            evaluation), ``error`` (True shows 100 minus the metric) and
-            ``scale``; or ``name`` and ``sum`` (other column's name -> weight).
+            test, or ``parameters``, ``macs``; ``search_time`` or
+            ``search_memory`` without an evaluation), ``error`` (True shows
+            100 minus the metric) and ``scale``; or ``name`` and ``sum`` (other
+            column's name -> weight).
         ours (str | None): the row that the t-tests compare the others with.
         figure (dict | None): ``x`` (its label), ``left`` and ``right`` (names
             of the columns on each axis) and ``log`` (x's scale).

@@ -13,7 +13,9 @@ NOTES = dict(
     parameters='Parameters are those of the retrained backbone.',
     macs='MACs are the multiply-accumulates of the retrained backbone, one image.',
     search_time='Search time is that of the search processes on the machine that ran them, summed over attempts and '
-                'over the tasks of a row that searches them one by one; it is GPU time only where each had one GPU.')
+                'over the tasks of a row that searches them one by one; it is GPU time only where each had one GPU.',
+    search_memory='Search memory is the largest that torch held on a GPU or, without one, the largest resident memory '
+                  'of a search; of a row that searches its tasks one by one, the largest of them.')
 
 
 def finished_seeds(runs, records):
@@ -24,8 +26,8 @@ def finished_seeds(runs, records):
         records (dict): identity -> record of each finished run.
 
     Returns:
-        dict: of ``dict(results=..., search_time=...)``; seconds, or None where
-        nothing was searched.
+        dict: of ``dict(results=..., search_time=..., search_memory=...)``;
+        seconds and bytes, or None where nothing was searched.
     """
     of_seed = {}
     for run in runs:
@@ -34,11 +36,18 @@ def finished_seeds(runs, records):
     for (row, _), several in of_seed.items():
         if None in several:
             continue
-        times = [record['steps']['search']['seconds'] for record in several if 'search' in record['steps']]
+        searches = [record['steps']['search'] for record in several if 'search' in record['steps']]
         found.setdefault(row, []).append(dict(
             results={name: result for record in several for name, result in record['results'].items()},
-            search_time=sum(times) if times else None))
+            search_time=sum(step['seconds'] for step in searches) if searches else None,
+            search_memory=max(map(memory_of, searches)) if searches else None))
     return found
+
+
+def memory_of(step):
+    """Bytes that a step of a record took."""
+    on_gpu = step.get('logged_memory_mb')
+    return step['peak_memory'] if on_gpu is None else on_gpu * 2**20
 
 
 def values_of(column, finished, columns=()):

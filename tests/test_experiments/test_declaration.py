@@ -7,6 +7,7 @@ from package_experiments import EXPERIMENTS, planned
 from stub_tools import FIELDS, RETRAIN, RETRAIN100, SEARCH, write
 
 from imtnas_mm.algorithms import SearchAlgorithm
+from imtnas_mm.datasets import slice_indices
 from imtnas_mm.engine.phases import phase_config
 from imtnas_mm.experiments import ExperimentError, load_experiment, plan_runs
 from imtnas_mm.experiments.execute import complexity
@@ -15,9 +16,60 @@ from imtnas_mm.registry import MODELS
 
 
 def test_the_papers_tables_and_figures():
-    names = ['table2', 'table3', 'table4', 'table6', 'table7', 'table8', 'table9', 'table10', 'table14', 'table15',
-             'figure1_left', 'figure1_right', 'figure2']
+    names = ['table2', 'table3', 'table4', 'table5', 'table6', 'table7', 'table8', 'table9', 'table10', 'table14',
+             'table15', 'table16', 'figure1_left', 'figure1_right', 'figure2', 'tune_rounds']
     assert EXPERIMENTS == sorted(f'{name}_{scale}' for name in names for scale in ('paper', 'small'))
+
+
+@pytest.mark.parametrize('scale', ['paper', 'small'])
+def test_no_augmentations_are_no_transfer(scale):
+    """The row C = 0 of Table 8."""
+    found = {run.row: run.search.model.transfer for run in planned(f'table8_{scale}')[1]}
+    assert found.pop('0') is None
+    assert found and all(transfer.num_augmentations == int(name) for name, transfer in found.items())
+
+
+def sliced(dataset):
+    """(its slices from the outermost in, the dataset in them without what doesn't choose images)."""
+    slices = []
+    while dataset.type == 'imtnas_mm.DatasetSlice':
+        slices.append((dataset.num, dataset.get('seed', 0), dataset.get('rest', False)))
+        dataset = dataset.dataset
+    whole = {key: value for key, value in dataset.items() if key not in ('pipeline', 'test_mode') and value is not None}
+    return slices, whole
+
+
+@pytest.mark.parametrize('scale, total, held_out', [('paper', 50_000, 5000), ('small', 10_000, 1000)])
+def test_rounds_are_tuned_on_images_that_neither_search_nor_retraining_sees(scale, total, held_out):
+    """E.5: M in {2, 3, 4}; and the test sets are in none of the configs."""
+    _, runs = planned(f'tune_rounds_{scale}')
+    assert [run.search.train_cfg.rounds for run in runs] == [2, 3, 4]
+    for run in runs:
+        for task, evaluation in run.evaluations.items():
+            wholes = []
+            for cfg in (run.search, evaluation):
+                of = {part: cfg[f'{part}_dataloader'] for part in ('train', 'val', 'test')}
+                datasets = {part: (found[task] if cfg is run.search else found).dataset for part, found in of.items()}
+                (*_, (num, seed, rest)), whole = sliced(datasets['train'])  # the innermost slice leaves them out
+                assert (num, rest) == (held_out, True) and whole['split'] == 'train'
+                for part in ('val', 'test'):
+                    assert sliced(datasets[part]) == ([(held_out, seed, False)], whole)
+                wholes.append((seed, whole))
+            assert wholes[0] == wholes[1]
+            seed = wholes[0][0]
+            kept, out = (set(slice_indices(total, held_out, seed, rest).tolist()) for rest in (True, False))
+            assert len(out) == held_out and not kept & out and len(kept) == total - held_out
+
+
+def test_kinds_of_weights_are_all_that_differs_in_table_5():
+    for scale in ('paper', 'small'):
+        found = {run.row: run.search for run in planned(f'table5_{scale}')[1] if run.task is None}
+        for space in ('Darts2nd', 'Pdarts', 'Pcdarts', 'Prdarts'):
+            stored, generated = (found[f'{kind}-{space} (ours)'].model.copy() for kind in ('NHN', 'HN'))
+            assert stored.pop('encoder_weights') == dict(type='StoredWeights')
+            assert generated.pop('encoder_weights').type == 'HyperNetwork' and stored == generated
+    shared = {run.identity for name in ('table5_small', 'table16_small') for run in planned(name)[1]}
+    assert len(shared & {run.identity for run in planned('table3_small')[1]}) == 4 * 3  # single tasks and HN
 
 
 @pytest.mark.parametrize('name', EXPERIMENTS)

@@ -44,7 +44,7 @@ def test_t_tests_of_too_few():
 
 def one(top1, seconds=None, evaluation='c10'):
     """A seed's results."""
-    return dict(search_time=seconds, results={evaluation: dict(
+    return dict(search_time=seconds, search_memory=2**20, results={evaluation: dict(
         test={'accuracy/top1': top1}, parameters=1234, macs=5678e6)})
 
 
@@ -54,7 +54,8 @@ def experiment(columns, rows, ours=None):
 
 ERROR = dict(name='error', evaluation='c10', metric='accuracy/top1', error=True)
 COLUMNS = [ERROR, dict(name='parameters', evaluation='c10', metric='parameters'),
-           dict(name='MACs (M)', evaluation='c10', metric='macs', scale=1e-6), dict(name='s', metric='search_time')]
+           dict(name='MACs (M)', evaluation='c10', metric='macs', scale=1e-6), dict(name='s', metric='search_time'),
+           dict(name='MiB', metric='search_memory', scale=2**-20)]
 
 
 def test_table():
@@ -63,14 +64,15 @@ def test_table():
     header, rows = table_rows(table, finished)
     t = (2 - 4) / (1 / math.sqrt(3))
     p = f'{1 - abs(t) / math.sqrt(t * t + 2):.4f}'
-    assert header == ['row', 'n', 'error', 'p (ttest_1samp)', 'p (Welch ttest_ind)', 'parameters', 'MACs (M)', 's']
-    assert rows == [['Ours', '3', '2.00 ± 1.00', '', '', '1,234', '5,678', '20'],
-                    ['Other', '3', '4.00 ± 0.00', p, p, '1,234', '5,678', '-'],
-                    ['None', '0', '- ± -', '-', '-', '-', '-', '-']]
+    assert header == ['row', 'n', 'error', 'p (ttest_1samp)', 'p (Welch ttest_ind)', 'parameters', 'MACs (M)', 's',
+                      'MiB']
+    assert rows == [['Ours', '3', '2.00 ± 1.00', '', '', '1,234', '5,678', '20', '1'],
+                    ['Other', '3', '4.00 ± 0.00', p, p, '1,234', '5,678', '-', '1'],
+                    ['None', '0', '- ± -', '-', '-', '-', '-', '-', '-']]
     text = markdown(table, header, rows)
     assert 'ttest_1samp' in text and 'equal_var=False' in text and '| Other | 3 | 4.00 ± 0.00 |' in text
     assert all(note in text for note in NOTES.values())
-    assert comma_separated(header, rows).splitlines()[1] == 'Ours,3,2.00 ± 1.00,,,"1,234","5,678",20'
+    assert comma_separated(header, rows).splitlines()[1] == 'Ours,3,2.00 ± 1.00,,,"1,234","5,678",20,1'
     header, rows = table_rows(experiment([ERROR], ['Ours']), finished)
     assert not any(note in markdown(experiment([ERROR], ['Ours']), header, rows) for note in NOTES.values())
 
@@ -91,12 +93,14 @@ def test_searches_of_a_row_are_one_result(tmp_path):
         rows=[dict(name='a', search=SEARCH, single_task=dict(c10=['c10'], c100=['c100'])),
               dict(name='b', architecture='darts_v2')])))
     records = {run.identity: dict(
-        steps={} if run.search is None else dict(search=dict(seconds=10 + i)),
+        steps={} if run.search is None else dict(
+            search=dict(seconds=10 + i, peak_memory=100 - i, logged_memory_mb=None if i < 3 else i)),
         results={name: dict(test={'accuracy/top1': i}) for name in run.evaluations}) for i, run in enumerate(runs)}
     found = finished_seeds(runs, records)
-    assert found['a'] == [dict(search_time=21, results=dict(
+    assert found['a'] == [dict(search_time=21, search_memory=100, results=dict(
         c10=dict(test={'accuracy/top1': 0}), c100=dict(test={'accuracy/top1': 1}))), dict(
-            search_time=27, results=dict(c10=dict(test={'accuracy/top1': 3}), c100=dict(test={'accuracy/top1': 4})))]
+            search_time=27, search_memory=4 * 2**20,
+            results=dict(c10=dict(test={'accuracy/top1': 3}), c100=dict(test={'accuracy/top1': 4})))]
     assert [one['search_time'] for one in found['b']] == [None, None]
     del records[runs[4].identity]
     assert len(finished_seeds(runs, records)['a']) == 1
@@ -109,7 +113,8 @@ def test_report_of_an_experiment_of_the_package(name):
     metrics = {column['metric']: .5 for column in experiment.columns if 'metric' in column}
     result = dict(test=metrics, parameters=10**6, macs=10**8)
     records = {run.identity: dict(
-        steps={} if run.search is None else dict(search=dict(seconds=3600.)),
+        steps={} if run.search is None else dict(
+            search=dict(seconds=3600., peak_memory=2**30, logged_memory_mb=None)),
         results={key: result for key in run.evaluations}) for run in runs}
     header, rows = table_rows(experiment, finished_seeds(runs, records))
     assert [cells[:2] for cells in rows] == [[row['name'], '1'] for row in experiment.rows]

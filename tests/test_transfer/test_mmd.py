@@ -119,6 +119,7 @@ def test_plain_statistic_with_the_papers_threshold_is_never_active():
 @pytest.mark.parametrize('options, message', [
     (dict(num_examples=5), 'num_examples=5'),
     (dict(num_augmentations=1), 'num_augmentations=1'),
+    (dict(num_augmentations=0), 'num_augmentations=0 must be at least 2.*; transfer=None switches transfer off'),
     (dict(augmentations=[dict(type='RandomSpin')]), r'augmentations\[0\].*RandomSpin'),
 ])
 def test_bad_options(options, message):
