@@ -2,6 +2,7 @@
 import argparse
 
 from imtnas_mm.checkpoint import check_checkpoint_file
+from imtnas_mm.datasets import log_dropped
 from imtnas_mm.engine.launch import (
     add_common_arguments,
     build_runner,
@@ -58,8 +59,9 @@ def main(argv=None):
         paint(cfg, args.show_dir, args.config)
     if args.out:
         dump(cfg, args.out)
-    check_data(cfg, 'test')
+    dropped = check_data(cfg, 'test')
     runner = build_runner(cfg)
+    log_dropped(dropped)
     if not is_search(cfg):  # mmengine would skip what doesn't fit, and test the rest
         check_checkpoint_file(args.checkpoint, runner.model)
     runner.test()

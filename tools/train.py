@@ -2,6 +2,7 @@
 import argparse
 
 from imtnas_mm.checkpoint import check_checkpoint_file
+from imtnas_mm.datasets import log_dropped
 from imtnas_mm.engine.launch import add_common_arguments, build_runner, check_data, is_search, leave_group, load_config
 from imtnas_mm.engine.phases import run_phases
 
@@ -33,8 +34,9 @@ def main(argv=None):
         run_phases(cfg)
         leave_group()
         return
-    check_data(cfg, 'train', 'val')
+    dropped = check_data(cfg, 'train', 'val')
     runner = build_runner(cfg)
+    log_dropped(dropped)
     if cfg.get('resume') and not is_search(cfg):  # mmengine would skip what doesn't fit; a search checks it itself
         if runner._load_from:
             check_checkpoint_file(runner._load_from, runner.model, resumed=True)

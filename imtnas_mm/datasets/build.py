@@ -1,13 +1,18 @@
 """Build a dataset of another library's scope, with checks before and after."""
 import contextlib
 import io
+import logging
 import os
 
 from mmengine.dataset import BaseDataset
+from mmengine.dist import is_main_process
+from mmengine.logging import print_log
 from mmengine.registry import DATASETS
 
 from . import checks
 from .checks import DataError
+from .dropped import dropped_of_coco
+from .pipeline import name_failures
 
 with contextlib.redirect_stdout(io.StringIO()) as _printed:
     from mmdet.datasets import CocoDataset
@@ -22,6 +27,9 @@ for _line in _printed.getvalue().splitlines():
 def build_dataset(cfg, scope, field='dataset'):
     """Build ``cfg`` with every part of it resolved in ``scope`` first.
 
+    What the dataset leaves out of the data is logged by rank 0
+    (:func:`log_dropped`), and what goes wrong in its pipeline names the file.
+
     Args:
         cfg (dict): dataset config.
         scope (str): 'mmdet', 'mmpretrain', ...
@@ -34,7 +42,7 @@ def build_dataset(cfg, scope, field='dataset'):
     Raises:
         DataError: the data don't exist or can't be used; names file and field.
     """
-    check_dataset(cfg, scope, field)
+    log_dropped(check_dataset(cfg, scope, field))
     empty = DataError(f'{field}: {_source(cfg)} has no usable image; filter_cfg={cfg.get("filter_cfg")!r} may have '
                       'dropped all (images without a box of the classes, or too small)')
     with DATASETS.switch_scope_and_registry(scope) as registry:
@@ -48,15 +56,27 @@ def build_dataset(cfg, scope, field='dataset'):
             raise
     if len(dataset) == 0:
         raise empty
+    name_failures(dataset, field)
     return dataset
 
 
+def log_dropped(lines):
+    """Log what :func:`check_dataset` returned."""
+    for line in lines:
+        print_log(line, 'current', logging.WARNING)
+
+
 def check_dataset(cfg, scope, field='dataset'):
-    """The checks of :func:`build_dataset` that need no built dataset."""
+    """The checks of :func:`build_dataset` that need no built dataset.
+
+    Returns:
+        list[str]: what the dataset leaves out of the data, a line a reason;
+        on rank 0, none on others.
+    """
     with DATASETS.switch_scope_and_registry(scope) as registry:
         if registry.scope != scope:
             raise DataError(f'{field}: scope {scope!r} has no dataset registry; is the package installed?')
-        _check(cfg, registry, field)
+        return list(_check(cfg, registry, field))
 
 
 def check_evaluator(cfg, field='evaluator'):
@@ -72,15 +92,15 @@ def _source(cfg):
 
 
 def _check(cfg, registry, field):
-    """Check what a dataset config points to; wrappers are looked through."""
+    """Check what a dataset config points to; wrappers are looked through. Gives lines on what is left out."""
     for key in ('dataset', 'datasets'):
         inner = cfg.get(key)
         if isinstance(inner, dict):
-            _check(inner, registry, f'{field}.{key}')
+            yield from _check(inner, registry, f'{field}.{key}')
         elif isinstance(inner, (list, tuple)):
             for i, one in enumerate(inner):
                 if isinstance(one, dict):
-                    _check(one, registry, f'{field}.{key}[{i}]')
+                    yield from _check(one, registry, f'{field}.{key}[{i}]')
     if 'type' not in cfg:
         raise DataError(f'{field}.type: missing; name a registered dataset class')
     kind = registry.get(cfg['type']) if isinstance(cfg['type'], str) else cfg['type']
@@ -97,9 +117,9 @@ def _check(cfg, registry, field):
             f'{kind.base_folder}/ with the files of {kind.filename}' if cifar else f'the files of {kind.__name__}'
         checks.check_folder(root, f'{field}.data_root', layout)
     if coco:
-        _check_coco(cfg, kind, root, field)
+        yield from _check_coco(cfg, kind, root, field)
     elif issubclass(kind, CustomDataset):
-        _check_folders(cfg, kind, root, field)
+        yield from _check_folders(cfg, kind, root, field)
     elif cifar:
         _check_cifar(cfg, kind, root, field)
 
@@ -110,7 +130,7 @@ def _check_coco(cfg, kind, root, field):
         raise DataError(f'{field}.ann_file: missing; name a COCO annotation file, e.g. '
                         'annotations/instances_train2017.json')
     if checks.is_remote(path):
-        return
+        return ()
     content = checks.load_coco(path, f'{field}.ann_file')
     classes = (cfg.get('metainfo') or {}).get('classes', kind.METAINFO.get('classes'))
     classes = _names(classes, f'{field}.metainfo.classes')
@@ -119,6 +139,9 @@ def _check_coco(cfg, kind, root, field):
     prefix = os.path.join(root, (cfg.get('data_prefix') or {}).get('img', ''))
     if not checks.is_remote(prefix):
         checks.check_coco_images(content, path, prefix, f'{field}.data_prefix.img')
+    if not is_main_process():
+        return ()
+    return [f'{field}.ann_file: {path!r}: {line}' for line in dropped_of_coco(kind, cfg, content)]
 
 
 def _names(classes, field):
@@ -141,16 +164,17 @@ def _check_folders(cfg, kind, root, field):
     classes = _names(classes, f'{field}.classes') if with_label else ()
     path = os.path.join(root, prefix)
     if checks.is_remote(path):
-        return
+        return ()
     if ann_file and kind.load_data_list is not CustomDataset.load_data_list:  # of a form of its own
         checks.check_file(os.path.join(root, ann_file), f'{field}.ann_file')
     elif ann_file:
         checks.check_image_list(os.path.join(root, ann_file), path, None if classes is None else len(classes),
                                 f'{field}.ann_file')
     elif with_label:
-        checks.check_class_folders(path, classes,
-                                   cfg.get('extensions', ('.jpg', '.jpeg', '.png', '.ppm', '.bmp', '.pgm', '.tif')),
-                                   f'{field}.data_prefix')
+        return checks.check_class_folders(
+            path, classes, cfg.get('extensions', ('.jpg', '.jpeg', '.png', '.ppm', '.bmp', '.pgm', '.tif')),
+            f'{field}.data_prefix')
+    return ()
 
 
 def _check_cifar(cfg, kind, root, field):

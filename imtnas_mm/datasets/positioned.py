@@ -64,7 +64,7 @@ class PositionedDataset(Dataset):
 
     Raises:
         ValueError: no indices, or one outside the dataset, or a negative seed.
-        DataError: (when read) a pipeline failed; names the image file.
+        DataError: (when read) a pipeline gave None again and again.
     """
 
     def __init__(self, dataset, indices, seed):
@@ -105,21 +105,14 @@ class PositionedDataset(Dataset):
         index = self.index(position)
         with seeded_random(_ITEM, self.seed, int(position)):
             if self._retries is None:
-                return self._read(self.dataset.__getitem__, index, position)
+                return self.dataset[index]
             for _ in range(self._retries + 1):
-                item = self._read(self.dataset.prepare_data, index, position)
+                item = self.dataset.prepare_data(index)
                 if item is not None:
                     return item
                 last, index = index, int(np.random.choice(self.indices))
         raise DataError(f'position {position}: the pipeline returned None {self._retries + 1} times in a row, '
                         f'the last time for {self._name(last)}')
-
-    def _read(self, read, index, position):
-        try:
-            return read(index)
-        except Exception as error:
-            raise DataError(f'{self._name(index)} (example {index}, position {position}): '
-                            f'the pipeline failed: {type(error).__name__}: {error}') from error
 
     def _name(self, index):
         try:

@@ -2,6 +2,7 @@ from ..checkpoint import CheckpointError, check_state_dict
 from ..finite import NonFiniteError
 from .architecture_hook import ArchitectureHook
 from .checkpoint_hook import AtomicCheckpointHook
+from .data_hook import DataHook
 from .drop_path_hook import DropPathHook
 from .evaluation import SearchTestLoop, SearchValLoop
 from .non_finite import FiniteHook
@@ -10,7 +11,7 @@ from .runner import SearchRunner
 from .search_loop import InterleavedSearchLoop
 
 __all__ = [
-    'ArchitectureHook', 'AtomicCheckpointHook', 'CheckpointError', 'DropPathHook', 'FiniteHook',
+    'ArchitectureHook', 'AtomicCheckpointHook', 'CheckpointError', 'DataHook', 'DropPathHook', 'FiniteHook',
     'InterleavedSearchLoop', 'NonFiniteError', 'SearchOptimWrapperConstructor', 'SearchRunner', 'SearchTestLoop',
     'SearchValLoop', 'check_state_dict'
 ]

@@ -10,6 +10,7 @@ from mmengine.runner import Runner
 
 from ..checkpoint import latest_checkpoint
 from ..datasets import check_dataset, check_evaluator
+from .data_hook import DataHook
 from .non_finite import FiniteHook
 from .runner import SearchRunner
 
@@ -74,14 +75,22 @@ def check_file(what, path):
 
 
 def check_data(cfg, *parts):
-    """Check the data of parts ('train', 'val', 'test') of a config of mmdet or mmpretrain; a search checks its own."""
+    """Check the data of parts ('train', 'val', 'test') of a config of mmdet or mmpretrain; a search checks its own.
+
+    Returns:
+        list[str]: what these datasets leave out of the data, for
+        :func:`~imtnas_mm.datasets.log_dropped` once the run has its log.
+    """
+    dropped = []
     if is_search(cfg) or os.environ.get('RANK', '0') != '0':  # one process is enough
-        return
+        return dropped
     for part in parts:
         loader = cfg.get(f'{part}_dataloader')
         if loader:
-            check_dataset(loader.dataset, cfg.get('default_scope', 'mmengine'), f'{part}_dataloader.dataset')
+            dropped += check_dataset(
+                loader.dataset, cfg.get('default_scope', 'mmengine'), f'{part}_dataloader.dataset')
             check_evaluator(cfg.get(f'{part}_evaluator') or {}, f'{part}_evaluator')
+    return dropped
 
 
 def build_runner(cfg):
@@ -96,6 +105,7 @@ def build_runner(cfg):
             defaults = dict(broadcast_buffers=False, find_unused_parameters=cfg.get('find_unused_parameters', False))
             cfg.model_wrapper_cfg = {**defaults, **(cfg.get('model_wrapper_cfg') or {}), 'device_ids': None}
     runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    runner.register_hook(DataHook())
     if not is_search(cfg):  # a search's loop checks more
         runner.register_hook(FiniteHook())
     if cfg.get('resume') and not cfg.get('load_from'):

@@ -166,9 +166,10 @@ class InterleavedSearchLoop(BaseLoop):
         if length < 1:
             raise ValueError(f'train_cfg.epoch_length={length} must be at least 1')
         transfer = getattr(model, 'transfer', None)
-        super().__init__(
-            runner,
-            SearchData(model.stages, self.tasks, transfer.num_examples if transfer else 0, model.unroll_batch, length))
+        num_examples = transfer.num_examples if transfer and len(model.stages) > 1 else 0
+        for data in self.tasks.values():
+            data.check_examples(num_examples // 2)
+        super().__init__(runner, SearchData(model.stages, self.tasks, num_examples, model.unroll_batch, length))
         self._max_epochs = max_epochs
         self._max_iters = max_epochs * length
         self.warmup_epochs = warmup_epochs

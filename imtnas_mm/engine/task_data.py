@@ -1,11 +1,12 @@
 """The data of one task in a search: D_k^tr, D_k^val and the examples for transfer."""
 import copy
+import logging
 
-from mmcv.transforms import Compose
 from mmengine.dist import get_world_size
+from mmengine.logging import print_log
 from mmengine.registry import TRANSFORMS
 
-from ..datasets import build_dataset, build_positioned_loader, split_indices
+from ..datasets import DataError, NamedPipeline, build_dataset, build_positioned_loader, split_indices
 from ..random_state import seed_of
 
 FOR_TRAIN, FOR_VAL, FOR_EXAMPLES = range(3)
@@ -51,11 +52,29 @@ class TaskData:
             raise ValueError(f'{self.field}.batch_size={dataloader["batch_size"]} must be at least 1')
         self.cfg = {key: value for key, value in dataloader.items() if key != 'dataset'}
         self.dataset = build_dataset(dataloader['dataset'], scope, f'{self.field}.dataset')
+        if len(self.dataset) < 2:
+            raise DataError(f'{self.field}.dataset: has {len(self.dataset)} example; the halves that train weights and '
+                            'architecture need one each')
         self.train_indices, self.val_indices = split_indices(len(self.dataset), ratio, split_seed)
+        self._warn_of_repeats()
         self.examples = copy.copy(self.dataset)  # same images, shared annotations, another pipeline
         with TRANSFORMS.switch_scope_and_registry(scope) as registry:
-            self.examples.pipeline = Compose(
+            self.examples.pipeline = NamedPipeline(
                 [registry.build(step) for step in example_pipeline(pipeline_of(dataloader['dataset']), self.field)])
+
+    def _warn_of_repeats(self):
+        batch = self.cfg['batch_size'] * get_world_size()
+        for use, indices in (('for its weights', self.train_indices), ('for the architecture', self.val_indices)):
+            if len(indices) < batch:
+                print_log(f'{self.field}.batch_size={self.cfg["batch_size"]}: {batch} examples over all processes, but '
+                          f'the half {use} has {len(indices)}: a batch shows some of them again', 'current',
+                          logging.WARNING)
+
+    def check_examples(self, number):
+        """Raise DataError unless D^tr has ``number`` images for a transfer."""
+        if len(self.train_indices) < number:
+            raise DataError(f'model.transfer.num_examples={2 * number} takes {number} images of a task, but '
+                            f'{self.field}.dataset has {len(self.train_indices)} in the half that trains weights')
 
     @property
     def batches_per_epoch(self):

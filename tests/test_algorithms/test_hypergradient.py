@@ -1,5 +1,6 @@
 """The sweep against one graph of the whole chain, central differences, DARTS's formula and a problem by hand."""
 import pytest
+import small_search
 import torch
 from mmengine.model import BaseModel, BaseModule
 from small_search import CELLS, TRANSFER, build, iterate, optimisers, stage_batches, val_batches
@@ -91,6 +92,25 @@ def test_exact_is_the_whole_graphs_gradient(k, m, weights, estimator):
     found = gradient(model, data, 'exact')
     assert error(found, expected) < 1e-10
     assert error(gradient(model, data, 'first_order'), expected) > 1e-3  # the chain matters here
+
+
+@pytest.mark.parametrize('weights', [HYPER, STORED], ids=lambda weights: weights['type'])
+def test_exact_with_batches_in_which_no_image_has_a_box(monkeypatch, weights):
+    """The boxes' loss is 0 and its gradient with it; the classes' loss still teaches the background."""
+    def without_boxes(name):
+        batch = raw_batch(name)
+        for sample in batch['data_samples'] if name == 'det' else ():
+            sample.gt_instances = sample.gt_instances[:0]
+        return batch
+
+    raw_batch = small_search.raw_batch
+    monkeypatch.setattr(small_search, 'raw_batch', without_boxes)
+    model, prepared, data = after_stages(encoder_weights=weights)
+    assert not any(len(s.gt_instances) for batch in (data['det'], prepared[1][0]) for s in batch['data_samples'])
+    loss, expected = whole_graph_gradient(model, prepared, data, RATES.values())
+    assert loss.isfinite() and all(g.isfinite().all() and g.abs().sum() > 0 for g in expected.values())
+    assert error(gradient(model, data, 'exact'), expected) < 1e-10
+    assert all(p.grad.isfinite().all() for p in model.parameters() if p.grad is not None)
 
 
 # --- the cell spaces ---

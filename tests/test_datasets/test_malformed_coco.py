@@ -74,6 +74,13 @@ def test_same_id_twice(tmp_path, key):
     refuse(tmp_path, json.dumps(bad), f'{key}[1].id is {bad[key][0]["id"]}')
 
 
+@pytest.mark.parametrize('name', ['1.png', './1.png'])
+def test_same_image_twice(tmp_path, name):
+    bad = content()
+    bad['images'][1]['file_name'] = name
+    refuse(tmp_path, json.dumps(bad), f'images[1].file_name is {name!r}, as that of images[0]; names must differ')
+
+
 @pytest.mark.parametrize('key', GOOD)
 @pytest.mark.parametrize('entry', [None, 3, 'x', [], True])
 def test_entry_that_is_no_object(tmp_path, key, entry):

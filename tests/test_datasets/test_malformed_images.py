@@ -73,8 +73,12 @@ def test_line_without_image_and_label(root, line, i):
 @pytest.mark.parametrize('content, place', [
     (b'', 'is empty (0 bytes)'), (b'\xff\xfe' + 'ant/0.png 0'.encode('utf-16-le'), 'is not text'),
     (b'\x80\x04K\x03.', 'is not text'), ('ämeise/0.png 0'.encode('latin1'), 'is not text'),
-    ('ant/9.png 0', "train/ant/9.png', does not exist"[:-16]), ('dog/0.png 0', "train/dog' is not a folder"),
-    ('ant/0.png 0\ndog/0.png 1', "line 2 is 'dog/0.png 1'"), ('\0ant/0.png 0', 'is not a folder'),
+    ('ant/9.png 0', "train/ant/9.png' does not exist, and 1 of 1"), ('dog/0.png 0', "train/dog/0.png' does not exist"),
+    ('ant/0.png 0\ndog/0.png 1', "line 2 is 'dog/0.png 1'"), ('\0ant/0.png 0', 'does not exist'),
+    ('ant/0.png 0\nant/1.png 0\nbee/2.png 1', 'and 2 of 3 images do not'),
+    ('ant/0.png 0\nant/./0.png 1', "line 2 is 'ant/./0.png 1'; the image stands in line 1, too"),
+    ('ant/0.png 0\n../meta/train.txt 0', "line 2 is '../meta/train.txt 0'; it leaves '"),
+    ('ant/../../../x.png 0', 'it leaves'), ('/etc/hostname 0', 'it leaves'),
 ])
 def test_list(root, content, place):
     refuse(root, content, place)

@@ -19,7 +19,7 @@ def tiny_fields(root, **train_cfg):
                  pipeline=[dict(type='PackInputs')])
     loader = dict(batch_size=4, num_workers=0, persistent_workers=False, dataset=files)
     test_loader = dict(loader, dataset=dict(files, split='test', indices=8))
-    narrow = dict(model=dict(head=dict(in_channels=64)))
+    narrow = dict(model=dict(data_preprocessor=dict(num_classes=10), head=dict(num_classes=10, in_channels=64)))
     return dict(
         model=dict(
             search_space=dict(channels=4, layers=3, stem_stride=4),

@@ -89,5 +89,5 @@ def test_an_image_that_cannot_be_read(tmp_path):
     for path in (data / 'imagenet' / 'train').glob('*/*.png'):
         path.write_bytes(b'no image')
     config = tiny.write_config(tmp_path / 'tiny.py', 'imtnas_demo.py', **tiny.search_fields(data, ('cls', ), rounds=1))
-    with pytest.raises(DataError, match=r'imagenet/train/\w+/\w+.png .*failed to load image'):
+    with pytest.raises(DataError, match=r'imagenet/train/\w+/\w+.png: LoadImageFromFile failed: .*failed to load'):
         tiny.run('train', config, '--work-dir', tmp_path / 'work')
