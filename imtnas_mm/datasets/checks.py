@@ -293,7 +293,7 @@ def check_image_list(path, folder, num_classes, field):
         if not (label.isascii() and label.isdigit()) or num_classes and int(label) >= num_classes:
             raise DataError(f'{where}; the label must be a whole number from 0' +
                             (f' to {num_classes - 1}' if num_classes else ''))
-        if (name.startswith('/') or '..' in name) and os.path.commonpath(
+        if folder and (name.startswith('/') or '..' in name) and os.path.commonpath(
                 [root, os.path.abspath(os.path.join(folder, name))]) != root:
             raise DataError(f'{where}; it leaves {folder!r}, where the images are')
         before = first.setdefault(os.path.normpath(name), i)

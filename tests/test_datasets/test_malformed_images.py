@@ -84,6 +84,13 @@ def test_list(root, content, place):
     refuse(root, content, place)
 
 
+def test_paths_where_there_is_no_root(root):
+    """Nothing to leave: absolute ones are as good as others."""
+    path = write_list(root, f'{root}/train/ant/0.png 0\n{root}/train/bee/0.png 1')
+    dataset = build_dataset(dict(type='CustomDataset', ann_file=str(path), classes=CLASSES), 'mmpretrain', FIELD)
+    assert dataset.get_data_info(1)['img_path'] == f'{root}/train/bee/0.png'
+
+
 def test_lists_without_labels(root):
     write_list(root, 'ant/0.png\nbee/0.png\n')
     assert len(build_dataset(config(root, with_label=False), 'mmpretrain', FIELD)) == 2
