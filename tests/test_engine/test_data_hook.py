@@ -4,6 +4,7 @@ import json
 import shutil
 
 import pytest
+import ranks
 import tiny_run as tiny
 from tiny_run import no_pictures  # noqa: F401
 from torch import nn
@@ -215,3 +216,13 @@ def test_what_is_left_out_is_logged_once_in_a_retraining_and_a_test(own, tmp_pat
     shutil.copy(work / 'epoch_2.pth', tmp_path)
     tiny.run('test', config, tmp_path / 'epoch_2.pth', '--work-dir', tmp_path / 'test')
     assert tiny.log_text(tmp_path / 'test').count('test_dataloader.' + DROPPED.format(root=own, part='val')) == 1
+
+
+def test_what_is_left_out_is_logged_by_one_of_two_processes(own, tmp_path):
+    add_faults(own)
+    for name, config, field in (('search', search_config(own, tmp_path, ('det', )), 'train_dataloader.det.'),
+                                ('retrain', retrain_config(own, tmp_path, 'det'), 'train_dataloader.')):
+        ranks.run(2, tmp_path / name, tiny.run, 'train', config, '--work-dir', tmp_path / name, '--launcher', 'pytorch')
+        line = field + DROPPED.format(root=own, part='train')
+        assert [ranks.output(tmp_path / name, rank).count(line) for rank in range(2)] == [1, 0]
+        assert tiny.log_text(tmp_path / name).count(line) == 1
