@@ -8,6 +8,7 @@ from imtnas_mm.genotype import published_genotype, save_genotype
 SEARCH = str(tiny.ROOT / 'configs' / 'imtnas_cifar_pcdarts_small.py')
 RETRAIN = str(tiny.ROOT / 'configs' / 'retrain' / 'small_cells_cifar10.py')
 RETRAIN100 = str(tiny.ROOT / 'configs' / 'retrain' / 'small_cells_tiny100.py')
+JOINT = str(tiny.ROOT / 'configs' / 'retrain' / 'small_joint_cells_cifar.py')
 FIELDS = dict(
     seeds=[0, 1],
     evaluations=dict(c10=dict(config=RETRAIN, shape=(32, 32))),
@@ -47,16 +48,18 @@ option('--out').write_text((HERE / 'found.json').read_text())
 TEST = COMMON + '''
 folder = option('--work-dir') / 'time'
 folder.mkdir(parents=True)
-(folder / 'time.json').write_text(json.dumps({'accuracy/top1': 50. + seed, 'time': .2}))
+names = ('c10/', 'c100/') if Path(sys.argv[1]).stem == 'joint' else ('', )
+metrics = {f'{name}accuracy/top1': 50. + seed + i for i, name in enumerate(names)}
+(folder / 'time.json').write_text(json.dumps(dict(metrics, time=.2)))
 '''
 
 
-def write_tools(folder):
+def write_tools(folder, found=None):
     """train.py, derive.py and test.py in a folder. ``wait`` and ``fail`` there name the config that does so; ``phases``
-    has the number of the last phase of searches."""
+    has the number of the last phase of searches. ``found`` is what a search finds."""
     folder = Path(folder)
     folder.mkdir()
-    save_genotype(published_genotype('darts_v2'), folder / 'found.json')
+    save_genotype(found or published_genotype('darts_v2'), folder / 'found.json')
     for name, text in dict(train=TRAIN, derive=DERIVE, test=TEST).items():
         (folder / f'{name}.py').write_text(text)
     return folder

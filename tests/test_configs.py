@@ -4,16 +4,17 @@ from pathlib import Path
 import pytest
 import torch
 from mmengine.config import Config
-from mmengine.registry import MODELS, init_default_scope
+from mmengine.registry import MODELS, TRANSFORMS, init_default_scope
 from mmengine.utils import import_modules_from_strings
 from mmpretrain.structures import DataSample
-from tiny_run import scope_put_back  # noqa: F401
+from tiny_run import scope_put_back, shared_architecture  # noqa: F401
 
 from imtnas_mm.analysis.complexity import count_parameters
 from imtnas_mm.networks import CellHead, CellNet
 
 FOLDER = Path(__file__).parents[1] / 'configs' / 'retrain'
-CONFIGS = sorted(path.stem for path in FOLDER.glob('*.py'))
+JOINT = sorted(path.stem for path in FOLDER.glob('*joint_*.py'))
+CONFIGS = sorted(path.stem for path in FOLDER.glob('*.py') if path.stem not in JOINT)
 CELLS = [name for name in CONFIGS if 'cells' in name]
 
 
@@ -48,6 +49,71 @@ def test_model_and_pipelines(name):
         assert model.data_preprocessor.num_classes == cfg.data_preprocessor.num_classes
     for part in ('train', 'val', 'test'):
         assert Compose(cfg[f'{part}_dataloader'].dataset.pipeline).transforms
+
+
+def load_joint(name):
+    """With an architecture whose first blocks are shared."""
+    tasks, architecture = (('c10', 'c100'), 'darts_v2') if 'cells' in name else (('cls', 'det'), 'fairnas_a')
+    cfg = load(name)
+    assert cfg.model.backbone.architecture.startswith('work_dirs/bmtas_')
+    cfg.model.backbone.architecture = shared_architecture(tasks, lambda i: (0, int(i > 2)), architecture).to_dict()
+    return cfg
+
+
+@pytest.mark.parametrize('name', JOINT)
+def test_joint_model_and_pipelines(name):
+    from mmcv.transforms import Compose
+    cfg = load_joint(name)
+    model = MODELS.build(cfg.model).eval()
+    features = {}
+    with torch.no_grad():
+        for task, own in model.tasks.items():
+            maps = own.extract_feat(torch.zeros(1, 3, 64, 64))
+            if task == 'det':
+                channels = own.bbox_head(maps)[0][0].shape[1]
+                assert channels == own.bbox_head.num_classes * own.bbox_head.num_base_priors
+            else:
+                classes = cfg.model.tasks[task].model.head.num_classes
+                assert own.head(maps).shape == (1, classes) and own.data_preprocessor.num_classes == classes
+            features[task] = maps
+    first, second = (model.tasks[task].backbone.stem for task in model.order)
+    assert first is second and len(features) == 2
+    assert count_parameters(model) < sum(count_parameters(own) for own in model.tasks.values())
+    for part in ('train', 'val', 'test'):
+        for task, scope in model.scopes.items():
+            with TRANSFORMS.switch_scope_and_registry(scope) as registry:
+                steps = [registry.build(step) for step in cfg[f'{part}_dataloader'][task].dataset.pipeline]
+            assert Compose(steps).transforms
+
+
+@pytest.mark.parametrize('small, single', [('', ('cells_cifar10', 'cells_cifar100')), (
+    'small_', ('small_cells_cifar10', 'small_cells_tiny100'))])
+def test_joint_cells_train_as_those_of_one_task(small, single):
+    """Network, images, optimiser, rates and number of epochs."""
+    cfg = load(f'{small}joint_cells_cifar')
+    for task, name in zip(('c10', 'c100'), single, strict=True):
+        one, model = load(name), cfg.model.tasks[task].model
+        assert dict(one.model.backbone, type=0, architecture=0) == dict(cfg.model.backbone, type=0, architecture=0)
+        topk = (1, 5) if task == 'c100' else (1, )
+        assert dict(one.model.head, topk=topk) == model.head and one.data_preprocessor == model.data_preprocessor
+        for part in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+            assert one[part].dataset == cfg[part][task].dataset and one[part].batch_size == cfg[part][task].batch_size
+        assert one.optim_wrapper == cfg.optim_wrapper and one.param_scheduler == cfg.param_scheduler
+        assert one.train_cfg.max_epochs == cfg.train_cfg.max_epochs
+        assert one.val_evaluator == cfg.val_evaluator[task]
+
+
+def test_joint_classifier_and_detector():
+    cfg = load('joint_mbconv_cls_det')
+    classifier, detector = load('mbconv_imagenet'), load('mbconv_retinanet_coco')
+    assert cfg.model.tasks.cls.model.head == classifier.model.head
+    assert cfg.optim_wrapper.optimizer.items() <= classifier.optim_wrapper.optimizer.items()
+    assert [cfg.train_dataloader[task].batch_size for task in ('cls', 'det')] == [
+        one.train_dataloader.batch_size for one in (classifier, detector)]
+    own = cfg.model.tasks.det
+    assert own.backbone.out_indices == detector.model.backbone.out_indices
+    for part in ('bbox_head', 'test_cfg'):
+        assert own.model[part] == detector.model[part]
 
 
 @pytest.mark.parametrize('name, dataset, architecture, drop_path, weight_decay', [

@@ -1,10 +1,12 @@
 """Runs of the tools small enough for a test: a few generated images, narrow networks, an iteration in a fraction of a
 second."""
 import contextlib
+import copy
 import gc
 import importlib.util
 import itertools
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -12,6 +14,9 @@ import numpy as np
 import pytest
 import torch
 from mmengine.registry import DefaultScope
+
+from imtnas_mm.genotype import published_genotype
+from imtnas_mm.spaces.mbconv_layout import mbconv_blocks, searched_layers
 
 ROOT = Path(__file__).parents[1]
 COLOURS = dict(red=(40, 40, 220), green=(40, 220, 40), blue=(220, 40, 40))  # the classes; in OpenCV's order
@@ -213,6 +218,49 @@ def retrain_fields(root, task='det', architecture='fairnas_c', epochs=1, **field
             name='visualizer'),
         randomness=dict(seed=0),
         **fields)
+
+
+def shared_architecture(tasks, rows, name='fairnas_smallest'):
+    """A published architecture of whose blocks the tasks share what ``rows`` says: block's number -> copies."""
+    cells = ['stem', *(f'cell{i + 1}' for i in range(4))]
+    blocks = mbconv_blocks(searched_layers('fairnas19')) if name.startswith('fairnas') else cells
+    sharing = dict(method='branching', tasks=list(tasks),
+                   blocks={block: list(rows(i)) for i, block in enumerate(blocks)})
+    return replace(published_genotype(name), sharing=sharing)
+
+
+def joint_model(order=('cls', 'det'), rows=None, **options):
+    """Config of a joint model; ``rows`` as of :func:`shared_architecture`, by default the first ten blocks are shared
+    by all."""
+    rows = rows or (lambda i: [0] * len(order) if i < 10 else range(len(order)))
+    kinds = {name: name.rstrip('0123456789') for name in order}
+    backbone = dict(
+        architecture=shared_architecture(order, rows).to_dict(), norm_cfg=dict(type='BN', momentum=.5),
+        **{key: SPACE[key] for key in ('width_mult', 'stem_stride', 'strides')})
+    return copy.deepcopy(dict(
+        dict(type='JointModel', backbone=backbone, tasks={name: TASKS[kind] for name, kind in kinds.items()}),
+        **options))
+
+
+def joint_fields(root, order=('cls', 'det'), model=None, **train_cfg):
+    """A joint training over ``configs/_base_/joint_runtime.py``."""
+    kinds = {name: name.rstrip('0123456789') for name in order}
+    loaders, metrics = dict(cls=cls_loader, det=det_loader), dict(
+        cls=dict(type='Accuracy', topk=(1, 2)), det=coco_metric(root))
+    val_loaders = {name: loaders[kind](root, 'val') for name, kind in kinds.items()}
+    evaluators = {name: metrics[kind] for name, kind in kinds.items()}
+    return dict(
+        model=joint_model(order) if model is None else model,
+        train_dataloader={name: loaders[kind](root, 'train') for name, kind in kinds.items()},
+        val_dataloader=val_loaders,
+        test_dataloader=val_loaders,
+        val_evaluator=evaluators,
+        test_evaluator=evaluators,
+        train_cfg=dict(dict(type='JointTrainLoop', max_epochs=1, epoch_length=2), **train_cfg),
+        optim_wrapper=dict(optimizer=dict(type='SGD', lr=.02, momentum=.9)),
+        param_scheduler=[dict(type='CosineAnnealingLR', T_max=2, by_epoch=True, convert_to_iter_based=True)],
+        default_hooks=dict(logger=dict(interval=1)),
+        log_processor=dict(window_size=1))
 
 
 # --- running the tools and reading what they leave -------------------------------------------------------------------

@@ -3,7 +3,7 @@ import argparse
 import os.path as osp
 import sys
 
-from imtnas_mm.engine.export import SUFFIXES, exported, write_exported
+from imtnas_mm.engine.export import SUFFIXES, exported, exported_task, write_exported
 
 
 def parse_args(argv=None):
@@ -15,7 +15,15 @@ def parse_args(argv=None):
                         'training itself and not the averaged ones')
     parser.add_argument('--architecture', help='architecture.json or published name of the network, where the one '
                         'that the config of the checkpoint names is elsewhere now')
+    parser.add_argument('--task', help='of a joint training, export the model of this task by itself, with the names '
+                        'of an ordinary retraining')
     return parser.parse_args(argv)
+
+
+def has_classes(dataset_meta):
+    """Of one task, or of each of several."""
+    return 'classes' in dataset_meta or bool(dataset_meta) and all(
+        isinstance(one, dict) and 'classes' in one for one in dataset_meta.values())
 
 
 def main(argv=None):
@@ -27,14 +35,19 @@ def main(argv=None):
         if any(osp.exists(path) and osp.samefile(path, args.checkpoint) for path in paths):
             raise ValueError(f'{args.checkpoint}: the export would replace it; name another file')
         content = exported(args.checkpoint, not args.no_ema, args.architecture)
+        if args.task is not None:
+            content = exported_task(content, args.task)
         for path in paths:
             write_exported(content, path)
     except (OSError, ValueError) as error:
         sys.exit(f'export: {error}')
     meta = content['meta']
     print(f'weights: {len(content["state_dict"])} entries')
-    for name, found in (('config', 'cfg' in meta), ('architecture', 'architecture' in meta),
-                        ('class names', 'classes' in (meta.get('dataset_meta') or {}))):
+    parts = dict(config='cfg' in meta, architecture='architecture' in meta)
+    if args.task is not None:
+        parts.pop('config')  # it is that of all tasks
+    parts['class names'] = has_classes(meta.get('dataset_meta') or {})
+    for name, found in parts.items():
         print(f'{name}: {"exported" if found else "not in the checkpoint"}')
     for path in paths:
         print(f'written: {path}')

@@ -1,4 +1,4 @@
-"""Test a search or a retrained network: COCO AP by size and threshold, top-1 and top-5, whatever the config has."""
+"""Test a search, or retrained networks: COCO AP by size and threshold, top-1 and top-5, whatever the config has."""
 import argparse
 
 from imtnas_mm.checkpoint import check_checkpoint_file
@@ -12,6 +12,7 @@ from imtnas_mm.engine.launch import (
     leave_group,
     load_config,
 )
+from imtnas_mm.tasks.joint import is_joint
 
 
 def parse_args(argv=None):
@@ -52,8 +53,9 @@ def main(argv=None):
     args = parse_args(argv)
     check_file('checkpoint', args.checkpoint)
     cfg = load_config(args)
-    if is_search(cfg) and (args.out or args.show_dir):
-        raise SystemExit('--out and --show-dir are for retrained networks; a search checkpoint is only evaluated')
+    if (is_search(cfg) or is_joint(cfg)) and (args.out or args.show_dir):
+        raise SystemExit(f'--out and --show-dir are for networks of one task; {args.config} is of several, which are '
+                         'only evaluated')
     cfg.load_from = args.checkpoint
     if args.show_dir:
         paint(cfg, args.show_dir, args.config)

@@ -4,13 +4,25 @@ title = 'Table 2 (small): detection and classification'
 ours = 'IMTNAS (ours)'
 search = '../imtnas_cls_det_small.py'
 joint = {'model.train_weights': dict(cls=1., det=.5), 'model.val_weights': dict(cls=1., det=.5)}
+together = dict(joint=dict(
+    config='../retrain/small_joint_cls_det.py',
+    options={
+        **{f'{part}_dataloader.{task}.num_workers': 0 for part in ('train', 'val', 'test') for task in ('cls', 'det')},
+        'train_cfg.val_begin': 3,  # not at all: the test follows
+        'train_cfg.max_epochs': 2,
+        'param_scheduler.1.T_max': 2,
+        'param_scheduler.0.end': 30,
+    },
+    slices={'train_dataloader.cls.dataset': dict(num=2000), 'test_dataloader.cls.dataset': dict(num=1000)},
+    shape=dict(cls=(64, 64), det=(160, 160)),
+    tasks=dict(cls='imagenet', det='coco')))
 rows = [
     dict(name='FairNAS-C', architecture='fairnas_c'),
     dict(name='MTL-SAO', search=search, options={'model.type': 'MTLSAO', **joint}),
     dict(name='MTL-HWS', search=search, options={'model.type': 'MTLHWS', **joint}),
     dict(name='MTL-SWS', search=search, options={'model.type': 'MTLSWS', 'model.sharing_weight': 10., **joint}),
-    dict(name='MTL-NAS', search='../mtlnas_cls_det_small.py'),
-    dict(name='BMTAS', search='../bmtas_cls_det_small.py'),
+    dict(name='MTL-NAS', search='../mtlnas_cls_det_small.py', evaluations=together),
+    dict(name='BMTAS', search='../bmtas_cls_det_small.py', evaluations=together),
     dict(name='MI', search=search, options={
         'model.type': 'MinibatchInterleaving', 'model.sharing_weight': 10., **joint}),
     dict(name='SI', search=search, options={  # the same iterations, in an epoch a segment

@@ -7,8 +7,18 @@ columns = [
     dict(name='parameters', evaluation='c10', metric='parameters'),
     dict(name='search time (s)', metric='search_time'),
 ]
-
-
+together = dict(joint=dict(
+    config='../retrain/small_joint_cells_cifar.py',
+    options={
+        **{f'{part}_dataloader.{task}.num_workers': 0 for part in ('train', 'val', 'test') for task in ('c10', 'c100')},
+        **{f'train_dataloader.{task}.persistent_workers': False for task in ('c10', 'c100')},
+        **{f'train_dataloader.{task}.dataset.indices': 2400 for task in ('c10', 'c100')},
+        'train_cfg.max_epochs': 2,
+        'train_cfg.val_begin': 3,  # not at all: the test follows
+        'param_scheduler.0.T_max': 2,
+    },
+    shape=(32, 32),
+    tasks=dict(c100='c100', c10='c10')))
 separate = {  # the same iterations, in an epoch a segment
     'model.type': 'SeparateInterleaving', 'train_cfg.max_epochs': 4, 'train_cfg.epoch_length': 10,
     'train_cfg.val_interval': 4, 'param_scheduler.encoder.0.T_max': 4, 'param_scheduler.head.0.T_max': 4}
@@ -31,8 +41,8 @@ def methods(space, search, alone):
 
 first_order = {'model.hypergradient': 'first_order'}
 rows = [
-    dict(name='MTL-NAS', search='../mtlnas_cifar_darts_small.py'),
-    dict(name='BMTAS', search='../bmtas_cifar_darts_small.py'),
+    dict(name='MTL-NAS', search='../mtlnas_cifar_darts_small.py', evaluations=together),
+    dict(name='BMTAS', search='../bmtas_cifar_darts_small.py', evaluations=together),
     *methods('Darts2nd', '../imtnas_cifar_darts_small.py', {
         'model.virtual_step': dict(momentum=True, weight_decay=True)}),
     *methods('Pdarts', '../imtnas_cifar_pdarts_small.py', first_order),

@@ -43,6 +43,7 @@ class SearchAlgorithm(BaseModel):
             self.tasks = nn.ModuleDict({
                 name: MODELS.build(dict(tasks[name], search_space=search_space)) for name in self.order
             })
+        self.scopes = {name: task.scope for name, task in self.tasks.items()}
         self._check_same_encoder()
         self.architecture = Architecture(self.space.alpha_shapes(), **dict(dict(seed=seed), **(architecture or {})))
         self.encoder_weights = MODELS.build(

@@ -3,18 +3,8 @@ import torch
 from mmengine.logging import print_log
 
 from ..registry import MODELS
+from ..tasks.loss_weights import check_weights
 from .unrolled import UnrolledSearch
-
-
-def check_weights(weights, field, tasks):
-    """dict of task -> weight, 1 where none is given; raises ValueError for an unknown task or a negative weight."""
-    weights = dict(weights or {})
-    for name, weight in weights.items():
-        if name not in tasks:
-            raise ValueError(f'model.{field} names the unknown task {name!r}; there are {list(tasks)}')
-        if weight < 0:
-            raise ValueError(f'model.{field}.{name}={weight} must not be negative')
-    return {name: weights.get(name, 1.) for name in tasks}
 
 
 class JointSearch(UnrolledSearch):

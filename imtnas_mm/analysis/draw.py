@@ -2,14 +2,16 @@
 from matplotlib.patches import FancyBboxPatch, Patch
 
 from ..spaces.mbconv_layout import IDENTITY, get_layout, kernel_and_expansion, scaled_width, searched_layers
+from .draw_cells import TITLES as CELL_SPACE_TITLES
 from .draw_cells import draw_cells
-from .picture import FAINT, FIXED, FIXED_EDGE, INK, blank, heading, legend, note, write_picture
+from .draw_sharing import sharing_figure
+from .picture import FAINT, FIXED, FIXED_EDGE, INK, blank, heading, layer_label, legend, note, write_picture
 
 COLOURS = {3: '#9ecae8', 6: '#f6b26b'}  # of an expansion
 EDGES = {3: '#3b78a8', 6: '#b8701f'}
 HEIGHTS = {3: 1.15, 5: 1.65, 7: 2.15}  # of a kernel, inches; tall enough for its label
 BOX, GAP, STAGE_GAP = .34, .13, .30  # inches
-TITLES = {'fairnas19': 'FairNAS-19', 'proxyless21': 'ProxylessNAS-21'}
+TITLES = {'fairnas19': 'FairNAS-19', 'proxyless21': 'ProxylessNAS-21', **CELL_SPACE_TITLES}
 
 
 def draw_genotype(genotype, path_stem, title=None, **options):
@@ -24,12 +26,17 @@ def draw_genotype(genotype, path_stem, title=None, **options):
             MBConv spaces ``width_mult``, ``stem_stride``, ``strides``.
 
     Returns:
-        tuple[Path, Path]: the SVG and the PNG.
+        tuple[Path]: the SVG and the PNG; of an architecture with ``sharing``
+        also those of what the tasks share, ``<stem>_sharing``.
     """
     if genotype.space not in DRAWERS:
         raise ValueError(f'space={genotype.space!r} has no drawing; those of {", ".join(DRAWERS)} have')
     title = source_title(genotype) if title is None else title
-    return write_picture(path_stem, lambda: DRAWERS[genotype.space](genotype, title, **options))
+    paths = write_picture(path_stem, lambda: DRAWERS[genotype.space](genotype, title, **options))
+    if genotype.sharing is None:
+        return paths
+    name = TITLES[genotype.space]
+    return paths + write_picture(f'{path_stem}_sharing', lambda: sharing_figure(genotype, name, title))
 
 
 def source_title(genotype):
@@ -39,14 +46,6 @@ def source_title(genotype):
     if 'iteration' in source:
         parts.append(f'iteration {source["iteration"]}')
     return ', '.join(parts)
-
-
-def layer_label(choice):
-    """``'mbconv_5x5_e3'`` -> ``'MBConv3 5×5'``, as the papers write it."""
-    if choice == IDENTITY:
-        return IDENTITY
-    kernel, expansion = kernel_and_expansion(choice)
-    return f'MBConv{expansion} {kernel}×{kernel}'
 
 
 def draw_mbconv(genotype, title, width_mult=1., stem_stride=2, strides=None):

@@ -1,13 +1,24 @@
 """Pictures of cells: their graphs, and the importance weights as heat maps. Lengths are inches, y goes up."""
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.lines import Line2D
-from matplotlib.patches import FancyBboxPatch, Patch, PathPatch, Polygon, Rectangle
-from matplotlib.path import Path
-from matplotlib.patheffects import withStroke
+from matplotlib.patches import Patch, Rectangle
 
 from ..spaces.cell_layout import AVG_POOL, CELLS, DILATED, EDGES, MAX_POOL, NODES, OPERATIONS, SEPARABLE, SKIP
 from .cell_graph import lay_out
-from .picture import FAINT, FIXED, FIXED_EDGE, INK, MARGIN, blank, heading, legend, note, write_picture
+from .picture import (
+    FAINT,
+    FIXED,
+    FIXED_EDGE,
+    INK,
+    MARGIN,
+    blank,
+    draw_box,
+    draw_route,
+    heading,
+    legend,
+    note,
+    write_picture,
+)
 
 TITLES = {'darts': 'DARTS', 'pdarts': 'P-DARTS', 'pcdarts': 'PC-DARTS', 'prdarts': 'PR-DARTS'}
 CELL_TITLES = {'normal': 'Normal cell', 'reduce': 'Reduction cell'}
@@ -29,7 +40,6 @@ WEIGHTS = LinearSegmentedColormap.from_list('weights', ['#ffffff', '#9ecae8', '#
 PALE = .3  # at least this much is a weight of the darkest colour, so that equal ones stay pale
 LABEL, TALL_LABEL = .27, .42  # heights without and with a weight
 ABOVE_GRAPH, BELOW_GRAPH = .5, .3
-HEAD = .09  # of an arrow
 ROW, COLUMN, NODE_GAP, NAMES = .235, .355, .09, 1.05  # of a heat map; NAMES is left of it, for the operations
 PHASE_GAP = .35
 PHASE_ROOM = .85  # a row of phases takes this more than its heat maps
@@ -190,33 +200,6 @@ def draw_cell(axes, cell, graph, top, weights=None, remark='', prefix=''):
         draw_box(axes, (x, y, *state[2:]), FIXED if fixed else '#ffffff', FIXED_EDGE if fixed else INK,
                  f'{cell}-state{i}')
         note(axes, x, y, (*STATES, OUTPUT)[i], INK, size=11)
-
-
-def draw_route(axes, points, colour, name, arrow=False):
-    """Curves and straight lines by turns; where two of them cross, the later one passes over the earlier."""
-    x, y = points[-1]
-    if arrow:
-        points = [*points[:-1], (x - HEAD / 2, y)]
-    vertices, codes = [points[0]], [Path.MOVETO]
-    for i, (start, end) in enumerate(zip(points, points[1:], strict=False)):
-        if i % 2:
-            vertices.append(end)
-            codes.append(Path.LINETO)
-        else:
-            middle = (start[0] + end[0]) / 2
-            vertices += [(middle, start[1]), (middle, end[1]), end]
-            codes += [Path.CURVE4] * 3
-    axes.add_patch(PathPatch(Path(vertices, codes), edgecolor=colour, facecolor='none', lw=1.4, capstyle='butt',
-                             gid=name, path_effects=[withStroke(linewidth=3.6, foreground='#ffffff')]))
-    if arrow:
-        axes.add_patch(Polygon([(x, y), (x - HEAD, y + HEAD / 2), (x - HEAD, y - HEAD / 2)], facecolor=colour, lw=0,
-                               gid=f'{name}-head'))
-
-
-def draw_box(axes, box, fill, edge, name, rounding=.05):
-    x, y, width, height = box
-    axes.add_patch(FancyBboxPatch((x - width / 2, y - height / 2), width, height, facecolor=fill, edgecolor=edge,
-                                  boxstyle=f'round,pad=0,rounding_size={rounding}', lw=1, gid=name, zorder=2))
 
 
 def heat_map_width():

@@ -4,9 +4,15 @@ from pathlib import Path
 from matplotlib import rc_context
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.patches import FancyBboxPatch, PathPatch, Polygon
+from matplotlib.path import Path as Outline
+from matplotlib.patheffects import withStroke
+
+from ..spaces.mbconv_layout import IDENTITY, kernel_and_expansion
 
 FIXED, FIXED_EDGE, INK, FAINT = '#e3e3e3', '#8a8a8a', '#222222', '#6b6b6b'
 MARGIN = .4
+HEAD = .09  # of an arrow
 
 
 def write_picture(path_stem, draw):
@@ -51,3 +57,42 @@ def legend(axes, handles):
 
 def note(axes, x, y, text, colour=FAINT, size=7.5, **options):
     return axes.text(x, y, text, **{**dict(size=size, ha='center', va='center', color=colour), **options})
+
+
+def draw_route(axes, points, colour, name, arrow=False):
+    """Curves and straight lines by turns; where two of them cross, the later one passes over the earlier.
+
+    An arrow points right or left.
+    """
+    x, y = points[-1]
+    head = HEAD if x > points[-2][0] else -HEAD
+    if arrow:
+        points = [*points[:-1], (x - head / 2, y)]
+    vertices, codes = [points[0]], [Outline.MOVETO]
+    for i, (start, end) in enumerate(zip(points, points[1:], strict=False)):
+        if i % 2:
+            vertices.append(end)
+            codes.append(Outline.LINETO)
+        else:
+            middle = (start[0] + end[0]) / 2
+            vertices += [(middle, start[1]), (middle, end[1]), end]
+            codes += [Outline.CURVE4] * 3
+    axes.add_patch(PathPatch(Outline(vertices, codes), edgecolor=colour, facecolor='none', lw=1.4, capstyle='butt',
+                             gid=name, path_effects=[withStroke(linewidth=3.6, foreground='#ffffff')]))
+    if arrow:
+        axes.add_patch(Polygon([(x, y), (x - head, y + HEAD / 2), (x - head, y - HEAD / 2)], facecolor=colour, lw=0,
+                               gid=f'{name}-head'))
+
+
+def draw_box(axes, box, fill, edge, name, rounding=.05):
+    x, y, width, height = box
+    axes.add_patch(FancyBboxPatch((x - width / 2, y - height / 2), width, height, facecolor=fill, edgecolor=edge,
+                                  boxstyle=f'round,pad=0,rounding_size={rounding}', lw=1, gid=name, zorder=2))
+
+
+def layer_label(choice):
+    """``'mbconv_5x5_e3'`` -> ``'MBConv3 5×5'``, as the papers write it."""
+    if choice == IDENTITY:
+        return IDENTITY
+    kernel, expansion = kernel_and_expansion(choice)
+    return f'MBConv{expansion} {kernel}×{kernel}'

@@ -1,6 +1,6 @@
-"""Data as a function of (seed, position), so that a search resumes exactly.
+"""Data as a function of (seed, position), so that a search or a joint training resumes exactly.
 
-Position k = 0, 1, 2, ... counts the examples a task has seen since the search
+Position k = 0, 1, 2, ... counts the examples a task has seen since the run
 began, over all ranks. What lies at a position depends on the seed and k alone:
 not on the number of workers, not on where the run was resumed, and not on how
 the positions are dealt out to ranks.
@@ -176,8 +176,8 @@ def _warn_if_special(cfg, field):
     for name, value in (('sampler', None if plain else sampler), ('batch_sampler', batch_sampler)):
         if value is not None:
             what = value.get('type') if isinstance(value, dict) else value
-            warnings.warn(f'{field}.{name}={what!r} is not used: a search shuffles by position, so that it can be '
-                          'resumed exactly', stacklevel=3)
+            warnings.warn(f'{field}.{name}={what!r} is not used: data are shuffled by position, so that training '
+                          'can be resumed exactly', stacklevel=3)
 
 
 def build_positioned_loader(cfg, indices, seed, start_iteration=0, rank=None, world_size=None,

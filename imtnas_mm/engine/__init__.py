@@ -4,14 +4,15 @@ from .architecture_hook import ArchitectureHook
 from .checkpoint_hook import AtomicCheckpointHook
 from .data_hook import DataHook
 from .drop_path_hook import DropPathHook
-from .evaluation import SearchTestLoop, SearchValLoop
+from .evaluation import JointTestLoop, JointValLoop, SearchTestLoop, SearchValLoop
+from .joint_loop import JointTrainLoop
 from .non_finite import FiniteHook
 from .optim import SearchOptimWrapperConstructor
-from .runner import SearchRunner
+from .runner import JointRunner, SearchRunner
 from .search_loop import InterleavedSearchLoop
 
 __all__ = [
     'ArchitectureHook', 'AtomicCheckpointHook', 'CheckpointError', 'DataHook', 'DropPathHook', 'FiniteHook',
-    'InterleavedSearchLoop', 'NonFiniteError', 'SearchOptimWrapperConstructor', 'SearchRunner', 'SearchTestLoop',
-    'SearchValLoop', 'check_state_dict'
+    'InterleavedSearchLoop', 'JointRunner', 'JointTestLoop', 'JointTrainLoop', 'JointValLoop', 'NonFiniteError',
+    'SearchOptimWrapperConstructor', 'SearchRunner', 'SearchTestLoop', 'SearchValLoop', 'check_state_dict'
 ]

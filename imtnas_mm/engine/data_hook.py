@@ -1,4 +1,6 @@
 """Whether the datasets of a run, its heads and its checkpoint go together; checked before the first iteration."""
+import itertools
+
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import BaseLoop
@@ -29,7 +31,7 @@ class DataHook(Hook):
             check_class_numbers(prefix, model, datasets)
             check_same_classes(datasets)
         loops = built_loops(runner)
-        if not is_search_model(runner.model):
+        if not has_tasks(runner.model):
             for part, loop in loops.items():
                 name_failures(loop.dataloader.dataset, f'{part}_dataloader.dataset')
             if 'train' in loops and len(loops['train'].dataloader) == 0:
@@ -41,16 +43,29 @@ class DataHook(Hook):
         loops = built_loops(runner)
         if 'train' in loops and not runner._resume:  # other weights to start from may well be of other classes
             return
-        classes = ((checkpoint.get('meta') or {}).get('dataset_meta') or {}).get('classes')
-        for part, loop in loops.items():
-            found = None if is_search_model(runner.model) else classes_of(loop.dataloader.dataset)
+        saved = (checkpoint.get('meta') or {}).get('dataset_meta') or {}
+        names = unwrapped(runner.model).tasks if has_tasks(runner.model) else (None, )
+        for (part, loop), name in itertools.product(loops.items(), names):
+            dataset = loop.dataloader.dataset if name is None else task_dataset(part, loop, name)
+            classes = (saved if name is None else saved.get(name) or {}).get('classes')
+            found = classes_of(dataset)
             if found and classes and found != tuple(classes):
-                raise DataError(f'{part}_dataloader.dataset: its classes are not those of {runner._load_from}: '
+                field = f'{part}_dataloader.dataset' if name is None else f'{part}_dataloader.{name}.dataset'
+                raise DataError(f'{field}: its classes are not those of {runner._load_from}: '
                                 f'{difference(found, classes)}')
 
 
-def is_search_model(model):
-    return hasattr(model, 'tasks')
+def unwrapped(model):
+    return model.module if is_model_wrapper(model) else model
+
+
+def has_tasks(model):
+    """Whether it is of a search or a joint training."""
+    return hasattr(unwrapped(model), 'tasks')
+
+
+def task_dataset(part, loop, name):
+    return loop.tasks[name].dataset if part == 'train' else loop.loaders[name].dataset
 
 
 def built_loops(runner):
@@ -61,17 +76,13 @@ def built_loops(runner):
 
 def run_parts(runner):
     """A retraining's, or each task's: the field of the model, the model, and dataset by field."""
-    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-    loops = built_loops(runner)
-    if not is_search_model(model):
+    model, loops = unwrapped(runner.model), built_loops(runner)
+    if not has_tasks(model):
         yield 'model', model, {f'{part}_dataloader.dataset': loop.dataloader.dataset for part, loop in loops.items()}
         return
     for name, task in model.tasks.items():
-        yield f'model.tasks.{name}.model', task.template, {
-            f'{part}_dataloader.{name}.dataset':
-                (loop.tasks[name].dataset if part == 'train' else loop.loaders[name].dataset)
-            for part, loop in loops.items()
-        }
+        yield f'model.tasks.{name}.model', getattr(task, 'template', task), {
+            f'{part}_dataloader.{name}.dataset': task_dataset(part, loop, name) for part, loop in loops.items()}
 
 
 def class_numbers(model):

@@ -1,12 +1,15 @@
 """The weights of a checkpoint with what is needed to use them, apart from the state of the training."""
 import io
 import os.path as osp
+from dataclasses import replace
 
 import torch
 
 from ..checkpoint import CheckpointError, read_checkpoint
 from ..config_text import expression_at, plain_value
 from ..genotype import GenotypeError, resolve_genotype
+from ..networks.derived import DerivedNet
+from ..networks.shared import shared_networks
 from ..safetensors_file import SUFFIX, to_safetensors
 from .checkpoint_hook import AtomicBackend
 
@@ -47,6 +50,34 @@ def exported(checkpoint, ema=True, architecture=None):
     if architecture is not None:
         meta['architecture'] = resolve_genotype(architecture).to_dict()
     return dict(meta=meta, state_dict=state)
+
+
+def exported_task(content, task):
+    """One task's model by itself, of what :func:`exported` gives of a joint training.
+
+    Its entries have the names of an ordinary retraining's, and its
+    architecture has no ``sharing``. There is no config of it.
+
+    Raises:
+        ValueError: there is no such task, or its network reads features of
+            other tasks' networks, so that it can't stand alone.
+    """
+    state, meta = content['state_dict'], content['meta']
+    tasks = list(dict.fromkeys(name.split('.')[1] for name in state if name.startswith('tasks.')))
+    genotype = resolve_genotype(meta['architecture']) if 'architecture' in meta else None
+    if not tasks or genotype is None or genotype.sharing is None:
+        raise ValueError(f'--task {task}: the checkpoint is not one of a joint training')
+    if task not in tasks:
+        raise ValueError(f'--task {task}: the checkpoint has the tasks {", ".join(tasks)}')
+    if not isinstance(shared_networks(genotype)[task], DerivedNet):
+        raise ValueError(f'--task {task}: its network reads features of those of other tasks; export all together')
+    prefix = f'tasks.{task}.'
+    own = {key: value for key, value in meta.items() if key not in ('cfg', 'dataset_meta')}
+    own['architecture'] = replace(genotype, sharing=None).to_dict()
+    if task in (meta.get('dataset_meta') or {}):
+        own['dataset_meta'] = meta['dataset_meta'][task]
+    return dict(meta=own, state_dict={
+        name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)})
 
 
 def _weights_of_the_training(checkpoint, saved, state):

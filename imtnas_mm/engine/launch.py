@@ -10,6 +10,7 @@ from mmengine.runner import Runner
 
 from ..checkpoint import latest_checkpoint
 from ..datasets import check_dataset, check_evaluator
+from ..tasks.joint import is_joint, task_scope
 from .data_hook import DataHook
 from .non_finite import FiniteHook
 from .runner import SearchRunner
@@ -56,9 +57,10 @@ def load_config(args):
             cfg.optim_wrapper.type = 'AmpOptimWrapper'
             cfg.optim_wrapper.loss_scale = 'dynamic'
     if getattr(args, 'auto_scale_lr', False):
-        if is_search(cfg) or 'base_batch_size' not in cfg.get('auto_scale_lr', {}):
-            raise SystemExit(f'--auto-scale-lr: {args.config} has no auto_scale_lr.base_batch_size'
-                             f'{" (a search has several batch sizes and optimisers)" if is_search(cfg) else ""}')
+        several = ' (a search has several batch sizes and optimisers)' if is_search(cfg) else \
+            ' (a joint training has several batch sizes)' if is_joint(cfg) else ''
+        if several or 'base_batch_size' not in cfg.get('auto_scale_lr', {}):
+            raise SystemExit(f'--auto-scale-lr: {args.config} has no auto_scale_lr.base_batch_size{several}')
         cfg.auto_scale_lr.enable = True
     resume = getattr(args, 'resume', None)
     if resume == 'auto':
@@ -75,7 +77,8 @@ def check_file(what, path):
 
 
 def check_data(cfg, *parts):
-    """Check the data of parts ('train', 'val', 'test') of a config of mmdet or mmpretrain; a search checks its own.
+    """Check the data of parts ('train', 'val', 'test') of a config of mmdet or mmpretrain, or of a joint training's
+    tasks; a search checks its own.
 
     Returns:
         list[str]: what these datasets leave out of the data, for
@@ -85,11 +88,21 @@ def check_data(cfg, *parts):
     if is_search(cfg) or os.environ.get('RANK', '0') != '0':  # one process is enough
         return dropped
     for part in parts:
-        loader = cfg.get(f'{part}_dataloader')
-        if loader:
-            dropped += check_dataset(
-                loader.dataset, cfg.get('default_scope', 'mmengine'), f'{part}_dataloader.dataset')
-            check_evaluator(cfg.get(f'{part}_evaluator') or {}, f'{part}_evaluator')
+        loader, evaluator = cfg.get(f'{part}_dataloader') or {}, cfg.get(f'{part}_evaluator') or {}
+        if not is_joint(cfg):
+            dropped += _check_part(cfg.get('default_scope', 'mmengine'), loader, evaluator, part)
+            continue
+        for name, task in cfg.model.tasks.items():
+            # its loops say what is left out
+            _check_part(task_scope(name, task), loader.get(name, {}), evaluator.get(name) or {}, part, f'.{name}')
+    return dropped
+
+
+def _check_part(scope, loader, evaluator, part, task=''):
+    if 'dataset' not in loader:  # the loops say where one is missing
+        return []
+    dropped = check_dataset(loader['dataset'], scope, f'{part}_dataloader{task}.dataset')
+    check_evaluator(evaluator, f'{part}_evaluator{task}')
     return dropped
 
 

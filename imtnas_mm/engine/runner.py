@@ -1,4 +1,4 @@
-"""mmengine's Runner where a search needs another."""
+"""mmengine's Runner where a search or a joint training needs another."""
 from mmengine.device import get_device
 from mmengine.optim import OptimWrapperDict
 from mmengine.runner import Runner
@@ -8,8 +8,34 @@ from ..registry import RUNNERS
 from .replicas import check_replicas
 
 
+class PositionedRunner(Runner):
+    """Resumes within an epoch, if epochs are as long as they were: with others it would skip iterations or repeat
+    some."""
+
+    def save_checkpoint(self, *args, meta=None, **kwargs):
+        super().save_checkpoint(*args, meta=dict(meta or {}, epoch_length=len(self.train_dataloader)), **kwargs)
+
+    def resume(self, filename, *args, **kwargs):
+        super().resume(filename, *args, **kwargs)
+        saved, here = self._loaded_meta.get('epoch_length'), len(self.train_dataloader)
+        if saved != here:
+            raise CheckpointError(f'{filename}: epochs had {saved} iterations in its training and have {here} here, '
+                                  'for batch sizes or the number of processes changed; set '
+                                  f'train_cfg.epoch_length={saved} to go on with it')
+
+    def load_checkpoint(self, filename, *args, **kwargs):
+        checkpoint = super().load_checkpoint(filename, *args, **kwargs)
+        self._loaded_meta = checkpoint.get('meta', {})
+        return checkpoint
+
+
 @RUNNERS.register_module()
-class SearchRunner(Runner):
+class JointRunner(PositionedRunner):
+    """Trains a :class:`JointModel` over the dataloaders and evaluators of several tasks."""
+
+
+@RUNNERS.register_module()
+class SearchRunner(PositionedRunner):
     """Runs a search: one model over the dataloaders and evaluators of several tasks.
 
     - ``train_cfg.rounds`` and ``train_cfg.order`` go to the model, whose heads
@@ -90,16 +116,6 @@ class SearchRunner(Runner):
         return checkpoint
 
     def save_checkpoint(self, *args, meta=None, by_epoch=True, **kwargs):
-        """As mmengine's, with the epoch's length in ``meta``, and none where ranks differ; all ranks call it."""
+        """As mmengine's, but none where ranks differ; all ranks call it."""
         check_replicas(self.model, self.iter if by_epoch else self.iter + 1)
-        meta = dict(meta or {}, epoch_length=len(self.train_dataloader))
         super().save_checkpoint(*args, meta=meta, by_epoch=by_epoch, **kwargs)
-
-    def resume(self, filename, *args, **kwargs):
-        """As mmengine's, if epochs are as long as they were: with others it would skip iterations or repeat some."""
-        super().resume(filename, *args, **kwargs)
-        saved, here = self._loaded_meta.get('epoch_length'), len(self.train_dataloader)
-        if saved != here:
-            raise CheckpointError(f'{filename}: epochs had {saved} iterations in its search and have {here} here, for '
-                                  'batch sizes or the number of processes changed; set '
-                                  f'train_cfg.epoch_length={saved} to go on with it')

@@ -2,11 +2,11 @@
 import itertools
 from dataclasses import dataclass, field
 
-from mmengine.runner import BaseLoop
-
 from ..registry import LOOPS
 from ..spaces.base import Progress
+from .feed import Feed
 from .non_finite import IterationGuard
+from .positioned_loop import PositionedLoop, check_at_least
 from .task_data import TaskData
 
 
@@ -15,29 +15,6 @@ class IterationBatches:
     """What one iteration sees: a batch a stage, and one a task for A."""
     stages: list = field(default_factory=list)
     architecture: dict = field(default_factory=dict)
-
-
-class _Feed:
-    """One endless loader, ``per_iteration`` batches an iteration; which they are depends on the iteration alone."""
-
-    def __init__(self, make, per_iteration):
-        self.make = make
-        self.per_iteration = per_iteration
-        self.iterator = None
-        self.position = None  # of the next batch
-
-    def seek(self, seed, iteration):
-        """Starts it, unless its next batch is the first of ``iteration`` already."""
-        start = iteration * self.per_iteration
-        if self.per_iteration and (self.iterator is None or self.position != start):
-            self.iterator, self.position = iter(self.make(seed, start)), start
-
-    def next(self):
-        self.position += 1
-        return next(self.iterator)
-
-    def stop(self):
-        self.iterator = None
 
 
 class SearchData:
@@ -61,13 +38,13 @@ class SearchData:
         for before, stage in itertools.pairwise(stages):
             taken[before.task] += 1
             taken[stage.task] += 1
-        self.train = {name: _Feed(data.train_loader, own[name]) for name, data in tasks.items()}
+        self.train = {name: Feed(data.train_loader, own[name]) for name, data in tasks.items()}
         self.architecture = {
-            name: _Feed(lambda seed, start, data=data: data.architecture_loader(seed, start, unroll_batch), 1)
+            name: Feed(lambda seed, start, data=data: data.architecture_loader(seed, start, unroll_batch), 1)
             for name, data in tasks.items()
         }
         self.examples = {
-            name: _Feed(lambda seed, start, data=data: data.example_loader(seed, start, num_examples // 2),
+            name: Feed(lambda seed, start, data=data: data.example_loader(seed, start, num_examples // 2),
                         taken[name] if num_examples else 0)
             for name, data in tasks.items()
         }
@@ -111,7 +88,7 @@ class SearchData:
 
 
 @LOOPS.register_module()
-class InterleavedSearchLoop(BaseLoop):
+class InterleavedSearchLoop(PositionedLoop):
     """M rounds over K tasks, then A, once an iteration (Algorithm 2; reading 7).
 
     Args:
@@ -154,46 +131,22 @@ class InterleavedSearchLoop(BaseLoop):
         if set(dataloader) != set(order):
             raise ValueError(f'train_dataloader has {sorted(dataloader)}; train_cfg.order={tuple(order)} needs a '
                              'dataloader for each of its tasks and no other')
-        for name, value, least in (('max_epochs', max_epochs, 1), ('warmup_epochs', warmup_epochs, 0),
-                                   ('val_interval', val_interval, 1)):
-            if value < least:
-                raise ValueError(f'train_cfg.{name}={value} must be at least {least}')
+        check_at_least(max_epochs=(max_epochs, 1), warmup_epochs=(warmup_epochs, 0), val_interval=(val_interval, 1))
         self.tasks = {
             name: TaskData(name, i, dataloader[name], model.tasks[name].scope, split['ratio'], split['seed'])
             for i, name in enumerate(order)
         }
         length = self.tasks[order[0]].batches_per_epoch if epoch_length is None else epoch_length
-        if length < 1:
-            raise ValueError(f'train_cfg.epoch_length={length} must be at least 1')
+        check_at_least(epoch_length=(length, 1))
         transfer = getattr(model, 'transfer', None)
         num_examples = transfer.num_examples if transfer and len(model.stages) > 1 else 0
         for data in self.tasks.values():
             data.check_examples(num_examples // 2)
-        super().__init__(runner, SearchData(model.stages, self.tasks, num_examples, model.unroll_batch, length))
-        self._max_epochs = max_epochs
-        self._max_iters = max_epochs * length
+        super().__init__(
+            runner, SearchData(model.stages, self.tasks, num_examples, model.unroll_batch, length), max_epochs,
+            val_begin, val_interval)
         self.warmup_epochs = warmup_epochs
         self.guard = IterationGuard(non_finite)
-        self.val_begin = val_begin
-        self.val_interval = val_interval
-        self._epoch = self._iter = 0
-        self.stop_training = False
-
-    @property
-    def max_epochs(self):
-        return self._max_epochs
-
-    @property
-    def max_iters(self):
-        return self._max_iters
-
-    @property
-    def epoch(self):
-        return self._epoch
-
-    @property
-    def iter(self):
-        return self._iter
 
     def run(self):
         runner = self.runner
@@ -201,38 +154,16 @@ class InterleavedSearchLoop(BaseLoop):
         for name, data in self.tasks.items():
             runner.logger.info(f'task {name}: {len(data.train_indices)} examples train its weights and head, '
                                f'{len(data.val_indices)} the architecture')
-        runner.call_hook('before_train')
-        self.dataloader.start(runner.seed)
-        try:
-            while self._epoch < self._max_epochs and not self.stop_training:
-                self.run_epoch()
-                if runner.val_loop is not None and self._epoch >= self.val_begin and (
-                        self._epoch % self.val_interval == 0 or self._epoch == self._max_epochs):
-                    runner.val_loop.run()
-        finally:
-            self.dataloader.stop()
-        runner.call_hook('after_train')
-        return runner.model
+        return super().run()
 
-    def run_epoch(self):
-        """The iterations left of the present epoch (all, unless resumed within it)."""
-        self.runner.call_hook('before_train_epoch')
-        model = self.runner.model
-        model.train()
-        for index in range(self._iter - self._epoch * len(self.dataloader), len(self.dataloader)):
-            model.set_progress(
-                Progress(self._epoch, self._max_epochs, self.warmup_epochs, self._iter / max(self._max_iters - 1, 1)))
-            self.run_iter(index, self.dataloader.next(self._iter, model.active_stages()))
-        self.runner.call_hook('after_train_epoch')
-        self._epoch += 1
-
-    def run_iter(self, index, batches):
-        """One iteration between its hooks."""
-        runner = self.runner
+    def run_iter(self, index):
+        runner, model = self.runner, self.runner.model
+        model.set_progress(
+            Progress(self._epoch, self._max_epochs, self.warmup_epochs, self._iter / max(self._max_iters - 1, 1)))
+        batches = self.dataloader.next(self._iter, model.active_stages())
         runner.call_hook('before_train_iter', batch_idx=index, data_batch=batches)
         figures = self.guard(runner, lambda: self.update(batches))
         runner.call_hook('after_train_iter', batch_idx=index, data_batch=batches, outputs=figures)
-        self._iter += 1
 
     def update(self, batches):
         """Every stage in order, then A, then the optimisers of weights and heads; returns the figures to log."""

@@ -1,4 +1,4 @@
-"""The data of one task in a search: D_k^tr, D_k^val and the examples for transfer."""
+"""The training data of one task: the set, and in a search D_k^tr, D_k^val and the examples for transfer."""
 import copy
 import logging
 
@@ -28,19 +28,17 @@ def example_pipeline(pipeline, field):
     return kept
 
 
-class TaskData:
-    """One task's training set in two seeded halves, and its endless loaders.
+class TrainingSet:
+    """One task's training set, and endless loaders of it.
 
     Args:
         name (str): of the task.
         index (int): its place in the order; sets its seeds apart.
         dataloader (dict): mmengine dataloader config, ``train_dataloader.<name>``.
         scope (str): where its names are looked up.
-        ratio (float): share of D^tr.
-        split_seed (int): of the halves.
     """
 
-    def __init__(self, name, index, dataloader, scope, ratio, split_seed):
+    def __init__(self, name, index, dataloader, scope):
         self.name = name
         self.index = index
         self.scope = scope
@@ -52,6 +50,37 @@ class TaskData:
             raise ValueError(f'{self.field}.batch_size={dataloader["batch_size"]} must be at least 1')
         self.cfg = {key: value for key, value in dataloader.items() if key != 'dataset'}
         self.dataset = build_dataset(dataloader['dataset'], scope, f'{self.field}.dataset')
+        self.train_indices = range(len(self.dataset))  # what weights learn on
+
+    @property
+    def batches_per_epoch(self):
+        """Full batches of it, over all ranks."""
+        return max(len(self.train_indices) // (self.cfg['batch_size'] * get_world_size()), 1)
+
+    def _loader(self, dataset, indices, use, seed, start, **changes):
+        return build_positioned_loader(
+            dict(self.cfg, dataset=dataset, **changes),
+            indices,
+            seed_of(seed, self.index, use) % 2**32,
+            start,
+            field=self.field)
+
+    def train_loader(self, seed, start):
+        """Batches from the ``start``-th on."""
+        return self._loader(self.dataset, self.train_indices, FOR_TRAIN, seed, start)
+
+
+class TaskData(TrainingSet):
+    """One task's training set in two seeded halves, D_k^tr and D_k^val.
+
+    Args:
+        name, index, dataloader, scope: of :class:`TrainingSet`.
+        ratio (float): share of D^tr.
+        split_seed (int): of the halves.
+    """
+
+    def __init__(self, name, index, dataloader, scope, ratio, split_seed):
+        super().__init__(name, index, dataloader, scope)
         if len(self.dataset) < 2:
             raise DataError(f'{self.field}.dataset: has {len(self.dataset)} example; the halves that train weights and '
                             'architecture need one each')
@@ -75,23 +104,6 @@ class TaskData:
         if len(self.train_indices) < number:
             raise DataError(f'model.transfer.num_examples={2 * number} takes {number} images of a task, but '
                             f'{self.field}.dataset has {len(self.train_indices)} in the half that trains weights')
-
-    @property
-    def batches_per_epoch(self):
-        """Full batches of D^tr, over all ranks."""
-        return max(len(self.train_indices) // (self.cfg['batch_size'] * get_world_size()), 1)
-
-    def _loader(self, dataset, indices, use, seed, start, **changes):
-        return build_positioned_loader(
-            dict(self.cfg, dataset=dataset, **changes),
-            indices,
-            seed_of(seed, self.index, use) % 2**32,
-            start,
-            field=self.field)
-
-    def train_loader(self, seed, start):
-        """Batches of D^tr from the ``start``-th on."""
-        return self._loader(self.dataset, self.train_indices, FOR_TRAIN, seed, start)
 
     def architecture_loader(self, seed, start, unroll_batch):
         """Batches that A is judged on, of D^val or D^tr (``val``, ``train``), through the training pipeline, as DARTS

@@ -5,7 +5,7 @@ from pathlib import Path
 from mmengine.config import Config
 
 ROW_FIELDS = ('name', 'search', 'architecture', 'options', 'slices', 'single_task', 'evaluations', 'x')
-EVALUATION_FIELDS = ('config', 'options', 'slices', 'shape', 'initial', 'seeds')
+EVALUATION_FIELDS = ('config', 'options', 'slices', 'shape', 'initial', 'seeds', 'tasks')
 SLICE_FIELDS = ('num', 'seed', 'rest')
 COLUMN_FIELDS = ('name', 'evaluation', 'metric', 'error', 'scale')
 SUM_FIELDS = ('name', 'sum')
@@ -36,7 +36,9 @@ class Experiment:
             - ``evaluations``: name -> ``config``, ``options``, ``slices``,
               ``shape`` of an image for the MACs, ``initial`` (None, or the evaluation before
               it whose checkpoint the backbone starts from), ``seeds`` (those
-              that it is done for);
+              that it is done for); of a joint training also ``tasks`` (task ->
+              name of the evaluation whose columns it fills), and ``shape`` may
+              be a dict by task;
             - ``x``: its place in the figure.
         columns (list[dict]): ``name``, ``evaluation``, ``metric`` (of the
             test, or ``parameters``, ``macs``; ``search_time`` or
@@ -66,6 +68,12 @@ def load_experiment(path):
     if not path.is_file():
         raise ExperimentError(f'{path}: is not a file; it must be an experiment, as in configs/experiments/')
     return _Reader(path, Config.fromfile(path).to_dict()).experiment()
+
+
+def names_of_results(row):
+    """The names of the evaluations that a row has results of, those that a joint one fills among them."""
+    return {filled for name, evaluation in row['evaluations'].items()
+            for filled in (evaluation['tasks'] or {name: name}).values()}
 
 
 class _Reader:
@@ -154,17 +162,40 @@ class _Reader:
             if not name.isidentifier() or name in RESERVED:
                 self.fail(place, name, 'the name of an evaluation names its folder: letters, digits, _')
             self.check_fields(place, evaluation, EVALUATION_FIELDS, ('config', 'shape'))
+            tasks = self.tasks(place, evaluation)
             initial = evaluation.get('initial')
             if initial is not None and initial not in found:
                 self.fail(f'{place}.initial', initial, f'it must be an evaluation before it: {", ".join(found)}')
+            if initial is not None and (tasks or found[initial]['tasks']):
+                self.fail(f'{place}.initial', initial, 'an evaluation of several tasks neither starts from another nor '
+                          'gives a start')
             own = self.seeds(f'{place}.seeds', evaluation.get('seeds', seeds))
             if initial is not None and not set(own) <= set(found[initial]['seeds']):
                 self.fail(f'{place}.seeds', own, f'{initial}, which it starts from, has {found[initial]["seeds"]}')
             found[name] = dict(
                 config=self.file(f'{place}.config', evaluation['config']), options=evaluation.get('options', {}),
                 slices=self.slices(f'{place}.slices', evaluation.get('slices', {})), shape=evaluation['shape'],
-                initial=initial, seeds=own)
+                initial=initial, seeds=own, tasks=tasks)
+        filled = [name for evaluation in found.values() for name in (evaluation['tasks'] or {}).values()]
+        filled += [name for name, evaluation in found.items() if not evaluation['tasks']]
+        for name in filled:
+            if name in RESERVED:
+                self.fail(f'{field}.evaluations', name, 'this name is kept for the steps of a run')
+            if filled.count(name) > 1:
+                self.fail(f'{field}.evaluations', name, 'two of these fill the columns of this one')
         return found
+
+    def tasks(self, place, evaluation):
+        tasks = evaluation.get('tasks')
+        if tasks is None:
+            return None
+        if not isinstance(tasks, dict) or not tasks or not all(isinstance(name, str) for name in tasks.values()):
+            self.fail(f'{place}.tasks', tasks, 'it must be a dict of task -> name of the evaluation whose columns it '
+                      'fills')
+        shape = evaluation['shape']
+        if isinstance(shape, dict) and set(shape) != set(tasks):
+            self.fail(f'{place}.shape', shape, f'by task, it must have {", ".join(tasks)}')
+        return dict(tasks)
 
     def slices(self, field, slices):
         if not isinstance(slices, dict):
@@ -184,8 +215,9 @@ class _Reader:
             if not isinstance(names, list | tuple) or not names:
                 self.fail(f'{field}.{task}', names, 'it must be a list of names of evaluations')
             for name in names:
-                if name not in evaluations or name in taken:
-                    self.fail(f'{field}.{task}', name, f'each must be one of {", ".join(evaluations)}, and once')
+                if name not in evaluations or name in taken or evaluations[name]['tasks']:
+                    self.fail(f'{field}.{task}', name, f'each must be one of {", ".join(evaluations)}, of one task, '
+                              'and once')
                 taken.append(name)
                 initial = evaluations[name]['initial']
                 if initial is not None and initial not in names:
@@ -208,7 +240,7 @@ class _Reader:
                 if column['metric'] in SEARCH_METRICS:
                     if 'evaluation' in column:
                         self.fail(f'{field}.evaluation', column['evaluation'], f'{column["metric"]} has none')
-                elif not any(column.get('evaluation') in row['evaluations'] for row in rows):
+                elif not any(column.get('evaluation') in names_of_results(row) for row in rows):
                     self.fail(f'{field}.evaluation', column.get('evaluation'), 'no row has this evaluation')
             if column['name'] in names:
                 self.fail(f'{field}.name', column['name'], 'another column has this name')

@@ -17,6 +17,7 @@ from mmengine.utils import import_modules_from_strings
 from ..analysis.complexity import count_macs, count_parameters
 from ..genotype import load_genotype, save_genotype, write_whole
 from ..registry import SCOPE
+from ..tasks.joint import joint_backbones
 from .records import new_record, read_record, record_path, write_record
 
 TOOLS = Path(__file__).parents[2] / 'tools'
@@ -115,8 +116,14 @@ class _Steps:
             folder = self.folder / f'{name}_test'
             self.step(f'{name}_test', 'test.py', config, self.checkpoint(self.folder / name), *architecture,
                       '--work-dir', str(folder))
-            parameters, macs = complexity(cfg, self.run.shapes[name], *architecture[1:])
-            results[name] = dict(test=test_metrics(folder), parameters=parameters, macs=macs)
+            test, shape = test_metrics(folder), self.run.shapes[name]
+            if name in self.run.tasks:
+                parameters, macs = joint_complexity(cfg, shape, *architecture[1:])
+                for task, filled in self.run.tasks[name].items():
+                    results[filled] = dict(test=metrics_of(task, test), parameters=parameters, macs=macs[task])
+            else:
+                parameters, macs = complexity(cfg, shape, *architecture[1:])
+                results[name] = dict(test=test, parameters=parameters, macs=macs)
 
     def architecture(self):
         """Search, or take, what is retrained; returns the option of the tools that names it, if there is any."""
@@ -209,6 +216,25 @@ def test_metrics(folder):
         raise StepFailed(f'{folder} holds no metrics of a test')
     metrics = json.loads(files[-1].read_text(encoding='utf-8'))
     return {key: value for key, value in metrics.items() if key not in ('time', 'data_time')}
+
+
+def metrics_of(task, metrics):
+    """Those of one task, without its name in front."""
+    return {key.removeprefix(f'{task}/'): value for key, value in metrics.items() if key.startswith(f'{task}/')}
+
+
+def joint_complexity(cfg, shapes, architecture=None):
+    """(parameters, task -> MACs) of the backbones of a resolved joint retraining.
+
+    The parameters are those of all tasks' backbones together, of what they
+    share once; the MACs those of a task's own backbone.
+    """
+    with _building:
+        import_modules_from_strings(**cfg.get('custom_imports', dict(imports=[])))
+        backbone = dict(cfg.model.backbone, **{} if architecture is None else dict(architecture=architecture))
+        networks = joint_backbones(backbone, cfg.model.tasks)
+        return count_parameters(networks), {
+            task: count_macs(networks[task], (3, *shape)) for task, shape in shapes.items()}
 
 
 def complexity(cfg, shape, architecture=None):

@@ -10,8 +10,9 @@ from .declaration import SEARCH_METRICS
 
 SIZES = ('parameters', 'macs')
 NOTES = dict(
-    parameters='Parameters are those of the retrained backbone.',
-    macs='MACs are the multiply-accumulates of the retrained backbone, one image.',
+    parameters='Parameters are those of the retrained backbone; of tasks retrained together, of all their backbones, '
+               'what they share once.',
+    macs='MACs are the multiply-accumulates of the retrained backbone of the task, one image.',
     search_time='Search time is that of the search processes on the machine that ran them, summed over attempts and '
                 'over the tasks of a row that searches them one by one; it is GPU time only where each had one GPU.',
     search_memory='Search memory is the largest that torch held on a GPU or, without one, the largest resident memory '

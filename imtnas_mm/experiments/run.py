@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from mmengine.config import Config, ConfigDict
 
 from ..genotype import Genotype, load_genotype, published_genotype
+from ..tasks.joint import is_joint
 from .single_task import restrict_to_task
 
 IDENTITY_LENGTH = 16  # hexadecimal digits
@@ -21,8 +22,11 @@ class Run:
         search (Config | None): resolved.
         evaluations (dict): name -> resolved :class:`Config` of a retraining.
         shapes (dict): name -> (height, width) of an image.
+            Of a joint evaluation: of each task, by its name.
         initial (dict): name of an evaluation -> that whose checkpoint its
             backbone starts from.
+        tasks (dict): name of a joint evaluation -> {task: name of the
+            evaluation whose columns it fills}.
         architecture (Genotype | None): what is retrained, where nothing is
             searched.
         task (str | None): the only one that is searched.
@@ -33,6 +37,7 @@ class Run:
     evaluations: dict
     shapes: dict
     initial: dict = field(default_factory=dict)
+    tasks: dict = field(default_factory=dict)
     architecture: Genotype | None = None
     task: str | None = None
 
@@ -52,6 +57,8 @@ class Run:
             options['architecture'] = self.architecture.to_dict()
         if self.initial:
             options['initial'] = self.initial
+        if self.tasks:
+            options['tasks'] = self.tasks
         return _plain(options)
 
     @functools.cached_property
@@ -126,13 +133,20 @@ def _runs_of(row, seed, configs):
             search = configs.resolve(row['search'], row['options'], row['slices'], seed)
             if task is not None:
                 restrict_to_task(search, task)
-        evaluations, shapes, initial = {}, {}, {}
+        evaluations, shapes, initial, tasks = {}, {}, {}, {}
         for name, item in row['evaluations'].items():
             if name not in names or seed not in item['seeds']:
                 continue
             evaluations[name] = cfg = configs.resolve(
                 item['config'], item['options'], item['slices'], seed)
-            shapes[name] = tuple(item['shape'])
+            if item['tasks']:
+                tasks[name] = item['tasks']
+                _check_tasks(name, item, cfg)
+                by_task = item['shape'] if isinstance(item['shape'], dict) else dict.fromkeys(
+                    item['tasks'], item['shape'])
+                shapes[name] = {task: tuple(shape) for task, shape in by_task.items()}
+            else:
+                shapes[name] = tuple(item['shape'])
             backbone = cfg.model.get('backbone', {})
             if item['initial'] is not None:
                 if 'checkpoint' not in (backbone.get('init_cfg') or {}):
@@ -142,4 +156,11 @@ def _runs_of(row, seed, configs):
             if 'architecture' not in backbone and (search is not None or architecture is not None):
                 raise ValueError(f'evaluations.{name}.config: {item["config"]} has no model.backbone.architecture to '
                                  'set')
-        yield Run(row['name'], seed, search, evaluations, shapes, initial, architecture, task)
+        yield Run(row['name'], seed, search, evaluations, shapes, initial, tasks, architecture, task)
+
+
+def _check_tasks(name, item, cfg):
+    has = list(cfg.model.tasks) if is_joint(cfg) else None
+    if has is None or set(item['tasks']) != set(has):
+        what = f'model.tasks of {item["config"]} are {has}' if has else f'{item["config"]} trains no JointModel'
+        raise ValueError(f'evaluations.{name}.tasks: {item["tasks"]}; {what}')

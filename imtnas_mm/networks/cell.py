@@ -96,6 +96,7 @@ class CellNet(DerivedNet):
         GenotypeError: if the architecture is not valid.
         ValueError: if another argument is not.
     """
+    joint_config = 'configs/retrain/joint_cells_cifar.py'
     layers_prefix = 'cells.'
 
     def __init__(self,

@@ -56,6 +56,7 @@ class DerivedNet(FreezableStages, BaseModule):
         GenotypeError: if the architecture is not valid.
         ValueError: if another argument is not.
     """
+    joint_config = 'configs/retrain/joint_mbconv_cls_det.py'  # trains networks that share parts
     layers_prefix = 'layers.'  # of the entries of the state dict that depend on the architecture
 
     def __init__(self, architecture, stages, out_indices, norm_eval, frozen_stages, init_cfg):
@@ -72,7 +73,8 @@ class DerivedNet(FreezableStages, BaseModule):
             raise ValueError(f'frozen_stages={frozen_stages!r}: {space} takes -1 to {number}')
         if self.genotype.sharing is not None:
             print_log(f'architecture: sharing: the tasks {self.genotype.sharing["tasks"]} share parts of their '
-                      f'networks, which one network by itself leaves out of account', 'current', logging.WARNING)
+                      f'networks, which one network by itself leaves out of account; {self.joint_config} trains them '
+                      'together', 'current', logging.WARNING)
         self.out_indices = tuple(out_indices)
         self.norm_eval = norm_eval
         self.frozen_stages = frozen_stages

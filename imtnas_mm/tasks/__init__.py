@@ -1,5 +1,6 @@
 from .base import Task
 from .classification import ClassificationTask
 from .detection import DetectionTask
+from .joint import JointModel
 
-__all__ = ['Task', 'ClassificationTask', 'DetectionTask']
+__all__ = ['Task', 'ClassificationTask', 'DetectionTask', 'JointModel']

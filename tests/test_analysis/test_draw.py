@@ -5,16 +5,12 @@ from xml.etree import ElementTree
 import pytest
 import torch
 from matplotlib.image import imread
+from pictures import SVG, texts
 
-from imtnas_mm.analysis.draw import draw_genotype, layer_label
+from imtnas_mm.analysis.draw import draw_genotype
+from imtnas_mm.analysis.picture import layer_label
 from imtnas_mm.genotype import Genotype, published_genotype
 from imtnas_mm.spaces.mbconv_layout import searched_layers
-
-SVG = '{http://www.w3.org/2000/svg}'
-
-
-def texts(svg):
-    return [''.join(node.itertext()).strip() for node in ElementTree.parse(svg).iter(f'{SVG}text')]
 
 
 def mixed_genotype(space, importance=True):

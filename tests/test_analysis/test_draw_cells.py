@@ -6,22 +6,18 @@ from xml.etree import ElementTree
 import pytest
 import torch
 from matplotlib.image import imread
+from pictures import SVG, bounds, check_texts, texts
 
 from imtnas_mm.analysis.draw import draw_genotype
 from imtnas_mm.analysis.draw_cells import KINDS, draw_cells, draw_phases, operation_label, phases_figure
 from imtnas_mm.genotype import Genotype, genotype_from_dict, published_genotype
 from imtnas_mm.spaces.cell_layout import CELLS, EDGES, NODES, OPERATIONS
 
-SVG = '{http://www.w3.org/2000/svg}'
 SPACES = ('darts', 'pdarts', 'pcdarts', 'prdarts')
 PUBLISHED = ('darts_v1', 'darts_v2', 'pdarts', 'pc_darts_cifar', 'pc_darts_image', 'pr_darts')
 TITLES = ('DARTS', 'P-DARTS', 'PC-DARTS', 'PR-DARTS')
 PARALLEL = [[['sep_conv_3x3', 1], ['skip_connect', 1]], [['sep_conv_3x3', 0], ['sep_conv_5x5', 1]],
             [['max_pool_3x3', 2], ['avg_pool_3x3', 2]], [['dil_conv_3x3', 0], ['dil_conv_5x5', 0]]]
-
-
-def texts(svg):
-    return [''.join(node.itertext()).strip() for node in ElementTree.parse(svg).iter(f'{SVG}text')]
 
 
 def groups(svg):
@@ -32,12 +28,6 @@ def groups(svg):
             assert node.get('id') not in found
             found[node.get('id')] = node.find(f'.//{SVG}path')
     return found
-
-
-def bounds(path):
-    points = [(float(x), float(y)) for x, y in re.findall(r'(-?[\d.]+) (-?[\d.]+)', path.get('d'))]
-    x, y = zip(*points, strict=True)
-    return min(x), min(y), max(x), max(y)
 
 
 def weighted(name, space=None):
@@ -71,19 +61,6 @@ def phases_of(genotype):
             importance[cell] = [[1 / number if i in row else 0. for i in range(8)] for row in kept]
         phases.append(dict(importance=importance, candidates=candidates))
     return phases
-
-
-def check_texts(figure):
-    """No text overlaps another or leaves the picture."""
-    figure.canvas.draw()
-    renderer = figure.canvas.get_renderer()
-    axes, = figure.axes
-    shown = [*axes.texts, *(axes.get_legend().get_texts() if axes.get_legend() else ())]
-    boxes = [(text.get_text(), text.get_window_extent(renderer)) for text in shown if text.get_text()]
-    for i, (text, box) in enumerate(boxes):
-        assert box.x0 > 0 and box.y0 > 0 and box.x1 < figure.bbox.x1 and box.y1 < figure.bbox.y1, text
-        for other, another in boxes[i + 1:]:
-            assert not box.overlaps(another), (text, other)
 
 
 @pytest.mark.parametrize('name', PUBLISHED)

@@ -86,7 +86,7 @@ def test_only_the_last_round_unless_asked(runner):
 
 def test_each_task_needs_its_loader_and_evaluator(runner):
     only = dict(det=runner.cfg.test_dataloader.det)
-    with pytest.raises(ValueError, match=r"test_dataloader has \['det'\]; the search has the tasks \['cls', 'det'\]"):
+    with pytest.raises(ValueError, match=r"test_dataloader has \['det'\]; the model has the tasks \['cls', 'det'\]"):
         loop_of(runner, dataloader=only)
     more = dict(runner.cfg.test_evaluator, other=dict(type='Accuracy'))
     with pytest.raises(ValueError, match=r"test_evaluator has \['cls', 'det', 'other'\]"):

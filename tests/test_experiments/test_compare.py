@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import tiny_run as tiny
-from stub_tools import RETRAIN, RETRAIN100, SEARCH, calls, write, write_tools
+from stub_tools import JOINT, RETRAIN, RETRAIN100, SEARCH, calls, write, write_tools
 
 import imtnas_mm
 from imtnas_mm.experiments.records import comparable
@@ -103,6 +103,27 @@ def test_without_a_search(tmp_path, tools):
         assert c10 == ['--work-dir', str(folder / 'c10'), *own]
         assert c100 == ['--work-dir', str(folder / 'c100'), *own, *start]
         assert test == [str(folder / 'c10' / 'epoch_1.pth'), *own, '--work-dir', str(folder / 'c10_test')]
+
+
+def test_a_joint_retraining_fills_the_columns_of_its_tasks(tmp_path):
+    """One training and one test; the row's figures stand where those of single retrainings do."""
+    found = tiny.shared_architecture(('c10', 'c100'), lambda i: (0, int(i == 2)), 'darts_v2')
+    tools = write_tools(tmp_path / 'tools', found)
+    evaluations = dict(joint=dict(config=JOINT, shape=(32, 32), tasks=dict(c10='c10', c100='c100')))
+    experiment = write(tmp_path, seeds=[0], rows=[dict(name='joint', search=SEARCH, evaluations=evaluations)], columns=[
+        dict(name='c10 error', evaluation='c10', metric='accuracy/top1', error=True),
+        dict(name='c100 error', evaluation='c100', metric='accuracy/top1', error=True),
+        dict(name='parameters', evaluation='c10', metric='parameters')])
+    compare(experiment, tmp_path / 'out', tools)
+    assert calls(tools) == [*CALLS[:2], 'train.py joint.py', 'test.py joint.py']
+    (record, ) = records(tmp_path / 'out').values()
+    c10, c100 = (record['results'][name] for name in ('c10', 'c100'))
+    assert (c10['test'], c100['test']) == ({'accuracy/top1': 50.}, {'accuracy/top1': 51.})
+    assert c10['parameters'] == c100['parameters'] and c10['macs'] == c100['macs'] and 'joint' not in record['results']
+    tiny.tool('report').main([str(experiment), '--work-dir', str(tmp_path / 'out')])
+    text = (tmp_path / 'out' / 'experiment.md').read_text()
+    assert f'| joint | 1 | 50.00 ± - | 49.00 ± - | {c10["parameters"]:,} |' in text
+    assert 'of tasks retrained together, of all their backbones, what they share once' in text
 
 
 def test_a_search_in_phases(tmp_path, tools):

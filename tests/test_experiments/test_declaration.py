@@ -4,13 +4,14 @@ from mmengine.registry import DATASETS, METRICS
 from mmengine.registry import MODELS as ROOT_MODELS
 from mmengine.utils import import_modules_from_strings
 from package_experiments import EXPERIMENTS, planned
-from stub_tools import FIELDS, RETRAIN, RETRAIN100, SEARCH, write
+from stub_tools import FIELDS, JOINT, RETRAIN, RETRAIN100, SEARCH, write
+from tiny_run import shared_architecture
 
 from imtnas_mm.algorithms import SearchAlgorithm
 from imtnas_mm.datasets import slice_indices
 from imtnas_mm.engine.phases import phase_config
 from imtnas_mm.experiments import ExperimentError, load_experiment, plan_runs
-from imtnas_mm.experiments.execute import complexity
+from imtnas_mm.experiments.execute import complexity, joint_complexity
 from imtnas_mm.genotype import published_genotype, save_genotype
 from imtnas_mm.registry import MODELS
 
@@ -82,8 +83,8 @@ def test_experiments_of_the_package(name):
         if run.search is not None:
             check_search(run)
         assert run.evaluations
-        for cfg in run.evaluations.values():
-            check_evaluation(cfg, run.seed)
+        for name, cfg in run.evaluations.items():
+            (check_joint_evaluation if name in run.tasks else check_evaluation)(cfg, run.seed)
 
 
 def check_search(run):
@@ -117,6 +118,19 @@ def check_evaluation(cfg, seed):
             check_registered(ROOT_MODELS, cfg.default_scope, cfg.model[part].type)
     for part in ('train_dataloader', 'test_dataloader'):
         check_dataset(cfg[part].dataset, cfg.default_scope)
+
+
+def check_joint_evaluation(cfg, seed):
+    import_modules_from_strings(**cfg.custom_imports)
+    assert cfg.randomness.seed == seed and cfg.model.type == 'JointModel'
+    for part in ('train_dataloader', 'val_dataloader', 'val_evaluator', 'test_dataloader', 'test_evaluator'):
+        assert set(cfg[part]) == set(cfg.model.tasks)
+    for name, task in cfg.model.tasks.items():
+        scope = MODELS.get(task.type).scope
+        check_registered(ROOT_MODELS, scope, task.model.type)
+        check_registered(METRICS, scope, cfg.test_evaluator[name].type)
+        for part in ('train_dataloader', 'test_dataloader'):
+            check_dataset(cfg[part][name].dataset, scope)
 
 
 def check_dataset(cfg, scope):
@@ -158,6 +172,46 @@ def test_models_of_the_retrainings():
     assert run.search is run.architecture is None
     parameters, _ = complexity(run.evaluations['imagenet'], (64, 64))
     assert parameters == 3_504_872 - 1281 * 1000  # without the classifier
+
+
+def test_a_joint_retraining():
+    """Its parameters are of both backbones, what they share once; its MACs of each task's own."""
+    experiment, runs = planned('table3_small')
+    run, = (run for run in runs if run.row == 'BMTAS')
+    assert run.tasks == {'joint': dict(c100='c100', c10='c10')} and list(run.evaluations) == ['joint']
+    assert run.shapes == {'joint': dict(c100=(32, 32), c10=(32, 32))}
+    shared, own = (joint_complexity(run.evaluations['joint'], dict(c100=(64, 64), c10=(32, 32)), shared_architecture(
+        ('c10', 'c100'), rows, 'darts_v2').to_dict()) for rows in (lambda i: (0, 0), lambda i: (0, 1)))
+    assert own[0] == 2 * shared[0] > 5e4 and own[1] == shared[1]
+    assert shared[1]['c100'] == 4 * shared[1]['c10'] > 1e5
+    other = [run.options() for run in runs if run.row != 'BMTAS']
+    assert not any('tasks' in options for options in other)  # their identities are as before
+
+
+def test_joint_evaluations_are_checked(tmp_path):
+    joint = dict(config=JOINT, shape=(32, 32), tasks=dict(c10='c10', c100='c100'))
+    columns = [dict(name=name, evaluation=name, metric='macs') for name in ('c10', 'c100')]
+    fields = dict(seeds=[0], columns=columns, rows=FIELDS['rows'][:1])
+    run, = plan_runs(load_experiment(write(tmp_path, **fields, evaluations=dict(joint=joint))))
+    assert run.shapes == {'joint': dict(c10=(32, 32), c100=(32, 32))}
+    one = dict(config=RETRAIN, shape=(32, 32))
+    for evaluations, message in (
+        (dict(joint=dict(joint, tasks=['c10'])), r"evaluations\.joint\.tasks: \['c10'\]; it must be a dict"),
+        (dict(joint=dict(joint, shape=dict(c10=(32, 32)))), r'evaluations\.joint\.shape: .*it must have c10, c100'),
+        (dict(joint=joint, c10=one), r"evaluations: 'c10'; two of these fill"),
+        (dict(joint=dict(joint, tasks=dict(c10='c10', c100='search'))), "evaluations: 'search'; this name is kept"),
+        (dict(joint=joint, last=dict(one, initial='joint')), r"last\.initial: 'joint'; an evaluation of several"),
+        (dict(first=one, joint=dict(joint, initial='first')), r"joint\.initial: 'first'; an evaluation of several"),
+    ):
+        with pytest.raises(ExperimentError, match=message):
+            load_experiment(write(tmp_path, **fields, evaluations=evaluations))
+    alone = [dict(FIELDS['rows'][0], single_task=dict(c10=['joint']))]
+    with pytest.raises(ExperimentError, match=r"single_task\.c10: 'joint'; each must be .* of one task"):
+        load_experiment(write(tmp_path, **dict(fields, rows=alone), evaluations=dict(joint=joint)))
+    for changes, message in ((dict(tasks=dict(c10='c10', c101='c100')), r'model\.tasks of .* are .*c100'),
+                             (dict(config=RETRAIN), r'small_cells_cifar10\.py trains no JointModel')):
+        with pytest.raises(ValueError, match=r'evaluations\.joint\.tasks: .*' + message):
+            plan_runs(load_experiment(write(tmp_path, **fields, evaluations=dict(joint=dict(joint, **changes)))))
 
 
 def test_shared_runs():

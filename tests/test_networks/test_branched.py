@@ -1,4 +1,5 @@
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -6,7 +7,7 @@ import torch
 from imtnas_mm.analysis.complexity import count_parameters
 from imtnas_mm.analysis.derive import Derived
 from imtnas_mm.genotype import GenotypeError, genotype_from_dict, load_genotype, published_genotype, save_genotype
-from imtnas_mm.networks import MBConvNet
+from imtnas_mm.networks import CellNet, MBConvNet
 from imtnas_mm.networks.build import build_network
 from imtnas_mm.networks.shared import shared_networks
 from imtnas_mm.spaces.mbconv_layout import mbconv_blocks, searched_layers
@@ -108,3 +109,8 @@ def test_one_network_by_itself_warns(monkeypatch):
     assert not said
     MBConvNet(genotype, **options)
     assert len(said) == 1 and "sharing: the tasks ['cls', 'det', 'seg'] share" in said[0]
+    assert 'configs/retrain/joint_mbconv_cls_det.py trains them together' in said[0]
+    CellNet(branched('darts_v2')[0], channels=4, layers=3)
+    assert 'configs/retrain/joint_cells_cifar.py trains' in said[1]
+    for name in ('joint_mbconv_cls_det', 'joint_cells_cifar'):
+        assert (Path(__file__).parents[2] / 'configs' / 'retrain' / f'{name}.py').is_file()

@@ -129,7 +129,7 @@ def test_bad_flags(detector, search, tmp_path):
     for where, args, message in (
         (config, (work / 'none.pth', ), 'checkpoint: .*none.pth is not a file'),
         (config, (work / 'epoch_3.pth', '--out', 'found.txt'), '--out found.txt: .*name a .pkl file'),
-        (search[0], (search[1] / 'epoch_1.pth', '--out', 'found.pkl'), '--out and --show-dir are for retrained'),
+        (search[0], (search[1] / 'epoch_1.pth', '--out', 'found.pkl'), '--out and --show-dir are for networks'),
         (search[0], (search[1] / 'epoch_1.pth', '--architecture', 'fairnas_a'), 'no model.backbone.architecture'),
     ):
         with pytest.raises(SystemExit, match=message):

@@ -38,7 +38,7 @@ def test_refused_values(two_tasks, one_task, tmp_path, option, message):
 
 
 @pytest.mark.parametrize('option, owner', [
-    ('train_cfg.wramup_epochs=1', 'InterleavedSearchLoop'), ('val_cfg.all_round=True', '_EvaluationLoop'),
+    ('train_cfg.wramup_epochs=1', 'InterleavedSearchLoop'), ('val_cfg.all_round=True', 'EvaluationLoop'),
     ('model.encoder_task_wieght=1.', 'IMTNAS'), ('model.transfer.treshold=1', 'MMDTransfer'),
     ('model.search_space.width=1', 'MBConvSupernet'), ('default_hooks.architecture.intervall=3', 'ArchitectureHook'),
 ])

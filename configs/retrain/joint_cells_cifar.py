@@ -1,0 +1,57 @@
+"""The cells of a search for what tasks share, trained on CIFAR-10 and CIFAR-100 together: top-1, and top-5.
+
+Images, networks and schedule are those of cells_cifar10.py and cells_cifar100.py; an iteration has a batch of each
+set, and its loss is the sum of theirs (model.loss_weights weights them).
+    python tools/train.py configs/retrain/joint_cells_cifar.py \
+        --architecture work_dirs/bmtas_cifar_darts/architecture.json
+"""
+_base_ = ['../_base_/datasets/cifar_search.py', '../_base_/joint_runtime.py']
+
+
+def classifier(num_classes, mean, std, topk):
+    return dict(
+        type='ClassificationTask',
+        model=dict(
+            type='ImageClassifier',
+            data_preprocessor=dict(num_classes=num_classes, mean=mean, std=std, to_rgb=False),
+            head=dict(
+                type='imtnas_mm.CellHead',
+                num_classes=num_classes,
+                in_channels=576,  # 16 times the backbone's channels
+                auxiliary=dict(stride=3),
+                auxiliary_weight=.4,
+                topk=topk)))
+
+
+def train_pipeline(mean):
+    return [
+        dict(type='RandomCrop', crop_size=32, padding=4),
+        dict(type='RandomFlip', prob=.5, direction='horizontal'),
+        dict(type='Cutout', shape=16, pad_val=mean, prob=1.),
+        dict(type='PackInputs'),
+    ]
+
+
+model = dict(
+    type='JointModel',
+    backbone=dict(
+        architecture='work_dirs/bmtas_cifar_darts/architecture.json',
+        channels=36,
+        layers=20,
+        auxiliary=True,
+        drop_path=.2),
+    tasks=dict(
+        c10=classifier(10, [125.31, 122.95, 113.87], [62.99, 62.09, 66.70], (1, )),
+        c100=classifier(100, [129.30, 124.07, 112.43], [68.17, 65.39, 70.42], (1, 5))))
+loader = dict(batch_size=96)
+train_dataloader = dict(
+    c10=dict(dataset=dict(pipeline=train_pipeline((125, 123, 114))), **loader),
+    c100=dict(dataset=dict(pipeline=train_pipeline((129, 124, 112))), **loader))
+val_dataloader = dict(c10=loader, c100=loader)
+test_dataloader = val_dataloader
+max_epochs = 600
+train_cfg = dict(type='JointTrainLoop', max_epochs=max_epochs, val_interval=10)
+optim_wrapper = dict(
+    optimizer=dict(type='SGD', lr=.025, momentum=.9, weight_decay=3e-4), clip_grad=dict(max_norm=5.))
+param_scheduler = [dict(type='CosineAnnealingLR', T_max=max_epochs, eta_min=0., by_epoch=True)]
+custom_hooks = [dict(type='DropPathHook')]

@@ -1,0 +1,21 @@
+"""The MBConv layers of a search for what tasks share, trained on ImageNet and COCO together: top-1, top-5, and AP.
+
+Classifier, detector and images are those of mbconv_imagenet.py and mbconv_retinanet_coco.py, 32 images of ImageNet and
+2 of COCO on each of 8 GPUs an iteration. From scratch, by the schedule of the first; an epoch is one over ImageNet.
+The detector needs the warm-up and the clipping at this rate. The loss is the sum of both; model.loss_weights weights
+them.
+    python tools/train.py configs/retrain/joint_mbconv_cls_det.py \
+        --architecture work_dirs/bmtas_cls_det/architecture.json
+"""
+_base_ = [
+    '../_base_/models/joint_mbconv_cls_det.py', '../_base_/datasets/imagenet_coco_search.py',
+    '../_base_/joint_runtime.py'
+]
+train_dataloader = dict(cls=dict(batch_size=32), det=dict(batch_size=2))
+train_cfg = dict(type='JointTrainLoop', max_epochs=300, val_interval=10)
+optim_wrapper = dict(
+    optimizer=dict(type='SGD', lr=.045, momentum=.9, weight_decay=4e-5), clip_grad=dict(max_norm=5.))
+param_scheduler = [
+    dict(type='LinearLR', start_factor=.001, by_epoch=False, begin=0, end=500),
+    dict(type='StepLR', by_epoch=True, step_size=1, gamma=.98),
+]

@@ -1,0 +1,29 @@
+"""joint_mbconv_cls_det.py at the scale of imtnas_cls_det_small.py.
+
+Three epochs over the 20,000 images of ImageNet are about fifteen over COCO's scenes.
+    python tools/train.py configs/retrain/small_joint_cls_det.py \
+        --architecture work_dirs/bmtas_cls_det_small/architecture.json
+"""
+_base_ = [
+    '../_base_/models/joint_mbconv_cls_det.py', '../_base_/models/cls_det_small.py',
+    '../_base_/datasets/imagenet_coco_small.py', '../_base_/joint_runtime.py'
+]
+model = dict(
+    backbone=dict(
+        architecture='work_dirs/bmtas_cls_det_small/architecture.json',
+        width_mult=.35,
+        stem_stride=2,
+        strides=(1, 2, 2, 1, 2, 1)),
+    tasks=_base_.small_tasks)
+workers = dict(num_workers=1)
+train_dataloader = dict(cls=dict(batch_size=64, **workers), det=dict(batch_size=8, **workers))
+val_dataloader = dict(cls=workers, det=workers)
+test_dataloader = val_dataloader
+max_epochs = 3
+train_cfg = dict(type='JointTrainLoop', max_epochs=max_epochs, val_interval=3)
+optim_wrapper = dict(optimizer=dict(type='AdamW', lr=1e-3, weight_decay=.05), clip_grad=dict(max_norm=5.))
+param_scheduler = [
+    dict(type='LinearLR', start_factor=.01, by_epoch=False, begin=0, end=100),
+    dict(type='CosineAnnealingLR', T_max=max_epochs, eta_min=0., by_epoch=True, convert_to_iter_based=True),
+]
+default_hooks = dict(logger=dict(interval=20))

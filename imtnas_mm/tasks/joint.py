@@ -1,0 +1,152 @@
+"""The networks of several tasks that share parts, trained together."""
+from pathlib import Path
+
+from mmengine.config import ConfigDict
+from mmengine.model import BaseModel
+from mmengine.registry import MODELS as ROOT_MODELS
+from torch import nn
+
+from ..genotype import resolve_genotype
+from ..networks.derived import DerivedNet
+from ..networks.shared import shared_networks
+from ..registry import MODELS
+from .base import Task
+from .loss_weights import check_weights
+
+TASK_FIELDS = ('type', 'model', 'backbone')
+
+
+def joint_backbones(backbone, tasks):
+    """The backbones that a :class:`JointModel` gives its tasks.
+
+    Args:
+        backbone, tasks (dict): of its config.
+
+    Returns:
+        nn.ModuleDict: task -> backbone, in the order of the file's tasks.
+
+    Raises:
+        GenotypeError: the architecture is not valid.
+        ValueError: it doesn't say what these tasks share.
+    """
+    options = dict(backbone)
+    if 'architecture' not in options:
+        raise ValueError('model.backbone.architecture: is missing; it must be the architecture of a search for what '
+                         'the tasks share')
+    architecture = options.pop('architecture')
+    if 'type' in options:
+        raise ValueError(f'model.backbone.type: {options["type"]!r}; leave it out, the architecture decides on it')
+    genotype = resolve_genotype(architecture)
+    name = architecture if isinstance(architecture, str | Path) else 'model.backbone.architecture'
+    if genotype.sharing is None:
+        raise ValueError(f'{name}: sharing: is missing; a joint model is built from an architecture that says what its '
+                         'tasks share. One that does not is retrained for each task by itself')
+    if set(genotype.sharing['tasks']) != set(tasks):
+        raise ValueError(f'{name}: sharing.tasks: {genotype.sharing["tasks"]}; model.tasks of the config has '
+                         f'{list(tasks)}, and they must be the same')
+    return shared_networks(genotype, {task: {**options, **(cfg.get('backbone') or {})} for task, cfg in tasks.items()})
+
+
+@MODELS.register_module()
+class JointModel(BaseModel):
+    """Detectors and classifiers on backbones that share parts, trained on the sum of their losses.
+
+    ``L = sum_k weight_k L_k(D_k)``, a minibatch D_k a task. What tasks share is
+    one module in all their models, whose gradient is the weighted sum of
+    theirs. A shared batch norm normalises each task's batch by its own
+    statistics, and its running ones see the tasks' batches in turn.
+
+    A checkpoint has a shared tensor under the name of each task, so that
+    ``tasks.<name>.*`` is all of a task's model.
+
+    Args:
+        backbone (dict): ``architecture``, what :func:`resolve_genotype` takes,
+            with ``sharing``; and options of every task's derived network.
+        tasks (dict[str, dict]): by the names in the architecture's
+            ``sharing.tasks``, as in a search: ``type``, a subclass of
+            :class:`Task`, for the library that names are looked up in;
+            ``model``, a detector or classifier without its backbone; and
+            ``backbone``, options of its own.
+        loss_weights (dict[str, float], optional): weight_k; 1 by default.
+
+    Raises:
+        GenotypeError, ValueError: naming file and field.
+    """
+
+    def __init__(self, backbone, tasks, loss_weights=None):
+        super().__init__()
+        self.order = tuple(tasks)
+        self.loss_weights = check_weights(loss_weights, 'loss_weights', self.order)
+        self.scopes = {name: task_scope(name, cfg) for name, cfg in tasks.items()}
+        backbones = joint_backbones(backbone, tasks)
+        self.tasks = nn.ModuleDict({
+            name: ROOT_MODELS.build(ConfigDict(  # the lambda: libraries build a backbone from a dict
+                cfg['model'], backbone=dict(type=lambda own=backbones[name]: own), _scope_=self.scopes[name]))
+            for name, cfg in tasks.items()
+        })
+        self.data_preprocessor = JointPreprocessor(self.tasks)
+
+    def init_weights(self):
+        """Each model by its library, in the tasks' order: of a shared block the last task's ``init_cfg`` stands."""
+        for model in self.tasks.values():
+            model.init_weights()
+        for module in self.modules():  # those inside a backbone that is no derived network itself
+            if isinstance(module, DerivedNet) and not module.is_init:
+                module.init_weights()
+
+    def forward(self, batches, mode='tensor'):
+        """What each task's model gives in this mode.
+
+        Args:
+            batches (dict[str, dict]): task -> preprocessed batch.
+            mode (str): ``'loss'``, ``'predict'`` or ``'tensor'``.
+
+        Returns:
+            dict: by task.
+        """
+        return {name: self.tasks[name]._run_forward(batch, mode) for name, batch in batches.items()}
+
+    def parse_losses(self, losses):
+        """(L, figures): ``loss`` is L; ``<task>/<name>`` are the tasks' own, without their weights."""
+        total, figures = 0, {}
+        for name, own in losses.items():
+            loss, parts = self.tasks[name].parse_losses(own)
+            total = total + self.loss_weights[name] * loss
+            figures.update({f'{name}/{key}': value for key, value in parts.items()})
+        return total, dict(loss=total, **figures)
+
+
+class JointPreprocessor(nn.Module):
+    """Each task's batch through its model's preprocessor."""
+
+    def __init__(self, models):
+        super().__init__()
+        self.own = {name: model.data_preprocessor for name, model in models.items()}  # the models register them
+
+    def forward(self, data, training=False):
+        """``{task: batch}`` -> the arguments of :meth:`JointModel.forward`."""
+        return dict(batches={name: self.own[name](batch, training) for name, batch in data.items()})
+
+
+def task_scope(name, cfg):
+    """Where the names in a task's model are looked up; checks the task's fields."""
+    for key in cfg:
+        if key not in TASK_FIELDS:
+            raise ValueError(f'model.tasks.{name}.{key}: {cfg[key]!r}; unknown field, known are '
+                             f'{", ".join(TASK_FIELDS)}')
+    for key in ('type', 'model'):
+        if key not in cfg:
+            raise ValueError(f'model.tasks.{name}.{key}: is missing')
+    kind = MODELS.get(cfg['type'])
+    if not (isinstance(kind, type) and issubclass(kind, Task)):
+        raise ValueError(f'model.tasks.{name}.type: {cfg["type"]!r}; it must be ClassificationTask, DetectionTask or '
+                         'another task of imtnas_mm')
+    if 'backbone' in cfg['model']:
+        raise ValueError(f"model.tasks.{name}.model.backbone: {cfg['model']['backbone']!r}; the backbone is built from "
+                         f'the architecture, and options of it go to model.tasks.{name}.backbone')
+    return kind.scope
+
+
+def is_joint(cfg):
+    """Whether a config trains a :class:`JointModel`."""
+    return str((cfg.get('model') or {}).get('type')).rpartition('.')[2] == JointModel.__name__

@@ -1,0 +1,12 @@
+"""Weights of the tasks' losses."""
+
+
+def check_weights(weights, field, tasks):
+    """dict of task -> weight, 1 where none is given; raises ValueError for an unknown task or a negative weight."""
+    weights = dict(weights or {})
+    for name, weight in weights.items():
+        if name not in tasks:
+            raise ValueError(f'model.{field} names the unknown task {name!r}; there are {list(tasks)}')
+        if weight < 0:
+            raise ValueError(f'model.{field}.{name}={weight} must not be negative')
+    return {name: weights.get(name, 1.) for name in tasks}
