@@ -98,3 +98,9 @@ def test_refused(trained, tmp_path):
                   'val_evaluator.det.ann_file'):
         with pytest.raises(DataError, match=f"^{field}: '.*nowhere'"):
             tiny.run('train', config, '--work-dir', tmp_path / 'work', *with_file, options=[f'{field}=nowhere'])
+    saved = tiny.checkpoint(checkpoint)
+    saved['meta']['dataset_meta']['det']['classes'] = tiny.CLASSES[::-1]
+    torch.save(saved, tmp_path / 'turned.pth')
+    message = r'^test_dataloader\.det\.dataset: its classes are not those of .*turned\.pth: the same names in another'
+    with pytest.raises(DataError, match=message):
+        tiny.run('test', config, tmp_path / 'turned.pth', '--work-dir', tmp_path / 'test', *with_file)
