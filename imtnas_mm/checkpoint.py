@@ -78,27 +78,20 @@ def check_checkpoint_file(path, model, resumed=False):
 def latest_checkpoint(work_dir):
     """Path of the checkpoint that ``--resume`` goes on from, ``None`` if the work dir has none.
 
-    That is the one ``last_checkpoint`` names, as in mmengine. If it can't be
-    read, a warning names it, and the furthest of those in its folder that have
-    all a run resumes from is taken.
+    That is the one ``last_checkpoint`` names, as in mmengine. If that file is
+    damaged or missing, or the one it names can't be read, a warning says so,
+    and the furthest of those in its folder that have all a run resumes from is
+    taken.
 
     Raises:
         CheckpointError: all are damaged.
     """
     record = osp.join(work_dir, 'last_checkpoint')
-    if not osp.isfile(record):
-        return None
-    with open(record, encoding='utf-8', errors='replace') as file:
-        last = file.read().strip()
-    problems = []
-    if last and '\0' not in last:
-        try:
-            read_checkpoint(last)
+    problems, last = [], ''
+    if osp.lexists(record):
+        last = _recorded(record, problems)
+        if last and not problems:
             return last
-        except CheckpointError as error:
-            problems.append(str(error))
-    else:
-        problems.append(f'{record}: names no checkpoint')
     folders = {Path(work_dir), *([Path(last).parent] if osp.isdir(osp.dirname(last)) else [])}
     found = []
     for path in sorted(path for folder in folders for path in folder.glob('*.pth')):
@@ -112,9 +105,30 @@ def latest_checkpoint(work_dir):
             problems.append(str(error))
         except (KeyError, TypeError):  # of something else
             continue
+    if not found and not problems:
+        return None
     if not found:
         raise CheckpointError('; '.join(problems) + f'. No whole checkpoint is left in {work_dir} to resume from; '
                               'without --resume the run starts anew')
     path = max(found)[2]
+    problems = problems or [f'{record}: is missing']
     print_log(f'{"; ".join(problems)}. Resuming from {path} instead', 'current', logging.WARNING)
     return path
+
+
+def _recorded(record, problems):
+    """The path that the file ``last_checkpoint`` names; adds what is wrong with the file or with the checkpoint."""
+    try:
+        with open(record, encoding='utf-8') as file:
+            last = file.read().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        problems.append(f'{record}: is damaged ({error})')
+        return ''
+    if not last.isprintable() or not last:
+        problems.append(f'{record}: names no checkpoint')
+        return ''
+    try:
+        read_checkpoint(last)
+    except CheckpointError as error:
+        problems.append(str(error))
+    return last

@@ -362,6 +362,8 @@ def write_whole(path, text):
     try:
         part.write_text(text, encoding='utf-8')
         os.replace(part, path)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error  # a full disk doesn't say which file
     finally:
         part.unlink(missing_ok=True)
 

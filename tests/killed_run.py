@@ -1,23 +1,33 @@
-"""Searches by one process or several that are killed at some moment and resumed, compared with one that wasn't."""
+"""Trainings by one process or several that are killed at some moment and resumed, compared with one that wasn't."""
+import os
 import random
 import signal
 import time
 from pathlib import Path
 
 import ranks
+import retrainings
+import search_state
 import tiny_run as tiny
-from search_state import differences, losses, state
 
-ITERATIONS = 6
-KINDS = ('HyperNetwork', 'StoredWeights')
+ITERATIONS = 6  # of a search
+KINDS = ('HyperNetwork', 'StoredWeights', 'retraining')
+CHECKPOINTS = dict(by_epoch=False, max_keep_ckpts=2)
 
 
-def write_config(path, data, encoder_weights='HyperNetwork'):
-    """Two epochs of three iterations, a checkpoint after each iteration, the last two kept; losses smoothed over 4."""
+def write_config(path, data, kind='HyperNetwork'):
+    """Two epochs, a checkpoint after each iteration, the last two kept; losses smoothed over some iterations.
+
+    A search has three iterations an epoch; a ``kind`` is one of its encoder weights.
+    """
+    if kind == 'retraining':
+        return retrainings.write_config(
+            path, data, 'cells', default_hooks=dict(checkpoint=dict(retrainings.LAST, **CHECKPOINTS)),
+            custom_hooks=retrainings.cells(data)['custom_hooks'][1:])
     fields = tiny.search_fields(data, rounds=1, max_epochs=2, epoch_length=3, val_begin=99)
-    fields['default_hooks']['checkpoint'] = dict(by_epoch=False, max_keep_ckpts=2)
+    fields['default_hooks']['checkpoint'] = CHECKPOINTS
     fields['log_processor'] = dict(window_size=4)
-    fields['model']['encoder_weights'] = tiny.replaced(type=encoder_weights)
+    fields['model']['encoder_weights'] = tiny.replaced(type=kind)
     return tiny.write_config(path, 'imtnas_demo.py', **fields)
 
 
@@ -42,6 +52,21 @@ def run(config, work, world_size=1):
     return time.monotonic() - begun
 
 
+def killed_at_call(name, number, damage=None):
+    """Makes the ``number``-th call of a function of ``os`` on a checkpoint a SIGKILL."""
+    function, calls = getattr(os, name), []
+
+    def call(*args):
+        of_checkpoint = name == 'fsync' or str(args[-1]).endswith('.pth')
+        calls.append(1) if of_checkpoint else None
+        if of_checkpoint and len(calls) == number:
+            if damage:
+                damage(*args)
+            os.kill(os.getpid(), signal.SIGKILL)
+        return function(*args)
+    setattr(os, name, call)
+
+
 def kill_at_random(processes, seconds, seed):
     """SIGKILL to all processes, in a random order, at a random moment within ``seconds``; returns the exit codes.
 
@@ -61,12 +86,15 @@ def checkpoints(work):
 
 
 def assert_ended_as(work, whole):
-    assert differences(state(work / 'iter_6.pth'), state(whole / 'iter_6.pth')) == []
-    expected = losses(whole)
-    assert list(expected) == list(range(1, ITERATIONS + 1))
-    found = losses(work)
+    last = (whole / 'last_checkpoint').read_text().rpartition('/')[2]
+    state = search_state.state if last == f'iter_{ITERATIONS}.pth' else retrainings.state
+    assert search_state.differences(state(work / last), state(whole / last)) == []
+    number = int(last[5:-4])
+    expected = search_state.losses(whole)
+    assert list(expected) == list(range(1, number + 1))
+    found = search_state.losses(work)
     assert found.keys() == expected.keys()
     for iteration, lines in found.items():
         assert all(line == expected[iteration][0] for line in lines), iteration
-    assert checkpoints(work) == ['iter_5.pth', 'iter_6.pth']
-    assert (work / 'last_checkpoint').read_text() == str(work / 'iter_6.pth')
+    assert checkpoints(work) == sorted([f'iter_{number - 1}.pth', f'iter_{number}.pth'])
+    assert (work / 'last_checkpoint').read_text() == str(work / last)

@@ -21,6 +21,8 @@ def _main(rank, world_size, port, output, function, args):
                       MASTER_PORT=str(port), CUDA_VISIBLE_DEVICES='')
     try:
         function(*args)
+    except SystemExit as error:
+        os._exit(error.code)
     except BaseException:
         traceback.print_exc()
         os._exit(1)  # at once, as a process that is alone in its job ends

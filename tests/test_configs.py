@@ -11,6 +11,7 @@ from tiny_run import scope_put_back, shared_architecture  # noqa: F401
 
 from imtnas_mm.analysis.complexity import count_parameters
 from imtnas_mm.networks import CellHead, CellNet
+from imtnas_mm.tasks.joint import is_joint
 
 FOLDER = Path(__file__).parents[1] / 'configs' / 'retrain'
 JOINT = sorted(path.stem for path in FOLDER.glob('*joint_*.py'))
@@ -31,6 +32,16 @@ def build(cfg):
     if 'data_preprocessor' in cfg:
         model.setdefault('data_preprocessor', cfg.data_preprocessor)
     return MODELS.build(model)
+
+
+@pytest.mark.parametrize('path', [*FOLDER.glob('*.py'), *FOLDER.with_name('independent').glob('*.py')],
+                         ids=lambda path: path.stem)
+def test_it_resumes_exactly(path):
+    cfg = Config.fromfile(path)
+    loop = cfg.train_cfg.type.rpartition('.')[2]
+    assert loop == ('JointTrainLoop' if is_joint(cfg) else 'RetrainLoop') and 'by_epoch' not in cfg.train_cfg
+    assert 'imtnas_mm.engine' in cfg.custom_imports.imports
+    assert cfg.default_hooks.checkpoint.type.rpartition('.')[2] == 'AtomicCheckpointHook'
 
 
 @pytest.mark.parametrize('name', CONFIGS)

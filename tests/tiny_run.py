@@ -204,13 +204,13 @@ def retrain_fields(root, task='det', architecture='fairnas_c', epochs=1, **field
         test_dataloader=val_loader,
         val_evaluator=metric,
         test_evaluator=metric,
-        train_cfg=dict(by_epoch=True, max_epochs=epochs, val_interval=1),
+        train_cfg=dict(type='imtnas_mm.RetrainLoop', max_epochs=epochs, val_interval=1),
         val_cfg=dict(),
         test_cfg=dict(),
         optim_wrapper=dict(type='OptimWrapper', optimizer=dict(type='Adam', lr=.003)),
         default_hooks=dict(
             logger=dict(type='LoggerHook', interval=1),
-            checkpoint=dict(type='CheckpointHook', interval=1),
+            checkpoint=dict(type='imtnas_mm.AtomicCheckpointHook', interval=1),
             visualization=dict(type=f'{prefix}VisualizationHook')),
         visualizer=dict(
             type='DetLocalVisualizer' if task == 'det' else 'UniversalVisualizer',

@@ -5,7 +5,7 @@ set -e
 if [ $# -lt 2 ]; then echo "usage: bash tools/dist_train.sh CONFIG GPUS [flags of tools/train.py]" >&2; exit 2; fi
 GPUS=$2
 
-python -m torch.distributed.run \
+exec python -m torch.distributed.run \
     --nnodes="${NNODES:-1}" \
     --node-rank="${NODE_RANK:-0}" \
     --master-addr="${MASTER_ADDR:-127.0.0.1}" \

@@ -8,9 +8,11 @@ from imtnas_mm.engine.launch import (
     build_runner,
     check_data,
     check_file,
+    check_work_dir,
     is_search,
     leave_group,
     load_config,
+    named_faults,
 )
 from imtnas_mm.tasks.joint import is_joint
 
@@ -53,6 +55,7 @@ def main(argv=None):
     args = parse_args(argv)
     check_file('checkpoint', args.checkpoint)
     cfg = load_config(args)
+    check_work_dir(cfg.work_dir)
     if (is_search(cfg) or is_joint(cfg)) and (args.out or args.show_dir):
         raise SystemExit(f'--out and --show-dir are for networks of one task; {args.config} is of several, which are '
                          'only evaluated')
@@ -66,7 +69,8 @@ def main(argv=None):
     log_dropped(dropped)
     if not is_search(cfg):  # mmengine would skip what doesn't fit, and test the rest
         check_checkpoint_file(args.checkpoint, runner.model)
-    runner.test()
+    with named_faults(cfg.work_dir):
+        runner.test()
     leave_group()
 
 

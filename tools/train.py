@@ -3,8 +3,18 @@ import argparse
 
 from imtnas_mm.checkpoint import check_checkpoint_file
 from imtnas_mm.datasets import log_dropped
-from imtnas_mm.engine.launch import add_common_arguments, build_runner, check_data, is_search, leave_group, load_config
+from imtnas_mm.engine.launch import (
+    add_common_arguments,
+    build_runner,
+    check_data,
+    check_work_dir,
+    is_search,
+    leave_group,
+    load_config,
+    named_faults,
+)
 from imtnas_mm.engine.phases import run_phases
+from imtnas_mm.engine.termination import Terminated, sigterm_noted
 
 
 def parse_args(argv=None):
@@ -27,12 +37,9 @@ def parse_args(argv=None):
     return parser.parse_args(argv)
 
 
-def main(argv=None):
-    args = parse_args(argv)
-    cfg = load_config(args)
+def train(cfg):
     if cfg.get('phases'):
         run_phases(cfg)
-        leave_group()
         return
     dropped = check_data(cfg, 'train', 'val')
     runner = build_runner(cfg)
@@ -41,7 +48,20 @@ def main(argv=None):
         if runner._load_from:
             check_checkpoint_file(runner._load_from, runner.model, resumed=True)
     runner.train()
-    leave_group()
+
+
+def main(argv=None):
+    args = parse_args(argv)
+    with sigterm_noted():
+        cfg = load_config(args)
+        check_work_dir(cfg.work_dir)
+        try:
+            with named_faults(cfg.work_dir):
+                train(cfg)
+        except Terminated:
+            leave_group()
+            raise
+        leave_group()
 
 
 if __name__ == '__main__':

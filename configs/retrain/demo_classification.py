@@ -12,7 +12,7 @@ model = dict(
     head=dict(type='imtnas_mm.ImageNetHead', num_classes=10, in_channels=80, hidden_channels=256, topk=(1, 5)))
 
 max_epochs = 12
-train_cfg = dict(by_epoch=True, max_epochs=max_epochs, val_interval=max_epochs)
+train_cfg = dict(type='imtnas_mm.RetrainLoop', max_epochs=max_epochs, val_interval=max_epochs)
 val_cfg = dict()
 test_cfg = dict()
 

@@ -47,7 +47,7 @@ model = dict(
         nms_pre=300, min_bbox_size=0, score_thr=.05, nms=dict(type='nms', iou_threshold=.5), max_per_img=50))
 
 max_epochs = 9
-train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=max_epochs, val_interval=max_epochs)
+train_cfg = dict(type='imtnas_mm.RetrainLoop', max_epochs=max_epochs, val_interval=max_epochs)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 

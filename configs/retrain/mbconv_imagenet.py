@@ -13,3 +13,4 @@ model = dict(
     type='ImageClassifier',
     backbone=dict(type='imtnas_mm.MBConvNet', architecture='fairnas_a'),
     head=dict(type='imtnas_mm.ImageNetHead', num_classes=1000, in_channels=320, topk=(1, 5)))
+train_cfg = dict(_delete_=True, type='imtnas_mm.RetrainLoop', max_epochs=300, val_interval=1)

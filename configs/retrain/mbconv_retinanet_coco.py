@@ -23,3 +23,4 @@ model = dict(
             type='Pretrained', checkpoint='work_dirs/mbconv_imagenet/epoch_300.pth', prefix='backbone.')),
     neck=dict(in_channels=[40, 96, 320], start_level=0))
 optim_wrapper = dict(optimizer=dict(type='SGD', lr=.01, momentum=.9, weight_decay=.0001))
+train_cfg = dict(type='imtnas_mm.RetrainLoop')

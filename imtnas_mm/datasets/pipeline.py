@@ -7,6 +7,7 @@ from mmcv.transforms import LoadImageFromFile
 from mmengine.dataset import BaseDataset, Compose
 
 from .checks import DataError, is_remote
+from .epochs import EpochDataset
 
 _TIFF = (b'II*\0', b'MM\0*', b'II+\0', b'MM\0+')
 _PNG = b'\x89PNG\r\n\x1a\n'
@@ -51,6 +52,8 @@ def base_datasets(dataset):
     """The datasets of mmengine's kind in a built dataset: itself, or those that it wraps."""
     if isinstance(dataset, BaseDataset):
         yield dataset
+    elif isinstance(dataset, EpochDataset):
+        yield from base_datasets(dataset.wrapped)
     else:
         for inner in (getattr(dataset, 'dataset', None), *(getattr(dataset, 'datasets', None) or ())):
             if inner is not None:

@@ -19,6 +19,7 @@ from torch.utils.data import Dataset, Sampler
 
 from ..registry import DATA_SAMPLERS
 from .checks import DataError
+from .workers import watch_workers
 
 # Keep the uses of one seed apart: SeedSequence mixes every word of its entropy.
 _ORDER, _ITEM = 2, 3
@@ -223,4 +224,4 @@ def build_positioned_loader(cfg, indices, seed, start_iteration=0, rank=None, wo
         # the loader draws its workers' base seed here, and leaves the global generator alone
         generator=torch.Generator().manual_seed(int(seed)))
     cfg.setdefault('collate_fn', dict(type='pseudo_collate'))
-    return Runner.build_dataloader(cfg)
+    return watch_workers(Runner.build_dataloader(cfg), field)

@@ -8,11 +8,15 @@ from .evaluation import JointTestLoop, JointValLoop, SearchTestLoop, SearchValLo
 from .joint_loop import JointTrainLoop
 from .non_finite import FiniteHook
 from .optim import SearchOptimWrapperConstructor
+from .retrain_loop import RetrainLoop
 from .runner import JointRunner, SearchRunner
 from .search_loop import InterleavedSearchLoop
+from .termination import TerminationHook
+from .workers_hook import WorkersHook
 
 __all__ = [
     'ArchitectureHook', 'AtomicCheckpointHook', 'CheckpointError', 'DataHook', 'DropPathHook', 'FiniteHook',
     'InterleavedSearchLoop', 'JointRunner', 'JointTestLoop', 'JointTrainLoop', 'JointValLoop', 'NonFiniteError',
-    'SearchOptimWrapperConstructor', 'SearchRunner', 'SearchTestLoop', 'SearchValLoop', 'check_state_dict'
+    'RetrainLoop', 'SearchOptimWrapperConstructor', 'SearchRunner', 'SearchTestLoop', 'SearchValLoop',
+    'TerminationHook', 'WorkersHook', 'check_state_dict'
 ]

@@ -10,7 +10,10 @@ from mmengine.hooks import CheckpointHook
 
 from ..genotype import write_whole
 from ..registry import HOOKS
+from .rank_buffers import keep_rank_buffers, restore_rank_buffers
+from .validation import VALIDATED
 
+STOPPED = 'stopped_checkpoint'  # in mmengine's message hub: path of one between the regular ones, from a stopped run
 PART = '.part'  # ends the name of a file that is being written
 
 
@@ -44,6 +47,7 @@ class AtomicCheckpointHook(CheckpointHook):
     it, and only then is the oldest removed, so that at every moment there is a
     whole one to resume from.
     """
+    position = None  # what position_of gave at the last checkpoint
 
     def __init__(self, *args, backend_args=None, **kwargs):
         if kwargs.get('file_client_args') is not None or backend_args is not None:
@@ -53,6 +57,7 @@ class AtomicCheckpointHook(CheckpointHook):
 
     def before_train(self, runner):
         super().before_train(runner)
+        restore_rank_buffers(runner)
         if is_main_process() and osp.isdir(self.out_dir):
             for part in Path(self.out_dir).glob(f'*.pth{PART}'):  # of a run that was killed
                 part.unlink(missing_ok=True)
@@ -68,13 +73,47 @@ class AtomicCheckpointHook(CheckpointHook):
         name = self.filename_tmpl.format(step)
         self.last_ckpt = self.file_backend.join_path(self.out_dir, name)
         runner.message_hub.update_info('last_ckpt', self.last_ckpt)
+        self.position = position_of(runner, meta['epoch'], meta['iter'])
+        stopped = runner.message_hub.get_info(STOPPED)
+        keep_rank_buffers(runner)
         runner.save_checkpoint(
             self.out_dir, name, save_optimizer=self.save_optimizer, save_param_scheduler=self.save_param_scheduler,
             meta=meta, by_epoch=self.by_epoch, backend_args=self.backend_args, **self.args)
+        runner.message_hub.update_info(STOPPED, None)
         if not is_main_process():
             return
         write_whole(osp.join(runner.work_dir, 'last_checkpoint'), self.last_ckpt)
-        for old in outdated:
-            path = self.file_backend.join_path(self.out_dir, self.filename_tmpl.format(old))
+        paths = [self.file_backend.join_path(self.out_dir, self.filename_tmpl.format(old)) for old in outdated]
+        for path in [*paths, *([stopped] if stopped and stopped != self.last_ckpt else [])]:
             if self.file_backend.isfile(path):
                 self.file_backend.remove(path)
+
+
+def position_of(runner, epoch, iteration):
+    """How far a training is; a validation takes it further, too."""
+    return epoch, iteration, runner.message_hub.get_info(VALIDATED)
+
+
+def save_stopped(runner, epoch, iteration):
+    """Write the checkpoint of a run that stops between its regular ones; all processes call it.
+
+    Its name is ``iter_<iteration>.pth``, in the folder of the others;
+    ``last_checkpoint`` names it. The next regular one of an
+    :class:`AtomicCheckpointHook` takes its place.
+
+    Returns:
+        str: path of the checkpoint to go on from, which is the last regular one if that is of the same moment.
+    """
+    hook = next((hook for hook in runner.hooks if isinstance(hook, CheckpointHook)), None)
+    if isinstance(hook, AtomicCheckpointHook) and hook.position == position_of(runner, epoch, iteration):
+        return hook.last_ckpt
+    folder = hook.out_dir if hook else runner.work_dir
+    backend = (hook.backend_args if hook else None) or dict(backend='imtnas_mm.atomic')
+    path = osp.join(folder, f'iter_{iteration}.pth')
+    runner.message_hub.update_info(STOPPED, path)
+    keep_rank_buffers(runner)
+    runner.save_checkpoint(folder, osp.basename(path), meta=dict(epoch=epoch, iter=iteration), by_epoch=False,
+                           backend_args=backend)
+    if is_main_process():
+        write_whole(osp.join(runner.work_dir, 'last_checkpoint'), path)
+    return path

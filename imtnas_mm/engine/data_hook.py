@@ -35,9 +35,9 @@ class DataHook(Hook):
             for part, loop in loops.items():
                 name_failures(loop.dataloader.dataset, f'{part}_dataloader.dataset')
             if 'train' in loops and len(loops['train'].dataloader) == 0:
-                raise DataError(f'train_dataloader.batch_size={loops["train"].dataloader.batch_size}: the dataset has '
-                                f'{len(loops["train"].dataloader.dataset)} examples, so that with drop_last=True '
-                                'there is no batch')
+                loader = loops['train'].dataloader
+                raise DataError(f'train_dataloader.batch_size={loader.batch_sampler.batch_size}: the dataset has '
+                                f'{len(loader.dataset)} examples, so that with drop_last=True there is no batch')
 
     def after_load_checkpoint(self, runner, checkpoint):
         loops = built_loops(runner)

@@ -1,7 +1,10 @@
 """From command line to runner, for the tools that train and test."""
 import datetime
+import errno
 import os
 import os.path as osp
+import tempfile
+from contextlib import contextmanager
 
 import torch
 from mmengine.config import Config, DictAction
@@ -10,10 +13,13 @@ from mmengine.runner import Runner
 
 from ..checkpoint import latest_checkpoint
 from ..datasets import check_dataset, check_evaluator
+from ..datasets.workers import named_worker_deaths
 from ..tasks.joint import is_joint, task_scope
 from .data_hook import DataHook
 from .non_finite import FiniteHook
 from .runner import SearchRunner
+from .termination import TerminationHook
+from .workers_hook import WorkersHook
 
 
 def add_common_arguments(parser):
@@ -76,6 +82,30 @@ def check_file(what, path):
         raise SystemExit(f'{what}: {path} is not a file')
 
 
+def check_work_dir(path):
+    """Make the folder, and leave if no file can be written to it."""
+    try:
+        os.makedirs(path, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path) as file:
+            file.write(b'0')
+    except OSError as error:
+        raise SystemExit(f'--work-dir: {path} cannot be written to ({error.strerror}); checkpoints and logs need a '
+                         'folder that can') from error
+
+
+@contextmanager
+def named_faults(work_dir):
+    """Inside, an error of a dataloader's worker names the dataloader, and a full disk the work dir."""
+    try:
+        with named_worker_deaths():
+            yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT) or error.filename is not None:
+            raise
+        raise OSError(error.errno, f'{error.strerror}: a log or a picture could not be written, and the run stops; its '
+                      'checkpoints are kept, and --resume goes on from the last one', work_dir) from error
+
+
 def check_data(cfg, *parts):
     """Check the data of parts ('train', 'val', 'test') of a config of mmdet or mmpretrain, or of a joint training's
     tasks; a search checks its own.
@@ -118,7 +148,8 @@ def build_runner(cfg):
             defaults = dict(broadcast_buffers=False, find_unused_parameters=cfg.get('find_unused_parameters', False))
             cfg.model_wrapper_cfg = {**defaults, **(cfg.get('model_wrapper_cfg') or {}), 'device_ids': None}
     runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
-    runner.register_hook(DataHook())
+    for hook in (DataHook, TerminationHook, WorkersHook):
+        runner.register_hook(hook())
     if not is_search(cfg):  # a search's loop checks more
         runner.register_hook(FiniteHook())
     if cfg.get('resume') and not cfg.get('load_from'):

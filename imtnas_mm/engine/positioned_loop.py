@@ -1,6 +1,8 @@
 """A train loop that begins at any iteration, and sees there what it would have seen without a stop."""
 from mmengine.runner import BaseLoop
 
+from .validation import ValidatedHook, validation_due, validation_missed
+
 
 def check_at_least(**fields):
     """Raises ValueError unless each field of ``train_cfg``, (value, least), is large enough."""
@@ -50,12 +52,14 @@ class PositionedLoop(BaseLoop):
     def run(self):
         runner = self.runner
         runner.call_hook('before_train')
+        runner.register_hook(ValidatedHook())
         self.dataloader.start(runner.seed)
         try:
+            if validation_missed(self):
+                runner.val_loop.run()
             while self._epoch < self._max_epochs and not self.stop_training:
                 self.run_epoch()
-                if runner.val_loop is not None and self._epoch >= self.val_begin and (
-                        self._epoch % self.val_interval == 0 or self._epoch == self._max_epochs):
+                if validation_due(self):
                     runner.val_loop.run()
         finally:
             self.dataloader.stop()

@@ -21,6 +21,7 @@ from ..tasks.joint import joint_backbones
 from .records import new_record, read_record, record_path, write_record
 
 TOOLS = Path(__file__).parents[2] / 'tools'
+TERMINATED = 128 + signal.SIGTERM  # exit code of a training that a SIGTERM stopped; it has written a checkpoint
 LOG_LINES = 20  # of a failed step, in the record
 _building = threading.Lock()  # mmengine's default scope is a global
 
@@ -74,7 +75,8 @@ def execute(run, work_dir, processes, tools=TOOLS):
 
     Raises:
         BlockingIOError: if another process is at this run.
-        Stopped: if the processes were stopped; the record says how far it is.
+        Stopped: if the processes were stopped, or a SIGTERM stopped a training;
+            the record says how far it is.
     """
     if processes.stopped:
         raise Stopped
@@ -178,7 +180,7 @@ class _Steps:
             logged_memory_mb=logged_memory(self.folder / name.removesuffix('_retrain')),
             state='finished' if code == 0 else 'unfinished')
         write_record(self.path, self.record)
-        if self.processes.stopped and code != 0:
+        if code != 0 and (self.processes.stopped or code == TERMINATED):
             raise Stopped
         if code != 0:
             tail = log.read_text(encoding='utf-8', errors='replace').splitlines()[-LOG_LINES:]

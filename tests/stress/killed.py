@@ -1,4 +1,4 @@
-"""Many kills: searches by one process and by two, killed at random moments, resumed, and compared bit by bit.
+"""Many kills: trainings by one process and by two, killed at random moments, resumed, and compared bit by bit.
 
 Not a part of ``make test``: ``python tests/stress/killed.py --kills 50``.
 """
@@ -17,7 +17,7 @@ import tiny_run as tiny  # noqa: E402
 
 
 def stress(folder, world_size, kind, kills, seeds):
-    """Searches of one kind until ``kills`` of them and of their resumed runs were killed; two kills a search.
+    """Trainings of one kind until ``kills`` of them and of their resumed runs were killed; two kills a training.
 
     A kill that comes when the run has ended doesn't count.
     """
@@ -42,7 +42,7 @@ def stress(folder, world_size, kind, kills, seeds):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('--kills', type=int, default=50, help='of searches by each number of processes')
+    parser.add_argument('--kills', type=int, default=50, help='of trainings by each number of processes')
     parser.add_argument('--processes', type=int, nargs='+', default=[1, 2])
     parser.add_argument('--seed', type=int, default=0, help='of the moments')
     args = parser.parse_args()
@@ -52,7 +52,7 @@ def main():
         tiny.write_data(Path(folder))
         for kind, world_size in itertools.product(killed.KINDS, args.processes):
             total += stress(Path(folder), world_size, kind, -(-args.kills // len(killed.KINDS)), seeds)
-    print(f'{total} kills; every search ended as one that was not killed')
+    print(f'{total} kills; every training ended as one that was not killed')
 
 
 if __name__ == '__main__':

@@ -8,7 +8,7 @@ import killed_run as killed
 import pytest
 import ranks
 import tiny_run as tiny
-from killed_run import assert_ended_as, checkpoints
+from killed_run import assert_ended_as, checkpoints, killed_at_call
 from tiny_run import no_pictures  # noqa: F401
 
 from imtnas_mm.checkpoint import CheckpointError
@@ -26,21 +26,6 @@ def whole(config, tmp_path_factory):
     work = tmp_path_factory.mktemp('whole')
     tiny.run('train', config, '--work-dir', work)
     return work
-
-
-def killed_at_call(name, number, damage=None):
-    """Makes the ``number``-th call of a function of ``os`` on a checkpoint a SIGKILL."""
-    function, calls = getattr(os, name), []
-
-    def call(*args):
-        of_checkpoint = name == 'fsync' or str(args[-1]).endswith('.pth')
-        calls.append(1) if of_checkpoint else None
-        if of_checkpoint and len(calls) == number:
-            if damage:
-                damage(*args)
-            os.kill(os.getpid(), signal.SIGKILL)
-        return function(*args)
-    setattr(os, name, call)
 
 
 def half(file):

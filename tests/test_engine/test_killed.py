@@ -1,4 +1,4 @@
-"""A search killed at a random moment and resumed ends as one that wasn't. tests/stress/killed.py does it many times."""
+"""A training killed at a random moment and resumed ends as one that was not. tests/stress/killed.py does it often."""
 import killed_run as killed
 import pytest
 from tiny_run import no_pictures  # noqa: F401
@@ -6,10 +6,10 @@ from tiny_run import no_pictures  # noqa: F401
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(scope='module', params=[(1, 'StoredWeights'), (2, 'HyperNetwork')],
+@pytest.fixture(scope='module', params=[(1, 'StoredWeights'), (2, 'HyperNetwork'), (1, 'retraining')],
                 ids=lambda param: f'{param[0]}-{param[1]}')
 def whole(request, data, tmp_path_factory):
-    """Number of processes and config of a search that ran without a stop, its work dir and the seconds it took."""
+    """Number of processes and config of a training that ran without a stop, its work dir and the seconds it took."""
     world_size, kind = request.param
     folder = tmp_path_factory.mktemp('whole')
     config = killed.write_config(folder / 'tiny.py', data, kind)

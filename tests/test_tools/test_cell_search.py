@@ -1,10 +1,16 @@
 """Searches on the cell spaces, by the configs in configs/ at a test's scale."""
 import json
+import signal
 
+import interruptions  # noqa: F401
+import killed_run as killed
 import pytest
+import ranks
+import search_state
 import tiny_run as tiny
 import torch
 from cifar_files import write_cifar
+from killed_run import killed_at_call
 
 from imtnas_mm.engine.phases import check_phases, read_record, run_phases
 from imtnas_mm.genotype import load_genotype
@@ -143,21 +149,42 @@ def test_phases_narrow_the_operations(phased):
         assert (work / f'phase{number}' / 'last_checkpoint').is_file()
 
 
-def test_phases_resume(phased, tmp_path):
-    config, work = phased
-    alone = tmp_path / 'work'
-    for name in ('phase1', 'phase2'):
-        (alone / name).mkdir(parents=True)
-    (alone / 'phase1' / 'phase.json').write_bytes((work / 'phase1' / 'phase.json').read_bytes())
-    (alone / 'phase2' / 'epoch_1.pth').write_bytes((work / 'phase2' / 'epoch_1.pth').read_bytes())
-    (alone / 'phase2' / 'last_checkpoint').write_text(str(alone / 'phase2' / 'epoch_1.pth'))
-    tiny.run('train', config, '--work-dir', alone, '--resume')
-    assert not (alone / 'phase1' / 'epoch_1.pth').exists() and not (alone / 'phase2' / 'epoch_1.pth.part').exists()
-    for name in ('phase2', 'phase3'):
-        first, second = (tiny.checkpoint(folder / name / 'epoch_2.pth')['state_dict'] for folder in (work, alone))
-        assert all(torch.equal(tensor, second[key]) for key, tensor in first.items())
-    assert load_genotype(alone / 'architecture.json').architecture == \
-        load_genotype(work / 'architecture.json').architecture
+def saved(work, phase):
+    return search_state.state(work / f'phase{phase}' / 'epoch_2.pth')
+
+
+def killed_in_phase2(config, work):
+    """While its second checkpoint is written, the fourth of all."""
+    processes = killed.start(config, work, prepare=lambda: killed_at_call('fsync', 4))
+    assert ranks.join(processes) == [-signal.SIGKILL]
+    assert (work / 'phase2' / 'last_checkpoint').read_text() == str(work / 'phase2' / 'epoch_1.pth')
+
+
+def terminated_in_phase2(config, work):
+    hook = dict(type='Terminate', folder='phase2', iteration=0)
+    config = tiny.write_config(work.parent / 'terminated.py', str(config), custom_hooks=[hook])
+    with pytest.raises(SystemExit) as error:
+        tiny.run('train', config, '--work-dir', work)
+    assert error.value.code == 143
+    assert (work / 'phase2' / 'last_checkpoint').read_text() == str(work / 'phase2' / 'iter_1.pth')
+
+
+@pytest.mark.parametrize('stop', [killed_in_phase2, terminated_in_phase2])
+def test_stopped_within_a_phase_and_resumed(phased, tmp_path, stop):
+    config, whole = phased
+    work = tmp_path / 'work'
+    stop(config, work)
+    assert (work / 'phase1' / 'phase.json').exists() and not (work / 'phase2' / 'phase.json').exists()
+    tiny.run('train', config, '--work-dir', work, '--resume')
+    for phase in (1, 2, 3):
+        assert search_state.differences(saved(whole, phase), saved(work, phase)) == []
+        records = [json.loads((folder / f'phase{phase}' / 'phase.json').read_text()) for folder in (whole, work)]
+        assert records[0] == records[1]
+        expected, found = (search_state.losses(folder / f'phase{phase}') for folder in (whole, work))
+        assert list(expected) == list(found) == [1, 2]
+        assert all(line == expected[i][0] for i, lines in found.items() for line in lines)
+    assert load_genotype(work / 'architecture.json').architecture == \
+        load_genotype(whole / 'architecture.json').architecture
 
 
 def test_a_phase_is_tested_and_derived_with_its_own_config(phased, tmp_path):

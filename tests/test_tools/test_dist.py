@@ -3,10 +3,15 @@ import os
 import socket
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
+import ranks
+import retrainings
 import tiny_run as tiny
 import torch
+from search_state import differences
 
 pytestmark = pytest.mark.slow
 
@@ -31,8 +36,8 @@ class SaveRank(Hook):
 """
 
 
-def launch(script, *args, modules=''):
-    """Run a script of tools/ as a user does, from another folder."""
+def start(script, *args, modules=''):
+    """Run a script of tools/ as a user does, from another folder; returns its process."""
     with socket.socket() as free:
         free.bind(('127.0.0.1', 0))
         port = free.getsockname()[1]
@@ -40,11 +45,17 @@ def launch(script, *args, modules=''):
     environment = dict(
         os.environ, PATH=path, PORT=str(port), PYTHONPATH=f'{tiny.ROOT}{os.pathsep}{modules}', OMP_NUM_THREADS='1',
         CUDA_VISIBLE_DEVICES='')
-    done = subprocess.run(
+    return subprocess.Popen(
         ['bash', tiny.ROOT / 'tools' / script, *map(str, args)], cwd=modules or None, env=environment,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=300)
-    assert done.returncode == 0, done.stdout[-5000:]
-    return done.stdout
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def launch(script, *args, modules=''):
+    """A script from start to end; returns what it printed."""
+    process = start(script, *args, modules=modules)
+    out, _ = process.communicate(timeout=300)
+    assert process.returncode == 0, out[-5000:]
+    return out
 
 
 @pytest.fixture(scope='module')
@@ -103,6 +114,36 @@ def test_retraining_validates_as_one_process_tests(data, tmp_path):
     keys = [f'coco/bbox_mAP{part}' for part in ('', '_50', '_75', '_s', '_m', '_l')]
     found, validated = tiny.tested(tmp_path / 'test'), tiny.scalars(tmp_path / 'work')[-1]
     assert [found[key] for key in keys] == [validated[key] for key in keys]
+
+
+def test_sigterm_to_the_launcher(data, tmp_path):
+    """It hands it on to the processes and, as Slurm would, not to them alone: their workers get it, too."""
+    config = retrainings.write_config(tmp_path / 'tiny.py', data, 'dropout', custom_hooks=[], train_cfg=dict(
+        max_epochs=500))
+    work = tmp_path / 'work'
+    process = start('dist_train.sh', config, 2, '--work-dir', work, '--cfg-options', 'train_dataloader.num_workers=1',
+                    'train_dataloader.persistent_workers=True', 'default_hooks.checkpoint.max_keep_ckpts=2')
+    begin = time.monotonic()
+    while not (work / 'last_checkpoint').exists():
+        assert process.poll() is None and time.monotonic() - begin < 120
+        time.sleep(.1)
+    process.terminate()
+    begin = time.monotonic()
+    out, _ = process.communicate(timeout=60)
+    assert time.monotonic() - begin < 25  # torchrun kills after 30 seconds
+    assert process.returncode == 1 and 'SIGTERM: the training stops after iteration' in out
+    last = Path((work / 'last_checkpoint').read_text())
+    done = tiny.checkpoint(last)['meta']['iter']
+    assert f'SIGTERM: the training stops after iteration {done}, which {last} holds' in tiny.log_text(work)
+    assert done == max(retrainings.logged(work))
+    whole = tmp_path / 'whole'
+    epochs = done // 2 + 1  # of two iterations
+    options = ['--cfg-options', f'train_cfg.max_epochs={epochs}']
+    for folder in (work, whole):
+        ranks.run(2, folder / 'output', tiny.tool('train').main, [
+            str(config), '--work-dir', str(folder), '--resume', '--launcher', 'pytorch', *options])
+    states = [retrainings.state(folder / f'epoch_{epochs}.pth') for folder in (work, whole)]
+    assert differences(*states) == []
 
 
 @pytest.mark.parametrize('script, args', [('dist_train.sh', ['a.py']), ('dist_test.sh', ['a.py', 'a.pth'])])

@@ -1,6 +1,6 @@
 """600 epochs of SGD, .025 to 0 by a cosine, with a drop path that grows (the paper's Tables 28-31)."""
 max_epochs = 600
-train_cfg = dict(by_epoch=True, max_epochs=max_epochs, val_interval=10)
+train_cfg = dict(type='imtnas_mm.RetrainLoop', max_epochs=max_epochs, val_interval=10)
 val_cfg = dict()
 test_cfg = dict()
 optim_wrapper = dict(

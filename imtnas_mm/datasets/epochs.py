@@ -1,0 +1,137 @@
+"""Epochs of data as a function of (seed, iteration, rank), so that a training resumes exactly, within an epoch too.
+
+The user's sampler and batch sampler say which examples make up a batch. Which
+of an epoch's batches come is a matter of the iteration to go on from; what the
+pipeline makes of an example, of the seed, the rank, the iteration and its place
+in the batch.
+"""
+from typing import Any, NamedTuple
+
+from mmengine.dist import get_rank
+from mmengine.runner import Runner
+from torch.utils.data import BatchSampler, DataLoader, Dataset, IterableDataset
+
+from .positioned import seeded_random
+from .workers import watch_workers
+
+# Keep the uses of one seed apart, as in positioned.py.
+_EPOCH, _PLACE = 5, 6
+
+
+class Place(NamedTuple):
+    """An index into a dataset, and what sets its random numbers."""
+    seed: int
+    rank: int
+    iteration: int
+    slot: int  # in the batch
+    index: Any
+
+
+class EpochDataset(Dataset):
+    """A dataset whose pipeline runs under random states made from the :class:`Place` it is read at.
+
+    All else is the dataset's own, for samplers, hooks and evaluators. A
+    transform that keeps a state from item to item (mmdet's CachedMosaic) makes
+    items depend on the worker that read them.
+
+    Args:
+        dataset: a built mmengine-style dataset, then ``wrapped``.
+    """
+
+    def __init__(self, dataset):
+        self.__dict__['wrapped'] = dataset
+
+    def __getattr__(self, name):
+        if name == 'wrapped' or name.startswith('__'):  # being unpickled; or what torch would rather call
+            raise AttributeError(name)
+        return getattr(self.wrapped, name)
+
+    def __setattr__(self, name, value):
+        setattr(self.wrapped, name, value)
+
+    def __len__(self):
+        return len(self.wrapped)
+
+    def __getitem__(self, place):
+        dataset = self.wrapped
+        if not isinstance(place, Place):
+            return dataset[place]
+        *entropy, index = place
+        with seeded_random(_PLACE, *entropy):
+            return dataset[index]
+
+
+class EpochBatches(BatchSampler):
+    """The batches of a batch sampler in one epoch, from some iteration on.
+
+    The length stays that of a whole epoch. All else is the batch sampler's own.
+
+    Args:
+        batches (BatchSampler): finite; over the examples of this rank.
+        seed (int): the same on all ranks.
+        field (str): of the dataloader, for messages.
+    """
+
+    def __init__(self, batches, seed, field):
+        self.batches = batches
+        self.seed = seed
+        self.field = field
+        self.rank = get_rank()
+        self.epoch = self.done = 0
+
+    def __getattr__(self, name):
+        if name == 'batches' or name.startswith('__'):
+            raise AttributeError(name)
+        return getattr(self.batches, name)
+
+    def __len__(self):
+        return len(self.batches)
+
+    def seek(self, epoch, done):
+        """Next comes ``epoch`` without its first ``done`` batches."""
+        self.epoch, self.done = epoch, done
+
+    def __iter__(self):
+        length = len(self)
+        first = self.epoch * length
+        for part in (self.batches, getattr(self.batches, 'sampler', None)):
+            if hasattr(part, 'set_epoch'):
+                part.set_epoch(self.epoch)
+        # a sampler may draw from the global generators, too
+        with seeded_random(_EPOCH, self.seed, self.epoch):
+            batches = [batch for batch, _ in zip(self.batches, range(length + 1), strict=False)]
+        if len(batches) != length:
+            sampler = type(getattr(self.batches, 'sampler', self.batches)).__name__
+            raise ValueError(f'{self.field}: {sampler} with {type(self.batches).__name__} gives '
+                             f'{"more than" if len(batches) > length else "only"} {min(len(batches), length)} batches '
+                             f'in epoch {self.epoch + 1} where their length is {length}; a training by epochs needs '
+                             'epochs of one length, as DefaultSampler gives')
+        for number in range(self.done, length):
+            yield [Place(self.seed, self.rank, first + number, slot, index)
+                   for slot, index in enumerate(batches[number])]
+
+
+def build_epoch_loader(cfg, seed, field='train_dataloader'):
+    """A dataloader of mmengine's kind over one epoch at a time, any part of it.
+
+    Args:
+        cfg (dict): an mmengine dataloader config; its sampler, batch sampler
+            and all other fields keep their meaning.
+        seed (int): not negative, the same on all ranks.
+        field (str): what to call ``cfg`` in messages.
+
+    Returns:
+        DataLoader: ``.batch_sampler`` is an :class:`EpochBatches`, ``.dataset``
+        an :class:`EpochDataset`.
+    """
+    plain = Runner.build_dataloader(cfg, seed=seed)
+    if isinstance(plain.dataset, IterableDataset) or plain.batch_sampler is None:
+        raise ValueError(f'{field}: a training by epochs needs a dataset with a length and a batch_size')
+    kept = {
+        name: getattr(plain, name)
+        for name in ('num_workers', 'collate_fn', 'pin_memory', 'timeout', 'worker_init_fn',
+                     'multiprocessing_context', 'generator', 'prefetch_factor', 'persistent_workers', 'in_order')
+    }
+    return watch_workers(
+        DataLoader(EpochDataset(plain.dataset), batch_sampler=EpochBatches(plain.batch_sampler, seed, field), **kept),
+        field)

@@ -1,0 +1,76 @@
+"""The worker processes of dataloaders: what a signal does to them, and whose one that died was."""
+import os
+import re
+import signal
+import threading
+import weakref
+from contextlib import contextmanager
+from functools import partial
+
+_LOADERS = weakref.WeakKeyDictionary()  # dataloader -> its name in the config
+_NAMES = {}  # process id of a worker -> name of its dataloader
+
+
+class WorkerError(RuntimeError):
+    """A worker process of a dataloader died; the message names the dataloader and says what to do."""
+
+
+def _start(inner, worker_id):
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})  # for the thread alone
+    threading.Thread(target=_outlast, args=(os.getppid(), ), daemon=True).start()
+    if inner is not None:
+        inner(worker_id)
+
+
+def _outlast(parent):
+    """SIGTERM often goes to all processes of a job. The main one then needs its workers to end the iteration that it is
+    at; only its own SIGTERM ends them."""
+    while signal.sigwaitinfo({signal.SIGTERM}).si_pid != parent:
+        pass
+    os._exit(0)
+
+
+def _exists(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def watch_workers(loader, name):
+    """Workers of ``loader``, once started, outlast a SIGTERM, and :func:`named_worker_deaths` knows them by ``name``.
+
+    Returns:
+        DataLoader: ``loader``.
+    """
+    if loader not in _LOADERS:
+        loader.worker_init_fn = partial(_start, loader.worker_init_fn)
+        make, this = type(loader)._get_iterator, weakref.ref(loader)
+
+        def get_iterator():
+            iterator = make(this())
+            for pid in [pid for pid in _NAMES if not _exists(pid)]:
+                del _NAMES[pid]
+            _NAMES.update((worker.pid, _LOADERS[this()]) for worker in getattr(iterator, '_workers', ()))
+            return iterator
+        loader._get_iterator = get_iterator
+    _LOADERS[loader] = name
+    return loader
+
+
+@contextmanager
+def named_worker_deaths():
+    """torch's error of a worker that died becomes a :class:`WorkerError`, which names the dataloader."""
+    try:
+        yield
+    except RuntimeError as error:
+        died = re.search(r'DataLoader worker \(pid(?:\(s\))? ([\d, ]+)\)', str(error))
+        if died is None:
+            raise
+        names = sorted({_NAMES.get(int(pid), 'a dataloader') for pid in died[1].split(',')})
+        raise WorkerError(
+            f'{", ".join(names)}: a worker process died, and the run stops: {str(error).strip()}. A kill that nobody '
+            f'gave mostly means that memory ran out: set a lower {names[0]}.num_workers or batch_size, or give the job '
+            'more memory; num_workers=0 shows an error of the data itself. --resume goes on from the last checkpoint'
+        ) from error
