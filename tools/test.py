@@ -1,6 +1,8 @@
 """Test a search, or retrained networks: COCO AP by size and threshold, top-1 and top-5, whatever the config has."""
 import argparse
 
+from torch.distributed.elastic.multiprocessing.errors import record
+
 from imtnas_mm.checkpoint import check_checkpoint_file
 from imtnas_mm.datasets import log_dropped
 from imtnas_mm.engine.launch import (
@@ -10,10 +12,10 @@ from imtnas_mm.engine.launch import (
     check_file,
     check_work_dir,
     is_search,
-    leave_group,
     load_config,
     named_faults,
 )
+from imtnas_mm.engine.process_group import leave_group
 from imtnas_mm.tasks.joint import is_joint
 
 
@@ -75,4 +77,4 @@ def main(argv=None):
 
 
 if __name__ == '__main__':
-    main()
+    record(main)()  # torchrun then ends with the error of the process that failed first

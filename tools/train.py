@@ -1,6 +1,8 @@
 """Search an architecture, or retrain a derived one: which, the config says."""
 import argparse
 
+from torch.distributed.elastic.multiprocessing.errors import record
+
 from imtnas_mm.checkpoint import check_checkpoint_file
 from imtnas_mm.datasets import log_dropped
 from imtnas_mm.engine.launch import (
@@ -9,11 +11,11 @@ from imtnas_mm.engine.launch import (
     check_data,
     check_work_dir,
     is_search,
-    leave_group,
     load_config,
     named_faults,
 )
 from imtnas_mm.engine.phases import run_phases
+from imtnas_mm.engine.process_group import leave_group
 from imtnas_mm.engine.termination import Terminated, sigterm_noted
 
 
@@ -65,4 +67,4 @@ def main(argv=None):
 
 
 if __name__ == '__main__':
-    main()
+    record(main)()  # torchrun then ends with the error of the process that failed first

@@ -177,6 +177,11 @@ def sweep(algorithm, data, pullback):
     A stage without a non-zero inner gradient needs no second pass: nothing
     reaches the stage before it, and A only through ``g(V, A, k, m)``.
 
+    Adjoints are sums over what each rank's data add. A second pass is linear
+    in the adjoint, too, but its loss is the rank's own: the adjoint that it is
+    given must be the mean over the ranks. All else is linear in adjoints alone
+    and waits for the mean of the result.
+
     Args:
         algorithm (UnrolledSearch): after its stages.
         data (dict): preprocessed batch of D_k^val a task.
@@ -194,25 +199,29 @@ def sweep(algorithm, data, pullback):
         if bar_encoder is None:
             continue
         previous = algorithm.previous(record)
-        algorithm.reduce([bar_encoder, *(bar_head or {}).values()])
         algorithm.pass_on(record, bar_encoder, adjoints)
         if previous is not None and bar_head is not None:
+            algorithm.reduce(list(bar_head.values()))
             with named(record, pullback):
                 gates, part = head_pullback(algorithm, record, pullback, bar_head)
             adjoints.add_gates(gates)
-            bar_encoder = algorithm.reduce([bar_encoder + part])[0]
-        bar_before = algorithm.virtual_decay(record, bar_encoder)
+            bar_encoder = bar_encoder + part
+        through_step = None
         if previous is None:
+            algorithm.reduce([bar_encoder, *(bar_head or {}).values()])
             with named(record, pullback):
-                gates, part = first_stage_pullback(algorithm, record, pullback, bar_encoder, bar_head)
+                gates, through_step = first_stage_pullback(algorithm, record, pullback, bar_encoder, bar_head)
             adjoints.add_gates(gates)
-            bar_before = bar_before + part
         elif record.active:
+            algorithm.reduce([bar_encoder])
             with named(record, pullback):
-                gates, bar_previous, part = transfer_pullback(algorithm, record, previous, pullback, bar_encoder)
+                gates, bar_previous, through_step = transfer_pullback(
+                    algorithm, record, previous, pullback, bar_encoder)
             adjoints.add_gates(gates)
             adjoints.add_encoder(previous.stage, bar_previous)
-            bar_before = bar_before + part
+        bar_before = algorithm.virtual_decay(record, bar_encoder)
+        if through_step is not None:
+            bar_before = bar_before + through_step
         adjoints.importance += algorithm.importance_pullback(record, bar_before)
     return adjoints.to_architecture(algorithm), figures
 

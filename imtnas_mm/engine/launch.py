@@ -1,5 +1,4 @@
 """From command line to runner, for the tools that train and test."""
-import datetime
 import errno
 import os
 import os.path as osp
@@ -17,6 +16,7 @@ from ..datasets.workers import named_worker_deaths
 from ..tasks.joint import is_joint, task_scope
 from .data_hook import DataHook
 from .non_finite import FiniteHook
+from .process_group import job_rank, start_group
 from .runner import SearchRunner
 from .termination import TerminationHook
 from .workers_hook import WorkersHook
@@ -115,7 +115,7 @@ def check_data(cfg, *parts):
         :func:`~imtnas_mm.datasets.log_dropped` once the run has its log.
     """
     dropped = []
-    if is_search(cfg) or os.environ.get('RANK', '0') != '0':  # one process is enough
+    if is_search(cfg) or job_rank(cfg.launcher):  # one process is enough
         return dropped
     for part in parts:
         loader, evaluator = cfg.get(f'{part}_dataloader') or {}, cfg.get(f'{part}_evaluator') or {}
@@ -142,11 +142,11 @@ def build_runner(cfg):
     With ``cfg.resume`` and no ``cfg.load_from`` it resumes from
     :func:`~imtnas_mm.checkpoint.latest_checkpoint`.
     """
-    if cfg.launcher != 'none' and not torch.cuda.is_available():
-        _start_cpu_group(cfg)
-        if not is_search(cfg):  # what mmengine wraps with, but for its device_ids
-            defaults = dict(broadcast_buffers=False, find_unused_parameters=cfg.get('find_unused_parameters', False))
-            cfg.model_wrapper_cfg = {**defaults, **(cfg.get('model_wrapper_cfg') or {}), 'device_ids': None}
+    start_group(cfg)
+    if cfg.launcher != 'none' and not torch.cuda.is_available() and not is_search(cfg):
+        # what mmengine wraps with, but for its device_ids
+        defaults = dict(broadcast_buffers=False, find_unused_parameters=cfg.get('find_unused_parameters', False))
+        cfg.model_wrapper_cfg = {**defaults, **(cfg.get('model_wrapper_cfg') or {}), 'device_ids': None}
     runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
     for hook in (DataHook, TerminationHook, WorkersHook):
         runner.register_hook(hook())
@@ -155,20 +155,3 @@ def build_runner(cfg):
     if cfg.get('resume') and not cfg.get('load_from'):
         runner._load_from = latest_checkpoint(runner.work_dir)
     return runner
-
-
-def _start_cpu_group(cfg):
-    """mmengine's Runner sets a CUDA device when it starts a group itself, so start it first."""
-    if torch.distributed.is_initialized():
-        return
-    if cfg.launcher != 'pytorch':
-        raise SystemExit(f'--launcher {cfg.launcher}: on a machine without a GPU only pytorch is supported')
-    timeout = cfg.get('env_cfg', {}).get('dist_cfg', {}).get('timeout', 1800)
-    torch.distributed.init_process_group('gloo', timeout=datetime.timedelta(seconds=timeout))
-
-
-def leave_group():
-    """Leave the process group together: a rank that exits while another still talks to it aborts that one."""
-    if torch.distributed.is_initialized():
-        torch.distributed.barrier()
-        torch.distributed.destroy_process_group()

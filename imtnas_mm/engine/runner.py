@@ -75,6 +75,9 @@ class SearchRunner(PositionedRunner):
     def wrap_model(self, model_wrapper_cfg, model):
         if model_wrapper_cfg is not None:
             raise ValueError(f'model_wrapper_cfg={model_wrapper_cfg!r}: a search is not wrapped')
+        if self.cfg.get('sync_bn') is not None:
+            raise ValueError(f'sync_bn={self.cfg.sync_bn!r}: a search has no synchronised batch normalisation; use '
+                             "norm_cfg=dict(type='GN', num_groups=8) where ranks have few images each")
         return model.to(get_device())
 
     def scale_lr(self, optim_wrapper, auto_scale_lr=None):

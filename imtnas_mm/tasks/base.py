@@ -3,6 +3,7 @@ import copy
 
 import torch
 import torch.nn.functional as F
+from mmcv.ops import SyncBatchNorm
 from mmengine.config import ConfigDict
 from mmengine.registry import MODELS as ROOT_MODELS
 from torch import nn
@@ -13,6 +14,27 @@ from ..registry import scoped
 from ..spaces.base import gate_names
 
 BACKBONE = 'backbone.'
+SYNCHRONISED = (nn.SyncBatchNorm, SyncBatchNorm)  # norm_cfg types SyncBN and MMSyncBN
+
+
+def check_normalisation(model, norm_cfg):
+    """Raises ValueError for a model that synchronises batch statistics over ranks.
+
+    Its layers talk to the other ranks within the backward pass, PyTorch's has
+    no second derivative, which the chain of A's gradient needs, and it refuses
+    CPUs.
+
+    Args:
+        model (nn.Module): with the search space as its backbone.
+        norm_cfg (dict): of the space, for the message.
+    """
+    for name, module in model.named_modules():
+        if isinstance(module, SYNCHRONISED):
+            where = f'search_space.norm_cfg={norm_cfg!r}' if name.startswith(BACKBONE) else f'model.{name}'
+            raise ValueError(f"{where} is synchronised batch normalisation, which has no second derivative; a search "
+                             "takes norm_cfg=dict(type='GN', num_groups=8), which needs no other image, or "
+                             "dict(type='BN', affine=False, track_running_stats=False), whose statistics are those of "
+                             'a rank')
 
 
 class Head(nn.Module):
@@ -63,6 +85,7 @@ class Task(nn.Module):
         space = scoped(dict(search_space, **(backbone or {})))
         # ConfigDict: heads read their test_cfg by attribute
         built = ROOT_MODELS.build(ConfigDict(model, backbone=space, _scope_=model.get('_scope_', self.scope)))
+        check_normalisation(built, space.get('norm_cfg'))
         self.layout = ParameterLayout.of(built.backbone)
         self.data_preprocessor = built.data_preprocessor
         backbone = built.backbone

@@ -1,9 +1,13 @@
 """The metrics of a search network are those of its task's own evaluator on its own predictions."""
+import os
 from pathlib import Path
+from unittest import mock
 
 import pytest
+import ranks
 import tiny_run as tiny
 import torch
+from mmengine.dist import collect_results
 from mmengine.structures import InstanceData
 
 from imtnas_mm.engine.evaluation import SearchTestLoop
@@ -93,3 +97,51 @@ def test_each_task_needs_its_loader_and_evaluator(runner):
         loop_of(runner, evaluator=more)
     with pytest.raises(ValueError, match='test_dataloader.cls.dataset is missing'):
         loop_of(runner, dataloader=dict(only, cls=dict(batch_size=1)))
+
+
+def half_right(task, round):
+    """A stand-in for ``search_network`` that reads the truth, and gets every second image wrong."""
+    return lambda batch: [
+        perfect(sample.img_path[-5] in '02468')(task, round)(dict(data_samples=[sample]))[0]
+        for sample in batch['data_samples']]
+
+
+def evaluate(config, folder, *args):
+    """Metrics, the images that this process predicted by task, and of how many images it gathered results."""
+    runner = tiny.runner_of(config, folder / 'work', *args)
+    runner.call_hook('before_run')
+    runner.model.search_network = half_right
+    loop, seen, gathered = loop_of(runner, all_rounds=False), {}, []
+    for name, evaluator in loop.evaluators.items():
+        def process(data_samples, data_batch, name=name, plain=evaluator.process):
+            seen.setdefault(name, []).extend(sample.img_path for sample in data_samples)
+            plain(data_samples=data_samples, data_batch=data_batch)
+        evaluator.process = process
+
+    def collect(results, size, *args, **kwargs):
+        gathered.append(size)
+        return collect_results(results, size, *args, **kwargs)
+    with mock.patch('mmengine.evaluator.metric.collect_results', collect):
+        return loop.run(), seen, gathered
+
+
+def test_two_processes_evaluate_as_one(data, tmp_path, monkeypatch):
+    """Of 5 and 3 images, one process predicts 3 and 2, the other 3 and 2, one of them again; each counts once."""
+    monkeypatch.chdir(tmp_path)  # where mmengine puts a folder to gather results in
+    fields = tiny.search_fields(data, val_begin=99)
+    for name, number in dict(cls=5, det=3).items():
+        fields['test_dataloader'][name]['dataset']['indices'] = number
+    config = tiny.write_config(tmp_path / 'tiny.py', 'imtnas_demo.py', **fields)
+    alone, whole, once = evaluate(config, tmp_path)
+    assert once == [5, 3] and [len(whole[name]) for name in ('cls', 'det')] == [5, 3]
+    assert 0 < alone['cls/accuracy/top1'] < 100 and 0 < alone['det/coco/bbox_mAP'] < 1
+
+    def main():
+        torch.save(evaluate(config, tmp_path, '--launcher', 'pytorch'), tmp_path / f'{os.environ["RANK"]}.pth')
+        torch.distributed.barrier()
+    ranks.run(2, tmp_path, main)
+    (metrics, first, gathered), (others, second, _) = (tiny.checkpoint(tmp_path / f'{rank}.pth') for rank in range(2))
+    assert metrics == others == alone and gathered == once
+    for name, images in whole.items():
+        half = (len(images) + 1) // 2
+        assert (first[name], second[name]) == (images[::2], (images[1::2] + images)[:half])

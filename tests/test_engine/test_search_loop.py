@@ -1,10 +1,12 @@
 """A search end to end, as tools/train.py runs it."""
+import copy
 import itertools
 import math
 import resource
 from types import SimpleNamespace
 
 import pytest
+import ranks
 import tiny_run as tiny
 import torch
 from mmengine.hub import get_config
@@ -12,6 +14,7 @@ from mmengine.hub import get_config
 from imtnas_mm.algorithms.stage import interleaved_stages
 from imtnas_mm.architecture import Architecture
 from imtnas_mm.engine import InterleavedSearchLoop, SearchValLoop
+from imtnas_mm.engine.runner import SearchRunner
 from imtnas_mm.engine.search_loop import SearchData
 from imtnas_mm.genotype import load_genotype
 from imtnas_mm.spaces.mbconv_layout import searched_layers
@@ -274,3 +277,28 @@ def test_mixed_precision_is_for_the_weight_stages_alone(data, tmp_path, monkeypa
     for stage in STAGES:  # bfloat16 has 8 bits
         half, full = (tiny.logged(tmp_path / which, f'{stage}/loss')[0] for which in ('half', 'full'))
         assert half != full and half == pytest.approx(full, rel=.05)
+
+
+def test_two_processes_search_as_one_with_batches_of_both(data, tmp_path, monkeypatch):
+    """Over 6 iterations, with images that don't see each other: see docs/distributed.md.
+
+    In float64: Adam makes as large a step of a gradient that is rounding alone as of any other.
+    """
+    monkeypatch.setattr(SearchRunner, 'wrap_model', lambda self, wrapper_cfg, model: model.double())
+    norm = dict(type='GN', num_groups=2)
+    fields = tiny.search_fields(data, ('cls', 'cls2'), rounds=1, epoch_length=6, val_begin=99)
+    fields['model'].update(transfer=None, search_space=dict(tiny.SPACE, norm_cfg=tiny.replaced(**norm)))
+    for task in ('cls', 'cls2'):
+        model = copy.deepcopy(tiny.CLASSIFIER)
+        model['head'].update(norm_cfg=norm, dropout=0.)
+        fields['model']['tasks'][task] = dict(fields['model']['tasks'][task], model=model)
+
+    def config(batch_size):
+        for task in ('cls', 'cls2'):
+            fields['train_dataloader'][task] = dict(fields['train_dataloader'][task], batch_size=batch_size)
+        return tiny.write_config(tmp_path / f'batch{batch_size}.py', 'imtnas_demo.py', **fields)
+
+    tiny.run('train', config(4), '--work-dir', tmp_path / 'one')
+    ranks.run(2, tmp_path, tiny.run, 'train', config(2), '--work-dir', tmp_path / 'two', '--launcher', 'pytorch')
+    one, two = (tiny.checkpoint(tmp_path / work / 'epoch_1.pth')['state_dict'] for work in ('one', 'two'))
+    torch.testing.assert_close(two, one, rtol=0, atol=1e-10)

@@ -104,6 +104,15 @@ def test_running_statistics_are_those_of_the_given_head():
     assert idle.head.conv.bn.num_batches_tracked == 0 and not idle.head.conv.bn.running_mean.any()
 
 
+def test_synchronised_normalisation_is_refused():
+    with pytest.raises(ValueError, match="search_space.norm_cfg={'type': 'SyncBN'} is synchronised .*'GN'"):
+        build_task('cls', search_space=dict(SPACE, norm_cfg=dict(type='SyncBN')))
+    model = copy.deepcopy(CLASSIFIER)
+    model['head']['norm_cfg'] = dict(type='SyncBN')
+    with pytest.raises(ValueError, match='model.head.conv.bn is synchronised batch normalisation'):
+        build_task('cls', model=model)
+
+
 def test_running_statistics_in_the_search_space_are_refused():
     with pytest.raises(ValueError, match='search_space.norm_cfg=.*running statistics'):
         build_task('cls', search_space=dict(SPACE, norm_cfg=dict(type='BN')))

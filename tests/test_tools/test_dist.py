@@ -35,6 +35,19 @@ class SaveRank(Hook):
                    self.path)
 """
 
+FAIL = """
+from mmengine.dist import get_rank
+from mmengine.hooks import Hook
+from mmengine.registry import HOOKS
+
+
+@HOOKS.register_module()
+class FailOnRankOne(Hook):
+    def after_train_iter(self, runner, **kwargs):
+        if runner.iter == 1 and get_rank() == 1:
+            raise RuntimeError('rank one fails')
+"""
+
 
 def start(script, *args, modules=''):
     """Run a script of tools/ as a user does, from another folder; returns its process."""
@@ -50,11 +63,11 @@ def start(script, *args, modules=''):
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
-def launch(script, *args, modules=''):
+def launch(script, *args, modules='', status=0):
     """A script from start to end; returns what it printed."""
     process = start(script, *args, modules=modules)
     out, _ = process.communicate(timeout=300)
-    assert process.returncode == 0, out[-5000:]
+    assert process.returncode == status, out[-5000:]
     return out
 
 
@@ -146,7 +159,46 @@ def test_sigterm_to_the_launcher(data, tmp_path):
     assert differences(*states) == []
 
 
-@pytest.mark.parametrize('script, args', [('dist_train.sh', ['a.py']), ('dist_test.sh', ['a.py', 'a.pth'])])
+def test_torchrun_ends_with_the_error_of_the_process_that_failed(data, tmp_path):
+    (tmp_path / 'fail.py').write_text(FAIL)
+    fields = tiny.search_fields(data, ('cls', 'cls2'), rounds=1, epoch_length=1000, val_begin=99)
+    config = tiny.write_config(
+        tmp_path / 'search.py', 'imtnas_demo.py', **fields,
+        custom_imports=dict(imports=['imtnas_mm.algorithms', 'imtnas_mm.engine', 'imtnas_mm.spaces', 'fail']),
+        custom_hooks=[dict(type='mmengine.FailOnRankOne')])
+    begun = time.monotonic()
+    out = launch('dist_train.sh', config, 2, '--work-dir', tmp_path / 'work', modules=tmp_path, status=1)
+    assert time.monotonic() - begun < 120  # the timeout is 1800
+    summary = out[out.index('Root Cause'):]
+    assert 'rank      : 1 ' in summary and 'RuntimeError: rank one fails' in summary
+
+
+@pytest.mark.parametrize('script, args', [
+    ('dist_train.sh', ['a.py']), ('dist_test.sh', ['a.py', 'a.pth']),
+    ('slurm_train.sh', ['part', 'name', 'a.py']), ('slurm_test.sh', ['part', 'name', 'a.py'])])
 def test_usage(script, args):
     done = subprocess.run(['bash', tiny.ROOT / 'tools' / script, *args], capture_output=True, text=True)
-    assert done.returncode == 2 and done.stderr.startswith(f'usage: bash tools/{script} CONFIG ')
+    assert done.returncode == 2 and done.stderr.startswith(f'usage: bash tools/{script} ')
+
+
+@pytest.mark.parametrize('name, given, taken', [
+    ('train', 'my work', ['--work-dir', 'my work']), ('test', 'a.pth', ['a.pth'])])
+def test_slurm(name, given, taken, tmp_path):
+    srun = tmp_path / 'srun'
+    srun.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    srun.chmod(0o755)
+
+    def arguments(**variables):
+        environment = dict(os.environ, PATH=f'{tmp_path}{os.pathsep}{os.environ["PATH"]}', **variables)
+        done = subprocess.run(
+            ['bash', tiny.ROOT / 'tools' / f'slurm_{name}.sh', 'part', 'my job', 'a.py', given, '--amp'],
+            env=environment, capture_output=True, text=True, check=True)
+        return done.stdout.splitlines()
+
+    program = ['python', '-u', str(tiny.ROOT / 'tools' / f'{name}.py'), 'a.py', *taken, '--launcher', 'slurm', '--amp']
+    assert arguments() == [
+        '-p', 'part', '--job-name=my job', '--gres=gpu:8', '--ntasks=8', '--ntasks-per-node=8', '--cpus-per-task=5',
+        '--kill-on-bad-exit=1', *program]
+    assert arguments(GPUS='2', GPUS_PER_NODE='2', CPUS_PER_TASK='1', GRES='', SRUN_ARGS='--time 5') == [
+        '-p', 'part', '--job-name=my job', '--ntasks=2', '--ntasks-per-node=2', '--cpus-per-task=1',
+        '--kill-on-bad-exit=1', '--time', '5', *program]

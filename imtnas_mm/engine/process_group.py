@@ -1,0 +1,98 @@
+"""The processes of one job: which of them this is, and the group they talk in."""
+import datetime
+import os
+import subprocess
+
+import torch
+
+DEFAULT_TIMEOUT = 1800  # seconds
+DEFAULT_PORT = '29500'  # torch.distributed's, which mmengine takes, too
+
+# what a launcher tells its processes: torch's name of it -> the launcher's own
+RANKS = dict(
+    pytorch=dict(RANK='RANK', WORLD_SIZE='WORLD_SIZE'),
+    slurm=dict(RANK='SLURM_PROCID', WORLD_SIZE='SLURM_NTASKS'),
+    mpi=dict(RANK='OMPI_COMM_WORLD_RANK', WORLD_SIZE='OMPI_COMM_WORLD_SIZE'))
+ADDRESSES = dict(pytorch=('MASTER_ADDR', 'MASTER_PORT'), slurm=('SLURM_NODELIST', ), mpi=('MASTER_ADDR', ))
+STARTED_BY = dict(pytorch='torchrun, as tools/dist_train.sh does', slurm='srun, as tools/slurm_train.sh does',
+                  mpi='mpirun -x MASTER_ADDR=<host of rank 0>')
+
+
+def job_rank(launcher):
+    """Rank of this process, before there is a group; 0 without a launcher."""
+    return 0 if launcher == 'none' else _ranks(launcher)['RANK']
+
+
+def start_group(cfg):
+    """Checks the launcher's environment and the timeout; on a machine without a GPU, starts the group over gloo.
+
+    With GPUs mmengine's Runner starts it. It sets a CUDA device when it does,
+    which a machine without one refuses.
+
+    Args:
+        cfg (Config): ``launcher`` and ``env_cfg.dist_cfg``; ``timeout`` is set
+            there if it is missing.
+
+    Raises:
+        SystemExit: names the environment variable or the field that is missing or wrong.
+    """
+    if cfg.launcher == 'none' or torch.distributed.is_initialized():
+        return
+    options = cfg.setdefault('env_cfg', {}).setdefault('dist_cfg', {})
+    timeout = options.setdefault('timeout', DEFAULT_TIMEOUT)
+    if not isinstance(timeout, (int, float)) or isinstance(timeout, bool) or timeout <= 0:
+        raise SystemExit(f'env_cfg.dist_cfg.timeout={timeout!r} must be a positive number of seconds')
+    ranks = _ranks(cfg.launcher)
+    for name in ADDRESSES[cfg.launcher]:
+        _variable(cfg.launcher, name)
+    if 'MASTER_ADDR' not in os.environ:  # mmengine takes it from there, too
+        os.environ['MASTER_ADDR'] = _first_host(os.environ['SLURM_NODELIST'])
+    if torch.cuda.is_available():
+        return
+    os.environ.update({name: str(value) for name, value in ranks.items()})
+    if 'port' in options:  # mmengine's option of slurm
+        os.environ['MASTER_PORT'] = str(options['port'])
+    os.environ.setdefault('MASTER_PORT', DEFAULT_PORT)
+    torch.distributed.init_process_group('gloo', timeout=datetime.timedelta(seconds=timeout))
+
+
+def leave_group():
+    """Leave the process group together: a rank that exits while another still talks to it aborts that one."""
+    if torch.distributed.is_initialized():
+        torch.distributed.barrier()
+        torch.distributed.destroy_process_group()
+
+
+def _ranks(launcher):
+    """RANK and WORLD_SIZE as the launcher gives them."""
+    found = {}
+    for name, variable in RANKS[launcher].items():
+        text = _variable(launcher, variable)
+        if not text.isdecimal():
+            raise SystemExit(f'--launcher {launcher}: the environment variable {variable}={text!r} must be a whole '
+                             'number')
+        found[name] = int(text)
+    if found['RANK'] >= found['WORLD_SIZE']:
+        own = RANKS[launcher]
+        raise SystemExit(f'--launcher {launcher}: {own["RANK"]}={found["RANK"]} must be less than '
+                         f'{own["WORLD_SIZE"]}={found["WORLD_SIZE"]}')
+    return found
+
+
+def _variable(launcher, name):
+    if not os.environ.get(name):
+        raise SystemExit(f'--launcher {launcher}: the environment variable {name} is not set; start the processes with '
+                         f'{STARTED_BY[launcher]}')
+    return os.environ[name]
+
+
+def _first_host(nodes):
+    """The first of a slurm node list such as ``gpu[03-05,9]``."""
+    try:
+        done = subprocess.run(['scontrol', 'show', 'hostnames', nodes], capture_output=True, text=True, check=True)
+        return done.stdout.split()[0]
+    except (OSError, subprocess.CalledProcessError, IndexError) as error:
+        if not set('[,') & set(nodes):
+            return nodes
+        raise SystemExit(f'--launcher slurm: scontrol does not tell the first host of SLURM_NODELIST={nodes!r} '
+                         f'({error}); set MASTER_ADDR to it') from error
