@@ -1,10 +1,11 @@
 """Pipelines that name the file they fail at, and refuse images that are read wrong."""
+import copy
 import os
 
 import cv2
 import numpy as np
 from mmcv.transforms import LoadImageFromFile
-from mmengine.dataset import BaseDataset, Compose
+from mmengine.dataset import BaseDataset, Compose, ConcatDataset
 
 from .checks import DataError, is_remote
 from .epochs import EpochDataset
@@ -73,6 +74,28 @@ def name_failures(dataset, field):
                 raise DataError(f'{field}.pipeline: {type(transform).__name__} has ignore_empty=True, which takes '
                                 'other images for those that cannot be read, without a word; remove it')
         one.pipeline = NamedPipeline(one.pipeline.transforms, type(one).__name__)
+
+
+def raw_images(dataset, field):
+    """A dataset of the same images and annotations that only loads and packs them: what an example of a transfer is
+    before its augmentations.
+
+    Args:
+        dataset: of mmengine's kind, or a ConcatDataset of such; left as it is.
+        field (str): of its config, for messages.
+
+    Raises:
+        ValueError: the pipeline has no Pack... transform at its end.
+    """
+    found = copy.copy(dataset)
+    if isinstance(dataset, ConcatDataset):
+        found.datasets = [raw_images(one, f'{field}.datasets[{i}]') for i, one in enumerate(dataset.datasets)]
+        return found
+    kept = [one for one in dataset.pipeline.transforms if type(one).__name__.startswith(('LoadImage', 'Pack'))]
+    if not kept or not type(kept[-1]).__name__.startswith('Pack'):
+        raise ValueError(f'{field}.pipeline has no Pack... transform at its end')
+    found.pipeline = NamedPipeline(kept, type(dataset).__name__)
+    return found
 
 
 def check_image(path, image, transform, stated=(None, None)):

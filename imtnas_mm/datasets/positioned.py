@@ -12,7 +12,7 @@ from contextlib import contextmanager
 import cv2
 import numpy as np
 import torch
-from mmengine.dataset import BaseDataset
+from mmengine.dataset import BaseDataset, ConcatDataset
 from mmengine.dist import get_dist_info
 from mmengine.runner import Runner
 from torch.utils.data import Dataset, Sampler
@@ -44,6 +44,33 @@ def seeded_random(*entropy):
         random.setstate(states[0])
         np.random.set_state(states[1])
         torch.set_rng_state(states[2])
+
+
+def innermost(dataset, index):
+    """The dataset that an example of a ConcatDataset is of, and its index there."""
+    while isinstance(dataset, ConcatDataset):
+        part, index = dataset._get_ori_dataset_idx(index)
+        dataset = dataset.datasets[part]
+    return dataset, index
+
+
+def prepare(dataset, index):
+    """What the pipeline makes of an example, None where it drops it."""
+    dataset, index = innermost(dataset, index)
+    return dataset.prepare_data(index)
+
+
+def retries_of(dataset):
+    """How often mmengine's dataset would try another example for one that its pipeline drops.
+
+    None for a test set, and for wrappers (mmengine's RepeatDataset, mmdet's
+    MultiImageMixDataset), which have a retry of their own or none.
+    """
+    if isinstance(dataset, ConcatDataset):
+        retries = [retries_of(one) for one in dataset.datasets]
+        return None if None in retries else max(retries)
+    plain = isinstance(dataset, BaseDataset) and type(dataset).__getitem__ is BaseDataset.__getitem__
+    return dataset.max_refetch if plain and not dataset.test_mode else None
 
 
 class PositionedDataset(Dataset):
@@ -80,10 +107,7 @@ class PositionedDataset(Dataset):
         if self.seed < 0:
             raise ValueError(f'seed={seed!r}: must not be negative')
         self._epoch, self._order = None, None
-        # Wrappers (mmengine's RepeatDataset, mmdet's MultiImageMixDataset) have a retry of their own or none.
-        self._retries = (
-            dataset.max_refetch if isinstance(dataset, BaseDataset) and not dataset.test_mode
-            and type(dataset).__getitem__ is BaseDataset.__getitem__ else None)
+        self._retries = retries_of(dataset)
 
     @property
     def metainfo(self):
@@ -108,7 +132,7 @@ class PositionedDataset(Dataset):
             if self._retries is None:
                 return self.dataset[index]
             for _ in range(self._retries + 1):
-                item = self.dataset.prepare_data(index)
+                item = prepare(self.dataset, index)
                 if item is not None:
                     return item
                 last, index = index, int(np.random.choice(self.indices))
@@ -116,10 +140,11 @@ class PositionedDataset(Dataset):
                         f'the last time for {self._name(last)}')
 
     def _name(self, index):
+        dataset, index = innermost(self.dataset, index)
         try:
-            return self.dataset.get_data_info(index)['img_path']
+            return dataset.get_data_info(index)['img_path']
         except (AttributeError, KeyError, TypeError):  # in-memory sets have no files
-            return f'example {index} of {type(self.dataset).__name__}'
+            return f'example {index} of {type(dataset).__name__}'
 
 
 @DATA_SAMPLERS.register_module()

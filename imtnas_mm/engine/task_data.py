@@ -1,31 +1,28 @@
 """The training data of one task: the set, and in a search D_k^tr, D_k^val and the examples for transfer."""
-import copy
 import logging
 
+from mmengine.dataset import BaseDataset, ConcatDataset
 from mmengine.dist import get_world_size
 from mmengine.logging import print_log
-from mmengine.registry import TRANSFORMS
 
-from ..datasets import DataError, NamedPipeline, build_dataset, build_positioned_loader, split_indices
+from ..datasets import DataError, build_dataset, build_positioned_loader, raw_images, split_indices
 from ..random_state import seed_of
 
 FOR_TRAIN, FOR_VAL, FOR_EXAMPLES = range(3)
 
 
-def pipeline_of(dataset):
-    """The pipeline of a dataset's config, or of that which it is a slice of."""
-    while 'pipeline' not in dataset and isinstance(dataset.get('dataset'), dict):
-        dataset = dataset['dataset']
-    return dataset['pipeline']
+def check_splittable(dataset, field):
+    """Raises DataError for a wrapper by which an image of one half would be in the other, too.
 
-
-def example_pipeline(pipeline, field):
-    """The transforms that load an image and pack it, without any between: what an example of a transfer is before its
-    augmentations."""
-    kept = [dict(step) for step in pipeline if step['type'].rpartition('.')[2].startswith(('LoadImage', 'Pack'))]
-    if not kept or not kept[-1]['type'].rpartition('.')[2].startswith('Pack'):
-        raise ValueError(f'{field}.dataset.pipeline has no Pack... transform at its end')
-    return kept
+    RepeatDataset and ClassBalancedDataset give an image several indices,
+    MultiImageMixDataset mixes others into it.
+    """
+    if isinstance(dataset, ConcatDataset):
+        for i, one in enumerate(dataset.datasets):
+            check_splittable(one, f'{field}.datasets[{i}]')
+    elif not isinstance(dataset, BaseDataset):
+        raise DataError(f'{field}.type={type(dataset).__name__!r}: a search splits the images in two halves, which it '
+                        'would mix; give the dataset that it wraps, or a ConcatDataset of several')
 
 
 class TrainingSet:
@@ -81,15 +78,13 @@ class TaskData(TrainingSet):
 
     def __init__(self, name, index, dataloader, scope, ratio, split_seed):
         super().__init__(name, index, dataloader, scope)
+        check_splittable(self.dataset, f'{self.field}.dataset')
         if len(self.dataset) < 2:
             raise DataError(f'{self.field}.dataset: has {len(self.dataset)} example; the halves that train weights and '
                             'architecture need one each')
         self.train_indices, self.val_indices = split_indices(len(self.dataset), ratio, split_seed)
         self._warn_of_repeats()
-        self.examples = copy.copy(self.dataset)  # same images, shared annotations, another pipeline
-        with TRANSFORMS.switch_scope_and_registry(scope) as registry:
-            self.examples.pipeline = NamedPipeline(
-                [registry.build(step) for step in example_pipeline(pipeline_of(dataloader['dataset']), self.field)])
+        self.examples = raw_images(self.dataset, f'{self.field}.dataset')
 
     def _warn_of_repeats(self):
         batch = self.cfg['batch_size'] * get_world_size()

@@ -6,7 +6,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mmengine.dataset import BaseDataset
+from mmengine.dataset import BaseDataset, ConcatDataset
 
 from imtnas_mm.datasets import DataError, PositionedDataset, PositionSampler, build_positioned_loader
 from imtnas_mm.datasets.positioned import seeded_random
@@ -229,6 +229,12 @@ def test_a_refused_example_is_replaced_within_the_part():
     assert set(read) == {5, 8}  # never one of the 13 examples that are not of this part
     again = PositionedDataset(make(Refuse(set(INDICES) - {5, 8}), Augment()), INDICES, 7)
     assert [again[k]['index'] for k in range(200)] == read
+
+
+def test_a_refused_example_of_several_datasets_is_replaced_within_the_part():
+    both = ConcatDataset([make(Refuse({1, 2}), Augment()), make(Augment())])
+    dataset = PositionedDataset(both, [1, 2, 23], 7)  # 23 is the fourth of the second
+    assert {dataset[k]['index'] for k in range(100)} == {3}
 
 
 def test_a_pipeline_that_gives_none_again_and_again():

@@ -1,24 +1,23 @@
 import functools
+import re
 
 import numpy as np
 import pytest
 import tiny_run as tiny
 
-from imtnas_mm.engine.task_data import TaskData, example_pipeline
+from imtnas_mm.datasets import DataError
+from imtnas_mm.engine.task_data import TaskData
 
 
 def task_data(loader, scope='mmpretrain', ratio=.5):
     return TaskData('cls', 0, loader, scope, ratio, 0)
 
 
-def test_examples_are_loaded_and_packed_alone():
-    pipeline = [
-        dict(type='mmdet.LoadImageFromFile', to_float32=True), dict(type='LoadAnnotations'), dict(type='RandomFlip'),
-        dict(type='PackDetInputs')
-    ]
-    assert example_pipeline(pipeline, 'x') == [pipeline[0], pipeline[3]]
-    with pytest.raises(ValueError, match='train_dataloader.det.dataset.pipeline has no Pack'):
-        example_pipeline(pipeline[:3], 'train_dataloader.det')
+def test_examples_need_a_transform_that_packs(data):
+    loader = tiny.cls_loader(data, 'train')
+    loader['dataset']['pipeline'] = [tiny.LOAD]
+    with pytest.raises(ValueError, match=r'^train_dataloader.cls.dataset.pipeline has no Pack'):
+        task_data(loader)
 
 
 def test_examples_are_unchanged_images_of_the_training_half(data):
@@ -32,6 +31,31 @@ def test_examples_are_unchanged_images_of_the_training_half(data):
     for image, sample in zip(batch['inputs'], batch['data_samples'], strict=True):
         assert image.shape == (3, tiny.SIZE, tiny.SIZE) and sample.img_path in trained
     assert next(iter(found.train_loader(seed=1, start=0)))['inputs'][0].shape == (3, 8, 8)
+
+
+def test_several_datasets_as_one(data):
+    """Each has a pipeline of its own; an example is as its own loads it."""
+    def part(size):
+        dataset = tiny.det_loader(data, 'train')['dataset']
+        return dict(dataset, pipeline=[tiny.LOAD, tiny.BOXES, dict(type='Resize', scale=(size, size)),
+                                       dict(type='PackDetInputs')])
+
+    dataset = dict(type='ConcatDataset', datasets=[part(8), part(16)], ignore_keys=[])
+    found = task_data(tiny.loader(dataset, 32), 'mmdet', ratio=.75)
+    assert len(found.dataset) == 16 and len(found.train_indices) == 12
+    sizes = {tuple(image.shape) for image in next(iter(found.train_loader(seed=1, start=0)))['inputs']}
+    assert sizes == {(3, 8, 8), (3, 16, 16)}
+    examples = next(iter(found.example_loader(seed=1, start=0, batch_size=32)))['inputs']
+    assert {tuple(image.shape) for image in examples} == {(3, tiny.SIZE, tiny.SIZE)}
+
+
+def test_datasets_that_would_mix_the_halves_are_refused(data):
+    inner = tiny.cls_loader(data, 'train')['dataset']
+    wrapped = dict(type='RepeatDataset', times=2, dataset=inner)
+    for dataset, place in ((wrapped, ''), (dict(type='ConcatDataset', datasets=[inner, wrapped]), '.datasets[1]')):
+        field = re.escape(f'train_dataloader.cls.dataset{place}.type')
+        with pytest.raises(DataError, match=f"^{field}='RepeatDataset': a search splits the images in two halves"):
+            task_data(tiny.loader(dataset, 4))
 
 
 def test_halves_and_epochs(data):
