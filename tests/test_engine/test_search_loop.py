@@ -279,6 +279,7 @@ def test_mixed_precision_is_for_the_weight_stages_alone(data, tmp_path, monkeypa
         assert half != full and half == pytest.approx(full, rel=.05)
 
 
+@pytest.mark.slow
 def test_two_processes_search_as_one_with_batches_of_both(data, tmp_path, monkeypatch):
     """Over 6 iterations, with images that don't see each other: see docs/distributed.md.
 
@@ -298,7 +299,8 @@ def test_two_processes_search_as_one_with_batches_of_both(data, tmp_path, monkey
             fields['train_dataloader'][task] = dict(fields['train_dataloader'][task], batch_size=batch_size)
         return tiny.write_config(tmp_path / f'batch{batch_size}.py', 'imtnas_demo.py', **fields)
 
-    tiny.run('train', config(4), '--work-dir', tmp_path / 'one')
-    ranks.run(2, tmp_path, tiny.run, 'train', config(2), '--work-dir', tmp_path / 'two', '--launcher', 'pytorch')
+    with tiny.undrawn():
+        tiny.run('train', config(4), '--work-dir', tmp_path / 'one')
+        ranks.run(2, tmp_path, tiny.run, 'train', config(2), '--work-dir', tmp_path / 'two', '--launcher', 'pytorch')
     one, two = (tiny.checkpoint(tmp_path / work / 'epoch_1.pth')['state_dict'] for work in ('one', 'two'))
     torch.testing.assert_close(two, one, rtol=0, atol=1e-10)
