@@ -34,7 +34,15 @@ def retraining(path, data, **hook):
     return retrainings.write_config(path, data, 'cells', custom_hooks=hooks)
 
 
-KINDS = dict(search=(search, search_state.state), retraining=(retraining, retrainings.state))
+def joint(path, data, **hook):
+    """Two epochs of three iterations of two tasks, the same."""
+    fields = tiny.joint_fields(data, max_epochs=2, epoch_length=3)
+    return tiny.write_config(path, '_base_/joint_runtime.py', **fields, custom_hooks=[
+        dict(type='EMAHook', momentum=.3), dict(type='Terminate', **hook)])
+
+
+KINDS = dict(search=(search, search_state.state), retraining=(retraining, retrainings.state),
+             joint=(joint, retrainings.state))
 
 
 @pytest.fixture(scope='module', params=list(KINDS))
