@@ -10,7 +10,7 @@ from mmengine.hooks import CheckpointHook
 
 from ..genotype import write_whole
 from ..registry import HOOKS
-from .rank_buffers import keep_rank_buffers, restore_rank_buffers
+from .rank_buffers import rank_buffers_kept, restore_rank_buffers
 from .validation import VALIDATED
 
 STOPPED = 'stopped_checkpoint'  # in mmengine's message hub: path of one between the regular ones, from a stopped run
@@ -75,10 +75,11 @@ class AtomicCheckpointHook(CheckpointHook):
         runner.message_hub.update_info('last_ckpt', self.last_ckpt)
         self.position = position_of(runner, meta['epoch'], meta['iter'])
         stopped = runner.message_hub.get_info(STOPPED)
-        keep_rank_buffers(runner)
-        runner.save_checkpoint(
-            self.out_dir, name, save_optimizer=self.save_optimizer, save_param_scheduler=self.save_param_scheduler,
-            meta=meta, by_epoch=self.by_epoch, backend_args=self.backend_args, **self.args)
+        with rank_buffers_kept(runner):
+            runner.save_checkpoint(
+                self.out_dir, name, save_optimizer=self.save_optimizer,
+                save_param_scheduler=self.save_param_scheduler, meta=meta, by_epoch=self.by_epoch,
+                backend_args=self.backend_args, **self.args)
         runner.message_hub.update_info(STOPPED, None)
         if not is_main_process():
             return
@@ -111,9 +112,9 @@ def save_stopped(runner, epoch, iteration):
     backend = (hook.backend_args if hook else None) or dict(backend='imtnas_mm.atomic')
     path = osp.join(folder, f'iter_{iteration}.pth')
     runner.message_hub.update_info(STOPPED, path)
-    keep_rank_buffers(runner)
-    runner.save_checkpoint(folder, osp.basename(path), meta=dict(epoch=epoch, iter=iteration), by_epoch=False,
-                           backend_args=backend)
+    with rank_buffers_kept(runner):
+        runner.save_checkpoint(folder, osp.basename(path), meta=dict(epoch=epoch, iter=iteration), by_epoch=False,
+                               backend_args=backend)
     if is_main_process():
         write_whole(osp.join(runner.work_dir, 'last_checkpoint'), path)
     return path

@@ -4,8 +4,12 @@ DistributedDataParallel keeps the weights alike, and mmengine lets each process
 have its own running statistics of batch normalisation. A checkpoint has those of
 the first process; the others' are kept beside them.
 """
-from mmengine.dist import all_gather_object, get_rank
+import logging
+from contextlib import contextmanager
+
+from mmengine.dist import all_gather_object, get_rank, get_world_size
 from mmengine.hooks import EMAHook
+from mmengine.logging import print_log
 from mmengine.model import is_model_wrapper
 
 RANK_BUFFERS = 'rank_buffers'  # in mmengine's message hub, which checkpoints keep
@@ -19,17 +23,30 @@ def _buffers(runner):
     return found
 
 
-def keep_rank_buffers(runner):
-    """Before a checkpoint is written: every process hands its buffers to it. All must call it."""
+@contextmanager
+def rank_buffers_kept(runner):
+    """Inside, a checkpoint that is written has every process's buffers. All processes must come here.
+
+    Afterwards they are of a moment that is past, which no later checkpoint may have.
+    """
+    own = None
     if is_model_wrapper(runner.model):
-        own = {name: buffer.detach().cpu().clone() for name, buffer in _buffers(runner).items()}
-        runner.message_hub.update_info(RANK_BUFFERS, all_gather_object(own))
+        own = all_gather_object({name: buffer.detach().cpu().clone() for name, buffer in _buffers(runner).items()})
+    runner.message_hub.update_info(RANK_BUFFERS, own)
+    yield
+    runner.message_hub.update_info(RANK_BUFFERS, None)
 
 
 def restore_rank_buffers(runner):
     """After a checkpoint was loaded to resume from: every process takes its own back."""
     kept = runner.message_hub.get_info(RANK_BUFFERS)
-    if kept is not None and is_model_wrapper(runner.model):
+    runner.message_hub.update_info(RANK_BUFFERS, None)
+    if kept is None:
+        return
+    if len(kept) != get_world_size():
+        print_log(f'{runner._load_from}: its training had {len(kept)} processes, here they are {get_world_size()}; all '
+                  'go on with the running statistics of its first', 'current', logging.WARNING)
+    elif is_model_wrapper(runner.model):
         buffers = _buffers(runner)
         for name, buffer in kept[get_rank()].items():
             buffers[name].copy_(buffer)
