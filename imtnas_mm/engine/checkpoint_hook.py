@@ -85,7 +85,9 @@ class AtomicCheckpointHook(CheckpointHook):
             return
         write_whole(osp.join(runner.work_dir, 'last_checkpoint'), self.last_ckpt)
         paths = [self.file_backend.join_path(self.out_dir, self.filename_tmpl.format(old)) for old in outdated]
-        for path in [*paths, *([stopped] if stopped and stopped != self.last_ckpt else [])]:
+        if stopped and stopped != self.last_ckpt and osp.dirname(osp.abspath(stopped)) == osp.abspath(self.out_dir):
+            paths.append(stopped)  # one of another work dir, which this run was resumed from, stays
+        for path in paths:
             if self.file_backend.isfile(path):
                 self.file_backend.remove(path)
 

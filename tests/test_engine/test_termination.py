@@ -98,6 +98,14 @@ def test_stopped_after_an_iteration(whole, data, tmp_path, place):
     assert_ends_as(whole, work)  # the checkpoint of the stop has made way for the next
 
 
+def test_a_run_in_another_work_dir_leaves_the_checkpoint_of_the_stop(data, tmp_path):
+    config = search(tmp_path / 'tiny.py', data, iteration=3, once=str(tmp_path / 'once'))
+    terminated(config, '--work-dir', tmp_path / 'work')
+    path = tmp_path / 'work' / 'iter_4.pth'
+    tiny.run('train', config, '--work-dir', tmp_path / 'other', '--resume', path)
+    assert path.exists() and [file.name for file in (tmp_path / 'other').glob('*.pth')] == ['epoch_2.pth']
+
+
 @pytest.mark.parametrize('batch', [0, 1])
 def test_stopped_within_a_validation(whole, data, tmp_path, batch):
     """The checkpoint has the weights of the training, not the averages that are validated."""
