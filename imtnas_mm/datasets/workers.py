@@ -33,7 +33,7 @@ def _outlast(parent):
 def _exists(pid):
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, PermissionError):  # the latter: its number is another user's process now
         return False
     return True
 
