@@ -12,6 +12,12 @@ class PositionedRunner(Runner):
     """Resumes within an epoch, if epochs are as long as they were: with others it would skip iterations or repeat
     some."""
 
+    def set_randomness(self, seed, diff_rank_seed=False, deterministic=False):
+        if diff_rank_seed:
+            raise ValueError('randomness.diff_rank_seed=True: all processes share one seed, from which each '
+                             'draws its own data, views and dropout, and all the same order and paths')
+        super().set_randomness(seed, deterministic=deterministic)
+
     def save_checkpoint(self, *args, meta=None, **kwargs):
         super().save_checkpoint(*args, meta=dict(meta or {}, epoch_length=len(self.train_dataloader)), **kwargs)
 
@@ -46,12 +52,6 @@ class SearchRunner(PositionedRunner):
     - No checkpoint is written of ranks that have come apart.
     - A checkpoint must fit the model entry by entry.
     """
-
-    def set_randomness(self, seed, diff_rank_seed=False, deterministic=False):
-        if diff_rank_seed:
-            raise ValueError('randomness.diff_rank_seed=True: the processes of a search share one seed, from which '
-                             'each draws its own data, views and dropout, and all the same paths')
-        super().set_randomness(seed, deterministic=deterministic)
 
     def build_model(self, model):
         if isinstance(model, dict):

@@ -170,6 +170,7 @@ def test_refused(data, tmp_path):
     config = config_of(data, tmp_path / 'tiny.py')
     for option, message in (
         ('custom_hooks.0.update_buffers=True', 'EMAHook.update_buffers=True: it would average a shared weight once'),
+        ('randomness.diff_rank_seed=True', 'randomness.diff_rank_seed=True: all processes share one seed'),
         ('train_cfg.max_epochs=0', 'train_cfg.max_epochs=0 must be at least 1'),
         ('train_cfg.epoch_length=0', 'train_cfg.epoch_length=0 must be at least 1'),
         ('train_dataloader.det.batch_size=0', 'train_dataloader.det.batch_size=0 must be at least 1'),

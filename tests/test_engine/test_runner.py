@@ -96,7 +96,7 @@ def test_checkpoint_of_another_config(whole, tmp_path, option, message):
     ('model.order=(cls,)', 'model.order=.*: set train_cfg.order instead'),
     ('model_wrapper_cfg.type=MMDistributedDataParallel', 'model_wrapper_cfg=.*a search is not wrapped'),
     ('sync_bn=torch', "sync_bn='torch': a search has no synchronised batch normalisation; use norm_cfg=.*GN"),
-    ('randomness.diff_rank_seed=True', 'randomness.diff_rank_seed=True: the processes of a search share one seed'),
+    ('randomness.diff_rank_seed=True', 'randomness.diff_rank_seed=True: all processes share one seed'),
     ('auto_scale_lr.enable=True', 'auto_scale_lr.enable=True: .*optim_wrapper.encoder'),
     ('param_scheduler.heads=[]', r"param_scheduler has \['heads'\]; a search takes .*'head'"),
 ])
