@@ -147,7 +147,8 @@ def test_options(options, tmp_path):
     check(lambda: build(('cls', 'cls2'), 1, **options), 2, tmp_path, tolerance=1e-7 if loose else EXACT)
 
 
-@pytest.mark.parametrize('method', ['MTLSAO', 'MTLHWS', 'MTLSWS', 'MinibatchInterleaving', 'BMTAS'])
+@pytest.mark.parametrize('method', [
+    'MTLSAO', 'MTLHWS', 'MTLSWS', 'MinibatchInterleaving', 'SeparateInterleaving', 'BMTAS', 'MTLNAS'])
 def test_methods(method, tmp_path):
     def make():
         return apart(small.build_method(method, space=dict(small.SPACE, **SPACE)))
