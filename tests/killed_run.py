@@ -10,25 +10,29 @@ import retrainings
 import search_state
 import tiny_run as tiny
 
-ITERATIONS = 6  # of a search
-KINDS = ('HyperNetwork', 'StoredWeights', 'retraining')
+KINDS = ('HyperNetwork', 'StoredWeights', 'retraining', 'joint')
 CHECKPOINTS = dict(by_epoch=False, max_keep_ckpts=2)
 
 
 def write_config(path, data, kind='HyperNetwork'):
     """Two epochs, a checkpoint after each iteration, the last two kept; losses smoothed over some iterations.
 
-    A search has three iterations an epoch; a ``kind`` is one of its encoder weights.
+    A search and a joint training have three iterations an epoch; a ``kind`` may be the search's encoder weights.
     """
     if kind == 'retraining':
         return retrainings.write_config(
             path, data, 'cells', default_hooks=dict(checkpoint=dict(retrainings.LAST, **CHECKPOINTS)),
             custom_hooks=retrainings.cells(data)['custom_hooks'][1:])
-    fields = tiny.search_fields(data, rounds=1, max_epochs=2, epoch_length=3, val_begin=99)
+    options = dict(max_epochs=2, epoch_length=3, val_begin=99)
+    if kind == 'joint':
+        base = '_base_/joint_runtime.py'
+        fields = dict(tiny.joint_fields(data, **options), custom_hooks=[dict(type='EMAHook', momentum=.3)])
+    else:
+        base, fields = 'imtnas_demo.py', tiny.search_fields(data, rounds=1, **options)
+        fields['model']['encoder_weights'] = tiny.replaced(type=kind)
     fields['default_hooks']['checkpoint'] = CHECKPOINTS
     fields['log_processor'] = dict(window_size=4)
-    fields['model']['encoder_weights'] = tiny.replaced(type=kind)
-    return tiny.write_config(path, 'imtnas_demo.py', **fields)
+    return tiny.write_config(path, base, **fields)
 
 
 def arguments(config, work, world_size):
@@ -87,7 +91,8 @@ def checkpoints(work):
 
 def assert_ended_as(work, whole):
     last = (whole / 'last_checkpoint').read_text().rpartition('/')[2]
-    state = search_state.state if last == f'iter_{ITERATIONS}.pth' else retrainings.state
+    is_search = 'encoder' in tiny.checkpoint(whole / last)['optimizer']
+    state = search_state.state if is_search else retrainings.state
     assert search_state.differences(state(work / last), state(whole / last)) == []
     number = int(last[5:-4])
     expected = search_state.losses(whole)

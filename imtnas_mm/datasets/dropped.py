@@ -27,7 +27,8 @@ def dropped_of_coco(kind, cfg, content):
         list[str]: a line a reason, with the number of boxes and images, the
         first annotation ids and file names.
     """
-    dataset = kind(**{key: value for key, value in cfg.items() if key not in ('type', 'pipeline')}, lazy_init=True)
+    own = {key: value for key, value in cfg.items() if key not in ('type', 'pipeline', 'lazy_init')}
+    dataset = kind(**own, lazy_init=True)
     with contextlib.redirect_stdout(io.StringIO()):  # 'creating index...'
         index = kind.COCOAPI()
         index.dataset = content

@@ -113,7 +113,8 @@ def save_stopped(runner, epoch, iteration):
     folder = hook.out_dir if hook else runner.work_dir
     backend = (hook.backend_args if hook else None) or dict(backend='imtnas_mm.atomic')
     path = osp.join(folder, f'iter_{iteration}.pth')
-    runner.message_hub.update_info(STOPPED, path)
+    if not osp.exists(path):  # else it is a regular one of another hook, which the next of ours must not remove
+        runner.message_hub.update_info(STOPPED, path)
     with rank_buffers_kept(runner):
         runner.save_checkpoint(folder, osp.basename(path), meta=dict(epoch=epoch, iter=iteration), by_epoch=False,
                                backend_args=backend)

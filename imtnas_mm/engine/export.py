@@ -8,8 +8,6 @@ import torch
 from ..checkpoint import CheckpointError, read_checkpoint
 from ..config_text import expression_at, plain_value
 from ..genotype import GenotypeError, resolve_genotype
-from ..networks.derived import DerivedNet
-from ..networks.shared import shared_networks
 from ..safetensors_file import SUFFIX, to_safetensors
 from .checkpoint_hook import AtomicBackend
 
@@ -69,7 +67,7 @@ def exported_task(content, task):
         raise ValueError(f'--task {task}: the checkpoint is not one of a joint training')
     if task not in tasks:
         raise ValueError(f'--task {task}: the checkpoint has the tasks {", ".join(tasks)}')
-    if not isinstance(shared_networks(genotype)[task], DerivedNet):
+    if any(name.startswith(f'tasks.{task}.backbone.fusion.') for name in state):
         raise ValueError(f'--task {task}: its network reads features of those of other tasks; export all together')
     prefix = f'tasks.{task}.'
     own = {key: value for key, value in meta.items() if key not in ('cfg', 'dataset_meta')}

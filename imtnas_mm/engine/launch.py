@@ -13,7 +13,7 @@ from mmengine.runner import Runner
 from ..checkpoint import latest_checkpoint
 from ..datasets import check_dataset, check_evaluator
 from ..datasets.workers import named_worker_deaths
-from ..tasks.joint import is_joint, task_scope
+from ..tasks.joint import is_joint
 from .data_hook import DataHook
 from .non_finite import FiniteHook
 from .process_group import job_rank, start_group
@@ -107,32 +107,22 @@ def named_faults(work_dir):
 
 
 def check_data(cfg, *parts):
-    """Check the data of parts ('train', 'val', 'test') of a config of mmdet or mmpretrain, or of a joint training's
-    tasks; a search checks its own.
+    """Check the data of parts ('train', 'val', 'test') of a config of mmdet or mmpretrain; the loops of a search and of
+    a joint training check their own.
 
     Returns:
         list[str]: what these datasets leave out of the data, for
         :func:`~imtnas_mm.datasets.log_dropped` once the run has its log.
     """
     dropped = []
-    if is_search(cfg) or job_rank(cfg.launcher):  # one process is enough
+    if is_search(cfg) or is_joint(cfg) or job_rank(cfg.launcher):  # one process is enough
         return dropped
     for part in parts:
-        loader, evaluator = cfg.get(f'{part}_dataloader') or {}, cfg.get(f'{part}_evaluator') or {}
-        if not is_joint(cfg):
-            dropped += _check_part(cfg.get('default_scope', 'mmengine'), loader, evaluator, part)
-            continue
-        for name, task in cfg.model.tasks.items():
-            # its loops say what is left out
-            _check_part(task_scope(name, task), loader.get(name, {}), evaluator.get(name) or {}, part, f'.{name}')
-    return dropped
-
-
-def _check_part(scope, loader, evaluator, part, task=''):
-    if 'dataset' not in loader:  # the loops say where one is missing
-        return []
-    dropped = check_dataset(loader['dataset'], scope, f'{part}_dataloader{task}.dataset')
-    check_evaluator(evaluator, f'{part}_evaluator{task}')
+        loader = cfg.get(f'{part}_dataloader')
+        if loader:
+            dropped += check_dataset(
+                loader.dataset, cfg.get('default_scope', 'mmengine'), f'{part}_dataloader.dataset')
+            check_evaluator(cfg.get(f'{part}_evaluator') or {}, f'{part}_evaluator')
     return dropped
 
 

@@ -12,6 +12,8 @@ from mmengine.hooks import EMAHook
 from mmengine.logging import print_log
 from mmengine.model import is_model_wrapper
 
+from ..checkpoint import CheckpointError
+
 RANK_BUFFERS = 'rank_buffers'  # in mmengine's message hub, which checkpoints keep
 
 
@@ -48,5 +50,9 @@ def restore_rank_buffers(runner):
                   'go on with the running statistics of its first', 'current', logging.WARNING)
     elif is_model_wrapper(runner.model):
         buffers = _buffers(runner)
+        missing = [name for name in kept[get_rank()] if name not in buffers]
+        if missing:
+            raise CheckpointError(f'{runner._load_from}: its training had {missing[0]}, which is of no model here; '
+                                  'resume it with the hooks (EMAHook) that it had')
         for name, buffer in kept[get_rank()].items():
             buffers[name].copy_(buffer)

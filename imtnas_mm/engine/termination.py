@@ -6,7 +6,7 @@ from collections.abc import Sized
 from contextlib import contextmanager
 
 import torch
-from mmengine.dist import all_gather, all_reduce, get_rank, get_world_size
+from mmengine.dist import all_gather, all_reduce, get_backend, get_rank, get_world_size
 from mmengine.hooks import EMAHook, Hook
 from mmengine.runner import BaseLoop
 
@@ -46,12 +46,12 @@ def sigterm_noted():
         _received.clear()
 
 
-def _told():
-    """Whether any process got a SIGTERM; all must ask together."""
+def _told(group):
+    """Whether any process of a group got a SIGTERM; all must ask together."""
     if get_world_size() == 1:
         return bool(_received)
     flag = torch.tensor(int(bool(_received)))
-    all_reduce(flag, 'max')
+    all_reduce(flag, 'max', group)
     return bool(flag)
 
 
@@ -68,14 +68,17 @@ class TerminationHook(Hook):
         Terminated: in all processes.
     """
     priority = 'LOWEST'
+    group = None  # of the processes; the default one
 
     def before_train(self, runner):
-        if _told():
+        if get_world_size() > 1 and get_backend() != 'gloo':
+            self.group = torch.distributed.new_group(backend='gloo')  # asks without waiting for the GPUs
+        if _told(self.group):
             runner.logger.info('SIGTERM: the training stops before it began; no checkpoint is written')
             raise Terminated
 
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
-        if _told():
+        if _told(self.group):
             self._leave(runner, runner.epoch, runner.iter + 1)
 
     def before_val(self, runner):
@@ -86,14 +89,14 @@ class TerminationHook(Hook):
             torch.equal(lengths, other) for other in all_gather(lengths))
 
     def after_val_iter(self, runner, batch_idx, data_batch=None, outputs=None):
-        if self.in_step and _told():
+        if self.in_step and _told(self.group):
             for hook in runner.hooks:
                 if isinstance(hook, EMAHook):  # it has put the averaged weights in place for the validation
                     hook.after_val_epoch(runner)
             self._leave(runner, runner.epoch, runner.iter)
 
     def after_val(self, runner):
-        if isinstance(runner._train_loop, BaseLoop) and _told():
+        if isinstance(runner._train_loop, BaseLoop) and _told(self.group):
             self._leave(runner, runner.epoch, runner.iter)
 
     def _leave(self, runner, epoch, iteration):

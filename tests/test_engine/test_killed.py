@@ -6,7 +6,7 @@ from tiny_run import no_pictures  # noqa: F401
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(scope='module', params=[(1, 'StoredWeights'), (2, 'HyperNetwork'), (1, 'retraining')],
+@pytest.fixture(scope='module', params=[(1, 'StoredWeights'), (2, 'HyperNetwork'), (1, 'retraining'), (2, 'joint')],
                 ids=lambda param: f'{param[0]}-{param[1]}')
 def whole(request, data, tmp_path_factory):
     """Number of processes and config of a training that ran without a stop, its work dir and the seconds it took."""
