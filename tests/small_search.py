@@ -124,13 +124,13 @@ def val_batches(model):
     return {name: raw_batch(name) for name in model.order if name in active}
 
 
-def optimisers(model, momentum=.9):
+def optimisers(model, momentum=.9, architecture=dict(type='Adam', lr=.01, betas=(.5, .999))):  # noqa: B006
     from imtnas_mm.engine.optim import SearchOptimWrapperConstructor
     return SearchOptimWrapperConstructor(
         dict(
             encoder=dict(optimizer=dict(type='SGD', lr=.05, momentum=momentum, weight_decay=3e-4)),
             head=dict(optimizer=dict(type='SGD', lr=.02, momentum=momentum)),
-            architecture=dict(optimizer=dict(type='Adam', lr=.01, betas=(.5, .999)))))(model)
+            architecture=dict(optimizer=dict(architecture))))(model)
 
 
 def trace_steps(model, optim_wrapper):

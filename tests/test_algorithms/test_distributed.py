@@ -132,6 +132,16 @@ def test_single_precision(kind, tmp_path):
           tolerance=1e-5)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize('mode', ['first_order', 'exact'])
+def test_twenty_iterations_in_single_precision(mode, tmp_path, monkeypatch):
+    """A by SGD: Adam makes full steps of gradients that are rounding alone."""
+    sgd = dict(type='SGD', lr=.01, momentum=.9)
+    monkeypatch.setattr(small, 'optimisers', partial(small.optimisers, architecture=sgd))
+    options = dict(hypergradient=mode, encoder_weights=dict(type='StoredWeights'), dtype=torch.float32)
+    check(lambda: build(('cls', 'cls2'), 1, **options), 20, tmp_path, tolerance=2e-6)
+
+
 @pytest.mark.parametrize('options', [
     dict(hypergradient='finite_difference', transfer=None),
     dict(encoder_task_weight=.5),

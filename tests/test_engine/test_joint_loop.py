@@ -196,9 +196,17 @@ def test_refused(data, tmp_path):
 # --- several processes ---
 
 
-def two_rank_config(data, path, batch_size):
-    """Classifiers whose loss is a mean over images; norms that keep their statistics, so that images don't meet."""
+EDGES = [['cls', 3, 'cls2', 1], ['cls', 5, 'cls2', 5], ['cls2', 5, 'cls', 0]]  # of a fusion
+
+
+def two_rank_config(data, path, batch_size, edges):
+    """Classifiers whose loss is a mean over images; norms that keep their statistics, so that images don't meet.
+
+    They are fused by ``edges``, or share the first blocks where there are none.
+    """
     model = tiny.joint_model(('cls', 'cls2'))
+    if edges:
+        model['backbone']['architecture']['sharing'] = dict(method='fusion', tasks=['cls', 'cls2'], edges=edges)
     model['backbone'].update(norm_eval=True)
     for name in model['tasks']:
         head = model['tasks'][name]['model']['head']
@@ -209,9 +217,10 @@ def two_rank_config(data, path, batch_size):
     return tiny.write_config(path, '_base_/joint_runtime.py', **fields)
 
 
-def test_two_ranks_train_as_one_on_the_union_of_their_batches(data, tmp_path):
+@pytest.mark.parametrize('edges', [None, EDGES], ids=['branching', 'fusion'])
+def test_two_ranks_train_as_one_on_the_union_of_their_batches(data, tmp_path, edges):
     for world_size, batch_size in ((1, 4), (2, 2)):
-        config = two_rank_config(data, tmp_path / f'of{world_size}.py', batch_size)
+        config = two_rank_config(data, tmp_path / f'of{world_size}.py', batch_size, edges)
         launcher = () if world_size == 1 else ('--launcher', 'pytorch')
         ranks.run(world_size, tmp_path / f'output{world_size}', tiny.run, 'train', config, '--work-dir',
                   tmp_path / f'work{world_size}', *launcher)
