@@ -1,9 +1,11 @@
-"""The table and the figure of an experiment's finished runs, as Markdown and CSV, SVG and PNG."""
+"""The table of an experiment's finished runs, as Markdown and CSV, and its figure, as SVG and PNG."""
 import argparse
 import sys
 from pathlib import Path
 
+from imtnas_mm.analysis.picture import write_picture
 from imtnas_mm.experiments import load_experiment, plan_runs
+from imtnas_mm.experiments.figure import figure_points, report_figure
 from imtnas_mm.experiments.records import read_record, record_path
 from imtnas_mm.experiments.report import comma_separated, finished_seeds, markdown, table_rows
 from imtnas_mm.genotype import write_whole
@@ -29,13 +31,24 @@ def main(argv=None):
                 records[run.identity] = record
     except ValueError as error:
         sys.exit(f'report: {error}')
-    header, rows = table_rows(experiment, finished_seeds(runs, records))
+    finished = finished_seeds(runs, records)
+    header, rows = table_rows(experiment, finished)
     folder = Path(args.out or args.work_dir)
     folder.mkdir(parents=True, exist_ok=True)
     text = markdown(experiment, header, rows)
     write_whole(folder / f'{experiment.name}.md', text)
     write_whole(folder / f'{experiment.name}.csv', comma_separated(header, rows))
     print(text)
+    written = [folder / f'{experiment.name}.md', folder / f'{experiment.name}.csv']
+    if experiment.figure:
+        points = figure_points(experiment, finished)
+        if any(points.values()):
+            written += write_picture(folder / experiment.name, lambda: report_figure(experiment, points))
+    for path in written:
+        print(f'written: {path}')
+    if not finished:
+        print(f'report: no row has a seed whose runs are all finished; tools/compare.py {args.experiment} runs them',
+              file=sys.stderr)
 
 
 if __name__ == '__main__':

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import tiny_run as tiny
+from pictures import texts
 from stub_tools import JOINT, RETRAIN, RETRAIN100, SEARCH, calls, write, write_tools
 
 import imtnas_mm
@@ -72,6 +73,22 @@ def test_runs_once(tmp_path, tools, capsys):
     tiny.tool('report').main([str(experiment), '--work-dir', str(tmp_path / 'out')])
     assert '| a | 2 | 49.50 ± 0.71 |' in (tmp_path / 'out' / 'experiment.md').read_text()
     assert capsys.readouterr().out.count('finished: a, seed 0') == 3
+
+
+def test_figure_of_the_report(tmp_path, tools, capsys):
+    """Drawn as soon as a row has a finished run; before that the table is empty, and it says so."""
+    experiment = write(tmp_path, seeds=[0], rows=[dict(name=name, architecture=name, x=x) for name, x in (
+        ('pdarts', 1), ('darts_v2', 2))], figure=dict(x='number', left=['error']))
+    out = tmp_path / 'out'
+    pictures = [out / f'experiment{suffix}' for suffix in ('.svg', '.png')]
+    tiny.tool('report').main([str(experiment), '--work-dir', str(out)])
+    assert 'no row has a seed whose runs are all finished' in capsys.readouterr().err
+    assert not any(path.exists() for path in pictures)
+    compare(experiment, out, tools, '--rows', 'pdarts')
+    tiny.tool('report').main([str(experiment), '--work-dir', str(out)])
+    printed = capsys.readouterr()
+    assert not printed.err and all(f'written: {path}' in printed.out for path in pictures)
+    assert {'number', 'error'} <= set(texts(pictures[0])) and pictures[1].stat().st_size > 1000
 
 
 def commands(work_dir, identity):
