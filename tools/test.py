@@ -1,5 +1,6 @@
 """Test a search, or retrained networks: COCO AP by size and threshold, top-1 and top-5, whatever the config has."""
 import argparse
+import os.path as osp
 
 from torch.distributed.elastic.multiprocessing.errors import record
 
@@ -37,7 +38,9 @@ def paint(cfg, folder, config):
     hook = cfg.get('default_hooks', {}).get('visualization') or {}
     options = dict(
         DetVisualizationHook=dict(draw=True, test_out_dir=folder),
-        VisualizationHook=dict(enable=True, interval=1, out_dir=folder)).get(hook.get('type', '').rpartition('.')[2])
+        # mmdet's hook puts it under the work dir, mmpretrain's does not
+        VisualizationHook=dict(enable=True, interval=1, out_dir=osp.join(cfg.work_dir, folder)),
+    ).get(hook.get('type', '').rpartition('.')[2])
     if options is None:
         raise SystemExit(f'--show-dir: default_hooks.visualization of {config} is {dict(hook)}; it must be '
                          "mmdet's DetVisualizationHook or mmpretrain's VisualizationHook")

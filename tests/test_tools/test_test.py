@@ -57,11 +57,11 @@ def test_retrained_classifier(data, tmp_path):
     config = tiny.write_config(tmp_path / 'classifier.py', None, **tiny.retrain_fields(data, 'cls', epochs=2))
     tiny.run('train', config, '--work-dir', tmp_path / 'work')
     tiny.run('test', config, tmp_path / 'work' / 'epoch_2.pth', '--work-dir', tmp_path / 'test', '--show-dir',
-             tmp_path / 'painted', '--out', tmp_path / 'found.pkl')
+             'painted', '--out', tmp_path / 'found.pkl')
     found, validated = tiny.tested(tmp_path / 'test'), tiny.scalars(tmp_path / 'work')[-1]
     assert [found[f'accuracy/top{k}'] for k in (1, 2)] == [validated[f'accuracy/top{k}'] for k in (1, 2)]
     assert 0 < found['accuracy/top2'] <= 100
-    assert len(list((tmp_path / 'painted').glob('*.png'))) == 12
+    assert len(list((tmp_path / 'test' / 'painted').glob('*.png'))) == 12
     assert len(pickle.loads((tmp_path / 'found.pkl').read_bytes())) == 12
 
 
