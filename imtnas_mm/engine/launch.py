@@ -1,5 +1,7 @@
 """From command line to runner, for the tools that train and test."""
+import difflib
 import errno
+import inspect
 import os
 import os.path as osp
 import tempfile
@@ -14,12 +16,16 @@ from ..checkpoint import latest_checkpoint
 from ..datasets import check_dataset, check_evaluator
 from ..datasets.workers import named_worker_deaths
 from ..tasks.joint import is_joint
+from ..tasks.single_task import restrict_to_task
 from .data_hook import DataHook
 from .non_finite import FiniteHook
 from .process_group import job_rank, start_group
 from .runner import SearchRunner
 from .termination import TerminationHook
 from .workers_hook import WorkersHook
+
+# top-level fields that are no argument of mmengine's Runner
+READ_FIELDS = ('auto_scale_lr', 'find_unused_parameters', 'model_wrapper_cfg', 'runner_type')
 
 
 def add_common_arguments(parser):
@@ -44,9 +50,14 @@ def load_config(args):
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     check_file('config', args.config)
     cfg = Config.fromfile(args.config)
+    if 'model' not in cfg:
+        raise SystemExit(f'config: {args.config} has no model; it must be the config of a search or a retraining' + (
+            ', and this is an experiment, which tools/compare.py runs' if 'evaluations' in cfg else ''))
     cfg.launcher = args.launcher
     if args.cfg_options is not None:
+        check_options(args.cfg_options, cfg, args.config)
         cfg.merge_from_dict(args.cfg_options)
+    restrict_single_task(cfg)
     if args.work_dir is not None:
         cfg.work_dir = args.work_dir
     elif cfg.get('work_dir') is None:
@@ -75,6 +86,28 @@ def load_config(args):
         check_file('--resume', resume)
         cfg.resume, cfg.load_from = True, resume
     return cfg
+
+
+def check_options(options, cfg, config):
+    """Leave if one of ``--cfg-options`` is of a field that neither the config has nor anything reads.
+
+    Deeper fields are arguments of what is built, which refuses those it doesn't have.
+    """
+    known = {*cfg, *inspect.signature(Runner.__init__).parameters, *READ_FIELDS} - {'self', 'cfg'}
+    for key in options:
+        field = key.partition('.')[0]
+        if field not in known:
+            near = difflib.get_close_matches(field, sorted(known), 1)
+            raise SystemExit(f'--cfg-options {key}: {config} has no {field}, and nothing would read it'
+                             + (f'; is it {near[0]}?' if near else ''))
+
+
+def restrict_single_task(cfg):
+    """Of a search of several tasks by ``SingleTask``, leave that of ``train_cfg.order``."""
+    if is_search(cfg) and cfg.model.get('type') == 'SingleTask':
+        order = cfg.train_cfg.get('order') or ()
+        if len(order) == 1 and order[0] in cfg.model.tasks:  # the search says what is wrong with others
+            restrict_to_task(cfg, order[0])
 
 
 def check_file(what, path):
@@ -144,4 +177,7 @@ def build_runner(cfg):
         runner.register_hook(FiniteHook())
     if cfg.get('resume') and not cfg.get('load_from'):
         runner._load_from = latest_checkpoint(runner.work_dir)
+        if runner._load_from is None:
+            runner._resume = False
+            runner.logger.warning(f'--resume: no checkpoint in {runner.work_dir}; it starts anew')
     return runner

@@ -9,7 +9,7 @@ from mmengine.config import Config, ConfigDict
 
 from ..genotype import Genotype, load_genotype, published_genotype
 from ..tasks.joint import is_joint
-from .single_task import restrict_to_task
+from ..tasks.single_task import restrict_to_task
 
 IDENTITY_LENGTH = 16  # hexadecimal digits
 

@@ -9,13 +9,13 @@ def restrict_to_task(cfg, task):
     Raises:
         ValueError: if the search has no such task.
     """
-    order = tuple(cfg.train_cfg.order)
-    if task not in order:
-        raise ValueError(f'single_task: {task!r} is no task of the search; it has {", ".join(order)}')
+    names = tuple(cfg.model.tasks)
+    if task not in names:
+        raise ValueError(f'single_task: {task!r} is no task of the search; it has {", ".join(names)}')
     cfg.train_cfg.order = (task, )
     cfg.model.type = 'SingleTask'
     phases = [phase.config.model for phase in cfg.get('phases', []) if 'tasks' in phase.config.get('model', {})]
-    for tasks in [cfg[part] for part in PARTS] + [model.tasks for model in (cfg.model, *phases)]:
-        for name in order:
+    for tasks in [cfg[part] for part in PARTS if cfg.get(part)] + [model.tasks for model in (cfg.model, *phases)]:
+        for name in names:
             if name != task:
                 tasks.pop(name, None)

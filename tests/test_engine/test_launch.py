@@ -3,6 +3,8 @@ import pytest
 import tiny_run as tiny
 from mmengine.hub import get_config
 
+from imtnas_mm.engine.launch import build_runner
+
 DEMO = str(tiny.ROOT / 'configs' / 'imtnas_demo.py')
 
 
@@ -43,6 +45,14 @@ def test_resume(tmp_path):
             load(DEMO, '--resume', path)
 
 
+def test_resume_without_a_checkpoint_starts(retrain, tmp_path):
+    runner = build_runner(load(retrain, '--resume', '--work-dir', tmp_path / 'empty'))
+    runner.load_or_resume()
+    log, = (tmp_path / 'empty').glob('*/*.log')
+    assert f"--resume: no checkpoint in {tmp_path / 'empty'}; it starts anew" in log.read_text()
+    assert 'Auto resumed' not in log.read_text() and runner.iter == 0
+
+
 def test_architecture(retrain):
     assert load(retrain, '--architecture', 'fairnas_a').model.backbone.architecture == 'fairnas_a'
     with pytest.raises(SystemExit, match='--architecture fairnas_a: .*imtnas_demo.py has no model.backbone.architect'):
@@ -60,6 +70,37 @@ def test_auto_scale_lr(retrain):
 def test_no_such_config():
     with pytest.raises(SystemExit, match='config: none.py is not a file'):
         load('none.py')
+
+
+def test_an_experiment_is_no_training():
+    path = tiny.ROOT / 'configs' / 'experiments' / 'table7_small.py'
+    with pytest.raises(SystemExit, match='table7_small.py has no model; .* an experiment, which tools/compare.py runs'):
+        load(path)
+
+
+@pytest.mark.parametrize('option, message', [
+    ('train_dataloaders.cls.batch_size=4', 'has no train_dataloaders, and nothing would read it; is it train_dataload'),
+    ('zzz=4', 'has no zzz, and nothing would read it$'),
+])
+def test_options_that_nothing_would_read(option, message):
+    with pytest.raises(SystemExit, match=f'--cfg-options {option[:3]}.*imtnas_demo.py {message}'):
+        load(DEMO, '--cfg-options', option)
+
+
+def test_options_that_the_config_leaves_out():
+    cfg = load(DEMO, '--cfg-options', 'find_unused_parameters=True', 'randomness.seed=3', 'load_from=a.pth')
+    assert cfg.find_unused_parameters is True and cfg.randomness.seed == 3 and cfg.load_from == 'a.pth'
+
+
+def test_a_single_task_of_several():
+    """The others leave the config; a test of the search does the same."""
+    cfg = load(DEMO, '--cfg-options', 'model.type=SingleTask', "train_cfg.order=['det']")
+    parts = (cfg.model.tasks, cfg.train_dataloader, cfg.val_dataloader, cfg.val_evaluator, cfg.test_dataloader,
+             cfg.test_evaluator)
+    assert all(list(part) == ['det'] for part in parts)
+    for order in (['cls', 'det'], ['none']):  # the search refuses them
+        assert list(load(DEMO, '--cfg-options', 'model.type=SingleTask', f'train_cfg.order={order}').model.tasks) == [
+            'cls', 'det']
 
 
 def test_libraries_own_configs_are_no_searches():
