@@ -103,7 +103,8 @@ def _check(cfg, registry, field):
                     yield from _check(one, registry, f'{field}.{key}[{i}]')
     if 'type' not in cfg:
         raise DataError(f'{field}.type: missing; name a registered dataset class')
-    kind = registry.get(cfg['type']) if isinstance(cfg['type'], str) else cfg['type']
+    with registry.switch_scope_and_registry(cfg.get('_scope_')) as own:  # that of an inherited config of a library
+        kind = own.get(cfg['type']) if isinstance(cfg['type'], str) else cfg['type']
     if not (isinstance(kind, type) and issubclass(kind, BaseDataset)):
         return  # a wrapper, or unknown: building it says so
     root = cfg.get('data_root', '') or ''

@@ -27,8 +27,8 @@ def dropped_of_coco(kind, cfg, content):
         list[str]: a line a reason, with the number of boxes and images, the
         first annotation ids and file names.
     """
-    own = {key: value for key, value in cfg.items() if key not in ('type', 'pipeline', 'lazy_init')}
-    dataset = kind(**own, lazy_init=True)
+    left_out = ('type', '_scope_', 'pipeline', 'lazy_init')  # the first two are a registry's, not the dataset's
+    dataset = kind(**{key: value for key, value in cfg.items() if key not in left_out}, lazy_init=True)
     with contextlib.redirect_stdout(io.StringIO()):  # 'creating index...'
         index = kind.COCOAPI()
         index.dataset = content

@@ -78,6 +78,16 @@ def test_a_clean_file_has_no_line(tmp_path):
     assert lines(write(tmp_path, dict(good=BOXES['good']))) == []
 
 
+@pytest.mark.parametrize('scope', ['mmdet', 'mmpretrain'])
+def test_scope_of_an_inherited_config(tmp_path, scope):
+    """What mmdet's own configs carry after inheritance; a dataset's own scope goes before the run's."""
+    write(tmp_path)
+    assert check_dataset(config(tmp_path, _scope_='mmdet'), scope, FIELD) == check_dataset(
+        config(tmp_path), 'mmdet', FIELD)
+    wrapped = dict(type='RepeatDataset', times=1, dataset=config(tmp_path, _scope_='mmdet'))
+    assert len(check_dataset(wrapped, scope, FIELD)) == len(BOX_LINES) + 1
+
+
 def test_long_lists_are_cut(tmp_path):
     found = lines(write(tmp_path, {f'i{k}': BOXES['other'] for k in range(20)} | dict(good=BOXES['good'])))
     assert found[0].startswith('20 boxes in 20 images left out, of a category')
