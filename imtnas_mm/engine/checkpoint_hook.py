@@ -54,6 +54,9 @@ class AtomicCheckpointHook(CheckpointHook):
             raise ValueError(f'{type(self).__name__}: checkpoints are written to a local disk; it takes neither '
                              'backend_args nor file_client_args (CheckpointHook does)')
         super().__init__(*args, backend_args=dict(backend='imtnas_mm.atomic'), **kwargs)
+        if self.args:  # mmengine passes them on, and fails at the first checkpoint
+            raise TypeError(f'{type(self).__name__}.__init__() got an unexpected keyword argument '
+                            f'{next(iter(self.args))!r}')
 
     def before_train(self, runner):
         super().before_train(runner)

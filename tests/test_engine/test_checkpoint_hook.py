@@ -96,3 +96,8 @@ def test_full_disk(config, whole, tmp_path, monkeypatch):
 def test_other_backends_are_refused():
     with pytest.raises(ValueError, match='AtomicCheckpointHook: .*neither backend_args'):
         AtomicCheckpointHook(interval=1, backend_args=dict(backend='petrel'))
+
+
+def test_a_mistyped_option_is_refused_before_the_training():
+    with pytest.raises(TypeError, match="AtomicCheckpointHook.__init__.* unexpected keyword argument 'intervall'"):
+        AtomicCheckpointHook(intervall=3)
