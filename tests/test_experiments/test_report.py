@@ -115,7 +115,8 @@ def test_report_of_an_experiment_of_the_package(name):
     records = {run.identity: dict(
         steps={} if run.search is None else dict(
             search=dict(seconds=3600., peak_memory=2**30, logged_memory_mb=None)),
-        results={key: result for key in run.evaluations}) for run in runs}
+        results={filled: result for key in run.evaluations  # a joint one fills the columns of its tasks
+                 for filled in (run.tasks[key].values() if key in run.tasks else [key])}) for run in runs}
     header, rows = table_rows(experiment, finished_seeds(runs, records))
     assert [cells[:2] for cells in rows] == [[row['name'], '1'] for row in experiment.rows]
     for column in experiment.columns:
