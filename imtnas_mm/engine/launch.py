@@ -15,6 +15,7 @@ from mmengine.runner import Runner
 from ..checkpoint import latest_checkpoint
 from ..datasets import check_dataset, check_evaluator
 from ..datasets.workers import named_worker_deaths
+from ..genotype import GenotypeError, resolve_genotype
 from ..tasks.joint import is_joint
 from ..tasks.single_task import restrict_to_task
 from .data_hook import DataHook
@@ -66,6 +67,10 @@ def load_config(args):
         if is_search(cfg) or 'architecture' not in cfg.model.get('backbone', {}):
             raise SystemExit(f'--architecture {args.architecture}: {args.config} has no model.backbone.architecture '
                              'to set; it is for the configs in configs/retrain/')
+        try:
+            resolve_genotype(args.architecture)
+        except GenotypeError as error:
+            raise SystemExit(f'--architecture {args.architecture}: {error}') from error
         cfg.model.backbone.architecture = args.architecture
     if getattr(args, 'amp', False):
         if is_search(cfg):

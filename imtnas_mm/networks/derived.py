@@ -5,7 +5,7 @@ from mmengine.logging import print_log
 from mmengine.model import BaseModule
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from ..checkpoint import read_checkpoint
+from ..checkpoint import CheckpointError, read_checkpoint
 from ..genotype import resolve_genotype
 from ..spaces.stages import stage_outputs
 
@@ -127,7 +127,11 @@ class DerivedNet(FreezableStages, BaseModule):
 
     def _check_pretrained(self, checkpoint, prefix):
         # mmengine loads what fits and only logs the rest, which would leave layers at random weights.
-        saved = read_checkpoint(checkpoint)
+        try:
+            saved = read_checkpoint(checkpoint)
+        except CheckpointError as error:
+            raise CheckpointError(f'init_cfg.checkpoint of the backbone: {error}. It must be that of a classifier of '
+                                  'this architecture, trained before') from error
         saved = saved.get('state_dict', saved)
         prefix = f'{prefix.rstrip(".")}.' if prefix else ''
         own = {prefix + name: tensor for name, tensor in self.state_dict().items()}

@@ -55,6 +55,8 @@ def test_resume_without_a_checkpoint_starts(retrain, tmp_path):
 
 def test_architecture(retrain):
     assert load(retrain, '--architecture', 'fairnas_a').model.backbone.architecture == 'fairnas_a'
+    with pytest.raises(SystemExit, match='^--architecture fairnas_z: .* one of the names fairnas_a'):
+        load(retrain, '--architecture', 'fairnas_z')
     with pytest.raises(SystemExit, match='--architecture fairnas_a: .*imtnas_demo.py has no model.backbone.architect'):
         load(DEMO, '--architecture', 'fairnas_a')
 

@@ -10,6 +10,7 @@ from tiny_run import scope_put_back  # noqa: F401
 from torch import nn
 
 from imtnas_mm.analysis.complexity import count_macs, count_parameters
+from imtnas_mm.checkpoint import CheckpointError
 from imtnas_mm.genotype import GenotypeError, published_genotype, save_genotype
 from imtnas_mm.networks import ImageNetHead, MBConvNet
 from imtnas_mm.registry import MODELS
@@ -211,6 +212,11 @@ def test_initialised_from_a_classifier(tmp_path):
     assert state.keys() == trained.backbone.state_dict().keys()
     for name, tensor in trained.backbone.state_dict().items():
         assert torch.equal(state[name], tensor), name
+
+
+def test_a_missing_classifier_is_named_with_its_field(tmp_path):
+    with pytest.raises(CheckpointError, match=rf'^init_cfg.checkpoint of the backbone: {tmp_path}/no.pth: .*before$'):
+        initialised(tmp_path / 'no.pth')
 
 
 def test_initialisation_from_another_network_is_refused(tmp_path):
