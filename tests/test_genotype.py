@@ -1,3 +1,4 @@
+import errno
 import json
 import math
 from dataclasses import replace
@@ -164,7 +165,7 @@ def test_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
     save_genotype(published_genotype('fairnas_a'), path)
 
     def full_disk(*_):
-        raise OSError('no space left')
+        raise OSError(errno.ENOSPC, 'no space left')
 
     monkeypatch.setattr('os.replace', full_disk)
     with pytest.raises(OSError, match='no space left'):
