@@ -67,7 +67,11 @@ def load_experiment(path):
     path = Path(path)
     if not path.is_file():
         raise ExperimentError(f'{path}: is not a file; it must be an experiment, as in configs/experiments/')
-    return _Reader(path, Config.fromfile(path).to_dict()).experiment()
+    cfg = Config.fromfile(path).to_dict()
+    if 'rows' not in cfg and 'model' in cfg:
+        raise ExperimentError(f'{path}: rows: is missing; it is the config of one run, which tools/train.py takes, and '
+                              'not an experiment, as in configs/experiments/')
+    return _Reader(path, cfg).experiment()
 
 
 def names_of_results(row):

@@ -6,7 +6,7 @@ from mmengine.model import BaseModel
 from mmengine.registry import MODELS as ROOT_MODELS
 from torch import nn
 
-from ..genotype import resolve_genotype
+from ..genotype import GenotypeError, resolve_genotype
 from ..networks.derived import DerivedNet
 from ..networks.shared import shared_networks
 from ..registry import MODELS
@@ -36,7 +36,11 @@ def joint_backbones(backbone, tasks):
     architecture = options.pop('architecture')
     if 'type' in options:
         raise ValueError(f'model.backbone.type: {options["type"]!r}; leave it out, the architecture decides on it')
-    genotype = resolve_genotype(architecture)
+    try:
+        genotype = resolve_genotype(architecture)
+    except GenotypeError as error:
+        raise GenotypeError(f'{error}. A joint model takes the file of a search for what the tasks share '
+                            '(configs/bmtas_*.py, configs/mtlnas_*.py)') from error
     name = architecture if isinstance(architecture, str | Path) else 'model.backbone.architecture'
     if genotype.sharing is None:
         raise ValueError(f'{name}: sharing: is missing; a joint model is built from an architecture that says what its '

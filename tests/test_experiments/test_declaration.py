@@ -22,6 +22,12 @@ def test_the_papers_tables_and_figures():
     assert EXPERIMENTS == sorted(f'{name}_{scale}' for name in names for scale in ('paper', 'small'))
 
 
+def test_the_config_of_a_run_is_no_experiment(tmp_path):
+    (tmp_path / 'run.py').write_text("model = dict(type='IMTNAS')")
+    with pytest.raises(ExperimentError, match='run.py: rows: is missing; .* which tools/train.py takes'):
+        load_experiment(tmp_path / 'run.py')
+
+
 @pytest.mark.parametrize('scale', ['paper', 'small'])
 def test_no_augmentations_are_no_transfer(scale):
     """The row C = 0 of Table 8."""

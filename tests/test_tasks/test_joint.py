@@ -198,7 +198,7 @@ def test_refused(tmp_path):
     save_genotype(published_genotype('fairnas_a'), alone)
     refused(r'alone\.json: sharing: is missing; a joint model', backbone=dict(backbone, architecture=str(alone)))
     refused('^fairnas_a: sharing: is missing', backbone=dict(backbone, architecture='fairnas_a'))
-    refused("architecture: 'gone.json'", GenotypeError, backbone=dict(backbone, architecture='gone.json'))
+    refused("'gone.json'.*configs/bmtas_", GenotypeError, backbone=dict(backbone, architecture='gone.json'))
     refused(r'model\.backbone\.architecture: is missing', backbone=dict(width_mult=.1))
     refused(r"model\.backbone\.type: 'MBConvNet'; leave it out", backbone=dict(backbone, type='MBConvNet'))
     other = tmp_path / 'other.json'
