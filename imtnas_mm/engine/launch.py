@@ -15,7 +15,7 @@ from mmengine.runner import Runner
 from ..checkpoint import latest_checkpoint
 from ..datasets import check_dataset, check_evaluator
 from ..datasets.workers import named_worker_deaths
-from ..genotype import GenotypeError, resolve_genotype
+from ..genotype import resolve_genotype
 from ..tasks.joint import is_joint
 from ..tasks.single_task import restrict_to_task
 from .data_hook import DataHook
@@ -26,7 +26,8 @@ from .termination import TerminationHook
 from .workers_hook import WorkersHook
 
 # top-level fields that are no argument of mmengine's Runner
-READ_FIELDS = ('auto_scale_lr', 'find_unused_parameters', 'model_wrapper_cfg', 'runner_type')
+READ_FIELDS = ('activation_checkpointing', 'auto_scale_lr', 'compile', 'efficient_conv_bn_eval',
+               'find_unused_parameters', 'model_wrapper_cfg', 'runner_type', 'sync_bn')
 
 
 def add_common_arguments(parser):
@@ -67,10 +68,7 @@ def load_config(args):
         if is_search(cfg) or 'architecture' not in cfg.model.get('backbone', {}):
             raise SystemExit(f'--architecture {args.architecture}: {args.config} has no model.backbone.architecture '
                              'to set; it is for the configs in configs/retrain/')
-        try:
-            resolve_genotype(args.architecture)
-        except GenotypeError as error:
-            raise SystemExit(f'--architecture {args.architecture}: {error}') from error
+        resolve_genotype(args.architecture)  # refused before any data are read
         cfg.model.backbone.architecture = args.architecture
     if getattr(args, 'amp', False):
         if is_search(cfg):
@@ -156,8 +154,8 @@ def check_data(cfg, *parts):
     if is_search(cfg) or is_joint(cfg) or job_rank(cfg.launcher):  # one process is enough
         return dropped
     for part in parts:
-        loader = cfg.get(f'{part}_dataloader')
-        if loader:
+        loader = cfg.get(f'{part}_dataloader') or {}
+        if 'dataset' in loader:  # the loops say where one is missing
             dropped += check_dataset(
                 loader.dataset, cfg.get('default_scope', 'mmengine'), f'{part}_dataloader.dataset')
             check_evaluator(cfg.get(f'{part}_evaluator') or {}, f'{part}_evaluator')

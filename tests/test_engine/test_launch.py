@@ -4,6 +4,7 @@ import tiny_run as tiny
 from mmengine.hub import get_config
 
 from imtnas_mm.engine.launch import build_runner
+from imtnas_mm.genotype import GenotypeError
 
 DEMO = str(tiny.ROOT / 'configs' / 'imtnas_demo.py')
 
@@ -55,7 +56,7 @@ def test_resume_without_a_checkpoint_starts(retrain, tmp_path):
 
 def test_architecture(retrain):
     assert load(retrain, '--architecture', 'fairnas_a').model.backbone.architecture == 'fairnas_a'
-    with pytest.raises(SystemExit, match='^--architecture fairnas_z: .* one of the names fairnas_a'):
+    with pytest.raises(GenotypeError, match="^architecture: 'fairnas_z'; .* one of the names fairnas_a"):
         load(retrain, '--architecture', 'fairnas_z')
     with pytest.raises(SystemExit, match='--architecture fairnas_a: .*imtnas_demo.py has no model.backbone.architect'):
         load(DEMO, '--architecture', 'fairnas_a')

@@ -72,11 +72,13 @@ def test_a_task_by_itself(trained, data, tmp_path, capsys):
         export(tmp_path / 'other.pth', tmp_path / 'a.pth', '--task', 'cls')
 
 
-def test_a_task_that_reads_others_is_not_exported_alone(trained, tmp_path, monkeypatch):
-    monkeypatch.setattr('imtnas_mm.engine.export.shared_networks', lambda genotype: dict(cls=torch.nn.Identity()))
+def test_a_task_that_reads_others_is_not_exported_alone(trained, tmp_path):
+    saved = tiny.checkpoint(trained[2])
+    saved['state_dict']['tasks.cls.backbone.fusion.cls_1_from_det_0.weight'] = torch.ones(1)
+    torch.save(saved, tmp_path / 'fused.pth')
     with pytest.raises(SystemExit, match='--task cls: its network reads features of those of other tasks'):
-        export(trained[2], tmp_path / 'cls.pth', '--task', 'cls')
-    assert not list(tmp_path.iterdir())
+        export(tmp_path / 'fused.pth', tmp_path / 'cls.pth', '--task', 'cls')
+    assert [path.name for path in tmp_path.iterdir()] == ['fused.pth']
 
 
 def test_refused(trained, tmp_path):
