@@ -16,8 +16,9 @@ class WorkerError(RuntimeError):
 
 
 def _start(inner, worker_id):
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})  # for the thread alone
-    threading.Thread(target=_outlast, args=(os.getppid(), ), daemon=True).start()
+    if hasattr(signal, 'sigwaitinfo'):  # macOS has none
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})  # for the thread alone
+        threading.Thread(target=_outlast, args=(os.getppid(), ), daemon=True).start()
     if inner is not None:
         inner(worker_id)
 
