@@ -2,8 +2,6 @@
 import argparse
 import os.path as osp
 
-from torch.distributed.elastic.multiprocessing.errors import record
-
 from imtnas_mm.checkpoint import check_checkpoint_file
 from imtnas_mm.datasets import log_dropped
 from imtnas_mm.engine.launch import (
@@ -16,7 +14,7 @@ from imtnas_mm.engine.launch import (
     load_config,
     named_faults,
 )
-from imtnas_mm.engine.process_group import leave_group
+from imtnas_mm.engine.process_group import leave_group, run_as_program
 from imtnas_mm.tasks.joint import is_joint
 
 
@@ -80,4 +78,4 @@ def main(argv=None):
 
 
 if __name__ == '__main__':
-    record(main)()  # torchrun then ends with the error of the process that failed first
+    run_as_program(main)

@@ -1,8 +1,6 @@
 """Search an architecture, or retrain a derived one: which, the config says."""
 import argparse
 
-from torch.distributed.elastic.multiprocessing.errors import record
-
 from imtnas_mm.checkpoint import check_checkpoint_file
 from imtnas_mm.datasets import log_dropped
 from imtnas_mm.engine.launch import (
@@ -15,7 +13,7 @@ from imtnas_mm.engine.launch import (
     named_faults,
 )
 from imtnas_mm.engine.phases import run_phases
-from imtnas_mm.engine.process_group import leave_group
+from imtnas_mm.engine.process_group import leave_group, run_as_program
 from imtnas_mm.engine.termination import Terminated, sigterm_noted
 
 
@@ -67,4 +65,4 @@ def main(argv=None):
 
 
 if __name__ == '__main__':
-    record(main)()  # torchrun then ends with the error of the process that failed first
+    run_as_program(main)

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 
 import torch
 from mmengine.config import Config, DictAction
+from mmengine.dist import get_rank
+from mmengine.hooks import LoggerHook
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
@@ -178,6 +180,10 @@ def build_runner(cfg):
         runner.register_hook(hook())
     if not is_search(cfg):  # a search's loop checks more
         runner.register_hook(FiniteHook())
+    if get_rank():  # mmengine lets all processes write the metrics of a test at once, to one file
+        for hook in runner.hooks:
+            if isinstance(hook, LoggerHook):
+                hook.after_test_epoch = lambda runner, metrics=None: None
     if cfg.get('resume') and not cfg.get('load_from'):
         runner._load_from = latest_checkpoint(runner.work_dir)
         if runner._load_from is None:

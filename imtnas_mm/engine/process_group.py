@@ -1,9 +1,12 @@
 """The processes of one job: which of them this is, and the group they talk in."""
 import datetime
+import logging
 import os
 import subprocess
+import sys
 
 import torch
+from torch.distributed.elastic.multiprocessing.errors import record
 
 DEFAULT_TIMEOUT = 1800  # seconds
 DEFAULT_PORT = '29500'  # torch.distributed's, which mmengine takes, too
@@ -61,6 +64,21 @@ def leave_group():
     if torch.distributed.is_initialized():
         torch.distributed.barrier()
         torch.distributed.destroy_process_group()
+
+
+def run_as_program(main):
+    """Run a tool's ``main``, and end the process.
+
+    torchrun ends with the error of the process that failed first. One of a
+    job that succeeds ends without Python's clean-up, in which threads that
+    the group has left may abort it.
+    """
+    record(main)()
+    if int(os.environ.get('WORLD_SIZE', '1')) > 1:
+        logging.shutdown()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
 
 
 def _ranks(launcher):
