@@ -2,8 +2,10 @@
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from ..compat import addmm, convolution, mm
+
 # what convolutions and linear layers call; each flop counter of torch gives two operations a multiply-accumulate
-COUNTED = (torch.ops.aten.convolution, torch.ops.aten.addmm, torch.ops.aten.mm)
+COUNTED = (convolution, addmm, mm)
 
 
 def count_parameters(module):

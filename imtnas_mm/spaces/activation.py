@@ -6,11 +6,12 @@ to its input in the double backward. The mask is the output's: ``0 < y < 6``.
 import torch
 from torch import nn
 
+from ..compat import hardtanh_backward
 from ..registry import MODELS
 
 
 def _masked(grad, y):
-    return torch.ops.aten.hardtanh_backward(grad, y, 0., 6.)
+    return hardtanh_backward(grad, y, 0., 6.)
 
 
 class _ReLU6(torch.autograd.Function):

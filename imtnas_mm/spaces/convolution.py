@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import nn
 from torch.autograd.function import once_differentiable
 
+from ..compat import convolution_backward
 from ..registry import MODELS
 from . import pointwise
 from .pointwise import is_pointwise
@@ -39,9 +40,10 @@ def _gradients(grad, x, weight, options, mask):
         mask = mask[0], False
     if not any(mask):
         return None, for_weight
-    found = torch.ops.aten.convolution_backward(grad, x, weight, None, stride, padding, dilation, False, [0, 0], groups,
-                                                [*mask, False])
-    return found[0], found[1] if for_weight is None else for_weight
+    found = convolution_backward(grad, x, weight, None, stride, padding, dilation, False, [0, 0], groups,
+                                 [*mask, False])
+    # what the mask leaves out is undefined
+    return found[0] if mask[0] else None, found[1] if mask[1] else for_weight
 
 
 def _slow_weight_gradient(x, weight, dilation, groups):
@@ -57,8 +59,8 @@ def _weight_gradient_by_columns(grad, x, weight, stride, padding):
     for part in weight.split(FAST_WIDTH, 3):
         # oneDNN has no vector code for kernels higher than the map before its padding: it is padded here
         met = _columns(x, -left, (grad.shape[3] - 1) * stride[1] + part.shape[3], padding[0])
-        parts.append(torch.ops.aten.convolution_backward(grad, met, part, None, stride, [0, 0], [1, 1], False, [0, 0],
-                                                         len(weight), [False, True, False])[1])
+        parts.append(convolution_backward(grad, met, part, None, stride, [0, 0], [1, 1], False, [0, 0], len(weight),
+                                          [False, True, False])[1])
         left -= part.shape[3]
     return torch.cat(parts, 3)
 
@@ -118,7 +120,7 @@ class _ConvolutionGradients(torch.autograd.Function):
         if v is not None:
             if ctx.needs_input_grad[0]:
                 part = _convolve(x, v, ctx.options)
-                for_grad = part if for_grad is None else for_grad + part
+                for_grad = part if for_grad is None else for_grad.add_(part)
             if ctx.needs_input_grad[1]:
                 for_x = _gradients(grad, x, v, ctx.options, (True, False))[0]
         return for_grad, for_x, for_weight, None, None

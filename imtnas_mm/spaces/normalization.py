@@ -13,11 +13,17 @@ and through r, ``dr/dx = -r^2 y / n``:
     adjoint of g = P(u)
     adjoint of x = P(v) - r^2 s y
                  = r^2 (b (mean g - g) + a (mean u - u) + (2 a b - s) y)
+                 = c - r^2 (b g + a u + r (s - 2 a b) x)
+
+with the c that makes its mean 0.
 """
+import functools
+
 import torch
 from torch import nn
 from torch.autograd.function import once_differentiable
 
+from .. import compat
 from ..registry import MODELS
 
 OWN_DTYPES = (torch.float32, torch.float64)
@@ -39,33 +45,70 @@ def has_own(x):
     return x.dtype in OWN_DTYPES and x.numel() > x.shape[1] and not torch.is_autocast_enabled(x.device.type)
 
 
-def norm_gradient(grad, x, mean, invstd):
-    """P(grad), sum(grad y) and sum(grad) by channel."""
+@functools.cache
+def constant(value, number, dtype, device):
+    """[number], made once: as an argument it costs no operation."""
+    return torch.full((number, ), value, dtype=dtype, device=device)
+
+
+def _like(value, mean):
+    return constant(value, len(mean), mean.dtype, mean.device)
+
+
+def normalized(x, eps):
+    """y, mean x and r by channel."""
+    return compat.native_batch_norm(x, None, None, None, None, True, 0., eps)
+
+
+def norm_gradient(grad, x, mean, invstd, weight=None):
+    """``weight P(grad)``, sum(grad y) and sum(grad) by channel; weight [C], 1 by default."""
     # eps is in invstd already
-    return torch.ops.aten.native_batch_norm_backward(grad, x, None, None, None, mean, invstd, True, 0., [True] * 3)
+    options = None, None, mean, invstd, True, 0., [True] * 3
+    if x.device.type == 'cpu':
+        # with a weight, gradients in channels-last layout came out NaN on some CPUs
+        found, dot, total = compat.native_batch_norm_backward(grad, x, None, *options)
+        return found if weight is None else found.mul_(by_channel(weight)), dot, total
+    # without a weight, CUDA gives neither of the sums
+    return compat.native_batch_norm_backward(grad, x, _like(1., mean) if weight is None else weight, *options)
+
+
+def norm_sums(grad, x, mean, invstd):
+    """sum(grad y) and sum(grad) by channel."""
+    weight = None if x.device.type == 'cpu' else _like(1., mean)
+    return compat.native_batch_norm_backward(grad, x, weight, None, None, mean, invstd, True, 0.,
+                                             [False, True, True])[1:]
+
+
+def dot(a, b, mean):
+    """sum(a b) by channel, without a map of the products: the sum of a normalisation by the mean 0 and the deviation 1.
+
+    Args:
+        a, b (Tensor): [N, C, H, W].
+        mean (Tensor): [C], of their dtype and device.
+    """
+    return norm_sums(a, b, _like(0., mean), _like(1., mean))[0]
 
 
 def second_norm_gradient(u, grad, x, mean, invstd, grad_dot, grad_total):
     """The adjoints of grad and x for ``u``, that of P(grad)."""
     for_grad, u_dot, u_total = norm_gradient(u, x, mean, invstd)
-    number = x.numel() // x.shape[1]
-    a, b = grad_dot / number, u_dot / number
-    grad_mean, u_mean = grad_total / number, u_total / number
-    product = u * grad
-    s = product.mean((0, 2, 3)) - u_mean * grad_mean - a * b
-    square = invstd * invstd
-    for_x = square * invstd * (2 * a * b - s)  # times x - mean
-    constant = square * (b * grad_mean + a * u_mean) - for_x * mean
-    constant, by_grad, by_u, by_x = map(by_channel, (constant, -square * b, -square * a, for_x))
-    # in the memory of the product: a fresh map costs as much as a pass
-    return for_grad, torch.addcmul(constant, by_grad, grad, out=product).addcmul_(by_u, u).addcmul_(by_x, x)
+    # rows [b, a, mean(u g); mean g, mean u, mean x], the last three beside the maps that the first three multiply
+    rows = torch.stack([u_dot, grad_dot, dot(u, grad, mean), grad_total, u_total, mean])
+    rows[:5].div_(x.numel() // x.shape[1])
+    (b, a, s), (grad_mean, u_mean) = rows[:3].unbind(), rows[3:5].unbind()
+    s.addcmul_(u_mean, grad_mean, value=-1).addcmul_(a, b, value=-3).mul_(invstd)  # r (s - 2 a b)
+    factors = rows[:3].mul_(invstd * invstd)
+    by_grad, by_u, by_x = map(by_channel, factors.unbind())
+    constant = by_channel((factors * rows[3:]).sum(0))
+    return for_grad, torch.addcmul(constant, by_grad, grad, value=-1).addcmul_(by_u, u, value=-1).addcmul_(
+        by_x, x, value=-1)
 
 
 class _BatchNorm(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, x, eps):
-        y, mean, invstd = torch.ops.aten.native_batch_norm(x, None, None, None, None, True, 0., eps)
+        y, mean, invstd = normalized(x, eps)
         ctx.save_for_backward(x, mean, invstd)
         return y
 
