@@ -14,21 +14,36 @@ def seed_of(*key):
 def seed_generators(*key):
     """Python's, numpy's and torch's global generators start from ``seed_of(*key)``."""
     seed = seed_of(*key)
-    random.seed(seed)
-    np.random.seed(seed % 2**32)
+    _seed_python_and_numpy(seed)
     torch.manual_seed(seed)
 
 
 @contextmanager
 def isolated_random(*key):
     """Inside, python's, numpy's and torch's global generators start from ``seed_of(*key)``; after it they are as they
-    were."""
+    were.
+
+    Torch's are the CPU's and, once CUDA is in use, the current GPU's: dropout of one key drops the same units whenever
+    it runs. A GPU's generator is a seed and an offset that the host keeps, so nothing here waits for the GPU.
+    """
+    generators = [torch.default_generator]
+    if torch.cuda.is_initialized():  # not torch.manual_seed: it queues a seed for every kind of device not in use
+        generators.append(torch.cuda.default_generators[torch.cuda.current_device()])
+    states = [generator.get_state() for generator in generators]
     python_state, numpy_state = random.getstate(), np.random.get_state()
-    devices = [torch.cuda.current_device()] if torch.cuda.is_available() and torch.cuda.is_initialized() else []
-    with torch.random.fork_rng(devices):
-        seed_generators(*key)
-        try:
-            yield
-        finally:
-            random.setstate(python_state)
-            np.random.set_state(numpy_state)
+    seed = seed_of(*key)
+    try:
+        _seed_python_and_numpy(seed)
+        for generator in generators:
+            generator.manual_seed(seed)
+        yield
+    finally:
+        random.setstate(python_state)
+        np.random.set_state(numpy_state)
+        for generator, state in zip(generators, states, strict=True):
+            generator.set_state(state)
+
+
+def _seed_python_and_numpy(seed):
+    random.seed(seed)
+    np.random.seed(seed % 2**32)

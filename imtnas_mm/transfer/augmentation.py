@@ -1,6 +1,12 @@
 """Augmentation sets: C random views of each example, made in one batch."""
+from itertools import groupby
+
 import kornia.augmentation
-from torch import nn
+import torch
+from mmengine.logging import print_log
+
+from .augmentation_kinds import kind_of
+from .base import without_autocast
 
 # "random crop (He et al., 2019), flip, rotation, and color jitter" (paper Sec. 4)
 DEFAULT_AUGMENTATIONS = (
@@ -9,10 +15,83 @@ DEFAULT_AUGMENTATIONS = (
     dict(type='RandomRotation', degrees=15.),
     dict(type='ColorJiggle', brightness=.4, contrast=.4, saturation=.4, hue=.1),
 )
+DTYPES = (torch.float32, torch.float64)
+
+
+class Augmentations:
+    """A chain of kornia augmentations; every image of a batch draws its own parameters.
+
+    All random numbers come from the host's generator, whichever device the
+    images are on: from one seed a GPU and a CPU make the same views up to
+    rounding. The kinds of ``augmentation_kinds`` are applied by operations that
+    never wait for a GPU, with one copy to it for all of them in a row; kornia
+    applies the others. Autocast is off inside: views are full precision
+    wherever they are made.
+
+    It is no module of the model's: augmentations are settings, which neither a
+    checkpoint holds nor ``Module.to`` moves.
+
+    Args:
+        steps (list): of pairs, kornia's module and its kind, ``None`` where
+            kornia applies it.
+    """
+
+    def __init__(self, steps):
+        self.steps = tuple(step for step, _ in steps)
+        self.groups = [(own, list(group)) for own, group in groupby(steps, lambda pair: pair[1] is not None)]
+        self.prepared = None
+
+    def prepare(self, device, dtype):
+        """The random numbers of this dtype from the host; what kornia applies itself holds its constants there."""
+        if self.prepared == (device, dtype):
+            return
+        for own, group in self.groups:
+            for step, _ in group:
+                if not own:
+                    step.to(device, dtype)
+                for module in step.modules():
+                    if hasattr(module, 'set_rng_device_and_dtype'):
+                        module.set_rng_device_and_dtype(torch.device('cpu'), dtype)
+        self.prepared = device, dtype
+
+    def __call__(self, images):
+        """[N, 3, H, W] RGB in [0, 1] -> [N, 3, H', W'].
+
+        Raises:
+            TypeError: for images that are neither float32 nor float64.
+        """
+        if images.dtype not in DTYPES:
+            raise TypeError(f'images of {images.dtype} cannot be augmented: convert them to float32 or float64')
+        self.prepare(images.device, images.dtype)
+        with without_autocast(images.device.type):
+            for own, group in self.groups:
+                if own:
+                    images = apply_together(group, images)
+                else:
+                    for step, _ in group:
+                        images = step(images)
+        return images
+
+
+def apply_together(steps, images):
+    """Draws for all of some steps, moves what was drawn to the images' device at once, and applies the steps."""
+    shape, drawn = tuple(images.shape), []
+    for step, kind in steps:
+        drawn.append(kind(step, shape, images.dtype))
+        shape = drawn[-1].shape
+    columns = to_device(torch.cat([one.columns for one in drawn], 1), images.device)
+    for one, own in zip(drawn, columns.split([one.columns.shape[1] for one in drawn], 1), strict=True):
+        images = one.apply(images, own)
+    return images
+
+
+def to_device(host, device):
+    """A copy that the host does not wait for: from pageable memory it would."""
+    return (host.pin_memory() if device.type == 'cuda' else host).to(device, non_blocking=True)
 
 
 def build_augmentations(configs, image_size):
-    """A chain of kornia augmentations by class name; every image of a batch draws its own parameters.
+    """:class:`Augmentations` by the names of kornia's classes.
 
     Raises:
         ValueError: names the entry whose type kornia doesn't have.
@@ -26,11 +105,17 @@ def build_augmentations(configs, image_size):
             raise ValueError(f'transfer.augmentations[{i}]: type={name!r} is not a class of kornia.augmentation')
         if name == 'RandomResizedCrop':
             options.setdefault('size', (image_size, image_size))
-        steps.append(cls(**options))
-    chain = nn.Sequential(*steps)
-    for module in chain.modules():  # settings, not state: a checkpoint is not tied to them
-        module._non_persistent_buffers_set.update(module._buffers)
-    return chain
+        step = cls(**options)
+        kind = kind_of(step, options)
+        if kind is None:
+            print_log(
+                f'transfer.augmentations[{i}] ({step}) is applied by kornia itself: on a GPU this takes many small '
+                'operations and may make the host wait for the GPU. '
+                'Faster are the augmentations of the default chain, whatever their ranges.',
+                logger='current',
+                level=30)  # logging.WARNING
+        steps.append((step, kind))
+    return Augmentations(steps)
 
 
 def augmentation_sets(images, num_augmentations, augmentations):

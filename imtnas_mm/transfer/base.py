@@ -1,6 +1,7 @@
 """What a kind of knowledge transfer is to the algorithms."""
 from abc import ABCMeta, abstractmethod
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 import torch
@@ -18,12 +19,12 @@ class Encoder:
 class TransferLoss:
     """T for one student.
 
-    ``needed`` are the indices of the views that its derivatives depend on,
-    where these are known to be fewer than all: what is zero around a point
-    needs no second pass.
+    ``needed`` [number of views] is true for the views that its derivatives
+    depend on; ``None`` where they depend on all. What is zero around a point
+    needs no second pass. All tensors stay on the device: nothing is read here.
     """
     loss: torch.Tensor
-    figures: dict = field(default_factory=dict)  # to log
+    figures: dict = field(default_factory=dict)  # to log, scalar tensors
     needed: torch.Tensor | None = None
 
 
@@ -39,7 +40,8 @@ class KnowledgeTransfer(nn.Module, metaclass=ABCMeta):
 
     @abstractmethod
     def views(self, images):
-        """Examples [S, 3, H, W] RGB in [0, 1] -> the images both encoders see. Random: uses torch's global state."""
+        """Examples [S, 3, H, W] RGB in [0, 1] -> the images both encoders see. Random: uses torch's global state, the
+        host's on every device."""
 
     @abstractmethod
     def teacher_side(self, teacher, views):
@@ -48,6 +50,13 @@ class KnowledgeTransfer(nn.Module, metaclass=ABCMeta):
     @abstractmethod
     def student_side(self, student, views, teaching):
         """:class:`TransferLoss` of the student given the teacher's word, for all views or some that are needed."""
+
+
+def without_autocast(device_type):
+    """Inside, operators compute in the precision of their inputs."""
+    if torch.amp.is_autocast_available(device_type):
+        return torch.autocast(device_type, enabled=False)
+    return nullcontext()
 
 
 def check_num_examples(num_examples):

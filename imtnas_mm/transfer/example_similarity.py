@@ -3,8 +3,8 @@ import torch
 import torch.nn.functional as F
 
 from ..registry import MODELS
-from .base import KnowledgeTransfer, TransferLoss, check_num_examples, check_weight
-from .mmd import pairs_of
+from .base import KnowledgeTransfer, TransferLoss, check_num_examples, check_weight, without_autocast
+from .pairs import pairs_of
 
 
 def cosine_similarities(embeddings):
@@ -52,11 +52,11 @@ class ExampleSimilarity(KnowledgeTransfer):
     def student_side(self, student, views, teaching):
         """Logged: the share of pairs labelled dissimilar, and those the student sees otherwise."""
         logits = (cosine_similarities(student.embed(views)) - self.threshold) / self.temperature
-        with torch.autocast(logits.device.type, enabled=False):
+        with without_autocast(logits.device.type):
             loss = F.binary_cross_entropy_with_logits(logits, teaching.to(logits.dtype))
         figures = dict(
-            different=1 - teaching.float().mean(),
-            active=((logits.detach() > 0) != teaching).float().mean())
+            different=1 - teaching.mean(dtype=torch.float32),
+            active=((logits.detach() > 0) != teaching).mean(dtype=torch.float32))
         return TransferLoss(self.weight * loss, figures)
 
     def extra_repr(self):

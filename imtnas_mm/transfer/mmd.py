@@ -4,14 +4,9 @@ from mmengine.logging import print_log
 
 from ..registry import MODELS
 from .augmentation import DEFAULT_AUGMENTATIONS, augmentation_sets, build_augmentations
-from .base import KnowledgeTransfer, TransferLoss, check_num_examples
+from .base import KnowledgeTransfer, TransferLoss, check_num_examples, without_autocast
+from .pairs import in_any_pair, pairs_of
 from .statistic import largest_statistic, two_sample_statistics
-
-
-def pairs_of(matrix):
-    """The entries above the diagonal, [S, S] -> [S (S - 1) / 2]: every pair of sets once."""
-    i, j = torch.triu_indices(*matrix.shape, offset=1, device=matrix.device)
-    return matrix[i, j]
 
 
 def hinge(teacher, student, threshold):
@@ -65,13 +60,17 @@ class MMDTransfer(KnowledgeTransfer):
                 level=30)  # logging.WARNING
 
     def views(self, images):
+        """C views of each example, [S * C, 3, image_size, image_size] set by set; see :class:`Augmentations`.
+
+        The random numbers are the host's: from one seed a GPU makes the views that a CPU makes, up to rounding.
+        """
         return augmentation_sets(images, self.num_augmentations, self.augmentations)
 
     def statistics(self, encoder, views):
         """d of Eq. 3-4 for every pair of sets, [S (S - 1) / 2]."""
         embeddings = encoder.embed(views)
         sets = embeddings.view(-1, self.num_augmentations, embeddings.shape[-1])
-        with torch.autocast(sets.device.type, enabled=False):  # differences of near numbers
+        with without_autocast(sets.device.type):  # differences of near numbers
             sets = sets.float() if sets.dtype in (torch.bfloat16, torch.float16) else sets
             return pairs_of(two_sample_statistics(sets, self.kernel_scale, self.statistic))
 
@@ -79,21 +78,19 @@ class MMDTransfer(KnowledgeTransfer):
         return self.statistics(teacher, views)
 
     def student_side(self, student, views, teaching):
-        """Eq. 4, summed over pairs; only sets in a pair that violates it matter to its derivatives.
+        """Eq. 4, summed over pairs; only sets in a pair that violates it are needed for its derivatives.
 
         Logged: the share of pairs the hinge is active for, and that the teacher tells apart.
         """
         losses = hinge(teaching, self.statistics(student, views), self.threshold)
+        violated = losses.detach() > 0
         figures = dict(
-            active=(losses.detach() > 0).float().mean(),
-            different=(teaching.detach() > self.threshold).float().mean())
-        sets = len(views) // self.num_augmentations
-        pairs = torch.triu_indices(sets, sets, offset=1, device=losses.device)
-        violated = pairs[:, losses.detach() > 0].unique()
-        needed = (violated[:, None] * self.num_augmentations +
-                  torch.arange(self.num_augmentations, device=losses.device)).flatten()
-        return TransferLoss(losses.sum(), figures, needed)
+            active=violated.mean(dtype=torch.float32),
+            different=(teaching.detach() > self.threshold).mean(dtype=torch.float32))
+        sets = in_any_pair(violated, len(views) // self.num_augmentations)
+        return TransferLoss(losses.sum(), figures, sets.repeat_interleave(self.num_augmentations))
 
     def extra_repr(self):
         return (f'num_examples={self.num_examples}, num_augmentations={self.num_augmentations}, '
-                f'threshold={self.threshold}, kernel_scale={self.kernel_scale}, statistic={self.statistic!r}')
+                f'threshold={self.threshold}, kernel_scale={self.kernel_scale}, statistic={self.statistic!r}, '
+                f'augmentations={list(self.augmentations.steps)}')

@@ -1,4 +1,5 @@
 """The two-sample statistic between sets of embeddings (paper Eq. 3 and Appendix D)."""
+import torch
 
 STATISTICS = ('scaled', 'plain')
 
@@ -19,7 +20,7 @@ def squared_distances(points):
     points = points - points.mean(0)  # distances don't change, cancellation gets smaller
     gram = points @ points.T
     norms = gram.diagonal()
-    return (norms[:, None] + norms[None, :] - 2 * gram).clamp_min(0)
+    return torch.sub(norms[:, None] + norms, gram, alpha=2).clamp_min(0)
 
 
 def two_sample_statistics(embeddings, kernel_scale=.1, statistic='scaled'):
@@ -47,8 +48,7 @@ def two_sample_statistics(embeddings, kernel_scale=.1, statistic='scaled'):
     if size < 2:
         raise ValueError(f'sets of {size}: Eq. 3 divides by C(C-1) and needs C >= 2')
     kernel = (-kernel_scale * squared_distances(embeddings.flatten(0, 1))).exp()
-    own = kernel.diagonal().view(num_sets, size).sum(1)
     sums = kernel.view(num_sets, size, num_sets, size).sum((1, 3))
-    within = (sums.diagonal() - own) / (size * (size - 1))
-    result = within[:, None] + within[None, :] - 2 / size**2 * sums
+    within = (sums.diagonal() - size) / (size * (size - 1))  # without the kernel's diagonal, f(x, x) = 1
+    result = within[:, None] + within - 2 / size**2 * sums
     return size * result if statistic == 'scaled' else result

@@ -2,9 +2,10 @@ import logging
 
 import pytest
 import torch
+from device_calls import DeviceCalls
 
 from imtnas_mm.transfer import Encoder, MMDTransfer
-from imtnas_mm.transfer.mmd import hinge, pairs_of
+from imtnas_mm.transfer.mmd import hinge
 
 LINEAR = dict(num_examples=4, num_augmentations=3, image_size=8)
 
@@ -18,11 +19,6 @@ def test_hinge_by_hand():
     student = torch.tensor([7., 3., 9., 4., 9.])
     # agree, disagree: -(3)(-2), disagree: -(-3)(4), agree, teacher on the threshold
     assert hinge(teacher, student, 5.).tolist() == [0, 6, 12, 0, 0]
-
-
-def test_pairs_are_counted_once():
-    matrix = torch.arange(16.).view(4, 4)
-    assert pairs_of(matrix).tolist() == [1, 2, 3, 6, 7, 11]
 
 
 def test_loss_and_figures_by_a_plain_loop():
@@ -41,8 +37,9 @@ def test_loss_and_figures_by_a_plain_loop():
     assert figures['different'].item() == pytest.approx(sum(a > .5 for a in taught) / 6)
     assert 0 < sum(t > 0 for t in terms)
     pairs = [(i, j) for i in range(4) for j in range(i + 1, 4)]
-    sets = sorted({s for pair, term in zip(pairs, terms, strict=True) if term > 0 for s in pair})
-    assert result.needed.tolist() == [3 * s + c for s in sets for c in range(3)]
+    sets = {s for pair, term in zip(pairs, terms, strict=True) if term > 0 for s in pair}
+    assert result.needed.dtype == torch.bool
+    assert result.needed.tolist() == [view // 3 in sets for view in range(12)]
 
 
 def test_teacher_matters_through_t_alone_and_gets_no_gradient_here():
@@ -58,6 +55,24 @@ def test_teacher_matters_through_t_alone_and_gets_no_gradient_here():
     assert losses[0].item() != losses[1].item()
     losses[0].backward()
     assert weight.grad.any() and teachers[0].grad is None
+
+
+@pytest.mark.parametrize('sets', [4, 20])
+def test_both_sides_on_a_device(sets):
+    """No read from it, no copy to it, and few operations whatever the number of sets."""
+    transfer = MMDTransfer(num_examples=sets, num_augmentations=3)
+    views = torch.empty(3 * sets, 3, 4, 4, device='meta')
+    encoder = Encoder(None, lambda images: images.flatten(1))
+    found = transfer.student_side(encoder, views, transfer.teacher_side(encoder, views))
+    assert found.needed.shape == (3 * sets, ) and found.needed.dtype == torch.bool
+    assert all(isinstance(figure, torch.Tensor) for figure in found.figures.values())
+    with DeviceCalls() as of_teacher:
+        teaching = transfer.teacher_side(encoder, views)
+    with DeviceCalls() as of_student:
+        transfer.student_side(encoder, views, teaching)
+    assert not of_teacher.copied and not of_student.copied
+    assert len(of_teacher.computed) <= 16, of_teacher.computed
+    assert len(of_student.computed) <= 29, of_student.computed
 
 
 def test_statistics_stay_in_full_precision_under_autocast():
@@ -113,7 +128,7 @@ def test_plain_statistic_with_the_papers_threshold_is_never_active():
         views = torch.rand(16, 3, 4, 4)
         teaching = transfer.teacher_side(linear_encoder(scale * torch.randn(48, 6)), views)
         found = transfer.student_side(linear_encoder(torch.randn(48, 6)), views, teaching)
-        assert found.loss == 0 and found.figures == {'active': 0, 'different': 0} and not len(found.needed)
+        assert found.loss == 0 and found.figures == {'active': 0, 'different': 0} and not found.needed.any()
 
 
 @pytest.mark.parametrize('options, message', [
