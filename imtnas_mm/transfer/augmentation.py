@@ -6,7 +6,7 @@ import torch
 from mmengine.logging import print_log
 
 from .augmentation_kinds import kind_of
-from .base import without_autocast
+from .base import to_device, without_autocast
 
 # "random crop (He et al., 2019), flip, rotation, and color jitter" (paper Sec. 4)
 DEFAULT_AUGMENTATIONS = (
@@ -83,11 +83,6 @@ def apply_together(steps, images):
     for one, own in zip(drawn, columns.split([one.columns.shape[1] for one in drawn], 1), strict=True):
         images = one.apply(images, own)
     return images
-
-
-def to_device(host, device):
-    """A copy that the host does not wait for: from pageable memory it would."""
-    return (host.pin_memory() if device.type == 'cuda' else host).to(device, non_blocking=True)
 
 
 def build_augmentations(configs, image_size):

@@ -3,23 +3,25 @@ from functools import lru_cache
 
 import torch
 
+from .base import to_device
+
 
 @lru_cache(maxsize=128)
 def pair_positions(num_sets, device):
     """The pairs (i, j), i < j, row by row: where they are in a flattened [S, S] matrix, [S (S - 1) / 2]."""
     with torch.inference_mode(False):
         i, j = torch.triu_indices(num_sets, num_sets, offset=1)
-        return (i * num_sets + j).to(device)
+        return to_device(i * num_sets + j, device)
 
 
 @lru_cache(maxsize=128)
 def pairs_of_sets(num_sets, device):
     """The numbers of the pairs that each set is in, [S, S - 1]; that of (i, j) is i (2 S - i - 1) / 2 + j - i - 1."""
     with torch.inference_mode(False):
-        own, other = torch.arange(num_sets)[:, None], torch.arange(num_sets - 1)
+        own, other = torch.arange(num_sets)[:, None], torch.arange(max(num_sets - 1, 0))
         other = other + (other >= own)
         i, j = torch.minimum(own, other), torch.maximum(own, other)
-        return (i * (2 * num_sets - i - 1) // 2 + j - i - 1).to(device)
+        return to_device(i * (2 * num_sets - i - 1) // 2 + j - i - 1, device)
 
 
 def pairs_of(matrix):

@@ -6,6 +6,7 @@ import kornia.augmentation
 import pytest
 import torch
 from device_calls import DeviceCalls
+from host_reads import no_host_reads
 from torch import nn
 
 from imtnas_mm.transfer import MMDTransfer
@@ -151,6 +152,12 @@ def test_default_chain_on_a_device(number, pixels, size):
         assert len(calls.computed) <= 56, calls.computed
 
 
+def test_no_host_reads_but_of_the_colour_steps_order():
+    augmentations = build_augmentations(DEFAULT_AUGMENTATIONS, 16)
+    with no_host_reads(allowed=['color_jiggle']):  # reads what was drawn on the host
+        augmentations(torch.rand(5, 3, 20, 20))
+
+
 def test_a_device_gets_the_numbers_that_the_host_draws():
     states = []
     for device in ('cpu', 'meta'):
@@ -193,3 +200,23 @@ def test_a_model_neither_stores_nor_moves_them():
     expected = transfer.views(images)
     torch.manual_seed(0)
     assert torch.equal(copied.views(images), expected)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
+@pytest.mark.parametrize('pixels, size', [(32, 32), (64, 112)])
+def test_a_gpu_makes_the_views_that_a_cpu_makes(pixels, size):
+    """And the host never waits for it once the constants are there."""
+    images, augmentations = torch.rand(40, 3, pixels, pixels), build_augmentations(DEFAULT_AUGMENTATIONS, size)
+    on_gpu = images.cuda()
+    augmentations(on_gpu)
+    for seed in range(4):
+        torch.manual_seed(seed)
+        expected = augmentations(images)
+        augmentations.prepare(on_gpu.device, on_gpu.dtype)
+        torch.manual_seed(seed)
+        torch.cuda.set_sync_debug_mode('error')
+        try:
+            found = augmentations(on_gpu)
+        finally:
+            torch.cuda.set_sync_debug_mode('default')
+        torch.testing.assert_close(found.cpu(), expected, rtol=0, atol=1e-4)

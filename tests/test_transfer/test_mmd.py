@@ -3,6 +3,7 @@ import logging
 import pytest
 import torch
 from device_calls import DeviceCalls
+from host_reads import no_host_reads
 
 from imtnas_mm.transfer import Encoder, MMDTransfer
 from imtnas_mm.transfer.mmd import hinge
@@ -42,6 +43,15 @@ def test_loss_and_figures_by_a_plain_loop():
     assert result.needed.tolist() == [view // 3 in sets for view in range(12)]
 
 
+def test_no_views_at_all():
+    """As of a rank that needs none for its second pass while another does."""
+    transfer, views = MMDTransfer(**LINEAR), torch.rand(0, 3, 4, 4)
+    weight = torch.randn(48, 6, requires_grad=True)
+    found = transfer.student_side(linear_encoder(weight), views, transfer.teacher_side(linear_encoder(weight), views))
+    gradient, = torch.autograd.grad(found.loss, weight)
+    assert found.loss == 0 and not gradient.any() and found.needed.shape == (0, )
+
+
 def test_teacher_matters_through_t_alone_and_gets_no_gradient_here():
     transfer = MMDTransfer(**LINEAR, threshold=.5)
     views = torch.rand(12, 3, 4, 4)
@@ -73,6 +83,17 @@ def test_both_sides_on_a_device(sets):
     assert not of_teacher.copied and not of_student.copied
     assert len(of_teacher.computed) <= 16, of_teacher.computed
     assert len(of_student.computed) <= 29, of_student.computed
+
+
+def test_no_host_reads_in_either_side_nor_their_derivatives():
+    transfer = MMDTransfer(**LINEAR, threshold=.5)
+    views, weight = torch.rand(12, 3, 4, 4), torch.randn(48, 6, requires_grad=True)
+    with no_host_reads():
+        teaching = transfer.teacher_side(linear_encoder(torch.randn(48, 6)), views)
+        loss = transfer.student_side(linear_encoder(weight), views, teaching).loss
+        gradient, = torch.autograd.grad(loss, weight, create_graph=True)
+        gradient.square().sum().backward()
+    assert weight.grad.isfinite().all()
 
 
 def test_statistics_stay_in_full_precision_under_autocast():

@@ -4,6 +4,7 @@ import math
 import pytest
 import small_search as small
 import torch
+from host_reads import no_host_reads
 from whole_graph import whole_graph_gradient
 
 from imtnas_mm.registry import MODELS
@@ -66,6 +67,15 @@ def test_example_similarity():
     assert found.figures['active'].item() == pytest.approx(wrong / 6)
     found.loss.backward()
     assert student.grad.any() and teacher.grad is None
+
+
+@pytest.mark.parametrize('kind', KINDS)
+def test_no_host_reads(kind):
+    transfer = MODELS.build(dict(KINDS[kind], type=f'imtnas_mm.{KINDS[kind]["type"]}'))
+    images, student = torch.randn(4, 3, 2, 2), torch.randn(12, 5, requires_grad=True)
+    with no_host_reads():
+        sides(transfer, torch.randn(12, 5), student, images).loss.backward()
+    assert student.grad.isfinite().all()
 
 
 @pytest.mark.parametrize('cls, options, message', [
