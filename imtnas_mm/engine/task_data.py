@@ -1,6 +1,7 @@
 """The training data of one task: the set, and in a search D_k^tr, D_k^val and the examples for transfer."""
 import logging
 
+import torch
 from mmengine.dataset import BaseDataset, ConcatDataset
 from mmengine.dist import get_world_size
 from mmengine.logging import print_log
@@ -55,8 +56,10 @@ class TrainingSet:
         return max(len(self.train_indices) // (self.cfg['batch_size'] * get_world_size()), 1)
 
     def _loader(self, dataset, indices, use, seed, start, **changes):
+        # from pinned memory a GPU copies while the host goes on; without a GPU PyTorch warns of it
+        pinned = dict(pin_memory=torch.cuda.is_available())
         return build_positioned_loader(
-            dict(self.cfg, dataset=dataset, **changes),
+            {**pinned, **self.cfg, 'dataset': dataset, **changes},
             indices,
             seed_of(seed, self.index, use) % 2**32,
             start,

@@ -2,7 +2,6 @@
 import copy
 
 import torch
-import torch.nn.functional as F
 from mmcv.ops import SyncBatchNorm
 from mmengine.config import ConfigDict
 from mmengine.registry import MODELS as ROOT_MODELS
@@ -12,6 +11,8 @@ from torch.func import functional_call
 from ..encoders import ParameterLayout
 from ..registry import scoped
 from ..spaces.base import gate_names
+from .moving import to_device
+from .resizing import resized
 
 BACKBONE = 'backbone.'
 SYNCHRONISED = (nn.SyncBatchNorm, SyncBatchNorm)  # norm_cfg types SyncBN and MMSyncBN
@@ -175,12 +176,7 @@ class Task(nn.Module):
         model's order."""
         pre = self.data_preprocessor
         swap = getattr(pre, 'to_rgb', False) or getattr(pre, '_channel_conversion', False)
-        resized = []
-        for image in inputs:
-            image = image.to(pre.device).float()[None] / 255
-            image = image.flip(1) if swap else image
-            resized.append(F.interpolate(image, (image_size, image_size), mode='bilinear', antialias=True))
-        return torch.cat(resized).clamp(0, 1)
+        return resized(to_device(list(inputs), pre.device), image_size, swap)
 
     def extra_repr(self):
         return f'model={type(self.template).__name__}, D={self.layout.size}'

@@ -1,9 +1,36 @@
 """Image classification with a classifier of mmpretrain."""
+from mmpretrain.models import ClsDataPreprocessor
+from mmpretrain.structures import DataSample
+
 from ..registry import MODELS
 from .base import Task
+from .moving import are_images, stacked, to_device
+
+TARGETS = ('gt_label', 'gt_score')
 
 
 @MODELS.register_module()
 class ClassificationTask(Task):
     """Any mmpretrain classifier; its names are looked up in mmpretrain."""
     scope = 'mmpretrain'
+
+    def preprocess(self, data, training):
+        pre = self.data_preprocessor
+        if type(pre) is ClsDataPreprocessor and are_images(data['inputs']):
+            move_targets(data.get('data_samples'), pre.device)
+            data = dict(data, inputs=stacked(data['inputs'], pre.device))
+        return super().preprocess(data, training)
+
+
+def move_targets(samples, device):
+    """The labels and scores of a batch's samples onto a device, in place, where the preprocessor would put them too.
+
+    Args:
+        samples (list[DataSample] or None): others are left to the preprocessor.
+        device (torch.device): where to.
+    """
+    if device.type == 'cpu' or not samples or any(type(sample) is not DataSample for sample in samples):
+        return
+    held = [(sample, name) for name in TARGETS for sample in samples if name in sample]
+    for (sample, name), tensor in zip(held, to_device([getattr(*own) for own in held], device), strict=True):
+        sample.set_field(tensor, name)

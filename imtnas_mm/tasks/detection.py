@@ -1,9 +1,58 @@
 """Object detection with a detector of mmdet."""
+from contextlib import contextmanager
+
+import torch
+from mmdet.models.data_preprocessors import DetDataPreprocessor
+from mmengine.logging import print_log
+
 from ..registry import MODELS
+from .anchor_loss import AnchorLoss, why_not
 from .base import Task
+from .box_losses import unseen
+from .moving import are_images, moved, stacked
 
 
 @MODELS.register_module()
 class DetectionTask(Task):
-    """Any mmdet detector with a backbone; its names are looked up in mmdet."""
+    """Any mmdet detector with a backbone; its names are looked up in mmdet.
+
+    The targets of a ``RetinaHead`` and of other plain anchor heads with
+    ``MaxIoUAssigner`` and ``PseudoSampler`` are computed by
+    :class:`AnchorLoss`; those of other heads by mmdet, and the log says so.
+    """
     scope = 'mmdet'
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        reason = why_not(self.template)
+        if reason is None:
+            head = self.template.bbox_head
+            head.loss_by_feat = AnchorLoss(head)
+            head.loss_bbox = unseen(head.loss_bbox)
+        else:
+            print_log(f'{type(self.template).__name__}: mmdet computes what its anchors or points learn, for which a '
+                      f'GPU waits in every loss, image by image ({reason}); a RetinaHead with MaxIoUAssigner and '
+                      'PseudoSampler needs no wait', 'current')
+
+    def preprocess(self, data, training):
+        pre = self.data_preprocessor
+        if type(pre) is not DetDataPreprocessor or not are_images(data['inputs']):
+            return super().preprocess(data, training)
+        images = stacked(data['inputs'], pre.device)
+        data = moved({key: value for key, value in data.items() if key != 'inputs'}, pre.device)
+        if not pre._channel_conversion or any(image.shape[-3] != 3 for image in images):
+            return pre(dict(data, inputs=images), training)
+        # the library reverses the colours by a list of indices, which a GPU waits for
+        images = images.flip(1) if isinstance(images, torch.Tensor) else [image.flip(0) for image in images]
+        with colours_kept(pre):
+            return pre(dict(data, inputs=images), training)
+
+
+@contextmanager
+def colours_kept(preprocessor):
+    """Inside, an image preprocessor leaves the order of the colours as it is."""
+    preprocessor._channel_conversion = False
+    try:
+        yield
+    finally:
+        preprocessor._channel_conversion = True

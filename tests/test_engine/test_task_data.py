@@ -92,3 +92,15 @@ def test_what_a_dataloader_needs(data, key):
     del loader[key]
     with pytest.raises(ValueError, match=f'train_dataloader.cls.{key} is missing'):
         task_data(loader)
+
+
+def test_batches_are_pinned_where_a_gpu_is_there(data, monkeypatch):
+    def pinned(**options):
+        found = task_data({**tiny.cls_loader(data, 'train'), **options})
+        loaders = (found.train_loader(seed=1, start=0), found.architecture_loader(1, 0, 'val'),
+                   found.example_loader(seed=1, start=0, batch_size=2))
+        return {loader.pin_memory for loader in loaders}
+
+    assert pinned() == {False} and pinned(pin_memory=True) == {True}
+    monkeypatch.setattr('torch.cuda.is_available', lambda: True)
+    assert pinned() == {True} and pinned(pin_memory=False) == {False}

@@ -1,0 +1,127 @@
+"""All anchors of an image size, kept on the device, and which of them lie in an image."""
+import copy
+from collections import OrderedDict
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+# mmdet's words
+NO_ANCHOR = ('There is no valid anchor inside the image boundary. Please check the image size and anchor sizes, or set '
+             '``allowed_border`` to -1 to skip the condition.')
+
+
+class Recent:
+    """The ``size`` entries that were used last; a copy of it begins empty."""
+
+    def __init__(self, size):
+        self.size = size
+        self.entries = OrderedDict()
+
+    def __getstate__(self):
+        return dict(size=self.size, entries=OrderedDict())
+
+    def __len__(self):
+        return len(self.entries)
+
+    def get_or_make(self, key, make):
+        if key in self.entries:
+            self.entries.move_to_end(key)
+        else:
+            self.entries[key] = make()
+            if len(self) > self.size:
+                self.entries.popitem(last=False)
+        return self.entries[key]
+
+
+class Grid(NamedTuple):
+    """``anchors`` [A, 4] of all levels, their cells' ``corners`` x, y in pixels [A, 2], and the number per level."""
+    anchors: torch.Tensor
+    corners: torch.Tensor
+    levels: list
+
+
+class AnchorGrids:
+    """The anchors of mmdet's ``AnchorGenerator``, made once per sizes of the feature maps, and their flags.
+
+    Args:
+        generator (AnchorGenerator): of the head.
+        border (int): ``allowed_border``: how far anchors may leave an image; -1 for anywhere.
+        size (int): how many grids are kept.
+    """
+
+    def __init__(self, generator, border, size=8):
+        self.generator = generator
+        self.border = border
+        self.grids = Recent(size)
+        self.generators = Recent(2)
+
+    def _on(self, device):
+        """(generator, generator of the cells' corners) whose base anchors lie on the device: no copy per call."""
+        own, corners = copy.copy(self.generator), copy.copy(self.generator)
+        own.base_anchors = [base.to(device) for base in self.generator.base_anchors]
+        corners.base_anchors = [torch.zeros_like(base) for base in own.base_anchors]
+        return own, corners
+
+    def grid(self, sizes, device):
+        """The :class:`Grid` of feature maps of ``sizes``, (height, width) per level."""
+
+        def make():
+            own, corners = self.generators.get_or_make(device, lambda: self._on(device))
+            anchors = own.grid_priors(sizes, device=device)
+            cells = corners.grid_priors(sizes, device=device)
+            return Grid(torch.cat(anchors), torch.cat(cells)[:, :2].contiguous(), [len(level) for level in anchors])
+
+        return self.grids.get_or_make((sizes, device), make)
+
+    def inside(self, grid, sizes, meta):
+        """The anchors that take part for an image: their cell lies in its padded shape, and they in its borders.
+
+        Args:
+            grid (Grid): of ``sizes``.
+            sizes (tuple): (height, width) per level.
+            meta (dict): of the image: ``pad_shape``, ``img_shape``.
+
+        Returns:
+            Tensor or None: flags [A]; ``None`` for all.
+
+        Raises:
+            ValueError: there is none, which is known without a look at the flags.
+        """
+        padded, image = meta['pad_shape'][:2], meta['img_shape'][:2]
+        if not self._any_inside(sizes, padded, image):
+            raise ValueError(NO_ANCHOR)
+        flags = []
+        strides = self.generator.strides
+        if any((w - 1) * stride[0] >= padded[1] or (h - 1) * stride[1] >= padded[0]
+               for (h, w), stride in zip(sizes, strides, strict=True)):
+            flags += [grid.corners[:, 0] < padded[1], grid.corners[:, 1] < padded[0]]
+        if self.border >= 0:
+            x1, y1, x2, y2 = grid.anchors.unbind(1)
+            flags += [x1 >= -self.border, y1 >= -self.border, x2 < image[1] + self.border, y2 < image[0] + self.border]
+        if not flags:
+            return None
+        found = flags[0]
+        for other in flags[1:]:
+            found = found & other
+        return found
+
+    def _any_inside(self, sizes, padded, image):
+        """Whether any anchor takes part, by the rows and columns of cells apart, on the host."""
+        for (height, width), stride, base in zip(
+                sizes, self.generator.strides, self.generator.base_anchors, strict=True):
+            shifts = [np.arange(n, dtype=np.float32) * np.float32(step)
+                      for n, step in ((width, stride[0]), (height, stride[1]))]
+            shifts = [own[own < limit] for own, limit in zip(shifts, (padded[1], padded[0]), strict=True)]
+            if self.border < 0:
+                if all(map(len, shifts)):
+                    return True
+                continue
+            corners = base.numpy()
+            fits = []
+            for axis, (own, limit) in enumerate(zip(shifts, (image[1], image[0]), strict=True)):
+                low, high = (corners[:, axis + k, None] + own for k in (0, 2))
+                fits.append(((low >= -self.border) & (high < limit + self.border)).any(1))
+            if (fits[0] & fits[1]).any():
+                return True
+        return False

@@ -1,0 +1,169 @@
+"""What each anchor learns, computed on the device: mmdet's targets bit for bit, and the host waits for no value."""
+from typing import NamedTuple
+
+import torch
+
+IOU_EPS = 1e-6  # of mmdet's bbox_overlaps
+
+
+class AnchorTargets(NamedTuple):
+    """Targets of a batch of N images, a tensor per feature level of A_l anchors.
+
+    ``labels`` [N, A_l] (``num_classes`` is the background), ``label_weights``
+    [N, A_l], ``bbox_targets`` and ``bbox_weights`` [N, A_l, 4]; ``positives``
+    is the losses' divisor ``sum_n max(P_n, 1)``, P_n positive anchors of image
+    n, an integer tensor without dimensions.
+    """
+    labels: list
+    label_weights: list
+    bbox_targets: list
+    bbox_weights: list
+    positives: torch.Tensor
+
+
+def area(boxes):
+    return (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+
+
+def intersections(boxes, anchors):
+    """Common areas, boxes [G, 4] and anchors [A, 4] as ``x1, y1, x2, y2`` -> [G, A]."""
+    sides = [(torch.minimum(boxes[:, None, high], anchors[None, :, high])
+              - torch.maximum(boxes[:, None, low], anchors[None, :, low])).clamp_(min=0)
+             for low, high in ((0, 2), (1, 3))]
+    return sides[0].mul_(sides[1])
+
+
+def ious(boxes, anchors):
+    """Intersection over union, [G, 4] and [A, 4] -> [G, A]."""
+    common = intersections(boxes, anchors)
+    union = (area(boxes)[:, None] + area(anchors)).sub_(common).clamp_(min=IOU_EPS)
+    return common.div_(union)
+
+
+def covered_shares(ignored, anchors, of_anchors):
+    """The largest share of an anchor that lies in one ignored box, or of an ignored box that lies in the anchor.
+
+    Args:
+        ignored (Tensor): [I, 4], I > 0.
+        anchors (Tensor): [A, 4].
+        of_anchors (bool): which of the two areas is the divisor.
+
+    Returns:
+        Tensor: [A].
+    """
+    divisor = area(anchors)[None] if of_anchors else area(ignored)[:, None]
+    return intersections(ignored, anchors).div_(divisor.clamp(min=IOU_EPS)).amax(0)
+
+
+def assign(boxes, ignored, anchors, inside, rule):
+    """The box of each anchor: ``MaxIoUAssigner.assign`` without its loop over the boxes.
+
+    An anchor is background where its largest IoU lies below the negative
+    threshold, and takes the box of this IoU where it reaches the positive one.
+    Then each box takes the anchors that fit it best (``match_low_quality``);
+    where several boxes want one anchor, the last of them has it.
+
+    Args:
+        boxes (Tensor): [G, 4].
+        ignored (Tensor, optional): boxes whose anchors learn nothing, [I, 4].
+        anchors (Tensor): [A, 4].
+        inside (Tensor, optional): which anchors take part, [A]; ``None`` for all.
+        rule (MaxIoUAssigner): the thresholds.
+
+    Returns:
+        Tensor: integers [A]: -1 for nothing, 0 for background, g + 1 for box g;
+        without a meaning where an anchor takes no part.
+    """
+    if not len(boxes):
+        return torch.zeros(len(anchors), dtype=torch.long, device=anchors.device)
+    overlaps = ious(boxes, anchors)
+    if rule.ignore_iof_thr > 0 and ignored is not None and len(ignored):
+        covered = covered_shares(ignored, anchors, rule.ignore_wrt_candidates)
+        overlaps.masked_fill_(covered > rule.ignore_iof_thr, -1)
+    if inside is not None:
+        overlaps.masked_fill_(~inside, -torch.inf)
+    of_anchor, box_of_anchor = overlaps.max(0)
+    of_box, anchor_of_box = overlaps.max(1)
+    assigned = torch.full_like(box_of_anchor, -1)
+    negative = rule.neg_iou_thr
+    if isinstance(negative, float):
+        negative = (0, negative)
+    if isinstance(negative, tuple):  # others give no background, as in mmdet
+        low, high = negative
+        assigned.masked_fill_((of_anchor >= low) & (of_anchor < high), 0)
+    assigned = torch.where(of_anchor >= rule.pos_iou_thr, box_of_anchor + 1, assigned)
+    if rule.match_low_quality:
+        numbers = torch.arange(1, len(boxes) + 1, dtype=torch.int32, device=anchors.device)
+        numbers = numbers * (of_box >= rule.min_pos_iou)
+        if rule.gt_max_assign_all:
+            last = (numbers[:, None] * (overlaps == of_box[:, None])).amax(0)
+        else:
+            last = torch.zeros(len(anchors), dtype=torch.int32, device=anchors.device)
+            last.scatter_reduce_(0, anchor_of_box, numbers, 'amax')
+        assigned = torch.where(last > 0, last.long(), assigned)
+    return assigned
+
+
+def encode(anchors, boxes, means, stds):
+    """``DeltaXYWHBBoxCoder.encode``: shifts over an anchor's size and logarithms of the sizes' ratios, normalised.
+
+    Args:
+        anchors (Tensor): [A, 4].
+        boxes (Tensor): [N, A, 4].
+        means, stds (Tensor): [4], on the anchors' device.
+
+    Returns:
+        Tensor: [N, A, 4].
+    """
+    anchors, boxes = anchors.float(), boxes.float()
+
+    def centre_and_size(corners, low, high):
+        return (corners[..., low] + corners[..., high]) * .5, corners[..., high] - corners[..., low]
+
+    (px, pw), (py, ph) = centre_and_size(anchors, 0, 2), centre_and_size(anchors, 1, 3)
+    (gx, gw), (gy, gh) = centre_and_size(boxes, 0, 2), centre_and_size(boxes, 1, 3)
+    deltas = torch.stack([(gx - px) / pw, (gy - py) / ph, torch.log(gw / pw), torch.log(gh / ph)], -1)
+    return deltas.sub_(means).div_(stds)
+
+
+def targets_of(assigned, inside, boxes, labels, anchors, levels, num_classes, pos_weight, means, stds):
+    """Targets of a batch from its assignments.
+
+    Args:
+        assigned (list[Tensor]): of :func:`assign`, [A] per image.
+        inside (list[Tensor or None]): which anchors take part, [A] per image.
+        boxes (list[Tensor]): [G_n, 4] per image.
+        labels (list[Tensor]): [G_n] per image.
+        anchors (Tensor): [A, 4].
+        levels (list[int]): the anchors A_l of each level; their sum is A.
+        num_classes (int): also the number of the background.
+        pos_weight (float): of the positive anchors' labels; 1 where it isn't positive.
+        means, stds (Tensor): of :func:`encode`.
+
+    Returns:
+        AnchorTargets
+    """
+    first = [0]
+    for own in boxes:
+        first.append(first[-1] + len(own))
+    chosen = torch.stack([a - 1 + offset for a, offset in zip(assigned, first, strict=False)])
+    assigned = torch.stack(assigned)
+    positive, weighted = assigned > 0, assigned >= 0
+    if any(flags is not None for flags in inside):
+        everywhere = torch.ones_like(positive[0])
+        part = torch.stack([everywhere if flags is None else flags for flags in inside])
+        positive, weighted = positive & part, weighted & part
+    label_weights = weighted.float()
+    if pos_weight > 0:
+        label_weights = label_weights.masked_fill(positive, pos_weight)
+    if first[-1]:
+        chosen = chosen.masked_fill(~positive, 0)
+        named = torch.cat(labels)[chosen].long().masked_fill(~positive, num_classes)
+        deltas = encode(anchors, torch.cat(boxes)[chosen], means, stds).masked_fill(~positive[..., None], 0)
+    else:
+        named = torch.full_like(assigned, num_classes)
+        deltas = anchors.new_zeros(*assigned.shape, 4)
+    weights = positive[..., None].expand_as(deltas).to(deltas.dtype)
+    by_level = [[part.contiguous() for part in whole.split(levels, 1)]
+                for whole in (named, label_weights, deltas, weights)]
+    return AnchorTargets(*by_level, positive.sum(1).clamp(min=1).sum())

@@ -1,0 +1,30 @@
+"""Raw images of any sizes resized to one, those of equal size together."""
+from collections import defaultdict
+
+import torch
+import torch.nn.functional as F
+
+TOGETHER = 32  # images that are floats at the same time
+
+
+def resized(images, size, swap):
+    """Raw images as [N, 3, size, size] in [0, 1]; each is as if it were resized alone.
+
+    Args:
+        images (list[Tensor]): uint8 [3, H, W] each, on one device.
+        size (int): of the result.
+        swap (bool): whether the order of the colours is reversed.
+    """
+    alike = defaultdict(list)
+    for i, image in enumerate(images):
+        alike[image.shape, image.dtype].append(i)
+    found = [None] * len(images)
+    for indices in alike.values():
+        for start in range(0, len(indices), TOGETHER):
+            some = indices[start:start + TOGETHER]
+            batch = torch.stack([images[i] for i in some]).float() / 255
+            batch = batch.flip(1) if swap else batch
+            batch = F.interpolate(batch, (size, size), mode='bilinear', antialias=True)
+            for i, image in zip(some, batch, strict=True):
+                found[i] = image
+    return torch.stack(found).clamp(0, 1)
