@@ -1,4 +1,7 @@
 """Numbers that are not finite: found by one reduction, and named."""
+import itertools
+import math
+
 import torch
 
 
@@ -6,16 +9,25 @@ class NonFiniteError(FloatingPointError):
     """A loss, gradient or weight is NaN or infinite; the message says which, of what, and when."""
 
 
-def all_finite(tensors):
-    """Whether no number of the tensors (floating-point, on one device) is NaN or infinite.
+def norms_of(tensors):
+    """The Euclidean norms of floating-point tensors, one list per device; NaN or infinite where a number of theirs is.
 
-    They are read once, all together, and a GPU is waited for once.
+    A GPU computes all norms by few launches, and nothing waits for it here.
     """
-    tensors = [tensor.detach() for tensor in tensors if tensor.numel()]
-    if not tensors:
-        return True
-    norms = torch._foreach_norm(tensors)  # the one reduction that is fast everywhere
-    if bool(torch.stack([norm.to(norms[0].dtype) for norm in norms]).isfinite().all()):
+    by_device = {}
+    for tensor in tensors:
+        if tensor.numel():
+            by_device.setdefault(tensor.device, []).append(tensor.detach())
+    found = []
+    for group in by_device.values():
+        norms = torch._foreach_norm(group)  # the one reduction that is fast everywhere
+        found.append(torch.stack([norm.to(norms[0].dtype) for norm in norms]))
+    return found
+
+
+def all_finite(tensors):
+    """Whether no number of the floating-point tensors is NaN or infinite; the host waits for a GPU once."""
+    if all(bool(norms.isfinite().all()) for norms in norms_of(tensors)):
         return True
     return all(bool(tensor.isfinite().all()) for tensor in tensors)  # a norm of finite numbers can overflow
 
@@ -35,3 +47,59 @@ def check_finite(where, quantities):
         if len(bad):
             share = '' if len(numbers) == 1 else f' in {len(bad)} of {len(numbers)} numbers'
             raise NonFiniteError(f'{where}: {name} is {bad[0].item()}{share}')
+
+
+class FiniteLedger:
+    """Quantities that must be finite, kept until the host reads something anyway.
+
+    A look at each of them by itself would make the host wait for a GPU at every
+    stage of an iteration. The ledger keeps the tensors; they must not change
+    before :meth:`read`.
+    """
+
+    def __init__(self):
+        self.entries = []
+
+    def note(self, where, quantities):
+        """Keeps ``quantities`` for the next look; arguments as of :func:`check_finite`."""
+        self.entries.append((where, quantities))
+
+    def clear(self):
+        self.entries = []
+
+    def read(self, vectors=()):
+        """The numbers of ``vectors`` (Tensors [n]), read together with the norms of all that was noted.
+
+        Returns:
+            list[list[float]]
+
+        Raises:
+            NonFiniteError: names the first quantity noted that isn't finite.
+        """
+        entries, self.entries = self.entries, []
+        norms = norms_of([t for _, quantities in entries for tensors in quantities.values() for t in tensors])
+        read = _read([*norms, *vectors])
+        if not all(math.isfinite(value) for values in read[:len(norms)] for value in values):
+            for where, quantities in entries:
+                check_finite(where, quantities)
+        return read[len(norms):]
+
+
+def _read(vectors):
+    """The numbers of vectors, which may lie on a device and on the host, by one copy: list[list[float]]."""
+    if not vectors:
+        return []
+    device = next((vector.device for vector in vectors if vector.device.type != 'cpu'), vectors[0].device)
+    numbers = iter(torch.cat([vector.detach().to(device, torch.float64) for vector in vectors]).tolist())
+    return [list(itertools.islice(numbers, len(vector))) for vector in vectors]
+
+
+def read_scalars(figures):
+    """``figures`` with each Tensor of one number as a Python number; all of them are read at once.
+
+    Args:
+        figures (dict[str, Tensor | float])
+    """
+    names = [name for name, value in figures.items() if isinstance(value, torch.Tensor) and value.numel() == 1]
+    values = _read([figures[name].reshape(1) for name in names])
+    return {**figures, **{name: value for name, (value, ) in zip(names, values, strict=True)}}

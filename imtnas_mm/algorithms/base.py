@@ -6,7 +6,8 @@ from torch import nn
 from ..architecture import Architecture, flat_importance
 from ..random_state import isolated_random, seed_of
 from ..registry import MODELS
-from ..spaces.base import Progress
+from ..spaces.base import GateValues, Progress
+from ..transport import to_device, to_host
 from .stage import check_order, interleaved_stages
 
 # what a seed is for: the first number after it in a key of random_state
@@ -111,15 +112,17 @@ class SearchAlgorithm(BaseModel):
         """Draws the paths of an iteration and fixes A's gates for its weight stages."""
         self.iteration = iteration
         generator = torch.Generator().manual_seed(seed_of(self.seed, FOR_GATES, iteration))
-        alphas = self.architecture.named_alphas()
-        self.draw = self.space.draw(alphas, generator)
+        on_host = to_host(self.architecture.named_alphas())
+        self.draw = to_device(self.space.draw(on_host, generator), self.progress.device)
         self.refresh_gates()
 
     @torch.no_grad()
     def refresh_gates(self):
         """Gates and importance weights at the present A, without a graph."""
         alphas = self.architecture.named_alphas()
-        self.gates = self.space.gate_tensors(alphas, self.draw)
+        self.gates = GateValues(self.space.gate_tensors(alphas, self.draw))
+        if self.space.samples:
+            self.gates.read()
         self.importance = flat_importance(self.space.importance(alphas))
 
     @torch.no_grad()
@@ -128,8 +131,7 @@ class SearchAlgorithm(BaseModel):
 
     def derive(self):
         """The genotype of the present A."""
-        alphas = self.architecture.named_alphas()
-        return self.space.derive({name: alpha.detach().cpu() for name, alpha in alphas.items()})
+        return self.space.derive(to_host(self.architecture.named_alphas()))
 
     # --- the search network as it is judged ---
 

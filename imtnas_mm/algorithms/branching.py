@@ -84,6 +84,8 @@ class Branching(SharedChoices):
             return torch.eye(len(self.tasks)).to(logits).expand(logits.shape)
         if self.judging or self.noise is None:
             return one_hot(logits.detach())
+        if self.noise.device != logits.device:  # drawn on the host
+            self.noise = self.noise.to(logits.device)
         start, end = self.temperature
         soft = ((logits + self.noise) / (start + (end - start) * self.fraction)).softmax(-1)
         return one_hot(soft.detach()) + (soft - soft.detach()) if self.hard else soft

@@ -23,7 +23,8 @@ class StageRecord:
     encoder_gradient: torch.Tensor | None = None  # [D], where the tasks share one encoder
     examples: torch.Tensor | None = None  # of a transfer, [S, 3, h, w]; its augmented images are made when needed
     needed: torch.Tensor | None = None  # the views that the transfer's derivatives depend on, None for all
-    active: bool = True  # whether the encoder's inner gradient is non-zero anywhere, on any rank
+    # whether the encoder's inner gradient is non-zero anywhere, on any rank; on a GPU a flag until the host reads it
+    active: bool | torch.Tensor = True
     source: dict | None = None
     head_source: dict | None = None  # likewise of the head
     decay: float = 0.  # of W in its one-step update

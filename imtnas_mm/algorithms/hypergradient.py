@@ -58,7 +58,7 @@ def validation_adjoints(algorithm, data, adjoints, chain):
     """
     figures = {}
     for record in algorithm.records[-len(algorithm.order):]:
-        gates = {name: gate.detach().requires_grad_() for name, gate in algorithm.gates.items()}
+        gates = algorithm.gates.leaves()
         encoder = record.virtual_encoder.detach()
         names = list(algorithm.head(record.stage).trained())
         head = {name: value.detach() for name, value in record.virtual_head.items()}
@@ -88,10 +88,9 @@ def head_pullback(algorithm, record, pullback, adjoint):
     """
     head = algorithm.head(record.stage)
     parameters = algorithm.head_before(record)
-    names = list(algorithm.gates)
 
     def loss(inner, outer):
-        gates = dict(zip(names, outer[1:], strict=True))
+        gates = algorithm.gates.with_tensors(outer[1:])
         values = {**dict(zip(parameters, inner, strict=True)), **algorithm.head_constants(head)}
         return algorithm.task_loss(record.stage, gates, outer[0], values, record.data)[0]
 
@@ -114,11 +113,10 @@ def first_stage_pullback(algorithm, record, pullback, encoder_adjoint, head_adjo
     """
     head = algorithm.head(record.stage)
     parameters = algorithm.head_before(record)
-    names = list(algorithm.gates)
     stepped = head_adjoint is not None
 
     def loss(inner, outer):
-        gates = dict(zip(names, outer, strict=True))
+        gates = algorithm.gates.with_tensors(outer)
         values = dict(zip(parameters, inner[1:], strict=True)) if stepped else parameters
         values = {**values, **algorithm.head_constants(head)}
         return algorithm.stage_loss(record.stage, gates, inner[0], values, record.data)[0]
@@ -143,11 +141,10 @@ def transfer_pullback(algorithm, record, previous, pullback, adjoint):
         (list[Tensor], Tensor [D], Tensor [D]): what it adds to the gates'
         adjoints and to bar W~_prev, and the inner gradient's part of bar W.
     """
-    names = list(algorithm.gates)
     views = algorithm.second_pass_views(record)
 
     def loss(inner, outer):
-        gates = dict(zip(names, outer[1:], strict=True))
+        gates = algorithm.gates.with_tensors(outer[1:])
         return algorithm.encoder_objective(record, previous, gates, outer[0], inner[0], views).loss
 
     parts = pullback(loss, [algorithm.encoder_before(record)],
@@ -248,7 +245,7 @@ def check_task(algorithm, record):
     """Raises SecondDerivativeError where the exact chain would lose a term of this task's loss."""
     task = algorithm.tasks[record.stage.task]
     head = algorithm.head(record.stage)
-    gates = {name: gate.detach().requires_grad_() for name, gate in algorithm.gates.items()}
+    gates = algorithm.gates.leaves()
     encoder = record.virtual_encoder.detach().requires_grad_()
     values = {**head.trained(), **algorithm.head_constants(head)}
     check_twice_differentiable(

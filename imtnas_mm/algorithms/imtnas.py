@@ -113,10 +113,13 @@ class IMTNAS(UnrolledSearch):
         if previous is None:
             return super().stage_steps(record, encoder, parameters, constants, optim_wrapper)
         objective = self.encoder_objective(record, previous, self.gates, previous.virtual_encoder, encoder)
-        record.figures, record.needed, objective = objective.figures, objective.needed, objective.loss
-        record.active = self.any_rank(bool(objective.detach() != 0))
-        encoder_gradient = torch.zeros_like(encoder)
-        if record.active:
+        needed = None if self.space.couples_images else objective.needed
+        record.figures, record.needed, objective = objective.figures, needed, objective.loss
+        record.active = self.any_rank(objective.detach() != 0)
+        # on a GPU the flag isn't known yet, and asking for it costs more than a gradient that may be zero
+        if record.active is False:
+            encoder_gradient = torch.zeros_like(encoder)
+        else:
             encoder_gradient, = gradients(objective, [encoder])
             self.reduce_finite(self.where(record.stage), {
                 'the transfer loss': [objective.detach().clone()], ENCODER_GRADIENT: [encoder_gradient]})
@@ -133,7 +136,7 @@ class IMTNAS(UnrolledSearch):
             record.source = {n: p.detach().clone() for n, p in self.encoder_weights.named_parameters()}
             step(optim_wrapper['encoder'])
 
-    def step_weights(self, optim_wrapper):
+    def step_optimisers(self, optim_wrapper):
         if self.hypernetwork_step == 'iteration':
             step(optim_wrapper['encoder'])
         step(optim_wrapper['head'])
@@ -144,7 +147,7 @@ class IMTNAS(UnrolledSearch):
         An image whose set is in no violated pair matters to no derivative of T, unless other images see it through
         statistics of the batch.
         """
-        if self.transfer is None or record.needed is None or self.space.couples_images:
+        if record.needed is None:
             return None
         return self.transfer_views(record)[record.needed]
 

@@ -41,7 +41,7 @@ class MinibatchInterleaving(MTLSWS):
         step(optim_wrapper['encoder'])
         step(optim_wrapper['head'])
 
-    def step_weights(self, optim_wrapper):
+    def step_optimisers(self, optim_wrapper):
         """Nothing: each stage has stepped its own."""
 
     def encoder_before(self, record):

@@ -26,12 +26,10 @@ class LossScale(nn.Module):
     @torch.no_grad()
     def update(self, task, loss):
         """Takes note of a loss; called once an architecture step and task."""
-        i = self.tasks.index(task)
-        value = loss.detach().to(self.means)
-        if self.means[i].isnan():
-            self.means[i] = value
-        elif self.normalization == 'running_mean':
-            self.means[i] += self.momentum * (value - self.means[i])
+        mean = self.means[self.tasks.index(task)]
+        value = loss.detach().to(mean)
+        later = mean + self.momentum * (value - mean) if self.normalization == 'running_mean' else mean
+        mean.copy_(torch.where(mean.isnan(), value, later))  # not an `if`: a GPU isn't waited for
 
     def forward(self, task, loss):
         """``loss / mean`` with the mean as a constant."""

@@ -20,5 +20,5 @@ class RandomSearch(JointSearch):
     def update_architecture(self, batches, optim_wrapper):
         return {}
 
-    def step_weights(self, optim_wrapper):
+    def step_optimisers(self, optim_wrapper):
         """Nothing has a gradient."""

@@ -6,7 +6,8 @@ from torch.func import functional_call
 from torch.nn.modules.batchnorm import _NormBase
 
 from ..encoders import StoredWeights
-from ..finite import check_finite
+from ..finite import FiniteLedger
+from ..precision import float32_products
 from ..random_state import isolated_random
 from .base import FOR_LOSS, FOR_PREPROCESSING, FOR_VALIDATION, SearchAlgorithm
 from .chain import StageRecord, gradients, virtual_step
@@ -15,6 +16,8 @@ from .loss_scale import LossScale
 from .second_derivative import plain_focal_loss
 
 UNROLL_BATCHES = ('val', 'train')
+# what keeps the inputs of blocks alone: nothing, the passes of a transfer's images, or the tasks' losses, too
+RECOMPUTE = dict(none=(), views=('embed', ), all=('embed', 'loss'))
 
 # what an error calls them
 TASK_LOSS, ENCODER_GRADIENT, HEAD_GRADIENT = 'the task loss', 'the gradient of W', 'the gradient of H'
@@ -48,6 +51,12 @@ class UnrolledSearch(SearchAlgorithm):
             learning rate of that optimiser where it isn't given.
         loss_normalization (str): of the validation losses (reading 6).
         amp (bool): weight stages in bfloat16 autocast; A's step never is.
+        tf32 (bool): weight stages may round the factors of float32 products
+            to TF32 on a GPU; A's step and the chain of its gradient never do.
+        recompute (str): what is computed again for a derivative instead of
+            kept: ``none``; ``views``, the blocks (cells, layers) of the
+            search network in the passes of a transfer's images; ``all``, those
+            of the tasks' losses, too. See docs/hypergradient.md for its cost.
     """
 
     def __init__(self,
@@ -63,6 +72,8 @@ class UnrolledSearch(SearchAlgorithm):
                  virtual_rates=None,
                  loss_normalization='running_mean',
                  amp=False,
+                 tf32=False,
+                 recompute='none',
                  architecture=None,
                  seed=0,
                  **unknown):
@@ -70,7 +81,8 @@ class UnrolledSearch(SearchAlgorithm):
             raise TypeError(f'{type(self).__name__}.__init__() got an unexpected keyword argument {name!r}')
         super().__init__(search_space, tasks, encoder_weights, rounds, order, architecture, seed)
         for name, value, known in (('hypergradient', hypergradient, HYPERGRADIENTS),
-                                   ('unroll_batch', unroll_batch, UNROLL_BATCHES)):
+                                   ('unroll_batch', unroll_batch, UNROLL_BATCHES),
+                                   ('recompute', recompute, tuple(RECOMPUTE))):
             if value not in known:
                 raise ValueError(f'model.{name}={value!r} is not one of {known}')
         if arch_steps < 1:
@@ -88,13 +100,16 @@ class UnrolledSearch(SearchAlgorithm):
         self.unroll_batch = unroll_batch
         self.virtual_rates = dict(virtual_rates or {})
         self.loss_scale = LossScale(self.order, loss_normalization)
-        self.amp = amp
-        if amp:
-            print_log(
-                "model.amp=True: the weight stages run in bfloat16; A's step and the chain of its gradient stay in "
-                'full precision',
-                logger='current')
+        self.amp, self.tf32 = amp, tf32
+        for name, on, what in (('amp', amp, 'run in bfloat16'),
+                               ('tf32', tf32, 'round the factors of float32 products to TF32 on a GPU')):
+            if on:
+                print_log(f"model.{name}=True: the weight stages {what}; A's step and the chain of its gradient stay "
+                          'in full precision', logger='current')
+        for task in self.tasks.values():
+            task.recompute = frozenset(RECOMPUTE[recompute])
         self.records = []
+        self.ledger = FiniteLedger()
         self._checked = set()
 
     # --- the losses of a stage, as functions of everything they depend on ---
@@ -123,6 +138,7 @@ class UnrolledSearch(SearchAlgorithm):
     def start_iteration(self, iteration):
         super().start_iteration(iteration)
         self.records = []
+        self.ledger.clear()
 
     def examples_of(self, stage, batch):
         """The examples that a stage's transfer is about, if it has one."""
@@ -140,11 +156,12 @@ class UnrolledSearch(SearchAlgorithm):
         Returns:
             dict[str, Tensor]: figures to log, named by the stage.
         """
-        data = self.preprocess(stage.task, batch['train'], FOR_LOSS, stage.index)
-        generated = self.encoder(stage, self.importance)
-        record, encoder_gradient, head_gradient = self.run_stage(
-            stage, data, self.examples_of(stage, batch), generated.detach(), optim_wrapper, train=True)
-        torch.autograd.backward(generated, encoder_gradient)
+        with float32_products(self.tf32):
+            data = self.preprocess(stage.task, batch['train'], FOR_LOSS, stage.index)
+            generated = self.encoder(stage, self.importance)
+            record, encoder_gradient, head_gradient = self.run_stage(
+                stage, data, self.examples_of(stage, batch), generated.detach(), optim_wrapper, train=True)
+            torch.autograd.backward(generated, encoder_gradient)
         for name, parameter in self.head(stage).trained().items():
             parameter.grad = head_gradient[name]
         self.records.append(record)
@@ -239,8 +256,32 @@ class UnrolledSearch(SearchAlgorithm):
 
     def step_weights(self, optim_wrapper):
         """The optimisers' steps on what the stages of this iteration gave."""
+        self.settle()
+        self.step_optimisers(optim_wrapper)
+
+    def step_optimisers(self, optim_wrapper):
         step(optim_wrapper['encoder'])
         step(optim_wrapper['head'])
+
+    def settle(self):
+        """Reads, at once, whether all that the stages gave is finite and which of their inner gradients are not zero.
+
+        Raises:
+            NonFiniteError: the same on all ranks.
+        """
+        unread = [record for record in self.records if isinstance(record.active, torch.Tensor)]
+        flags = []
+        if unread:
+            joined = torch.stack([record.active.float() for record in unread])
+            all_reduce(joined, op='max')
+            flags.append(joined)
+        masked = [record for record in self.records if record.needed is not None and record.needed.dtype == torch.bool]
+        values = self.ledger.read([*flags, *(record.needed for record in masked)])
+        for record, value in zip(unread, values[0] if flags else (), strict=True):
+            record.active = bool(value)
+        for record, mask in zip(masked, values[len(flags):], strict=True):
+            chosen = [i for i, value in enumerate(mask) if value]
+            record.needed = torch.tensor(chosen, dtype=torch.int64, device=record.needed.device)
 
     # --- ranks -------------------------------------------------------------------------------------------------------
 
@@ -250,22 +291,24 @@ class UnrolledSearch(SearchAlgorithm):
         all_reduce_params(tensors, op='mean')
         return tensors
 
-    @classmethod
-    def reduce_finite(cls, where, quantities):
+    def reduce_finite(self, where, quantities):
         """Means over the ranks, in place, of tensors by what they are.
 
-        Raises:
-            NonFiniteError: one isn't finite on some rank, and so its mean on all of them.
+        Where one isn't finite on some rank, its mean isn't on any: the next :meth:`settle` raises on all of them.
         """
-        cls.reduce([tensor for tensors in quantities.values() for tensor in tensors])
-        check_finite(where, quantities)
+        self.reduce([tensor for tensors in quantities.values() for tensor in tensors])
+        self.ledger.note(where, quantities)
 
     def where(self, stage):
         """A stage of the present iteration, for errors."""
         return f'iteration {self.iteration + 1}, task {stage.task!r}, round {stage.round + 1}'
 
-    def any_rank(self, flag):
-        found = torch.tensor(float(flag), device=self.importance.device)
+    @staticmethod
+    def any_rank(flag):
+        """Whether a flag on the host is set on some rank; a bool Tensor stays one, for :meth:`settle`."""
+        if flag.device.type != 'cpu':
+            return flag
+        found = flag.float()
         all_reduce(found, op='max')
         return bool(found)
 
@@ -329,6 +372,7 @@ class UnrolledSearch(SearchAlgorithm):
         self.loss_scale.update(record.stage.task, mean)
         return self.loss_scale(record.stage.task, loss), mean
 
+    @float32_products(False)
     def update_architecture(self, batches, optim_wrapper):
         """A's step (Eq. 30) on one raw batch a task, ``arch_steps`` times.
 
@@ -344,8 +388,9 @@ class UnrolledSearch(SearchAlgorithm):
                 self.refresh_gates()
                 self.run_chain_again(optim_wrapper)
             gradient, found = self.architecture_gradient(data)
-            check_finite(f"iteration {self.iteration + 1}, the architecture's step",
-                         {f'the gradient of {name}': [part] for name, part in gradient.items()})
+            self.ledger.note(f"iteration {self.iteration + 1}, the architecture's step",
+                             {f'the gradient of {name}': [part] for name, part in gradient.items()})
+            self.settle()
             figures = figures or found
             before = {name: alpha.detach().clone() for name, alpha in alphas.items()}
             for name, alpha in alphas.items():
@@ -356,6 +401,7 @@ class UnrolledSearch(SearchAlgorithm):
 
     def architecture_gradient(self, data):
         """(gradient by group of A, figures) of Eq. 30, the same on all ranks."""
+        self.settle()
         if self.hypergradient == 'exact':
             for record in self.records[-len(self.order):]:
                 if record.stage.task not in self._checked:

@@ -2,6 +2,7 @@
 import itertools
 from dataclasses import dataclass, field
 
+from ..finite import read_scalars
 from ..registry import LOOPS
 from ..spaces.base import Progress
 from .feed import Feed
@@ -162,7 +163,7 @@ class InterleavedSearchLoop(PositionedLoop):
             Progress(self._epoch, self._max_epochs, self.warmup_epochs, self._iter / max(self._max_iters - 1, 1)))
         batches = self.dataloader.next(self._iter, model.active_stages())
         runner.call_hook('before_train_iter', batch_idx=index, data_batch=batches)
-        figures = self.guard(runner, lambda: self.update(batches))
+        figures = read_scalars(self.guard(runner, lambda: self.update(batches)))
         runner.call_hook('after_train_iter', batch_idx=index, data_batch=batches, outputs=figures)
 
     def update(self, batches):

@@ -9,6 +9,8 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from ..architecture import mean_entropy
+from ..transport import to_host
+from .recompute import recomputed_module
 from .stages import stage_outputs
 
 
@@ -26,6 +28,30 @@ class Progress(NamedTuple):
         return cls(int(epoch), int(max_epochs), int(warmup_epochs), fraction) if max_epochs else None
 
 
+class GateValues(dict):
+    """Gates by buffer name, a function of A; with :meth:`read`, their values are known to the host, too.
+
+    A supernet that samples leaves out what its gates have at 0. It asks the
+    host copy which these are: asking the gates would make the host wait for a
+    GPU in every layer of every pass.
+    """
+    on_host = None  # dict[str, ndarray], shaped as the gates
+
+    def read(self):
+        """Copies the values of all gates to the host, at once."""
+        self.on_host = {name: gate.numpy() for name, gate in to_host(self).items()}
+        return self
+
+    def with_tensors(self, tensors):
+        """The same gates as other tensors of the same values, in their order: as leaves of a graph, say."""
+        found = GateValues(zip(self, tensors, strict=True))
+        found.on_host = self.on_host
+        return found
+
+    def leaves(self):
+        return self.with_tensors([gate.detach().requires_grad_() for gate in self.values()])
+
+
 class Gates(nn.Module):
     """The numbers a supernet mixes its operations with, as buffers.
 
@@ -35,11 +61,38 @@ class Gates(nn.Module):
 
     def __init__(self, shapes):
         super().__init__()
+        self.on_host = None  # while the values in place are known there: by name
         for name, shape in shapes.items():
             self.register_buffer(name, torch.full(shape, 1 / shape[-1]), persistent=False)
 
     def __getitem__(self, name):
         return getattr(self, name)
+
+    def chosen(self, name):
+        """Where the gates of a group are not 0: a bool ndarray, shaped as they are."""
+        return (self[name].detach().cpu().numpy() if self.on_host is None else self.on_host[name]) != 0
+
+
+class KnownGates:
+    """Tells the :class:`Gates` of a supernet, within ``with``, what of :class:`GateValues` the host knows."""
+
+    def __init__(self, space):
+        self.holders = [(f'{path}.'.lstrip('.'), part) for path, part in space.named_modules()
+                        if isinstance(part, Gates)]
+
+    @contextlib.contextmanager
+    def __call__(self, gates):
+        on_host = getattr(gates, 'on_host', None)
+        if on_host is None:
+            yield
+            return
+        for path, holder in self.holders:
+            holder.on_host = {name: on_host[f'{path}{name}'] for name, _ in holder.named_buffers()}
+        try:
+            yield
+        finally:
+            for _, holder in self.holders:
+                holder.on_host = None
 
 
 def gate_names(module):
@@ -61,10 +114,31 @@ class SearchSpace(BaseModule):
     ``draw`` too.
     """
 
+    recompute = False  # whether a pass keeps the inputs of its blocks alone, see :meth:`block`
+
+    def block(self, module, function, *inputs, draws=False):
+        """``function(module, *inputs)``, one block of a pass.
+
+        With ``recompute``, its derivatives compute it again and nothing within it is kept.
+
+        Args:
+            module (nn.Module): holds all weights that the function uses.
+            function: module, Tensors -> Tensor.
+            draws (bool): whether it draws from torch's global random numbers.
+        """
+        if self.recompute:
+            return recomputed_module(module, function, *inputs, draws=draws)
+        return function(module, *inputs)
+
     @property
     def couples_images(self):
         """Whether an image's features depend on the others of its batch, by batch statistics."""
         return any(isinstance(module, _BatchNorm) for module in self.modules())
+
+    @property
+    def samples(self):
+        """Whether ``forward`` leaves out what has a gate of 0; the gates are then read by the host once they are made."""
+        return False
 
     def register_gates(self):
         self.gates = Gates(self.alpha_shapes())
@@ -82,7 +156,14 @@ class SearchSpace(BaseModule):
         return {name: alpha.softmax(-1) for name, alpha in alphas.items()}
 
     def draw(self, alphas, generator):
-        """The random part of the gates, drawn once an iteration: dict[str, Tensor], empty where nothing is sampled."""
+        """The random part of the gates, drawn once per iteration; empty where nothing is sampled.
+
+        Args:
+            alphas (dict[str, Tensor]): on the host, where the generator is; and so is the result.
+
+        Returns:
+            dict[str, Tensor]
+        """
         return {}
 
     def gate_tensors(self, alphas, draw):

@@ -179,15 +179,23 @@ class CellSupernet(SearchSpace):
         mixtures = self.mixtures()
         before = last = None
         for part in self.stem:
-            x = part(x)
+            x = self.block(part, _call, x)
             before, last = last, x
         last = channels_last(last)  # after the stem, whose affine norm has NaN gradients in this layout on CPUs
         before = last if before is None else channels_last(before)
         for index, cell in enumerate(self.cells):
-            before, last = last, cell(before, last, mixtures[cell.kind])
+            before, last = last, self.run_cell(cell, before, last, mixtures[cell.kind])
             if index + 1 in self.reductions:
                 last = yield last
         yield self.finish(last)
+
+    def run_cell(self, cell, before, last, mixture):
+        tensors = [mixture.gates] if mixture.edge_weights is None else [mixture.gates, mixture.edge_weights]
+
+        def run(cell, before, last, gates, edge_weights=None):
+            return cell(before, last, mixture._replace(gates=gates, edge_weights=edge_weights))
+
+        return self.block(cell, run, before, last, *tensors, draws=mixture.skip_dropout > 0)
 
     def finish(self, x):
         """What a space does with the last cell's output."""
@@ -199,3 +207,7 @@ class CellSupernet(SearchSpace):
     def genotype(self, importance):
         architecture = {kind: self.derive_cell(kind, importance) for kind in CELLS}
         return Genotype(self.name, architecture, {name: rows.tolist() for name, rows in importance.items()})
+
+
+def _call(module, x):
+    return module(x)

@@ -99,8 +99,8 @@ class FusedSupernet(BaseModule):
     def forward(self, x):
         """Images [N, 3, H, W] -> tuple of feature maps of one network, one an output stage, in the order of depth."""
         gates = dict(zip(self.edges, self.gates[FUSION].flatten(), strict=True))
-        chosen = self.gates[FUSION].detach().flatten().tolist()
-        on = [edge for edge, gate in zip(self.edges, chosen, strict=True) if gate]
+        chosen = self.gates.chosen(FUSION).flatten().tolist()
+        on = [edge for edge, is_on in zip(self.edges, chosen, strict=True) if is_on]
 
         def convolve(edge, x):
             return conv2d(x, self.scale * gates[edge] * self.fusion[edge_name(edge)])

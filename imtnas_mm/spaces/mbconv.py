@@ -1,4 +1,6 @@
 """The MBConv search spaces: FairNAS-19 and ProxylessNAS-21."""
+from functools import partial
+
 import torch
 from torch import nn
 
@@ -16,21 +18,18 @@ ESTIMATORS = ('softmax', 'two_path', 'gumbel')
 
 
 class MixedLayer(nn.Module):
-    """A searched layer: ``sum_o gate_o * o(x)`` over its choices.
+    """A searched layer: ``sum_o gate_o * o(x)`` over its choices."""
 
-    Choices whose gate is exactly zero are left out where ``sampled``.
-    """
-
-    def __init__(self, layer, norm_cfg, act_cfg, sampled):
+    def __init__(self, layer, norm_cfg, act_cfg):
         super().__init__()
-        self.sampled = sampled
         self.choices = nn.ModuleDict(
             {choice: mbconv(layer, choice, norm_cfg, act_cfg, TWICE) for choice in layer.choices})
 
-    def forward(self, x, gate):
+    def forward(self, x, gate, chosen=None):
+        """[N, C, H, W] -> the same of the layer's own width; ``gate`` [choices], ``chosen`` the indices of those that
+        are computed, all by default."""
         choices = list(self.choices.values())
-        chosen = gate.detach().nonzero().flatten().tolist() if self.sampled else range(len(choices))
-        return sum(gate[i] * choices[i](x) for i in chosen)
+        return sum(gate[i] * choices[i](x) for i in (range(len(choices)) if chosen is None else chosen))
 
 
 @MODELS.register_module()
@@ -91,8 +90,12 @@ class MBConvSupernet(SearchSpace):
         norm_cfg, act_cfg = twice_norm_cfg(norm_cfg), twice_act_cfg(act_cfg)
         self.stem, self.first = stem_and_first(table, width_mult, stem_stride, norm_cfg, act_cfg, TWICE)
         self.layers = nn.ModuleDict(
-            {layer.name: MixedLayer(layer, norm_cfg, act_cfg, estimator != 'softmax') for layer in self.searched})
+            {layer.name: MixedLayer(layer, norm_cfg, act_cfg) for layer in self.searched})
         self.register_gates()
+
+    @property
+    def samples(self):
+        return self.estimator != 'softmax'
 
     def alpha_shapes(self):
         return {layer.name: (len(layer.choices), ) for layer in self.searched}
@@ -103,8 +106,7 @@ class MBConvSupernet(SearchSpace):
     def draw(self, alphas, generator):
         """``two_path``: the two indices of each layer; ``gumbel``: standard Gumbel noise for each alpha."""
         if self.estimator == 'two_path':
-            return {name: alpha.detach().cpu().softmax(-1).multinomial(2, generator=generator).to(alpha.device)
-                    for name, alpha in alphas.items()}
+            return {name: alpha.softmax(-1).multinomial(2, generator=generator) for name, alpha in alphas.items()}
         if self.estimator == 'gumbel':
             return {name: gumbel(alpha, generator) for name, alpha in alphas.items()}
         return {}
@@ -156,11 +158,17 @@ class MBConvSupernet(SearchSpace):
     def stages(self, x):
         if x.device.type == 'cpu' and self.channels_last:
             x = x.contiguous(memory_format=torch.channels_last)
-        x = self.first(self.stem(x))
+        for module in (self.stem, self.first):
+            x = self.block(module, _call, x)
         for layers in by_stage(self.searched):
             for layer in layers:
-                x = self.layers[layer.name](x, self.gates[layer.name])
+                chosen = self.gates.chosen(layer.name).nonzero()[0] if self.samples else None
+                x = self.block(self.layers[layer.name], partial(_call, chosen=chosen), x, self.gates[layer.name])
             x = yield x
+
+
+def _call(module, *inputs, **options):
+    return module(*inputs, **options)
 
 
 def one_hot_of_largest(values):

@@ -88,6 +88,10 @@ class PRDARTSSupernet(CellSupernet):
         self.num_sampled = num_sampled
         self.set_progress(None)
 
+    @property
+    def samples(self):
+        return True
+
     def set_progress(self, progress):
         start, end = self.temperatures
         done = 1. if progress is None else progress.fraction
@@ -135,7 +139,7 @@ class PRDARTSSupernet(CellSupernet):
         return self.last_norm(x.contiguous()).relu()  # an affine norm, as that of the stem
 
     def mixtures(self):
-        return {kind: Mixture(self.gates[kind], chosen=(self.gates[kind].detach() != 0).tolist()) for kind in CELLS}
+        return {kind: Mixture(self.gates[kind], chosen=self.gates.chosen(kind).tolist()) for kind in CELLS}
 
     def derive_cell(self, kind, importance):
         return strongest_pairs(importance[kind])

@@ -1,5 +1,6 @@
 """A model of mmdet or mmpretrain used as a function of given weights."""
 import copy
+from contextlib import contextmanager
 
 import torch
 from mmcv.ops import SyncBatchNorm
@@ -10,7 +11,7 @@ from torch.func import functional_call
 
 from ..encoders import ParameterLayout
 from ..registry import scoped
-from ..spaces.base import gate_names
+from ..spaces.base import KnownGates, SearchSpace, gate_names
 from .moving import to_device
 from .resizing import resized
 
@@ -93,6 +94,9 @@ class Task(nn.Module):
         built.backbone = nn.Identity()  # its weights come from outside: nothing to initialise
         built.init_weights()
         built.backbone = backbone
+        self.known_gates = KnownGates(backbone)
+        self.spaces = tuple(part for part in backbone.modules() if isinstance(part, SearchSpace))
+        self.recompute = frozenset()  # of `loss` and `embed`: those whose passes keep the inputs of blocks alone
         gates = gate_names(backbone)
         statistics = [name for name, _ in backbone.named_buffers() if name not in gates]
         if statistics:
@@ -132,6 +136,16 @@ class Task(nn.Module):
         inside = {**self.layout.named(encoder), **gates}
         return {**{BACKBONE + name: tensor for name, tensor in inside.items()}, **head}
 
+    @contextmanager
+    def _recomputing(self, what):
+        for space in self.spaces:
+            space.recompute = what in self.recompute
+        try:
+            yield
+        finally:
+            for space in self.spaces:
+                space.recompute = False
+
     def loss(self, encoder, gates, head, data):
         """The task's training loss L_k(A, W, H, D).
 
@@ -145,7 +159,8 @@ class Task(nn.Module):
         Returns:
             (Tensor, dict[str, Tensor]): the loss and its parts for the log.
         """
-        losses = functional_call(self.template, self._tensors(encoder, gates, head), kwargs=dict(data, mode='loss'))
+        with self.known_gates(gates), self._recomputing('loss'):
+            losses = functional_call(self.template, self._tensors(encoder, gates, head), kwargs=dict(data, mode='loss'))
         return self.template.parse_losses(losses)
 
     @torch.no_grad()
@@ -168,7 +183,7 @@ class Task(nn.Module):
         if pre._enable_normalize:
             images = (images - pre.mean.to(images)) / pre.std.to(images)
         tensors = {**self.layout.named(encoder), **gates}
-        with self.space.deterministic():
+        with self.known_gates(gates), self._recomputing('embed'), self.space.deterministic():
             return functional_call(self.space, tensors, (images, ))[-1].mean((2, 3))
 
     def examples(self, inputs, image_size):

@@ -59,6 +59,7 @@ def after_stages(order=('cls', 'det'), rounds=2, seed=1, smooth=False, **options
     model.start_iteration(0)
     for stage, batch in zip(model.stages, batches, strict=True):
         model.train_stage(stage, batch, optim_wrapper)
+    model.settle()
     data = {name: model.tasks[name].preprocess(batch, True) for name, batch in val.items()}
     prepared = [(r.data, None if r.examples is None else model.transfer_views(r)) for r in model.records]
     return model, prepared, data

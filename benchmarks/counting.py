@@ -1,0 +1,82 @@
+"""Counts what an iteration asks of a device: operations, waits of the host, copies between the two."""
+from collections import Counter
+
+import torch
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
+
+# operators whose result is on the host, or whose shape the host must know: on a GPU the host waits for either
+READS = ('_local_scalar_dense', 'nonzero', 'unique', '_unique2', 'unique_dim', 'masked_select', 'bincount', 'equal',
+         'repeat_interleave.Tensor')
+
+
+def is_view(function):
+    """Whether an operator only looks at the memory of its input: it launches nothing."""
+    return any(argument.alias_info is not None and not argument.alias_info.is_write
+               for argument in function._schema.returns)
+
+
+class _Lists(TorchFunctionMode):
+    """Counts the readings of whole tensors, which run no operator on a CPU."""
+    NAMES = {torch.Tensor.tolist: 'tolist', torch.Tensor.numpy: 'numpy'}
+
+    def __init__(self, reads):
+        super().__init__()
+        self.reads = reads
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        if func in self.NAMES and args[0].numel():
+            self.reads[self.NAMES[func]] += 1
+        return func(*args, **(kwargs or {}))
+
+
+class OperationCounter(TorchDispatchMode):
+    """Counts the operators that PyTorch runs inside.
+
+    ``operations`` are those that compute or copy: views and the making of a
+    tensor without values are left out. ``reads`` are those that a host must
+    wait for; ``to_host`` and ``to_device`` are copies between a GPU and the
+    host, 0 without a GPU.
+    """
+    FREE = ('detach', 'empty', 'empty_like', 'empty_strided', 'new_empty', 'new_empty_strided', '_reshape_alias',
+            'lift_fresh', 'alias')
+
+    def __init__(self):
+        super().__init__()
+        self.by_name, self.reads = Counter(), Counter()
+        self.to_host = self.to_device = 0
+        self.lists = _Lists(self.reads)
+
+    def __enter__(self):
+        self.lists.__enter__()
+        return super().__enter__()
+
+    def __exit__(self, *error):
+        super().__exit__(*error)
+        self.lists.__exit__(*error)
+
+    @property
+    def operations(self):
+        return sum(self.by_name.values())
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        name = func._schema.name.removeprefix('aten::')
+        full = f'{name}.{func._overloadname}'
+        if name in READS or full in READS:
+            self.reads[name] += 1
+        elif name in ('index', 'index_put', 'index_put_') and any(
+                index is not None and index.dtype in (torch.bool, torch.uint8) for index in args[1]):
+            self.reads[f'{name} by a mask'] += 1
+        found = func(*args, **kwargs)
+        if name not in self.FREE and not is_view(func):
+            self.by_name[name] += 1
+        if name in ('_to_copy', 'copy_'):
+            self._copied(args, found)
+        return found
+
+    def _copied(self, args, found):
+        source = args[1] if len(args) > 1 and isinstance(args[1], torch.Tensor) else args[0]
+        kinds = source.device.type, found.device.type
+        self.to_host += kinds[0] != 'cpu' and kinds[1] == 'cpu'
+        self.to_device += kinds[0] == 'cpu' and kinds[1] != 'cpu'
