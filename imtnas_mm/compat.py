@@ -85,3 +85,25 @@ hardtanh_backward = _operator('hardtanh_backward')
 convolution = _operator('convolution')
 addmm = _operator('addmm')
 mm = _operator('mm')
+
+LIBRARIES = ('onedl-mmengine 0.10.12', 'onedl-mmdetection 3.5.1', 'onedl-mmpretrain 1.3.6')
+NAMES = (  # what is read, followed or replaced outside of PyTorch's operators
+    Private(
+        'torch.Tensor._version', '',
+        'tells whether a tensor has been changed in place since its targets were computed',
+        undefined='tensors of inference mode, which have none'),
+    Private(
+        'mmengine.model.ImgDataPreprocessor._channel_conversion', '',
+        'whether a preprocessor reverses the colours; it is off while a task hands it images whose colours it has '
+        'reversed already', seen=LIBRARIES),
+    Private(
+        'mmengine.model.ImgDataPreprocessor._enable_normalize', '',
+        "whether it normalises; mmpretrain's ClsDataPreprocessor has it, too", seen=LIBRARIES),
+    Private(
+        'mmdet.models.dense_heads.AnchorHead.loss_by_feat', '',
+        'replaced on the head of a task by AnchorLoss (imtnas_mm.tasks), whose targets no host waits for; a head that '
+        'overrides it, or one of the methods that it calls, keeps its own', seen=LIBRARIES),
+    Private(
+        'mmdet.models.dense_heads.AnchorHead._get_targets_single', '',
+        'followed by the targets of AnchorLoss; a head that overrides it keeps its own', seen=LIBRARIES),
+)

@@ -1,6 +1,5 @@
 """mmdet's losses of boxes without their look at whether any anchor is positive, which a GPU waits for at each level."""
-from mmdet.models.losses import L1Loss, SmoothL1Loss
-from mmdet.models.losses.smooth_l1_loss import l1_loss, smooth_l1_loss
+from mmdet.models.losses import L1Loss, SmoothL1Loss, l1_loss, smooth_l1_loss
 
 
 class UnseenL1Loss(L1Loss):

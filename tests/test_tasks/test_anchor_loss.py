@@ -13,7 +13,7 @@ from mmdet.models.losses import L1Loss, SmoothL1Loss
 from mmdet.registry import MODELS as DET_MODELS
 from mmengine.config import ConfigDict
 from mmengine.structures import InstanceData
-from small_search import DETECTOR, SPACE, TASKS, detection_batch
+from small_search import DETECTOR, SPACE, TASKS, build, detection_batch, iterate, optimisers
 
 from imtnas_mm.registry import MODELS
 from imtnas_mm.tasks.anchor_loss import AnchorLoss, why_not
@@ -250,6 +250,15 @@ def test_the_targets_of_a_batch_are_computed_once():
     assert counted(task).computed == 2
     task.loss(*values, dict(data))
     assert counted(task).computed == 2
+
+
+@pytest.mark.parametrize('hypergradient', ['exact', 'finite_difference'])
+def test_a_search_computes_the_targets_of_each_batch_once(hypergradient):
+    model = build(('cls', 'det'), 2, hypergradient=hypergradient, arch_steps=2)
+    wrapper = optimisers(model)
+    for iteration in range(2):
+        iterate(model, wrapper, iteration)
+        assert counted(model.tasks['det']).computed == 3 * (iteration + 1)  # two stages, and one batch for A
 
 
 def test_targets_are_computed_anew_for_other_sizes_and_boxes():
