@@ -19,6 +19,7 @@ val_dataloader = dict(
     c10=dict(dataset=dict(indices=1000, **c10), **test_loader),
     c100=dict(dataset=dict(indices=1000, **c100), **test_loader))
 test_dataloader = val_dataloader
+auto_scale_lr = dict(base_batch_size=dict(c10=32, c100=32))
 max_epochs = 4
 train_cfg = dict(max_epochs=max_epochs, epoch_length=25, warmup_epochs=1, val_interval=4)
 optim_wrapper = dict(architecture=dict(optimizer=dict(lr=3e-3)))

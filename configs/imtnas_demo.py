@@ -83,6 +83,7 @@ val_dataloader = dict(
 val_evaluator = dict(det=dict(ann_file=demo_root + 'coco/annotations/instances_val2017.json'))
 test_dataloader = val_dataloader
 test_evaluator = val_evaluator
+auto_scale_lr = dict(base_batch_size=dict(cls=32, det=4))
 
 train_cfg = dict(rounds=2, max_epochs=3, epoch_length=12, warmup_epochs=1, val_interval=3)
 optim_wrapper = dict(encoder=dict(optimizer=dict(lr=.05)), architecture=dict(optimizer=dict(lr=5e-3)))

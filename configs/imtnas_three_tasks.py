@@ -49,4 +49,5 @@ val_dataloader = dict(
 val_evaluator = dict(imagenet=dict(type='Accuracy', topk=(1, 5)))
 test_dataloader = val_dataloader
 test_evaluator = val_evaluator
+auto_scale_lr = dict(base_batch_size=dict(imagenet=64))
 train_cfg = dict(order=('c100', 'c10', 'imagenet'))

@@ -2,26 +2,99 @@
 import argparse
 import signal
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 from imtnas_mm.experiments import load_experiment, plan_runs
+from imtnas_mm.experiments.cards import CardError, Cards, choose_cards, visible_cards
+from imtnas_mm.experiments.checks import refusals, unchecked
+from imtnas_mm.experiments.cluster import EXECUTORS, OWN, Cluster, ClusterError, RunJob
 from imtnas_mm.experiments.execute import TOOLS, Processes, Stopped, execute, state_of
+
+POLL = dict(slurm=10., local=.1)  # seconds between two looks at jobs
 
 
 def parse_args(argv=None):
     parser = argparse.ArgumentParser(description='Run the rows and seeds of an experiment that have no record yet')
     parser.add_argument('experiment', help='file in configs/experiments/')
     parser.add_argument('--work-dir', default='work_dirs/experiments', help='default: %(default)s')
-    parser.add_argument('--jobs', type=int, default=1, help='runs at once (default: 1)')
+    parser.add_argument('--jobs', type=int, help='runs at once (default: as many as the GPUs hold; 1 on CPUs; all on a '
+                        'Slurm cluster)')
     parser.add_argument('--dry-run', action='store_true', help='list the runs and their states')
     parser.add_argument('--rows', nargs='+', help='only these')
     parser.add_argument('--seeds', nargs='+', type=int, help='only these')
     parser.add_argument('--retry-failed', action='store_true', help='try failed runs again')
+    gpus = parser.add_argument_group('GPUs')
+    gpus.add_argument('--gpus', help='how many, as in 4, or which of those visible, as in 0,2 or 2, (default: all); '
+                      '0: run on CPUs')
+    gpus.add_argument('--gpus-per-run', type=int, metavar='N', help='GPUs of each training and test, a process on each '
+                      '(default: what the experiment declares, or 1); on CPUs, so many processes')
+    gpus.add_argument('--runs-per-gpu', type=int, default=1, metavar='N', help='runs that may share a GPU (default: 1)')
+    cluster = parser.add_argument_group('jobs, by submitit')
+    cluster.add_argument('--executor', choices=EXECUTORS, help='a job for each run: on a Slurm cluster, or in the '
+                         'background of this machine, to try it out (default: no jobs, here)')
+    cluster.add_argument('--partition', help='of Slurm')
+    cluster.add_argument('--time', type=int, metavar='MINUTES', help='limit of a Slurm job, after which it is queued '
+                         'again and resumes')
+    cluster.add_argument('--cpus', type=int, metavar='N', help='CPUs of each process of a Slurm job')
+    cluster.add_argument('--slurm', nargs='+', default=[], metavar='OPTION=VALUE', help='other options of sbatch, as '
+                         'in account=me mem=64GB')
     parser.add_argument('--tools', default=str(TOOLS), help=argparse.SUPPRESS)  # for tests
     args = parser.parse_args(argv)
-    if args.jobs < 1:
-        parser.error(f'--jobs {args.jobs}: it must be at least 1')
+    for option in ('jobs', 'gpus_per_run', 'runs_per_gpu', 'time', 'cpus'):
+        value = getattr(args, option)
+        if value is not None and value < 1:
+            parser.error(f'--{option.replace("_", "-")} {value}: it must be at least 1')
+    check_cluster(parser, args)
     return args
+
+
+def check_cluster(parser, args):
+    """Leave where options of jobs and of GPUs don't go together; make ``args.slurm`` a dict."""
+    if args.executor != 'slurm':
+        for option in ('partition', 'time', 'cpus', 'slurm'):
+            if getattr(args, option):
+                parser.error(f'--{option}: it is of Slurm jobs; add --executor slurm')
+    else:
+        if args.gpus not in (None, '0'):
+            parser.error(f'--gpus {args.gpus}: Slurm chooses the GPUs of a job; --gpus-per-run says how many a run '
+                         'gets, and --gpus 0 that it gets none')
+        if args.runs_per_gpu > 1:
+            parser.error(f'--runs-per-gpu {args.runs_per_gpu}: a Slurm job has its GPUs for itself')
+        if args.time is None:
+            parser.error('--time: it is missing; a Slurm job has a time limit, in minutes')
+    options = {}
+    for text in args.slurm:
+        name, equals, value = text.partition('=')
+        if not name or not equals:
+            parser.error(f'--slurm {text}: it must be OPTION=VALUE, as in account=me')
+        name = name.lstrip('-').replace('_', '-')
+        if name in OWN:
+            parser.error(f'--slurm {text}: {name} is set by --partition, --time, --cpus or --gpus-per-run')
+        options[name] = value
+    args.slurm = options
+
+
+def lease_arguments(args):
+    """Arguments of :class:`~imtnas_mm.experiments.cards.Cards` for the GPUs of this machine that may be used."""
+    visible = visible_cards()
+    return dict(cards=choose_cards(args.gpus, visible), hide=bool(visible), runs_per_gpu=args.runs_per_gpu)
+
+
+def jobs_at_once(args, runs, cards):
+    """int: how many runs go on at once.
+
+    Raises:
+        CardError: ``--jobs`` is more than the GPUs hold.
+    """
+    if not cards:
+        return args.jobs or 1
+    smallest = min(run.processes(name, args.gpus_per_run) for run in runs for name in run.trainings())
+    most = max(len(cards) * args.runs_per_gpu // smallest, 1)
+    if args.jobs is not None and args.jobs > most:
+        raise CardError(f'--jobs {args.jobs}: {len(cards)} GPU(s) with {args.runs_per_gpu} run(s) on each and '
+                        f'{smallest} for each run hold {most}; it must be at most that, or --runs-per-gpu more')
+    return args.jobs or most
 
 
 def main(argv=None):
@@ -29,12 +102,51 @@ def main(argv=None):
     try:
         runs = {run.identity: run for run in plan_runs(load_experiment(args.experiment), args.rows, args.seeds)}
         states = {identity: state_of(run, args.work_dir) for identity, run in runs.items()}
+        given = None if args.executor == 'slurm' else lease_arguments(args)
+        cluster = args.executor and Cluster(
+            args.executor, args.work_dir, args.partition, args.time, args.cpus, args.slurm)
+        cards = given['cards'] if given else None
+        at_once = len(runs) if given is None and args.jobs is None else jobs_at_once(args, runs.values(), cards)
     except ValueError as error:
         sys.exit(f'compare: {error}')
     if args.dry_run:
         for identity, run in runs.items():
-            print(f'{identity}  {states[identity]:8}  {run.name}')
+            job = cluster.current(run) if cluster else None
+            print(f'{identity}  {states[identity]:8}  {run.name}' + (f'  (job {job.job_id})' if job else ''))
+    todo = [run for identity, run in runs.items() if states[identity] in ('new', 'started') or (
+        states[identity] == 'failed' and args.retry_failed)]
+    for text in unchecked(todo, args.gpus_per_run):
+        print(f'compare: {text}', file=sys.stderr)
+    problems = refusals(todo, args.gpus_per_run, len(cards) if cards else None)
+    if problems:
+        sys.exit('\n'.join(['compare: nothing is started:', *problems]))
+    if args.dry_run:
         return
+    problems = [f'{called(run)}: failed before; --retry-failed tries again' for run in runs.values()
+                if states[run.identity] == 'failed' and not args.retry_failed]
+    done = [run for run in runs.values() if states[run.identity] == 'finished']
+    for run in done:
+        print(f'finished: {called(run)}', flush=True)
+    if cluster:
+        problems += run_as_jobs(todo, cluster, given, at_once, args)
+    else:
+        problems += run_here(todo, Cards(**given), at_once, args)
+    if problems:
+        sys.exit('\n'.join(['compare: not finished:', *problems]))
+
+
+def called(run):
+    return f'{run.name} ({run.identity})'
+
+
+def report(run, record):
+    """Print how a run ended; returns what is wrong, or None."""
+    print(f'{record["state"]}: {called(run)}', flush=True)
+    return None if record['state'] == 'finished' else f'{called(run)}: {record["failure"]}'
+
+
+def run_here(runs, cards, at_once, args):
+    """The runs, by processes of this one; returns texts of those that are not finished."""
     processes = Processes()
 
     def stop(*_):
@@ -44,24 +156,72 @@ def main(argv=None):
         signal.signal(number, stop)
 
     def one(run):
-        name = f'{run.name} ({run.identity})'
-        if states[run.identity] == 'failed' and not args.retry_failed:
-            return f'{name}: failed before; --retry-failed tries again'
         try:
-            record = execute(run, args.work_dir, processes, args.tools)
+            return report(run, execute(run, args.work_dir, processes, args.tools, cards, args.gpus_per_run))
         except Stopped:
-            return f'{name}: stopped'
+            return f'{called(run)}: stopped'
         except BlockingIOError:
-            return f'{name}: another process is at it'
+            return f'{called(run)}: another process is at it'
         except Exception as error:  # the other runs go on
-            return f'{name}: {type(error).__name__}: {error}'
-        print(f'{record["state"]}: {name}', flush=True)
-        return None if record['state'] == 'finished' else f'{name}: {record["failure"]}'
+            return f'{called(run)}: {type(error).__name__}: {error}'
 
-    with ThreadPoolExecutor(args.jobs) as pool:
-        problems = [problem for problem in pool.map(one, runs.values()) if problem]
-    if problems:
-        sys.exit('\n'.join(['compare: not finished:', *problems]))
+    with ThreadPoolExecutor(at_once) as pool:
+        return [problem for problem in pool.map(one, runs) if problem]
+
+
+def run_as_jobs(runs, cluster, given, at_once, args):
+    """The runs, each by a job, ``at_once`` at a time; returns texts of those that are not finished."""
+    waiting, at_work, problems = list(runs), {}, []
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, stop)
+    try:
+        while waiting or at_work:
+            while waiting and len(at_work) < at_once:
+                run = waiting.pop(0)
+                at_work[run.identity] = run, job_of(run, cluster, given, args)
+            for run, job in list(at_work.values()):
+                if job.done():
+                    del at_work[run.identity]
+                    problems.append(outcome(run, job))
+            time.sleep(POLL[args.executor])
+    except KeyboardInterrupt:
+        if args.executor == 'local':
+            for _, job in at_work.values():
+                job.cancel()
+            problems += [f'{called(run)}: stopped' for run in (*(run for run, _ in at_work.values()), *waiting)]
+        else:
+            problems += [f'{called(run)}: job {job.job_id} goes on; started again, this waits for it, and scancel '
+                         f'{job.job_id} ends it' for run, job in at_work.values()]
+            problems += [f'{called(run)}: not submitted' for run in waiting]
+    except ClusterError as error:
+        sys.exit(f'compare: {error}')
+    return [problem for problem in problems if problem]
+
+
+def job_of(run, cluster, given, args):
+    """The job of a run: the one that was submitted before, or a new one."""
+    job = cluster.current(run)
+    if job is not None:
+        print(f'job {job.job_id}, submitted before: {called(run)}', flush=True)
+        return job
+    most = max(run.processes(name, args.gpus_per_run) for name in run.trainings())
+    on_cpus = args.gpus == '0' or given is not None
+    cards = dict(given) if given is not None else dict(hide=True) if on_cpus else None
+    job = cluster.submit(run, RunJob(run, args.work_dir, args.tools, args.gpus_per_run, cards),
+                         gpus=0 if on_cpus else most, processes=most)
+    print(f'job {job.job_id}: {called(run)}', flush=True)
+    return job
+
+
+def outcome(run, job):
+    """What is wrong with the run of a job that has ended, or None."""
+    error = job.exception()
+    if error is not None:
+        return f'{called(run)}: job {job.job_id}: {error}'
+    return report(run, job.result())
 
 
 if __name__ == '__main__':

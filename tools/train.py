@@ -15,6 +15,7 @@ from imtnas_mm.engine.launch import (
 from imtnas_mm.engine.phases import run_phases
 from imtnas_mm.engine.process_group import leave_group, run_as_program
 from imtnas_mm.engine.termination import Terminated, sigterm_noted
+from imtnas_mm.engine.total_batch import warn_of_other_batches
 
 
 def parse_args(argv=None):
@@ -44,6 +45,7 @@ def train(cfg):
     dropped = check_data(cfg, 'train', 'val')
     runner = build_runner(cfg)
     log_dropped(dropped)
+    warn_of_other_batches(runner)
     if cfg.get('resume') and not is_search(cfg):  # mmengine would skip what doesn't fit; a search checks it itself
         if runner._load_from:
             check_checkpoint_file(runner._load_from, runner.model, resumed=True)

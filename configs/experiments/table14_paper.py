@@ -2,7 +2,7 @@
 _base_ = ['_base_/cifar_paper.py']
 title = 'Table 14: order of three tasks'
 evaluations = dict(
-    imagenet=dict(config='../retrain/cells_imagenet.py', shape=(224, 224), seeds=[0]),
+    imagenet=dict(config='../retrain/cells_imagenet.py', shape=(224, 224), seeds=[0], gpus=8),
     c100=dict(config='../retrain/cells_pcdarts_cifar100.py', shape=(32, 32)),
     c10=dict(config='../retrain/cells_pcdarts_cifar10.py', shape=(32, 32)))
 columns = [

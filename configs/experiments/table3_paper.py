@@ -23,7 +23,7 @@ def evaluated(space):
     return dict(
         c100=dict(config=f'../retrain/cells_{space}cifar100.py', shape=(32, 32)),
         c10=dict(config=f'../retrain/cells_{space}cifar10.py', shape=(32, 32)),
-        imagenet=dict(config='../retrain/cells_imagenet.py', shape=(224, 224), seeds=[0]))
+        imagenet=dict(config='../retrain/cells_imagenet.py', shape=(224, 224), seeds=[0], gpus=8))
 
 
 def methods(space, search, retrained, alone, sws=None):

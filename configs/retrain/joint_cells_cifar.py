@@ -49,6 +49,7 @@ train_dataloader = dict(
     c100=dict(dataset=dict(pipeline=train_pipeline((129, 124, 112))), **loader))
 val_dataloader = dict(c10=loader, c100=loader)
 test_dataloader = val_dataloader
+auto_scale_lr = dict(base_batch_size=dict(c10=96, c100=96))
 max_epochs = 600
 train_cfg = dict(type='JointTrainLoop', max_epochs=max_epochs, val_interval=10)
 optim_wrapper = dict(

@@ -12,6 +12,7 @@ _base_ = [
     '../_base_/joint_runtime.py'
 ]
 train_dataloader = dict(cls=dict(batch_size=32), det=dict(batch_size=2))
+auto_scale_lr = dict(base_batch_size=dict(cls=256, det=16))
 train_cfg = dict(type='JointTrainLoop', max_epochs=300, val_interval=10)
 optim_wrapper = dict(
     optimizer=dict(type='SGD', lr=.045, momentum=.9, weight_decay=4e-5), clip_grad=dict(max_norm=5.))

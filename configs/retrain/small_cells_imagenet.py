@@ -20,6 +20,7 @@ train_dataloader = dict(
 val_dataloader = dict(
     batch_size=100, num_workers=1, dataset=dict(data_prefix='val', pipeline=test_pipeline, **data))
 test_dataloader = val_dataloader
+auto_scale_lr = dict(base_batch_size=48)
 max_epochs = 3
 train_cfg = dict(max_epochs=max_epochs, val_interval=3)
 optim_wrapper = dict(optimizer=dict(lr=.05))

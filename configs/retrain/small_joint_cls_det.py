@@ -19,6 +19,7 @@ workers = dict(num_workers=1)
 train_dataloader = dict(cls=dict(batch_size=64, **workers), det=dict(batch_size=8, **workers))
 val_dataloader = dict(cls=workers, det=workers)
 test_dataloader = val_dataloader
+auto_scale_lr = dict(base_batch_size=dict(cls=64, det=8))
 max_epochs = 3
 train_cfg = dict(type='JointTrainLoop', max_epochs=max_epochs, val_interval=3)
 optim_wrapper = dict(optimizer=dict(type='AdamW', lr=1e-3, weight_decay=.05), clip_grad=dict(max_norm=5.))

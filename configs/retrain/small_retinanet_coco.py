@@ -32,6 +32,7 @@ train_dataloader = dict(
     dataset=dict(data_root=small_root, filter_cfg=dict(min_size=1), pipeline=train_pipeline))
 val_dataloader = dict(batch_size=4, num_workers=1, dataset=dict(data_root=small_root, pipeline=test_pipeline))
 test_dataloader = val_dataloader
+auto_scale_lr = dict(base_batch_size=8)
 val_evaluator = dict(ann_file=small_root + 'annotations/instances_val2017.json')
 test_evaluator = val_evaluator
 max_epochs = 12

@@ -13,6 +13,7 @@ from ..analysis.draw_cells import draw_phases
 from ..genotype import load_genotype, save_genotype, write_whole
 from ..spaces.pdarts import check_candidates
 from .launch import build_runner
+from .total_batch import warn_of_other_batches
 
 FORMAT = 'imtnas_mm.phase'
 RECORD = 'phase.json'  # in a phase's folder, once it has ended
@@ -75,6 +76,7 @@ def phase_config(cfg, phase, folder, records):
 
 def run_phase(cfg, keep, path):
     runner = build_runner(cfg)
+    warn_of_other_batches(runner)
     space = runner.model.space
     if not hasattr(space, 'next_candidates'):
         raise ValueError(f'phases: model.search_space.type={type(space).__name__} has no phases; PDARTSSupernet has')

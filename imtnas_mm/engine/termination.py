@@ -17,6 +17,8 @@ EXIT_CODE = 128 + signal.SIGTERM
 # Slurm sends one to all processes of a job, and torchrun then another to those it started
 REPEATED = 3.  # seconds in which further ones count as the first
 
+STOPPED = 'SIGTERM: the training stops'  # how the line of its log begins
+
 _received = []  # time of the first SIGTERM
 
 
@@ -74,7 +76,7 @@ class TerminationHook(Hook):
         if get_world_size() > 1 and get_backend() != 'gloo':
             self.group = torch.distributed.new_group(backend='gloo')  # asks without waiting for the GPUs
         if _told(self.group):
-            runner.logger.info('SIGTERM: the training stops before it began; no checkpoint is written')
+            runner.logger.info(f'{STOPPED} before it began; no checkpoint is written')
             raise Terminated
 
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
@@ -101,6 +103,5 @@ class TerminationHook(Hook):
 
     def _leave(self, runner, epoch, iteration):
         path = save_stopped(runner, epoch, iteration)
-        runner.logger.info(f'SIGTERM: the training stops after iteration {iteration}, which {path} holds; --resume '
-                           'goes on from there')
+        runner.logger.info(f'{STOPPED} after iteration {iteration}, which {path} holds; --resume goes on from there')
         raise Terminated

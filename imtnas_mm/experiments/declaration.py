@@ -4,8 +4,8 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-ROW_FIELDS = ('name', 'search', 'architecture', 'options', 'slices', 'single_task', 'evaluations', 'x')
-EVALUATION_FIELDS = ('config', 'options', 'slices', 'shape', 'initial', 'seeds', 'tasks')
+ROW_FIELDS = ('name', 'search', 'architecture', 'options', 'slices', 'single_task', 'evaluations', 'x', 'gpus')
+EVALUATION_FIELDS = ('config', 'options', 'slices', 'shape', 'initial', 'seeds', 'tasks', 'gpus')
 SLICE_FIELDS = ('num', 'seed', 'rest')
 COLUMN_FIELDS = ('name', 'evaluation', 'metric', 'error', 'scale')
 SUM_FIELDS = ('name', 'sum')
@@ -39,6 +39,8 @@ class Experiment:
               that it is done for); of a joint training also ``tasks`` (task ->
               name of the evaluation whose columns it fills), and ``shape`` may
               be a dict by task;
+            - ``gpus``: None, or how many GPUs its search has (a process on each); those of an evaluation in
+              its dict.
             - ``x``: its place in the figure.
         columns (list[dict]): ``name``, ``evaluation``, ``metric`` (of the
             test, or ``parameters``, ``macs``; ``search_time`` or
@@ -109,6 +111,7 @@ class _Reader:
         seeds = self.seeds('seeds', cfg.get('seeds'))
         if not isinstance(cfg.get('rows'), list | tuple) or not cfg['rows']:
             self.fail('rows', cfg.get('rows'), 'it must be a list of dicts, one a row')
+        self.gpus('gpus', cfg)
         rows = []
         for i, row in enumerate(cfg['rows']):
             rows.append(self.row(f'rows[{i}]', row, seeds))
@@ -138,7 +141,8 @@ class _Reader:
                     self.fail(f'{field}.{key}', row[key], 'it is of a search, which this row has not')
         elif architecture is not None:
             self.fail(f'{field}.architecture', architecture, 'this row has a search, which finds one')
-        evaluations = self.evaluations(field, row.get('evaluations', self.cfg.get('evaluations')), seeds)
+        gpus = self.gpus(f'{field}.gpus', row, self.cfg.get('gpus'))
+        evaluations = self.evaluations(field, row.get('evaluations', self.cfg.get('evaluations')), seeds, gpus)
         single_task = row.get('single_task')
         if single_task is not None:
             self.single_task(f'{field}.single_task', single_task, evaluations)
@@ -155,9 +159,16 @@ class _Reader:
                 **self.cfg.get('search_slices', {}), **(row.get('slices') or {})}),
             single_task=single_task,
             evaluations=evaluations,
+            gpus=gpus,
             x=x)
 
-    def evaluations(self, field, declared, seeds):
+    def gpus(self, field, where, otherwise=None):
+        gpus = where.get('gpus', otherwise)
+        if gpus is not None and (not isinstance(gpus, int) or isinstance(gpus, bool) or gpus < 1):
+            self.fail(field, gpus, 'it must be a whole number from 1, the GPUs of a training')
+        return gpus
+
+    def evaluations(self, field, declared, seeds, gpus):
         if not isinstance(declared, dict) or not declared:
             self.fail(f'{field}.evaluations', declared, 'the row or the experiment must have a dict of them')
         found = {}
@@ -179,7 +190,8 @@ class _Reader:
             found[name] = dict(
                 config=self.file(f'{place}.config', evaluation['config']), options=evaluation.get('options', {}),
                 slices=self.slices(f'{place}.slices', evaluation.get('slices', {})), shape=evaluation['shape'],
-                initial=initial, seeds=own, tasks=tasks)
+                initial=initial, seeds=own, tasks=tasks,
+                gpus=self.gpus(f'{place}.gpus', evaluation, gpus))
         filled = [name for evaluation in found.values() for name in (evaluation['tasks'] or {}).values()]
         filled += [name for name, evaluation in found.items() if not evaluation['tasks']]
         for name in filled:

@@ -2,27 +2,35 @@
 import fcntl
 import json
 import os
+import platform
 import shlex
 import signal
 import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from mmengine.registry import MODELS, DefaultScope
 from mmengine.runner import find_latest_checkpoint
 from mmengine.utils import import_modules_from_strings
+from torch.distributed.elastic.multiprocessing import SignalException
 
 from ..analysis.complexity import count_macs, count_parameters
+from ..engine.termination import STOPPED
 from ..genotype import load_genotype, save_genotype, write_whole
 from ..registry import SCOPE
 from ..tasks.joint import joint_backbones
+from .cards import Cards, GivenUp
 from .records import new_record, read_record, record_path, write_record
 
 TOOLS = Path(__file__).parents[2] / 'tools'
 TERMINATED = 128 + signal.SIGTERM  # exit code of a training that a SIGTERM stopped; it has written a checkpoint
 LOG_LINES = 20  # of a failed step, in the record
+POLL = .05  # seconds between two looks at a process
+RSS_UNIT = 1 if sys.platform == 'darwin' else 1024  # of ru_maxrss, in bytes
+SHUTDOWN = dict(TORCH_ELASTIC_SHUTDOWN_TIMEOUT='120')  # seconds that torchrun gives processes after a SIGTERM; else 30
 _building = threading.Lock()  # mmengine's default scope is a global
 
 
@@ -39,29 +47,45 @@ class Processes:
 
     def __init__(self):
         self.lock = threading.Lock()
-        self.running, self.stopped = set(), False
+        self.running, self.stopped = {}, False  # number -> Popen
 
-    def start(self, command, log):
+    def start(self, command, log, environment=None, keep=()):
+        """Start one; returns its number.
+
+        Args:
+            environment (dict, optional): what is changed in this process's.
+            keep (list[int]): descriptors of locks, which are held as long as
+                the process lives, also when this one is killed.
+        """
         with self.lock:
             if self.stopped:
                 raise Stopped
-            process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
-            self.running.add(process.pid)
+            process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
+                                       env={**os.environ, **(environment or {})}, pass_fds=keep)
+            self.running[process.pid] = process  # kept: one that Python collects may be reaped then
             return process.pid
 
     def wait(self, pid):
-        """(exit code, peak resident bytes) of a started process."""
-        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)  # not reaped: its number can't be another's yet
-        with self.lock:
-            self.running.discard(pid)
-            _, status, usage = os.wait4(pid, 0)
-        return os.waitstatus_to_exitcode(status), usage.ru_maxrss * 1024
+        """(exit code, peak resident bytes) of a started process.
+
+        It is reaped under the lock that ``stop`` takes: a number that ``stop``
+        signals can't be another process's yet.
+        """
+        while True:
+            with self.lock:
+                ended, status, usage = os.wait4(pid, os.WNOHANG)
+                if ended:
+                    process, code = self.running.pop(pid), os.waitstatus_to_exitcode(status)
+                    process.returncode = code  # nothing is left to reap
+                    return code, usage.ru_maxrss * RSS_UNIT
+            time.sleep(POLL)
 
     def stop(self):
         with self.lock:
             self.stopped = True
             for pid in self.running:
-                os.killpg(pid, signal.SIGTERM)
+                with suppress(ProcessLookupError, PermissionError):  # macOS: it has ended and is not reaped
+                    os.killpg(pid, signal.SIGTERM)
 
 
 def state_of(run, work_dir):
@@ -70,8 +94,18 @@ def state_of(run, work_dir):
     return record['state'] if record else 'new'
 
 
-def execute(run, work_dir, processes, tools=TOOLS):
+def execute(run, work_dir, processes, tools=TOOLS, cards=None, asked=None):
     """Do the steps that the run's record doesn't have yet; returns the record.
+
+    Args:
+        run (Run): what to do.
+        work_dir (str | Path): of the experiments.
+        processes (Processes): that start its steps.
+        tools (str | Path): folder of the tools.
+        cards (Cards | None): what trainings and tests lease their GPUs from,
+            each for itself; None: there are none.
+        asked (int | None): GPUs of each training and test; None: those that
+            the experiment declares, or 1. Without GPUs, so many processes.
 
     Raises:
         BlockingIOError: if another process is at this run.
@@ -84,28 +118,40 @@ def execute(run, work_dir, processes, tools=TOOLS):
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path.with_name('lock'), 'w') as lock:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        record = read_record(path, run.identity) or new_record(run)
-        if record['state'] == 'finished':
-            return record
-        record.pop('failure', None)
-        record['state'] = 'started'
-        write_record(path, record)
         try:
-            _Steps(run, path, record, processes, Path(tools)).do()
-            record['state'] = 'finished'
-        except StepFailed as error:
-            record.update(state='failed', failure=str(error))
-        write_record(path, record)
+            steps = _Steps(run, path, processes, Path(tools), cards or Cards(), asked, lock.fileno())
+            return _execute(run, path, steps)
+        finally:
+            fcntl.flock(lock, fcntl.LOCK_UN)
+
+
+def _execute(run, path, steps):
+    record = read_record(path, run.identity) or new_record(run)
+    if record['state'] == 'finished':
         return record
+    record.pop('failure', None)
+    record['state'] = 'started'
+    write_record(path, record)
+    try:
+        steps.do(record)
+        record['state'] = 'finished'
+    except StepFailed as error:
+        record.update(state='failed', failure=str(error))
+    except GivenUp as error:
+        raise Stopped from error
+    write_record(path, record)
+    return record
 
 
 class _Steps:
 
-    def __init__(self, run, path, record, processes, tools):
-        self.run, self.path, self.record, self.processes, self.tools = run, path, record, processes, tools
+    def __init__(self, run, path, processes, tools, cards, asked, lock):
+        self.run, self.path, self.processes, self.tools = run, path, processes, tools
+        self.cards, self.asked, self.lock = cards, asked, lock
         self.folder = path.parent
 
-    def do(self):
+    def do(self, record):
+        self.record = record
         architecture = self.architecture()
         results = self.record['results']
         for name, cfg in self.run.evaluations.items():
@@ -114,9 +160,10 @@ class _Steps:
             if name in self.run.initial:
                 checkpoint = self.checkpoint(self.folder / self.run.initial[name])
                 start = ['--cfg-options', f'model.backbone.init_cfg.checkpoint={checkpoint}']
-            self.train(f'{name}_retrain', config, self.folder / name, *architecture, *start)
+            count = self.run.processes(name, self.asked)
+            self.train(f'{name}_retrain', config, self.folder / name, count, *architecture, *start)
             folder = self.folder / f'{name}_test'
-            self.step(f'{name}_test', 'test.py', config, self.checkpoint(self.folder / name), *architecture,
+            self.step(f'{name}_test', 'test.py', count, config, self.checkpoint(self.folder / name), *architecture,
                       '--work-dir', str(folder))
             test, shape = test_metrics(folder), self.run.shapes[name]
             if name in self.run.tasks:
@@ -133,12 +180,12 @@ class _Steps:
         if self.run.search is not None:
             config = self.write_config('search', self.run.search)
             search = self.folder / 'search'
-            self.train('search', config, search)
+            self.train('search', config, search, self.run.processes('search', self.asked))
             if self.run.search.get('phases'):  # the last one has config and checkpoints of its own
                 search = search / f'phase{len(self.run.search.phases)}'
                 config = str(search / 'search.py')
             self.record['results']['search'] = validations(search)
-            self.step('derive', 'derive.py', config, self.checkpoint(search), '--out', str(path))
+            self.step('derive', 'derive.py', 0, config, self.checkpoint(search), '--out', str(path))
         elif self.run.architecture is not None:
             save_genotype(self.run.architecture, path)
         else:
@@ -152,9 +199,9 @@ class _Steps:
             write_whole(file, cfg.pretty_text)
         return str(file)
 
-    def train(self, name, config, folder, *arguments):
+    def train(self, name, config, folder, count, *arguments):
         resume = ['--resume'] if any(folder.rglob('last_checkpoint')) else []
-        self.step(name, 'train.py', config, '--work-dir', str(folder), *resume, *arguments)
+        self.step(name, 'train.py', count, config, '--work-dir', str(folder), *resume, *arguments)
 
     def checkpoint(self, folder):
         found = find_latest_checkpoint(str(folder))
@@ -162,29 +209,55 @@ class _Steps:
             raise StepFailed(f'{folder} holds no checkpoint')
         return str(Path(folder, Path(found).name))  # where the folder is now
 
-    def step(self, name, tool, *arguments):
-        """Run a tool, unless the record has it as finished."""
+    def step(self, name, tool, count, *arguments):
+        """Run a tool, unless the record has it as finished: by ``count`` processes, a GPU each, or by one without."""
         steps = self.record['steps']
         if steps.get(name, {}).get('state') == 'finished':
             return
-        command = [sys.executable, str(self.tools / tool), *arguments]
-        with open(self.folder / 'commands.sh', 'a', encoding='utf-8') as file:
-            file.write(shlex.join(command) + '\n')
-        log, begin = self.folder / f'{name}.log', time.monotonic()
-        with open(log, 'ab') as file:
-            code, peak = self.processes.wait(self.processes.start(command, file))
+        with self.cards.lease(count, lambda: self.processes.stopped) as lease:
+            command = self.command(tool, count, arguments)
+            environment = {**lease.environment(), **(SHUTDOWN if count > 1 else {})}
+            with open(self.folder / 'commands.sh', 'a', encoding='utf-8') as file:
+                file.write(' '.join([f'{key}={value}' for key, value in environment.items()] + [shlex.join(command)])
+                           + '\n')
+            log, begin = self.folder / f'{name}.log', time.monotonic()
+            with open(log, 'ab') as file:
+                place = file.tell()
+                code, peak = self.processes.wait(self.processes.start(
+                    command, file, environment, [self.lock, *lease.files]))
         before = steps.get(name, {})
         steps[name] = dict(  # the time of all attempts
             seconds=round(before.get('seconds', 0.) + time.monotonic() - begin, 2),
             peak_memory=max(before.get('peak_memory', 0), peak),
             logged_memory_mb=logged_memory(self.folder / name.removesuffix('_retrain')),
+            machine=platform.node(),
+            processes=max(count, 1),
+            gpus=[dict(id=card.id, name=card.name) for card in lease.cards],
             state='finished' if code == 0 else 'unfinished')
         write_record(self.path, self.record)
-        if code != 0 and (self.processes.stopped or code == TERMINATED):
+        if code == 0:
+            return
+        text = log.read_bytes()[place:].decode('utf-8', errors='replace')
+        if self.processes.stopped or terminated(code, text, count):
             raise Stopped
-        if code != 0:
-            tail = log.read_text(encoding='utf-8', errors='replace').splitlines()[-LOG_LINES:]
-            raise StepFailed('\n'.join([f'{name}: exit code {code}', *tail]))
+        raise StepFailed('\n'.join([f'{name}: exit code {code}', *text.splitlines()[-LOG_LINES:]]))
+
+    def command(self, tool, count, arguments):
+        if count < 2:
+            return [sys.executable, str(self.tools / tool), *arguments]
+        return [sys.executable, '-m', 'torch.distributed.run', '--standalone', '--nproc-per-node', str(count),
+                str(self.tools / tool), *arguments, '--launcher', 'pytorch']
+
+
+def terminated(code, text, count):
+    """Whether a SIGTERM ended a step, by its exit code and its output.
+
+    torchrun leaves with 1 then. Its traceback names the exception if it got
+    the signal itself, and a training says so if one of them got it.
+    """
+    if count < 2:
+        return code in (TERMINATED, -signal.SIGTERM)
+    return STOPPED in text or SignalException.__name__ in text
 
 
 def _logged(folder):

@@ -30,6 +30,9 @@ class Run:
         architecture (Genotype | None): what is retrained, where nothing is
             searched.
         task (str | None): the only one that is searched.
+        gpus (dict): ``'search'`` or name of an evaluation -> how many GPUs the
+            experiment declares for it. They are no option of the run: the total
+            batch must be the same with any number.
     """
     row: str
     seed: int
@@ -40,19 +43,28 @@ class Run:
     tasks: dict = field(default_factory=dict)
     architecture: Genotype | None = None
     task: str | None = None
+    gpus: dict = field(default_factory=dict)
 
     @property
     def name(self):
         """str: row, task if it is one of several searches of the row, and seed."""
         return f'{self.row}, seed {self.seed}' if self.task is None else f'{self.row}, {self.task}, seed {self.seed}'
 
+    def trainings(self):
+        """dict: ``'search'``, if there is one, and names of evaluations -> resolved config."""
+        return {**({} if self.search is None else dict(search=self.search)), **self.evaluations}
+
+    def processes(self, name, asked=None):
+        """int: that a training and its test have: as many as are asked for, or declared, or 1."""
+        return asked or self.gpus.get(name) or 1
+
     def options(self):
         """dict: all that the run depends on, of JSON's types."""
         options = dict(
             seed=self.seed, shapes=self.shapes,
-            evaluations={name: cfg.to_dict() for name, cfg in self.evaluations.items()})
+            evaluations={name: _options_of(cfg) for name, cfg in self.evaluations.items()})
         if self.search is not None:
-            options['search'] = self.search.to_dict()
+            options['search'] = _options_of(self.search)
         if self.architecture is not None:
             options['architecture'] = self.architecture.to_dict()
         if self.initial:
@@ -66,6 +78,19 @@ class Run:
         """str: hash of the options; the same for runs of different experiments that do the same."""
         text = json.dumps(self.options(), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:IDENTITY_LENGTH]
+
+
+def _options_of(cfg):
+    """A config without the total batches that it declares for its tasks: they are compared, and nothing reads them.
+
+    That of a single dataloader stays: auto_scale_lr may scale the rate by it.
+    """
+    options = cfg.to_dict()
+    if isinstance(options.get('auto_scale_lr', {}).get('base_batch_size'), dict):
+        del options['auto_scale_lr']['base_batch_size']
+        if not options['auto_scale_lr']:
+            del options['auto_scale_lr']
+    return options
 
 
 def _plain(value):
@@ -134,9 +159,11 @@ def _runs_of(row, seed, configs):
             if task is not None:
                 restrict_to_task(search, task)
         evaluations, shapes, initial, tasks = {}, {}, {}, {}
+        gpus = {} if search is None else dict(search=row['gpus'])
         for name, item in row['evaluations'].items():
             if name not in names or seed not in item['seeds']:
                 continue
+            gpus[name] = item['gpus']
             evaluations[name] = cfg = configs.resolve(
                 item['config'], item['options'], item['slices'], seed)
             if item['tasks']:
@@ -156,7 +183,7 @@ def _runs_of(row, seed, configs):
             if 'architecture' not in backbone and (search is not None or architecture is not None):
                 raise ValueError(f'evaluations.{name}.config: {item["config"]} has no model.backbone.architecture to '
                                  'set')
-        yield Run(row['name'], seed, search, evaluations, shapes, initial, tasks, architecture, task)
+        yield Run(row['name'], seed, search, evaluations, shapes, initial, tasks, architecture, task, gpus)
 
 
 def _check_tasks(name, item, cfg):

@@ -1,5 +1,4 @@
 """tools/compare.py with stand-ins for the tools that it calls: what is run, repeated, recorded."""
-import json
 import os
 import shlex
 import signal
@@ -11,10 +10,9 @@ from pathlib import Path
 import pytest
 import tiny_run as tiny
 from pictures import texts
-from stub_tools import JOINT, RETRAIN, RETRAIN100, SEARCH, calls, write, write_tools
+from stub_tools import JOINT, RETRAIN, RETRAIN100, SEARCH, arguments, calls, compare, records, same, write, write_tools
 
 import imtnas_mm
-from imtnas_mm.experiments.records import comparable
 
 CALLS = ['train.py search.py', 'derive.py search.py', 'train.py c10.py', 'test.py c10.py']
 
@@ -22,30 +20,6 @@ CALLS = ['train.py search.py', 'derive.py search.py', 'train.py c10.py', 'test.p
 @pytest.fixture
 def tools(tmp_path):
     return write_tools(tmp_path / 'tools')
-
-
-def arguments(experiment, work_dir, tools, *args):
-    return [str(arg) for arg in (experiment, '--work-dir', work_dir, '--tools', tools, *args)]
-
-
-def compare(*args):
-    """``main`` puts its own handlers of signals in place."""
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        tiny.tool('compare').main(arguments(*args))
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
-
-
-def records(work_dir):
-    return {path.parent.name: json.loads(path.read_text()) for path in work_dir.glob('runs/*/record.json')}
-
-
-def same(work_dir, other):
-    """Records without times, memory and the place of the runs."""
-    one, two = ({name: comparable(record) for name, record in records(folder).items()} for folder in (work_dir, other))
-    return one == two
 
 
 def test_runs_once(tmp_path, tools, capsys):

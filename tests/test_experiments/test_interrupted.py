@@ -5,6 +5,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import interruptions  # noqa: F401
 import pytest
@@ -26,14 +27,14 @@ class Forked(Processes):
         super().__init__()
         self.folder, self.number = folder, len(list(folder.iterdir()))
 
-    def start(self, command, log):
+    def start(self, command, log, environment=None, keep=()):
         with self.lock:
             if self.stopped:
                 raise Stopped
             pid = os.fork()
             if pid == 0:
                 self.child(Path(command[1]).stem, command[2:], log)
-            self.running.add(pid)
+            self.running[pid] = SimpleNamespace()
         threading.Thread(target=self.watch, args=(pid, ), daemon=True).start()
         return pid
 

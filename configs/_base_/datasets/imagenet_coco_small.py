@@ -40,3 +40,4 @@ val_dataloader = dict(
 val_evaluator = dict(det=dict(ann_file=small_root + 'coco/annotations/instances_val2017.json'))
 test_dataloader = val_dataloader
 test_evaluator = val_evaluator
+auto_scale_lr = dict(base_batch_size=dict(cls=32, det=4))

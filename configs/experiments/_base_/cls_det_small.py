@@ -1,6 +1,7 @@
 """cls_det_paper.py at the scale of minutes a run: 16 search iterations, 2,000 images and 2 epochs of COCO's scenes."""
 _base_ = ['cls_det_paper.py']
 seeds = [0, 1, 2]
+gpus = None
 search_options = {
     'train_cfg.max_epochs': 2,
     'train_cfg.epoch_length': 8,

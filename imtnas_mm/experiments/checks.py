@@ -1,0 +1,63 @@
+"""What stops a comparison before it starts: a total batch that a config was not written for, or too few GPUs."""
+from ..engine.total_batch import declared_batches, other_batches
+
+
+def refusals(runs, asked=None, available=None):
+    """What is wrong with the trainings of runs, one text for each different fault.
+
+    Args:
+        runs (list[Run]): that are to be done.
+        asked (int | None): ``--gpus-per-run``.
+        available (int | None): GPUs that there are; None: as many as needed
+            (on CPUs, and on a cluster).
+    """
+    found = {}
+    for run in runs:
+        for name, cfg in run.trainings().items():
+            count = run.processes(name, asked)
+            try:
+                texts = _texts(name, cfg, count, available)
+            except ValueError as error:
+                texts = [f'{name}: {error}']
+            for text in texts:
+                found.setdefault(text, []).append(run.name)
+    return [_whose(names) + f': {text}' for text, names in found.items()]
+
+
+def unchecked(runs, asked=None):
+    """Trainings by several processes whose configs declare no total batch, one text for each."""
+    found = {}
+    for run in runs:
+        for name, cfg in run.trainings().items():
+            count = run.processes(name, asked)
+            for field, (loader, _, total) in declared_batches(cfg).items():
+                if count > 1 and total is None and not cfg.get('auto_scale_lr', {}).get('enable'):
+                    text = (f'{name}: {field}: {count} processes of {loader.get("batch_size", 1)} examples; the config '
+                            'declares no auto_scale_lr.base_batch_size to compare them with')
+                    found.setdefault(text, []).append(run.name)
+    return [_whose(names) + f': {text}' for text, names in found.items()]
+
+
+def _whose(names):
+    return names[0] if len(names) == 1 else f'{names[0]} (and {len(names) - 1} more)'
+
+
+def _texts(name, cfg, count, available):
+    where = "the row's options" if name == 'search' else f'evaluations.{name}.options'
+    if available is not None and count > available:
+        text = f'{name}: it has {count} GPUs, and there are {available}'
+        sizes = [(one, one.right_batch_size) for one in other_batches(cfg, available)]
+        if sizes and all(size for _, size in sizes):
+            text += (f'. With --gpus-per-run {available}, set '
+                     + ', '.join(f'{one.field}={size}' for one, size in sizes) + f' in {where}')
+        return [text]
+    texts = []
+    for one in other_batches(cfg, count):
+        ways = []
+        if one.right_batch_size:
+            ways.append(f'set {one.field}={one.right_batch_size} in {where}')
+        if one.right_processes and (available is None or one.right_processes <= available):
+            ways.append(f'use --gpus-per-run {one.right_processes}')
+        ways.append(f'set {one.declared}={one.total} in {where}, if {one.total} is meant')
+        texts.append(f'{name}: {one}; ' + ', or '.join(ways))
+    return texts
