@@ -7,7 +7,9 @@ train_pipeline = [
 test_pipeline = [dict(type='PackInputs')]
 c10 = dict(type='imtnas_mm.CIFAR10', data_root='data/cifar10', check_md5=True)
 c100 = dict(type='imtnas_mm.CIFAR100', data_root='data/cifar100', check_md5=True)
-train_loader = dict(batch_size=64, num_workers=2, persistent_workers=True)
+train_loader = dict(
+    batch_size=64, num_workers=2, persistent_workers=True,
+    collate_fn=dict(type='default_collate'))  # workers hand over one tensor, not 64
 test_loader = dict(batch_size=100, num_workers=2, sampler=dict(type='DefaultSampler', shuffle=False))
 train_dataloader = dict(
     c10=dict(dataset=dict(split='train', pipeline=train_pipeline, **c10), **train_loader),

@@ -35,6 +35,7 @@ train_dataloader = dict(
         batch_size=128,
         num_workers=5,
         persistent_workers=True,
+        collate_fn=dict(type='default_collate'),  # workers hand over one tensor, not 128
         dataset=dict(
             type='ImageNet', data_root=imagenet_root, split='train', pipeline=cls_train_pipeline)),
     det=dict(
