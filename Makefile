@@ -1,11 +1,12 @@
 # make demo    sets up .venv and runs the main job on embedded data     make setup   sets up .venv alone
 # make test    sets up .venv and runs all tests (SLOW=0: the fast ones) make lint    ruff
+# make test-gpu  sets up .venv and runs on a GPU the tests that compute (without a GPU it says so)
 # make clean   removes caches and build outputs; never data/, work_dirs/ or .venv
 # Variables: PYTHON=python3.12, MAX_JOBS=8 (see tools/setup.sh), JOBS=2, THREADS=1, PYTEST_ARGS='-k genotype'
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup test lint demo clean
+.PHONY: help setup test test-gpu lint demo clean
 
 PY := .venv/bin/python
 SLOW ?= 1
@@ -23,6 +24,9 @@ setup:
 
 test: setup
 	$(PIN) $(PY) -m pytest -n $(JOBS) --dist loadfile $(if $(filter 0,$(SLOW)),-m 'not slow') $(PYTEST_ARGS)
+
+test-gpu: setup
+	$(PIN) $(PY) -m pytest -n $(JOBS) --dist loadfile --device cuda $(PYTEST_ARGS)
 
 lint: setup
 	$(PY) -m ruff check .

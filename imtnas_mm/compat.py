@@ -15,7 +15,7 @@ class Private(NamedTuple):
 
     Args:
         name (str): where it is found.
-        signature (str): of an operator, its arguments and outputs.
+        signature (str): of an operator, the names of its arguments and the number of its outputs.
         reason (str): why nothing documented serves.
         undefined (str): which outputs hold nothing, when, and where; empty if all are always there.
         seen (tuple[str]): the versions whose behaviour was looked at.
@@ -29,48 +29,39 @@ class Private(NamedTuple):
 
 OPERATORS = {entry.name: entry for entry in (
     Private(
-        'native_batch_norm',
-        '(Tensor input, Tensor? weight, Tensor? bias, Tensor? running_mean, Tensor? running_var, bool training, '
-        'float momentum, float eps) -> (Tensor, Tensor, Tensor)',
+        'native_batch_norm', '(input, weight, bias, running_mean, running_var, training, momentum, eps) -> 3',
         'F.batch_norm keeps the mean and the inverse deviation of the batch to itself'),
     Private(
         'native_batch_norm_backward',
-        '(Tensor grad_out, Tensor input, Tensor? weight, Tensor? running_mean, Tensor? running_var, Tensor? save_mean, '
-        'Tensor? save_invstd, bool train, float eps, bool[3] output_mask) -> (Tensor, Tensor, Tensor)',
+        '(grad_out, input, weight, running_mean, running_var, save_mean, save_invstd, train, eps, output_mask) -> 3',
         'the gradient of a batch normalisation and both of its sums in the fewest passes',
         undefined='CUDA without a weight: the gradients of the weight and of the bias, though the mask asks for them; '
                   'anywhere: what the mask leaves out'),
     Private(
         'convolution_backward',
-        '(Tensor grad_output, Tensor input, Tensor weight, SymInt[]? bias_sizes, SymInt[] stride, SymInt[] padding, '
-        'SymInt[] dilation, bool transposed, SymInt[] output_padding, SymInt groups, bool[3] output_mask) -> '
-        '(Tensor, Tensor, Tensor)',
+        '(grad_output, input, weight, bias_sizes, stride, padding, dilation, transposed, output_padding, groups, '
+        'output_mask) -> 3',
         'both gradients of a convolution in one call; torch.nn.grad gives one, and makes the other operand anew',
         undefined='anywhere: what the mask leaves out'),
     Private(
-        'hardtanh_backward',
-        '(Tensor grad_output, Tensor self, Scalar min_val, Scalar max_val) -> Tensor',
+        'hardtanh_backward', '(grad_output, self, min_val, max_val) -> 1',
         'the gradient of a ReLU6 in one pass; masks of documented operators take three'),
     Private(
         'convolution',
-        '(Tensor input, Tensor weight, Tensor? bias, SymInt[] stride, SymInt[] padding, SymInt[] dilation, '
-        'bool transposed, SymInt[] output_padding, SymInt groups) -> Tensor',
+        '(input, weight, bias, stride, padding, dilation, transposed, output_padding, groups) -> 1',
         "its flops are listed under it by torch's counter"),
-    Private(
-        'addmm',
-        '(Tensor self, Tensor mat1, Tensor mat2, *, Scalar beta=1, Scalar alpha=1) -> Tensor',
-        "its flops are listed under it by torch's counter"),
-    Private(
-        'mm',
-        '(Tensor self, Tensor mat2) -> Tensor',
-        "its flops are listed under it by torch's counter"),
+    Private('addmm', '(self, mat1, mat2, beta, alpha) -> 1', "its flops are listed under it by torch's counter"),
+    Private('mm', '(self, mat2) -> 1', "its flops are listed under it by torch's counter"),
 )}
 
 
 def _operator(name):
     entry = OPERATORS[name]
     found = getattr(torch.ops.aten, name, None)
-    signature = None if found is None else str(found.default._schema).removeprefix(f'aten::{name}')
+    signature = None
+    if found is not None:
+        schema = found.default._schema
+        signature = f'({", ".join(argument.name for argument in schema.arguments)}) -> {len(schema.returns)}'
     if signature != entry.signature:
         raise ImportError(f'torch {torch.__version__}: the operator aten::{name} is {signature or "missing"}, and the '
                           f'package was written for {entry.signature}. Install one of {", ".join(entry.seen)}, or mend '

@@ -1,4 +1,4 @@
-"""One thread and fixed seeds for every test.
+"""One thread and fixed seeds for every test, and the device of those that compute.
 
 One thread, because sums of floats then come out the same on every machine, tests of 2 ranks and of dataloader workers
 don't fight over the cores, and on the tests' small tensors more threads gain nothing. OMP_NUM_THREADS overrides it.
@@ -8,6 +8,7 @@ import os
 for _name in ('OMP_NUM_THREADS', 'MKL_NUM_THREADS', 'OPENBLAS_NUM_THREADS'):
     os.environ.setdefault(_name, '1')  # read once, when numpy and torch are first imported
 
+import contextlib  # noqa: E402
 import random  # noqa: E402
 
 import numpy as np  # noqa: E402
@@ -15,11 +16,58 @@ import pytest  # noqa: E402
 import torch  # noqa: E402
 from hypothesis import settings  # noqa: E402
 
+from imtnas_mm.precision import float32_products  # noqa: E402
+
 torch.set_num_threads(int(os.environ['OMP_NUM_THREADS']))
 
 # no deadline: the first call of a torch function takes long; derandomized: a run shows what the last one showed
 settings.register_profile('imtnas_mm', deadline=None, derandomize=True)
 settings.load_profile('imtnas_mm')
+
+
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        '--device', choices=('all', 'cpu', 'cuda'), default='all',
+        help='where the tests with a device compute: on the CPU and, where there is one, a GPU (all, the default), on '
+             'the CPU alone, or on the GPU alone; cuda leaves out the tests without a device')
+
+
+def pytest_configure(config):
+    if config.getoption('--device') == 'cuda' and not torch.cuda.is_available():
+        pytest.exit('skipped: --device cuda needs a GPU, and PyTorch sees none', returncode=0)
+
+
+def pytest_generate_tests(metafunc):
+    if 'device' in metafunc.fixturenames:
+        wanted = metafunc.config.getoption('--device')
+        names = [name for name, there in (('cpu', True), ('cuda', torch.cuda.is_available()))
+                 if there and wanted in ('all', name)]
+        metafunc.parametrize('device', names, indirect=True)
+
+
+def pytest_collection_modifyitems(config, items):
+    if config.getoption('--device') == 'cuda':
+        left_out = [item for item in items if 'device' not in getattr(item, 'fixturenames', ())]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if 'device' in getattr(item, 'fixturenames', ())]
+
+
+@pytest.fixture
+def device(request):
+    """torch.device: the CPU, and a GPU where there is one; ``--device`` picks one of them.
+
+    A test asks for it where its subject computes. It makes its tensors there
+    (``torch.randn(..., device=device)``), puts models there by ``.to(device)``
+    and tensors in lists, tuples and dicts by ``devices.moved(batch, device)``;
+    raw batches stay on the CPU, where dataloaders leave them. A generator is of
+    the CPU unless the subject says otherwise. float32 products on the GPU are
+    exact ones, not TF32.
+    """
+    device = torch.device(request.param)
+    with float32_products(tf32=False) if device.type == 'cuda' else contextlib.nullcontext():
+        yield device
 
 
 @pytest.fixture(autouse=True)

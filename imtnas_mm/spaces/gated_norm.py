@@ -70,7 +70,7 @@ class _GatedNormsGradient(torch.autograd.Function):
             *(u_dot for u_dot, _ in sums), *dots, *(dot(u, grad, means[0]) for u in us),
             *[total] * count, *(u_total for _, u_total in sums), *means,
             *invstds, *weights, *adjoints[count:]
-        ]).view(9, count, -1)  # yapf: disable
+        ]).view(9, count, -1)
         number = grad.numel() // grad.shape[1]
         rows[:5].div_(number)
         b, a, s, grad_mean, u_mean, mean, r, w, v = rows.unbind()

@@ -7,11 +7,11 @@ from imtnas_mm.spaces import MBConvSupernet, TwiceReLU6
 from imtnas_mm.spaces.activation import twice_act_cfg
 
 
-def test_three_derivatives_are_those_of_relu6():
+def test_three_derivatives_are_those_of_relu6(device):
     values = [-1., 0., 1e-3, 2., 5.9, 6., 7., float('nan')]  # the kinks belong to the flat sides
     found = []
     for act in (nn.ReLU6(), TwiceReLU6()):
-        x = torch.tensor(values, dtype=torch.float64, requires_grad=True)
+        x = torch.tensor(values, dtype=torch.float64, device=device, requires_grad=True)
         y = act(x)
         first, = torch.autograd.grad((y**4).sum(), x, create_graph=True)
         second, = torch.autograd.grad((first**2).sum(), x, create_graph=True)
@@ -20,8 +20,8 @@ def test_three_derivatives_are_those_of_relu6():
         torch.testing.assert_close(a, b, equal_nan=True)
 
 
-def test_gradgradcheck():
-    x = torch.tensor([-1., .5, 2., 5., 8.], dtype=torch.float64, requires_grad=True)
+def test_gradgradcheck(device):
+    x = torch.tensor([-1., .5, 2., 5., 8.], dtype=torch.float64, device=device, requires_grad=True)
     assert torch.autograd.gradcheck(TwiceReLU6(), x)
     assert torch.autograd.gradgradcheck(TwiceReLU6(), x)
 
@@ -54,9 +54,9 @@ def test_inplace_counts_without_gradients():
     assert not TwiceReLU6()(x).requires_grad
 
 
-def test_autocast_and_layout():
-    x = torch.randn(2, 4, 5, 5).contiguous(memory_format=torch.channels_last).requires_grad_()
-    with torch.autocast('cpu', torch.bfloat16):
+def test_autocast_and_layout(device):
+    x = torch.randn(2, 4, 5, 5).to(device).contiguous(memory_format=torch.channels_last).requires_grad_()
+    with torch.autocast(device.type, torch.bfloat16):
         y = TwiceReLU6(inplace=True)(x.bfloat16())
     y.float().square().sum().backward()
     assert y.dtype == torch.bfloat16 and x.grad.dtype == torch.float32

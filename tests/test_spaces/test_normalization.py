@@ -20,29 +20,29 @@ def pair(channels, **options):
 
 def derivatives(norm, x, scale=1.):
     """The value, the first and both second derivatives of a scalar of it."""
-    weight = torch.linspace(.5, 2, x.numel(), dtype=x.dtype).view(x.shape).requires_grad_()
+    weight = torch.linspace(.5, 2, x.numel(), dtype=x.dtype, device=x.device).view(x.shape).requires_grad_()
     y = norm(x)
     first, = torch.autograd.grad((y**3 * weight).sum() * scale, x, create_graph=True)
     return [y, first, *torch.autograd.grad((first**2 * weight).sum(), [x, weight])]
 
 
-def images(*shape, dtype=torch.float64, layout=torch.contiguous_format):
+def images(*shape, dtype=torch.float64, layout=torch.contiguous_format, device='cpu'):
     x = torch.randn(*shape, dtype=dtype, generator=torch.Generator().manual_seed(0)) * 2 + 1
-    return x.contiguous(memory_format=layout).requires_grad_()
+    return x.to(device).contiguous(memory_format=layout).requires_grad_()
 
 
 @pytest.mark.parametrize('layout', [torch.contiguous_format, torch.channels_last], ids=str)
 @pytest.mark.parametrize('shape', [(4, 3, 5, 6), (1, 2, 3, 3), (5, 4, 1, 1), (2, 1, 4, 4), (1, 3, 1, 2)], ids=str)
 @pytest.mark.parametrize('eps', [1e-5, .5])
-def test_value_and_two_derivatives_are_those_of_batch_norm(layout, shape, eps):
+def test_value_and_two_derivatives_are_those_of_batch_norm(layout, shape, eps, device):
     plain, own = pair(shape[1], eps=eps)
-    x = images(*shape, layout=layout)
+    x = images(*shape, layout=layout, device=device)
     for a, b in zip(derivatives(plain, x), derivatives(own, x), strict=True):
         torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-10)
 
 
-def test_gradgradcheck():
-    x, own = images(3, 2, 2, 3), twice(2, eps=.1)
+def test_gradgradcheck(device):
+    x, own = images(3, 2, 2, 3, device=device), twice(2, eps=.1)
     assert torch.autograd.gradcheck(own, x)
     assert torch.autograd.gradgradcheck(own, x)
 
@@ -58,8 +58,8 @@ def test_it_is_its_own_backward():
     lambda y: (y.contiguous()**3).sum(),
     lambda y: (y.contiguous(memory_format=torch.channels_last)**3).sum(),
 ], ids=['expanded', 'NCHW', 'NHWC'])
-def test_layout_is_kept_whatever_a_gradients_is(layout, loss):
-    x = images(3, 4, 5, 6, layout=layout)
+def test_layout_is_kept_whatever_a_gradients_is(layout, loss, device):
+    x = images(3, 4, 5, 6, layout=layout, device=device)
     found = []
     for norm in pair(4):
         y = norm(x)
@@ -71,16 +71,16 @@ def test_layout_is_kept_whatever_a_gradients_is(layout, loss):
         assert b.is_contiguous(memory_format=layout)
 
 
-def test_views_that_are_stored_in_no_layout():
+def test_views_that_are_stored_in_no_layout(device):
     plain, own = pair(4)
-    whole = images(3, 4, 5, 6)
+    whole = images(3, 4, 5, 6, device=device)
     for a, b in zip(derivatives(plain, whole[..., 1:4]), derivatives(own, whole[..., 1:4]), strict=True):
         torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-10)
 
 
-def test_channels_without_variance():
+def test_channels_without_variance(device):
     plain, own = pair(3)
-    x = images(2, 3, 4, 4).detach()
+    x = images(2, 3, 4, 4, device=device).detach()
     x[:, 1] = .75
     x.requires_grad_()
     for a, b in zip(derivatives(plain, x, 1e-2), derivatives(own, x, 1e-2), strict=True):
@@ -98,8 +98,8 @@ def test_what_batch_norm_refuses(shape):
     assert str(found.value) == str(expected.value)
 
 
-def test_third_derivative_raises():
-    x = images(2, 2, 3, 3)
+def test_third_derivative_raises(device):
+    x = images(2, 2, 3, 3, device=device)
     first, = torch.autograd.grad((twice(2)(x)**3).sum(), x, create_graph=True)
     second, = torch.autograd.grad((first**3).sum(), x, create_graph=True)
     with pytest.raises(RuntimeError, match='once_differentiable'):
@@ -144,19 +144,19 @@ def test_functional_call_with_other_weights():
 
 
 @pytest.mark.parametrize('training', [True, False])
-def test_without_gradients(training):
+def test_without_gradients(training, device):
     plain, own = pair(3)
-    x = images(2, 3, 4, 4)
+    x = images(2, 3, 4, 4, device=device)
     with torch.no_grad():
         y = own.train(training)(x)
         torch.testing.assert_close(y, plain.train(training)(x))
     assert not y.requires_grad and not own(x.detach()).requires_grad
 
 
-def test_autocast_and_half_precision():
+def test_autocast_and_half_precision(device):
     plain, own = pair(3)
-    x = images(2, 3, 4, 4, dtype=torch.float32)
-    with torch.autocast('cpu', torch.bfloat16):
+    x = images(2, 3, 4, 4, dtype=torch.float32, device=device)
+    with torch.autocast(device.type, torch.bfloat16):
         y = own(x)
         y.float().square().sum().backward()
         assert y.dtype == plain(x).dtype

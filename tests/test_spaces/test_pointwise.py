@@ -8,8 +8,8 @@ from imtnas_mm.spaces.convolution import conv2d
 OPTIONS = (1, 1), (0, 0), (1, 1), 1
 
 
-def maps(*shape, layout=torch.channels_last, dtype=torch.float64):
-    return torch.randn(*shape, dtype=dtype).contiguous(memory_format=layout).requires_grad_()
+def maps(*shape, layout=torch.channels_last, dtype=torch.float64, device='cpu'):
+    return torch.randn(*shape, dtype=dtype).to(device).contiguous(memory_format=layout).requires_grad_()
 
 
 CASES = [  # groups, channels in and out of each, image
@@ -24,9 +24,9 @@ CASES = [  # groups, channels in and out of each, image
 
 @pytest.mark.parametrize('layout', [torch.channels_last, torch.contiguous_format], ids=str)
 @pytest.mark.parametrize('groups, channels, out, size', CASES)
-def test_value_and_two_derivatives_are_those_of_conv2d(groups, channels, out, size, layout):
-    x = maps(3, groups * channels, *size, layout=layout)
-    weight = torch.randn(groups * out, channels, 1, 1, dtype=torch.float64, requires_grad=True)
+def test_value_and_two_derivatives_are_those_of_conv2d(groups, channels, out, size, layout, device):
+    x = maps(3, groups * channels, *size, layout=layout, device=device)
+    weight = torch.randn(groups * out, channels, 1, 1, dtype=torch.float64).to(device).requires_grad_()
     found = []
     for function in (lambda: conv2d(x, weight, groups=groups), lambda: F.conv2d(x, weight, groups=groups)):
         y = function()
@@ -38,9 +38,9 @@ def test_value_and_two_derivatives_are_those_of_conv2d(groups, channels, out, si
 
 
 @pytest.mark.parametrize('groups, channels, out, size', CASES)
-def test_each_product(groups, channels, out, size):
-    x = maps(3, groups * channels, *size)
-    weight = torch.randn(groups * out, channels, 1, 1, dtype=torch.float64, requires_grad=True)
+def test_each_product(groups, channels, out, size, device):
+    x = maps(3, groups * channels, *size, device=device)
+    weight = torch.randn(groups * out, channels, 1, 1, dtype=torch.float64).to(device).requires_grad_()
     expected = F.conv2d(x, weight, groups=groups)
     y = pointwise.convolve(x.detach(), weight.detach(), groups)
     torch.testing.assert_close(y, expected, rtol=1e-12, atol=1e-12)
@@ -54,16 +54,18 @@ def test_each_product(groups, channels, out, size):
         torch.testing.assert_close(found, for_weight, rtol=1e-12, atol=1e-12)
 
 
-def test_a_gradient_that_is_expanded():
-    x, weight = maps(2, 4, 3, 5), torch.randn(6, 2, 1, 1, dtype=torch.float64, requires_grad=True)
+def test_a_gradient_that_is_expanded(device):
+    x = maps(2, 4, 3, 5, device=device)
+    weight = torch.randn(6, 2, 1, 1, dtype=torch.float64).to(device).requires_grad_()
     found = torch.autograd.grad(conv2d(x, weight, groups=2).sum(), [x, weight])
     expected = torch.autograd.grad(F.conv2d(x, weight, groups=2).sum(), [x, weight])
     for a, b in zip(found, expected, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-12, atol=1e-12)
 
 
-def test_single_precision():
-    x, weight = maps(4, 12, 9, 9, dtype=torch.float32), torch.randn(12, 4, 1, 1, requires_grad=True)
+def test_single_precision(device):
+    x = maps(4, 12, 9, 9, dtype=torch.float32, device=device)
+    weight = torch.randn(12, 4, 1, 1).to(device).requires_grad_()
     y = conv2d(x, weight, groups=3)
     torch.testing.assert_close(y, F.conv2d(x, weight, groups=3), rtol=1e-5, atol=1e-5)
 
