@@ -26,7 +26,7 @@ def why_not(model):
     very methods of mmdet that :mod:`anchor_targets` follows: a part of another
     class, or a class that overrides one of them, may do otherwise.
     """
-    if type(model).loss is not SingleStageDetector.loss:
+    if getattr(type(model), 'loss', None) is not SingleStageDetector.loss:
         return f'{type(model).__name__} is no single-stage detector'
     head = model.bbox_head
     if not isinstance(head, AnchorHead):
@@ -38,6 +38,9 @@ def why_not(model):
         part = getattr(head, name, None)
         if type(part) is not kind:
             return f'its {name} is {type(part).__name__}, not {kind.__name__}'
+    for name in ('allowed_border', 'pos_weight'):
+        if name not in head.train_cfg:
+            return f'model.train_cfg.{name} is missing'
     calculator = head.assigner.iou_calculator
     if type(calculator) is not BboxOverlaps2D or calculator.dtype is not None:
         return 'assigner.iou_calculator is not the plain BboxOverlaps2D'

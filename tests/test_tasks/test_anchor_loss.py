@@ -2,6 +2,7 @@
 import copy
 import gc
 import itertools
+import re
 
 import pytest
 import torch
@@ -240,6 +241,20 @@ def test_loss_and_derivatives_are_the_same_as_with_mmdets_targets(loss, dtype):
             assert one.dtype == other.dtype and torch.equal(one, other)
 
 
+def test_loss_in_mixed_precision_is_the_same_as_with_mmdets_targets():
+    task = build_task()
+    own = as_mmdet(task)
+    data = task.preprocess(detection_batch(), True)
+    found, expected = [], []
+    for values, each in ((found, task), (expected, own)):
+        with torch.autocast('cpu', torch.bfloat16):
+            encoder, gates, head = arguments(each, torch.float32)
+            loss, figures = each.loss(encoder.requires_grad_(), gates, head, data)
+        values += [loss.detach(), *figures.values(), *torch.autograd.grad(loss, [encoder])]
+    for one, other in zip(found, expected, strict=True):
+        assert one.dtype == other.dtype and torch.equal(one, other)
+
+
 def test_the_targets_of_a_batch_are_computed_once():
     task = build_task()
     data, other = (task.preprocess(detection_batch(), True) for _ in range(2))
@@ -371,7 +386,27 @@ def test_what_is_left_to_mmdet_is_named():
         assigner=dict(type='GridAssigner', pos_iou_thr=.5, neg_iou_thr=.4))
     assert 'sampler is RandomSampler' in reason(
         sampler=dict(type='RandomSampler', num=256, pos_fraction=.5, add_gt_as_proposals=False))
+    model = copy.deepcopy(plain)
+    del model['train_cfg']['allowed_border']
+    assert why_not(build_task(model=model).template) == 'model.train_cfg.allowed_border is missing'
     assert reason(dict(reg_decoded_bbox=True)) == 'bbox_head.reg_decoded_bbox=True'
     assert reason(assigner=dict(gpu_assign_thr=50)) == 'assigner.gpu_assign_thr=50 assigns on the CPU'
     assert 'perm_repeat_gt_cfg' in reason(assigner=dict(perm_repeat_gt_cfg=dict(iou_thr=.7)))
     assert 'BboxOverlaps2D' in reason(assigner=dict(iou_calculator=dict(type='BboxOverlaps2D', dtype='fp16')))
+
+
+def test_heads_of_other_kinds_learn_as_before(monkeypatch):
+    fcos = dict(
+        type='FCOSHead', num_classes=3, in_channels=8, stacked_convs=1, feat_channels=8, strides=[2, 4],
+        regress_ranges=((-1, 8), (8, 1e8)), norm_cfg=None,
+        loss_cls=dict(type='FocalLoss', use_sigmoid=True), loss_bbox=dict(type='IoULoss'),
+        loss_centerness=dict(type='CrossEntropyLoss', use_sigmoid=True))
+    lines = []
+    monkeypatch.setattr('imtnas_mm.tasks.detection.print_log', lambda line, *_: lines.append(line))
+    build_task()
+    assert not lines
+    task = build_task(model=dict(DETECTOR, type='FCOS', bbox_head=fcos, train_cfg=None))
+    line, = lines
+    assert re.match(r'FCOS: mmdet computes what its anchors .*\(bbox_head is FCOSHead, no AnchorHead\)', line)
+    loss, figures = task.loss(*arguments(task, torch.float32), task.preprocess(detection_batch(), True))
+    assert loss > 0 and {'loss_cls', 'loss_bbox', 'loss_centerness'} <= set(figures)
