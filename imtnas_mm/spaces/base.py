@@ -137,7 +137,7 @@ class SearchSpace(BaseModule):
 
     @property
     def samples(self):
-        """Whether ``forward`` leaves out what has a gate of 0; the gates are then read by the host once they are made."""
+        """Whether ``forward`` leaves out what has a gate of 0; the host then reads the gates once they are made."""
         return False
 
     def register_gates(self):

@@ -8,8 +8,6 @@ the nodes as one matrix product, and a dilated convolution of an even map is an
 ordinary one of its four phases. The sums are those of edges computed one by
 one; only their order differs.
 """
-from typing import NamedTuple
-
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -17,11 +15,11 @@ from torch import nn
 from .cell_blocks import parities
 from .cell_layout import (
     AVG_POOL,
-    COLUMN,
     CONVOLUTIONS,
     DILATED,
     EDGES,
     MAX_POOL,
+    NODES,
     OPERATIONS,
     SEPARABLE,
     SKIP,
@@ -38,33 +36,51 @@ PARTS = {
 HALVES = ('even', 'odd')  # the two convolutions of a factorised reduction
 
 
-class Mixture(NamedTuple):
-    """How a kind of cell mixes its operations.
-
-    Args:
-        gates (Tensor): [14, 8], a row an edge, a column an operation.
-        chosen (list[list[bool]], optional): [14, 8], what is computed; all by
-            default. The gates of the others are zero.
-        skip_dropout (float): of each identity edge of stride 1.
-        edge_weights (Tensor, optional): [14], already in the gates; PC-DARTS
-            weighs what bypasses the operations with them.
-    """
-    gates: torch.Tensor
-    chosen: list | None = None
-    skip_dropout: float = 0.
-    edge_weights: torch.Tensor | None = None
-
-    def used(self, operation, edges):
-        if self.chosen is None:
-            return edges
-        return tuple(edge for edge in edges if self.chosen[edge][COLUMN[operation]])
-
-
 def mix(maps, rows):
-    """``rows [T, L] @ maps``, L maps [N, C, H, W] -> T of them."""
-    stacked = torch.stack([x.permute(0, 2, 3, 1) for x in maps])
-    mixed = (rows @ stacked.reshape(len(maps), -1)).view(len(rows), *stacked.shape[1:])
-    return [piece.permute(0, 3, 1, 2) for piece in mixed.unbind()]
+    """``rows [T, L] @ maps``, L maps [N, C, H, W] -> [T, N, H, W, C]."""
+    stacked = torch.stack([x.permute(0, 2, 3, 1) for x in maps]) if len(maps) > 1 else maps[0].permute(0, 2, 3, 1)[None]
+    return (rows @ stacked.reshape(len(maps), -1)).view(len(rows), *stacked.shape[1:])
+
+
+class NodeSums:
+    """What the edges have brought so far to the nodes of a cell that are still to come.
+
+    Groups of edges whose operations are all computed bring something to every
+    node to come, in one tensor; others bring piece by piece.
+    """
+
+    def __init__(self):
+        self.mixed = self.convolved = None  # [nodes, N, H, W, C] and [N, H, W, nodes, C]
+        self.pieces = [[] for _ in range(NODES)]
+        self.first = 0  # the next node
+
+    def add_mixed(self, targets, x):
+        """x [T, N, H, W, C], one map per target."""
+        if len(targets) == NODES - self.first:
+            self.mixed = x if self.mixed is None else self.mixed + x
+        else:
+            for target, piece in zip(targets, x.unbind(), strict=True):
+                self.add(target, piece.permute(0, 3, 1, 2))
+
+    def add_convolved(self, x):
+        """x [N, H, W, nodes, C], for all nodes to come."""
+        self.convolved = x if self.convolved is None else self.convolved + x
+
+    def add(self, node, piece):
+        """piece [N, C, H, W]"""
+        self.pieces[node].append(piece)
+
+    def take(self):
+        """The sum of the next node, [N, C, H, W]; ``None`` where nothing came."""
+        parts, left = self.pieces[self.first], NODES - self.first - 1
+        if self.mixed is not None:
+            found, self.mixed = self.mixed.split([1, left]) if left else (self.mixed, None)
+            parts.append(found[0].permute(0, 3, 1, 2))
+        if self.convolved is not None:
+            found, self.convolved = self.convolved.split([1, left], 3) if left else (self.convolved, None)
+            parts.append(found.squeeze(3).permute(0, 3, 1, 2))
+        self.first += 1
+        return sum(parts[1:], parts[0]) if parts else None
 
 
 def factorized_reduction(x, even, odd, edges=1):
@@ -149,50 +165,61 @@ class EdgeGroup(nn.Module):
         if edges == members:
             return weight
         rows = weight.split(len(weight) // len(members))
-        return torch.cat([rows[members.index(edge)] for edge in edges])
+        return torch.cat([rows[members.index(edge)] for edge in edges]) if len(edges) > 1 else rows[
+            members.index(edges[0])]
 
-    def forward(self, states, mixture, nodes):
+    def forward(self, states, weights, sums):
         """Adds what the group's edges bring to the nodes.
 
         Args:
             states (list[Tensor]): [N, C, H, W], the cell's so far.
-            mixture (Mixture): of the cell's kind.
-            nodes (list[list[Tensor]]): a list of summands a node, [N, C, H', W'] each.
+            weights (GroupWeights): of the group.
+            sums (NodeSums): of the cell.
         """
         states = {state: states[state] for state in self.states}
-        self._add_pools(states, mixture, nodes)
-        self._add_convolutions({state: x.relu() for state, x in states.items()}, mixture, nodes)
+        self._add_maps(states, weights, sums)
+        if weights.plan.families:
+            self._add_convolutions({state: x.relu() for state, x in states.items()}, weights, sums)
 
-    def _add_convolutions(self, states, mixture, nodes):
+    def _add_convolutions(self, states, weights, sums):
         even = all(size % 2 == 0 for size in states[self.states[0]].shape[2:])
-        # what a dilated kernel sees as neighbours: pixels of one parity, at stride 2 of the even one alone
-        in_phases = {state: to_phases(x) if self.stride == 1 else channels_last(parities(x)[0])
-                     for state, x in states.items()} if even else None
-        sums, inputs = {}, {}
-        for operation in CONVOLUTIONS + ((SKIP, ) if self.stride == 2 else ()):
-            edges = mixture.used(operation, self.members[operation])
-            if not edges:
-                continue
+        inputs = _Inputs(states, even, self.stride)
+        for family, gates in zip(weights.plan.families, weights.families, strict=True):
+            operation = family.parts[0][0]
             phases = even and operation in DILATED
             if operation == SKIP:
-                y = self._reduce(edges, states)
+                maps = [self._reduce(edges, states) for _, edges in family.parts]
             else:
-                if (edges, phases) not in inputs:
-                    sources = in_phases if phases else states
-                    inputs[edges, phases] = torch.cat([sources[EDGES[edge].predecessor] for edge in edges], 1)
-                y = self._convolve(operation, edges, inputs[edges, phases], phases)
+                maps = [self._convolve(name, edges, inputs.of(edges, phases), phases) for name, edges in family.parts]
             phases = phases and self.stride == 1
             if phases and not self.norm.batch_statistics:  # an image's norm takes all its phases
-                y, phases = from_phases(y), False
-            gates = mixture.gates[list(edges), COLUMN[operation]].repeat_interleave(self.channels)
-            maps, weights = sums.setdefault((edges, phases), ([], []))
-            maps.append(y)
-            weights.append(gates)
-        for (edges, phases), (maps, weights) in sums.items():
+                maps, phases = [from_phases(y) for y in maps], False
+            gates = gates.split([len(edges) * self.channels for _, edges in family.parts])
+            if family.whole:
+                self._add_whole(self.norm.weighted_sum(maps, gates, len(self.edges)), phases, sums)
+            else:
+                self._add_pieces(family, maps, gates, phases, sums)
+
+    def _add_whole(self, y, phases, sums):
+        """y [N, edges * C, H, W] of all edges of the group, each to its node."""
+        number, _, height, width = y.shape
+        if len(self.states) > 1:  # edges are in the order of their nodes, those of one node side by side
+            y = y.permute(0, 2, 3, 1).reshape(number, height, width, -1, len(self.states), self.channels).sum(4)
+            y = y.flatten(3).permute(0, 3, 1, 2)
+        y = (from_phases(y) if phases else y).permute(0, 2, 3, 1)
+        sums.add_convolved(y.unflatten(3, (-1, self.channels)))
+
+    def _add_pieces(self, family, maps, gates, phases, sums):
+        together = {}  # edges -> their maps and gates
+        for (_, edges), y, weight in zip(family.parts, maps, gates, strict=True):
+            parts = together.setdefault(edges, ([], []))
+            parts[0].append(y)
+            parts[1].append(weight)
+        for edges, (maps, weights) in together.items():
             y = self.norm.weighted_sum(maps, weights, len(edges))
             y = from_phases(y) if phases else y
             for edge, piece in zip(edges, y.split(self.channels, 1), strict=True):
-                nodes[EDGES[edge].node].append(piece)
+                sums.add(EDGES[edge].node, piece)
 
     def _reduce(self, edges, states):
         """The factorised reductions of some edges, not yet normalised."""
@@ -202,7 +229,7 @@ class EdgeGroup(nn.Module):
             if leaving:
                 y = factorized_reduction(x, *(self.weight(SKIP, half, leaving) for half in HALVES), len(leaving))
                 pieces.update(zip(leaving, y.split(self.channels, 1), strict=True))
-        return torch.cat([pieces[edge] for edge in edges], 1)
+        return _joined([pieces[edge] for edge in edges])
 
     def _convolve(self, operation, edges, x, phases):
         """A convolution on some edges but for its last normalisation."""
@@ -216,35 +243,56 @@ class EdgeGroup(nn.Module):
             x = conv2d(x, parts[i + 1], groups=number)
         return x
 
-    def _add_pools(self, states, mixture, nodes):
+    def _add_maps(self, states, weights, sums):
         """Pools and, at stride 1, the identity: one product of gates and maps."""
-        maps, places = [], []  # places: (node, map, edge, operation) of each gate
-        for operation in (MAX_POOL, AVG_POOL) + ((SKIP, ) if self.stride == 1 else ()):
-            edges = mixture.used(operation, self.members[operation])
-            for state, x in states.items():
-                leaving = [edge for edge in edges if EDGES[edge].predecessor == state]
-                if operation == SKIP and mixture.skip_dropout:
-                    for edge in leaving:
-                        nodes[EDGES[edge].node].append(
-                            F.dropout(x, mixture.skip_dropout) * mixture.gates[edge, COLUMN[operation]])
-                elif leaving:
-                    places += [(EDGES[edge].node, len(maps), edge, COLUMN[operation]) for edge in leaving]
-                    maps.append(self._pool(operation, x))
-        if maps:
-            node, column, edge, operation = zip(*places, strict=True)
-            targets = sorted(set(node))
-            rows = mixture.gates.new_zeros(len(targets), len(maps)).index_put(
-                (torch.tensor([targets.index(n) for n in node]), torch.tensor(column)),
-                mixture.gates[list(edge), list(operation)])
-            for target, x in zip(targets, mix(maps, rows), strict=True):
-                nodes[target].append(x)
+        for edge in weights.plan.dropped:
+            node, state = EDGES[edge]
+            sums.add(node, F.dropout(states[state], weights.skip_dropout) * weights.identity(edge))
+        if not weights.plan.maps:
+            return
+        maps, joined = [], {}
+        for operation in (MAX_POOL, AVG_POOL):
+            pooled = tuple(state for name, state in weights.plan.maps if name == operation)
+            if pooled:
+                if pooled not in joined:
+                    joined[pooled] = _joined([states[state] for state in pooled])
+                y = self._pool(operation, joined[pooled], len(pooled))
+                maps += y.split(self.channels, 1) if len(pooled) > 1 else [y]
+        maps += [states[state] for operation, state in weights.plan.maps if operation == SKIP]
+        sums.add_mixed(weights.plan.targets, mix(maps, weights.rows))
 
-    def _pool(self, operation, x):
+    def _pool(self, operation, x, states):
         if operation == MAX_POOL:
-            return self.norm(F.max_pool2d(x, 3, self.stride, 1), 1)
-        if operation == AVG_POOL:
-            return self.norm(F.avg_pool2d(x, 3, self.stride, 1, count_include_pad=False), 1)
-        return x
+            return self.norm(F.max_pool2d(x, 3, self.stride, 1), states)
+        return self.norm(F.avg_pool2d(x, 3, self.stride, 1, count_include_pad=False), states)
+
+
+class _Inputs:
+    """What the convolutions of a group see: the rectified states, side by side for some of its edges."""
+
+    def __init__(self, states, even, stride):
+        self.states, self.even, self.stride = states, even, stride
+        self.phased, self.made = None, {}
+
+    def of(self, edges, phases):
+        """[N, edges * C, H, W]; with ``phases`` as a dilated kernel sees it.
+
+        Its neighbours are the pixels of one parity, at stride 2 those of the even one alone.
+        """
+        if (edges, phases) not in self.made:
+            sources = self._in_phases() if phases else self.states
+            self.made[edges, phases] = _joined([sources[EDGES[edge].predecessor] for edge in edges])
+        return self.made[edges, phases]
+
+    def _in_phases(self):
+        if self.phased is None:
+            self.phased = {state: to_phases(x) if self.stride == 1 else channels_last(parities(x)[0])
+                           for state, x in self.states.items()}
+        return self.phased
+
+
+def _joined(maps):
+    return torch.cat(maps, 1) if len(maps) > 1 else maps[0]
 
 
 def _entries(group):

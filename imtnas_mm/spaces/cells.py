@@ -6,12 +6,14 @@ from torch import nn
 from ..genotype import Genotype
 from .base import SearchSpace
 from .cell_blocks import STEM_MULTIPLIER, cell_stem
-from .cell_edges import EdgeGroup, Mixture, channels_last, factorized_reduction
-from .cell_layout import CELLS, EDGES, NODES, OPERATIONS, STAGES, reductions, stack_of_cells, stage_widths
+from .cell_edges import EdgeGroup, NodeSums, channels_last, factorized_reduction
+from .cell_layout import CELLS, EDGES, OPERATIONS, STAGES, reductions, stack_of_cells, stage_widths
+from .cell_plan import GROUPS, CellPlan, Mixture
 from .convolution import conv2d
 from .gated_norm import gated_norms
 from .normalization import batch_norm, by_channel
 
+KEPT_PLANS = 8  # of kinds of cells, and of what is sampled
 BATCH_STATISTICS = dict(type='BN', affine=False, track_running_stats=False)
 
 
@@ -84,24 +86,25 @@ class SearchCell(nn.Module):
             PointwiseReduce(place.widths[1], place.channels, False, norm)
         ])
         stride = 2 if self.kind == 'reduce' else 1
-        self.groups = nn.ModuleList([self.group((0, 1), stride, place.channels, candidates, norm)])
-        self.groups.extend(self.group((state, ), 1, place.channels, candidates, norm) for state in range(2, NODES + 1))
+        self.groups = nn.ModuleList(
+            self.group(states, stride if len(states) == 2 else 1, place.channels, candidates, norm)
+            for states in GROUPS)
 
     def group(self, states, stride, channels, candidates, norm):
         return EdgeGroup(states, stride, channels, candidates, norm)
 
-    def forward(self, before, last, mixture):
-        """The outputs of the two cells before, and the :class:`Mixture` of the cell's kind -> [N, 4 C, H, W]."""
+    def forward(self, before, last, weights):
+        """The outputs of the two cells before, and the list of :class:`GroupWeights` -> [N, 4 C, H, W]."""
         states = [module(x) for module, x in zip(self.inputs, (before, last), strict=True)]
-        nodes = [[] for _ in range(NODES)]
-        for node in range(NODES):
-            self.groups[node](states, mixture, nodes)  # leaving the states that are known now
-            states.append(self.node(states, nodes[node]))
+        sums = NodeSums()
+        for group, weight in zip(self.groups, weights, strict=True):
+            group(states, weight, sums)  # leaving the states that are known now
+            states.append(self.node(states, sums.take()))
         return torch.cat(states[2:], 1)
 
-    def node(self, states, summands):
-        if summands:
-            return sum(summands[1:], summands[0])
+    def node(self, states, total):
+        if total is not None:
+            return total
         number, channels, height, width = states[0].shape  # every edge of the node chose `none`
         if self.kind == 'reduce':
             height, width = -(-height // 2), -(-width // 2)
@@ -142,6 +145,7 @@ class CellSupernet(SearchSpace):
         if channels < 2 or channels % 2:
             raise ValueError(f'channels={channels} must be an even number, at least 2')
         self.channels, self.layers, self.out_indices = channels, layers, tuple(out_indices)
+        self._plans = {}
         self.reductions = reductions(layers)
         self.norm = EdgeNorm(norm_cfg)
         width = STEM_MULTIPLIER * channels
@@ -169,7 +173,22 @@ class CellSupernet(SearchSpace):
 
     def mixtures(self):
         """dict[str, Mixture]: how each kind of cell mixes, at the present gates."""
-        return {kind: Mixture(self.gates[kind]) for kind in CELLS}
+        return {kind: Mixture(self.plan(kind), self.gates[kind]) for kind in CELLS}
+
+    def plan(self, kind, chosen=None, drops=False):
+        """The :class:`CellPlan` of a kind of cell; the last few are kept.
+
+        Args:
+            chosen (ndarray, optional): bool [14, 8], what is computed; all by default.
+            drops (bool): whether identities have dropout.
+        """
+        key = kind, None if chosen is None else chosen.tobytes(), drops
+        if key not in self._plans:
+            if len(self._plans) >= KEPT_PLANS:
+                self._plans.pop(next(iter(self._plans)))
+            self._plans[key] = CellPlan(self.candidates()[kind], 2 if kind == 'reduce' else 1,
+                                        None if chosen is None else chosen.tolist(), drops)
+        return self._plans[key]
 
     @property
     def stage_channels(self):
@@ -190,12 +209,12 @@ class CellSupernet(SearchSpace):
         yield self.finish(last)
 
     def run_cell(self, cell, before, last, mixture):
-        tensors = [mixture.gates] if mixture.edge_weights is None else [mixture.gates, mixture.edge_weights]
+        channels = cell.groups[0].channels
 
-        def run(cell, before, last, gates, edge_weights=None):
-            return cell(before, last, mixture._replace(gates=gates, edge_weights=edge_weights))
+        def run(cell, before, last, *tensors):
+            return cell(before, last, mixture.of(channels, *tensors))
 
-        return self.block(cell, run, before, last, *tensors, draws=mixture.skip_dropout > 0)
+        return self.block(cell, run, before, last, *mixture.tensors(channels), draws=mixture.skip_dropout > 0)
 
     def finish(self, x):
         """What a space does with the last cell's output."""

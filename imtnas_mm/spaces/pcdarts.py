@@ -4,8 +4,9 @@ import torch.nn.functional as F
 
 from ..registry import MODELS
 from .cell_derivation import strongest_edges
-from .cell_edges import EdgeGroup, Mixture, mix
-from .cell_layout import CELLS, EDGES, NODES
+from .cell_edges import EdgeGroup, NodeSums, mix
+from .cell_layout import CELLS, NODES
+from .cell_plan import Mixture
 from .cells import CellSupernet, SearchCell
 
 
@@ -43,31 +44,22 @@ class PartialCell(SearchCell):
     def group(self, states, stride, channels, candidates, norm):
         return EdgeGroup(states, stride, channels // self.part, candidates, norm)
 
-    def forward(self, before, last, mixture):
+    def forward(self, before, last, weights):
         states = [module(x) for module, x in zip(self.inputs, (before, last), strict=True)]
         inside, rest = [], []  # of each state, what the operations see and what bypasses them
-        summands, bypass = ([[] for _ in range(NODES)] for _ in range(2))
-        for node in range(NODES):
+        sums, bypass = NodeSums(), NodeSums()
+        for group, weight in zip(self.groups, weights, strict=True):
             for x in states[len(inside):]:
                 size = x.shape[1] // self.part
                 first, second = x.split([size, x.shape[1] - size], 1)
                 inside.append(first)
                 reduces = self.kind == 'reduce' and len(rest) < 2
                 rest.append(F.max_pool2d(second, 2, 2, ceil_mode=True) if reduces else second)
-            group = self.groups[node]
-            group(inside, mixture, summands)
-            self._bypass(group.states, rest, mixture.edge_weights, bypass)
-            found = [sum(parts[1:], parts[0]) for parts in (summands[node], bypass[node])]
-            states.append(channel_shuffle(torch.cat(found, 1), self.part))
+            group(inside, weight, sums)
+            bypass.add_mixed(range(NODES - weight.plan.nodes, NODES),
+                             mix([rest[state] for state in group.states], weight.bypass))
+            states.append(channel_shuffle(torch.cat([sums.take(), bypass.take()], 1), self.part))
         return torch.cat(states[2:], 1)
-
-    @staticmethod
-    def _bypass(states, rest, edge_weights, bypass):
-        rows = [[EDGES.index((node, state)) for state in states] for node in range(states[0] - 1 if states[0] else 0,
-                                                                                   NODES)]
-        mixed = mix([rest[state] for state in states], edge_weights[torch.tensor(rows)])
-        for parts, x in zip(bypass[-len(rows):], mixed, strict=True):
-            parts.append(x)
 
 
 @MODELS.register_module()
@@ -102,7 +94,7 @@ class PCDARTSSupernet(CellSupernet):
         found = {}
         for kind in CELLS:
             edge_weights = edge_weights_of(kind, self.gates)
-            found[kind] = Mixture(self.gates[kind] * edge_weights[:, None], edge_weights=edge_weights)
+            found[kind] = Mixture(self.plan(kind), self.gates[kind] * edge_weights[:, None], edge_weights=edge_weights)
         return found
 
     def derive_cell(self, kind, importance):

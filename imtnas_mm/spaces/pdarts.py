@@ -6,8 +6,8 @@ import torch
 
 from ..registry import MODELS
 from .cell_derivation import limit_skips, strongest_edges
-from .cell_edges import Mixture
 from .cell_layout import CELLS, COLUMN, EDGES, OPERATIONS
+from .cell_plan import Mixture
 from .cells import CellSupernet
 
 
@@ -88,7 +88,8 @@ class PDARTSSupernet(CellSupernet):
 
     def mixtures(self):
         rate = self.skip_dropout if self.training else 0.
-        return {kind: Mixture(self._all_columns(kind, self.gates[kind]), skip_dropout=rate) for kind in CELLS}
+        return {kind: Mixture(self.plan(kind, drops=rate > 0), self._all_columns(kind, self.gates[kind]), rate)
+                for kind in CELLS}
 
     def derive(self, alphas):
         weights = {kind: self._all_columns(kind, rows) for kind, rows in self.importance(alphas).items()}

@@ -23,8 +23,7 @@ def _products(x, matrices, groups):
     """[N, groups * C, H, W] and [groups, C, O] -> [N, groups * O, H, W], channels last."""
     number, _, height, width = x.shape
     y = x.new_empty(number, height, width, groups * matrices.shape[2]).permute(0, 3, 1, 2)
-    for a, b, out in zip(rows(x, groups), matrices, rows(y, groups), strict=True):
-        torch.mm(a, b, out=out)
+    torch.bmm(rows(x, groups), matrices, out=rows(y, groups))
     return y
 
 

@@ -7,8 +7,8 @@ from torch.special import entr
 
 from ..registry import MODELS
 from .cell_derivation import strongest_pairs
-from .cell_edges import Mixture
 from .cell_layout import AVG_POOL, CELLS, COLUMN, CONVOLUTIONS, EDGES, MAX_POOL, NODES, NONE, OPERATIONS, SKIP
+from .cell_plan import Mixture
 from .cells import BATCH_STATISTICS, CellSupernet, affine_norm_cfg
 from .noise import logistic
 
@@ -139,7 +139,7 @@ class PRDARTSSupernet(CellSupernet):
         return self.last_norm(x.contiguous()).relu()  # an affine norm, as that of the stem
 
     def mixtures(self):
-        return {kind: Mixture(self.gates[kind], chosen=self.gates.chosen(kind).tolist()) for kind in CELLS}
+        return {kind: Mixture(self.plan(kind, self.gates.chosen(kind)), self.gates[kind]) for kind in CELLS}
 
     def derive_cell(self, kind, importance):
         return strongest_pairs(importance[kind])

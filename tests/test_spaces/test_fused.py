@@ -49,7 +49,7 @@ def plain_stages(space, x):
     else:
         before = last = space.stem[0](x)
         for cell in space.cells:  # a stage each
-            before, last = last, cell(before, last, space.mixtures()[cell.kind])
+            before, last = last, space.run_cell(cell, before, last, space.mixtures()[cell.kind])
             last = yield space.finish(last) if cell is space.cells[-1] else last
 
 

@@ -9,6 +9,7 @@ from imtnas_mm.spaces import PDARTSSupernet
 from imtnas_mm.spaces import cell_edges as module
 from imtnas_mm.spaces.base import Progress
 from imtnas_mm.spaces.cell_layout import CELLS, EDGES, NONE, OPERATIONS, SKIP
+from imtnas_mm.spaces.cell_plan import CellPlan, Mixture
 from imtnas_mm.spaces.pdarts import skip_dropout_rate, strongest_candidates
 
 LAST = len(OPERATIONS) - 1
@@ -76,18 +77,18 @@ def test_switched_off():
 
 
 def group(stride, rate):
-    """The edges of the inputs of a cell, with all gates of identities 1, and the means of what comes to each node."""
+    """The edges of the inputs of a cell, with all gates of identities 1: states -> what comes to each node."""
     norm = supernet().cells[0].groups[0].norm
     edges = module.EdgeGroup((0, 1), stride, 4, [OPERATIONS] * 14, norm).double()
     gates = torch.zeros(14, 8, dtype=torch.float64)
     gates[:, OPERATIONS.index(SKIP)] = 1
     chosen = [[name == SKIP for name in OPERATIONS]] * 14
-    mixture = module.Mixture(gates, chosen=chosen, skip_dropout=rate)
+    mixture = Mixture(CellPlan([OPERATIONS] * 14, stride, chosen, drops=True), gates, rate)
 
     def run(*states):
-        nodes = [[] for _ in range(4)]
-        edges(list(states), mixture, nodes)
-        return nodes
+        sums = module.NodeSums()
+        edges(list(states), mixture.of(4, *mixture.tensors(4))[0], sums)
+        return sums.pieces if stride == 1 else [[sums.take()] for _ in range(4)]
 
     return run
 
