@@ -53,11 +53,11 @@ def _texts(name, cfg, count, available):
         return [text]
     texts = []
     for one in other_batches(cfg, count):
-        ways = []
+        ways = [f'{one.declared}={one.total} if {one.total} is meant']
         if one.right_batch_size:
-            ways.append(f'set {one.field}={one.right_batch_size} in {where}')
+            ways.insert(0, f'{one.field}={one.right_batch_size}')
+        text = f'{name}: {one}. In {where}, set ' + ', or '.join(ways)
         if one.right_processes and (available is None or one.right_processes <= available):
-            ways.append(f'use --gpus-per-run {one.right_processes}')
-        ways.append(f'set {one.declared}={one.total} in {where}, if {one.total} is meant')
-        texts.append(f'{name}: {one}; ' + ', or '.join(ways))
+            text += f'; or use --gpus-per-run {one.right_processes}'
+        texts.append(text)
     return texts

@@ -6,7 +6,7 @@ import threading
 import time
 
 from ..genotype import write_whole
-from .cards import Cards, visible_cards
+from .cards import CardError, Cards, visible_cards
 from .execute import TOOLS, Processes, Stopped, execute
 from .records import record_path
 
@@ -93,7 +93,7 @@ class RunJob:
         given = dict(self.arguments)
         cards = given.pop('cards')
         try:
-            cards = Cards(**cards) if cards is not None else Cards(visible_cards(), hide=True, shared=False)
+            cards = Cards(**cards) if cards is not None else Cards(_given_cards(), hide=True, shared=False)
             self.outcome['record'] = execute(**given, processes=self.processes, cards=cards)
         except BaseException as error:
             self.outcome['error'] = error
@@ -108,6 +108,14 @@ class RunJob:
             self.processes.stop()
             self._wait()
         return load_submitit().helpers.DelayedSubmission(RunJob(**self.arguments))
+
+
+def _given_cards():
+    """Those that the cluster gave this job."""
+    cards = visible_cards()
+    if not cards:
+        raise CardError('the job was to have a GPU, and PyTorch sees none; a run on CPUs needs --gpus 0')
+    return cards
 
 
 class Cluster:

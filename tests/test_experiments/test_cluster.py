@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -11,10 +12,12 @@ from types import SimpleNamespace
 
 import pytest
 import tiny_run as tiny
-from stub_tools import RETRAIN, calls, compare, records, same, write, write_tools
+import torch
+from stub_tools import RETRAIN, calls, compare, records, same, traces, write, write_tools
 
 from imtnas_mm.experiments import cluster as module
 from imtnas_mm.experiments import load_experiment, plan_runs
+from imtnas_mm.experiments.cards import Card, CardError, Cards
 from imtnas_mm.experiments.cluster import Cluster, RunJob, blocked_signals
 from imtnas_mm.experiments.execute import Processes
 
@@ -115,6 +118,25 @@ def test_the_signal_does_not_reach_a_training(tmp_path, tools, experiment):
     assert blocked == dict(training=True, job=False, alive=True)
 
 
+def test_a_job_whose_gpus_are_missing_does_not_run_on_cpus(tmp_path, tools, experiment, monkeypatch):
+    monkeypatch.setattr(torch.cuda, 'device_count', lambda: 0)
+    run, = plan_runs(load_experiment(experiment))
+    with pytest.raises(CardError, match='the job was to have a GPU, and PyTorch sees none; .* --gpus 0'):
+        RunJob(run, tmp_path / 'out', tools)()
+    assert calls(tools) == []
+
+
+def test_a_job_has_the_gpus_that_it_was_given(tmp_path, tools, experiment, monkeypatch):
+    """No lock keeps it from them: Slurm numbers those of each job from 0."""
+    monkeypatch.setattr(torch.cuda, 'device_count', lambda: 2)
+    monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '0,1')
+    monkeypatch.setattr(tempfile, 'tempdir', str(tmp_path))
+    run, = plan_runs(load_experiment(experiment))
+    with Cards([Card('0', '0'), Card('1', '1')]).lease(2):
+        RunJob(run, tmp_path / 'out', tools)()
+    assert [one['CUDA_VISIBLE_DEVICES'] for one in traces(tools)] == ['0', '0']
+
+
 def test_the_signal_may_be_another(monkeypatch):
     assert blocked_signals() == {signal.SIGUSR2}
     monkeypatch.setenv('SUBMITIT_PREEMPT_SIGNAL', 'USR1')
@@ -167,16 +189,18 @@ with open(here / 'slurm.txt', 'a') as file:
     file.write(json.dumps([name, *sys.argv[1:]]) + '\\n')
 if name == 'sbatch':
     (here / 'script').write_text(Path(sys.argv[1]).read_text())
-    print('Submitted batch job 77')
+    number = (here / 'slurm.txt').read_text().count('["sbatch"') + 76
+    print(f'Submitted batch job {{number}}')
 if name == 'sacct':
     print('JobID|State|NodeList')
-    print('77|' + (here / 'state').read_text() + '|node1')
+    for number in (77, 78):
+        print(f'{{number}}|' + (here / 'state').read_text() + '|node1')
 '''
 
 
 @pytest.fixture
 def slurm(tmp_path, monkeypatch):
-    """Folder with stand-ins of Slurm's programs, of a job 77 in the state that its file ``state`` says."""
+    """Folder with stand-ins of Slurm's programs, of jobs 77 and 78 in the state that its file ``state`` says."""
     folder = tmp_path / 'slurm'
     folder.mkdir()
     for name in ('srun', 'sbatch', 'sacct'):
@@ -217,7 +241,7 @@ def test_a_slurm_job(tmp_path, tools, slurm, experiment, monkeypatch, capsys):
     command = [experiment, '--work-dir', tmp_path / 'out', '--tools', tools, '--executor', 'slurm', '--partition',
                'gpu', '--time', '240', '--cpus', '6', '--slurm', 'account=me', 'mem=64GB', '--gpus-per-run', '2']
     path = os.environ['PATH']
-    with pytest.raises(SystemExit, match='train_dataloader.batch_size=24 in evaluations.c10.options'):
+    with pytest.raises(SystemExit, match='In evaluations.c10.options, set train_dataloader.batch_size=24'):
         tiny.tool('compare').main([str(arg) for arg in command])
     experiment = write(tmp_path, seeds=[0], rows=[dict(name='a', architecture='pdarts')], evaluations=dict(c10=dict(
         config=RETRAIN, shape=(32, 32), options={'train_dataloader.batch_size': 24})))
@@ -234,17 +258,21 @@ def test_a_slurm_job(tmp_path, tools, slurm, experiment, monkeypatch, capsys):
     capsys.readouterr()
     tiny.tool('compare').main([str(arg) for arg in (*command, '--dry-run')])
     assert capsys.readouterr().out.rstrip().endswith('new       a, seed 0  (job 77)')
-    # the job, as Slurm would start it
-    folder = tmp_path / 'out' / 'runs' / run.identity
-    (tools / 'slow').write_text('.01')
-    process = subprocess.run([sys.executable, '-m', 'submitit.core._submit', folder / 'jobs'], env={
-        **os.environ, 'SUBMITIT_EXECUTOR': 'slurm', 'SLURM_JOB_ID': '77', 'PYTHONPATH': str(tiny.ROOT)})
+    # another one without GPUs, as Slurm would start it
+    (folder := tmp_path / 'out' / 'runs' / run.identity / 'job.json').unlink()
+    command.extend(('--gpus', '0'))
+    assert 'job 78 goes on' in interrupted(monkeypatch, *command)
+    monkeypatch.setenv('PATH', f'{slurm}{os.pathsep}{path}')
+    assert 'gpus-per-node' not in sbatch_options(slurm)
+    process = subprocess.run([sys.executable, '-m', 'submitit.core._submit', folder.parent / 'jobs'], env={
+        **os.environ, 'SUBMITIT_EXECUTOR': 'slurm', 'SLURM_JOB_ID': '78', 'PYTHONPATH': str(tiny.ROOT)})
     assert process.returncode == 0
     tiny.tool('compare').main([str(arg) for arg in command])
     assert f'finished: a, seed 0 ({run.identity})' in capsys.readouterr().out
-    assert len(asked_of(slurm, 'sbatch')) == 1
+    assert len(asked_of(slurm, 'sbatch')) == 2
     (record, ) = records(tmp_path / 'out').values()
     assert {step['processes'] for step in record['steps'].values()} == {2}
+    assert {one['CUDA_VISIBLE_DEVICES'] for one in traces(tools)} == {''}
 
 
 def test_a_job_that_is_gone_is_submitted_again(tmp_path, tools, slurm, experiment):

@@ -1,4 +1,6 @@
 """Experiments' files: what they resolve to, what is refused, and that those of the package can be run."""
+import json
+
 import pytest
 from mmengine.registry import DATASETS, METRICS
 from mmengine.registry import MODELS as ROOT_MODELS
@@ -11,6 +13,7 @@ from imtnas_mm.algorithms import SearchAlgorithm
 from imtnas_mm.datasets import slice_indices
 from imtnas_mm.engine.phases import phase_config
 from imtnas_mm.experiments import ExperimentError, load_experiment, plan_runs
+from imtnas_mm.experiments.checks import refusals, unchecked
 from imtnas_mm.experiments.execute import complexity, joint_complexity
 from imtnas_mm.genotype import published_genotype, save_genotype
 from imtnas_mm.registry import MODELS
@@ -91,6 +94,33 @@ def test_experiments_of_the_package(name):
         assert run.evaluations
         for name, cfg in run.evaluations.items():
             (check_joint_evaluation if name in run.tasks else check_evaluation)(cfg, run.seed)
+
+
+@pytest.mark.parametrize('name', EXPERIMENTS)
+def test_experiments_of_the_package_have_the_batches_of_their_configs(name):
+    """All declare a total, and with the GPUs that the experiment declares each has it; one of ImageNet needs 8."""
+    runs = planned(name)[1]
+    assert refusals(runs) == [] and unchecked(runs, 2) == []
+    counts = {run.processes(name) for run in runs for name in run.trainings()}
+    if name.endswith('small'):
+        assert counts == {1}
+    elif name.startswith(('table2', 'table15', 'figure1')):
+        assert counts == {8}
+        text = refusals([run for run in runs if run.search], 1)[0]
+        assert 'search: train_dataloader.cls.batch_size: 128; with 1 process an iteration has 128 examples, but the ' \
+            'config was written for 1024' in text
+
+
+def test_a_declared_total_of_tasks_is_no_option_of_a_run():
+    """It was declared after records were written, and changes nothing that a training does."""
+    run = planned('table6_small')[1][0]
+    before = json.dumps(run.options())
+    assert 'auto_scale_lr' in run.search and 'auto_scale_lr' not in run.options()['search']
+    assert run.search.auto_scale_lr.base_batch_size.c10 == 32  # the config still has it
+    run.search.auto_scale_lr.base_batch_size.c10 = 7
+    assert json.dumps(run.options()) == before
+    run.search.auto_scale_lr.base_batch_size.c10 = 32
+    assert run.options()['evaluations']['c10']['auto_scale_lr'] == dict(base_batch_size=48)
 
 
 def check_search(run):
@@ -335,6 +365,10 @@ def test_filters(tmp_path):
     (dict(figure=dict(x='weight', left=['error'])), r'rows\[0\].x: None; the figure needs a number'),
     (dict(figure=dict(x='weight', left=['error'], log=True), rows=[dict(name='a', search=SEARCH, x=0)]),
      r'rows\[0\].x: 0; the figure needs a number here, above 0'),
+    (dict(gpus=0), 'gpus: 0; it must be a whole number from 1, the GPUs of a training'),
+    (dict(rows=[dict(name='a', search=SEARCH, gpus='2')]), r"rows\[0\].gpus: '2'; it must be a whole number from 1"),
+    (dict(evaluations=dict(c10=dict(config=RETRAIN, shape=(32, 32), gpus=True))),
+     r'rows\[0\].evaluations.c10.gpus: True; it must be'),
 ])
 def test_errors_name_the_field(tmp_path, fields, message):
     with pytest.raises(ExperimentError, match=f'experiment.py: {message}'):

@@ -1,21 +1,24 @@
 """tools/compare.py on a machine with GPUs, by stand-ins for the tools: which card and how many processes a step has."""
 import gc
-import json
 import os
+import shutil
+import signal
 import subprocess
 import tempfile
+import threading
 import time
 from pathlib import Path
 
 import pytest
+import tiny_run as tiny
 import torch
-from package_experiments import EXPERIMENTS, planned
 from stub_tools import RETRAIN, SEARCH, calls, compare, records, traces, write, write_tools
 
+from imtnas_mm.engine.termination import STOPPED
 from imtnas_mm.experiments import load_experiment, plan_runs
 from imtnas_mm.experiments.cards import Card, Cards
 from imtnas_mm.experiments.checks import refusals, unchecked
-from imtnas_mm.experiments.execute import Processes
+from imtnas_mm.experiments.execute import Processes, Stopped, execute, terminated
 
 
 @pytest.fixture
@@ -130,6 +133,39 @@ def test_several_processes_by_torchrun(tmp_path, tools):
         assert step['processes'] == 2 and [card['id'] for card in step['gpus']] == ['5', '6']
 
 
+@pytest.mark.slow
+def test_several_processes_that_a_sigterm_stopped_are_not_failed(tmp_path, tools):
+    """torchrun got it, from something else than the comparison, and leaves with 1; the next start resumes."""
+    run, *_ = plan_runs(load_experiment(write(tmp_path, **one_gpu(options={'train_dataloader.batch_size': 24}))))
+    (tools / 'wait').write_text('c10')
+
+    def terminate():
+        while not (tools / 'waiting').exists() or not (tools / 'waiting').read_text():
+            time.sleep(.05)
+        os.kill(int((tools / 'waiting').read_text().split()[1]), signal.SIGTERM)
+
+    other = threading.Thread(target=terminate)
+    other.start()
+    with pytest.raises(Stopped):
+        execute(run, tmp_path / 'out', Processes(), tools, asked=2)
+    other.join()
+    (record, ) = records(tmp_path / 'out').values()
+    assert record['state'] == 'started' and record['steps']['c10_retrain']['state'] == 'unfinished'
+    (tools / 'wait').unlink()
+    assert execute(run, tmp_path / 'out', Processes(), tools, asked=2)['state'] == 'finished'
+    commands = (tmp_path / 'out' / 'runs' / run.identity / 'commands.sh').read_text().splitlines()
+    assert [' --resume ' in line for line in commands] == [False, True, False]
+
+
+@pytest.mark.parametrize('code, text, count, expected', [
+    (143, '', 1, True), (-15, '', 1, True), (1, STOPPED, 1, False), (1, '', 1, False),
+    (1, f'12:00 - {STOPPED} after iteration 3', 8, True), (1, 'SignalException: Process 7 got signal: 15', 8, True),
+    (1, 'ValueError: train_cfg', 8, False),
+])
+def test_which_steps_a_sigterm_ended(code, text, count, expected):
+    assert terminated(code, text, count) == expected
+
+
 def test_gpus_that_an_experiment_declares(tmp_path):
     """Of an evaluation before a row's, before the experiment's; and --gpus-per-run before all."""
     evaluations = dict(c10=dict(config=RETRAIN, shape=(32, 32), gpus=3), c100=dict(config=RETRAIN, shape=(32, 32)))
@@ -144,8 +180,8 @@ def test_gpus_that_an_experiment_declares(tmp_path):
 
 
 BATCH = ('{name}: {loader}.batch_size: {size}; with {count} an iteration has {total} examples, but the config was '
-         'written for {right} ({declared}); set {loader}.batch_size={own} in {where}, or use --gpus-per-run {gpus}, or '
-         'set {declared}={total} in {where}, if {total} is meant')
+         'written for {right} ({declared}). In {where}, set {loader}.batch_size={own}, or {declared}={total} if '
+         '{total} is meant; or use --gpus-per-run {gpus}')
 
 
 def test_another_total_batch_stops_before_it_starts(tmp_path, tools):
@@ -176,8 +212,8 @@ def test_each_way_out_that_the_refusal_names_is_one(tmp_path, tools):
     eighth = dict(train_dataloader__batch_size=6)
     text, = refused(None, 8, **eighth)
     assert 'pdarts, seed 0 (and 3 more): c10: train_dataloader.batch_size: 6; with 1 process' in text
-    assert 'set train_dataloader.batch_size=48 in evaluations.c10.options, or use --gpus-per-run 8, or set ' \
-        'auto_scale_lr.base_batch_size=6' in text
+    assert text.endswith('In evaluations.c10.options, set train_dataloader.batch_size=48, or auto_scale_lr.'
+                         'base_batch_size=6 if 6 is meant; or use --gpus-per-run 8')
     assert not refused(None, 8) and not refused(8, 8, **eighth)
     assert not refused(None, 8, **eighth, auto_scale_lr__base_batch_size=6)
     assert '--gpus-per-run' not in refused(None, 4, **eighth)[0]  # there are but 4
@@ -185,7 +221,22 @@ def test_each_way_out_that_the_refusal_names_is_one(tmp_path, tools):
         'pdarts, seed 0 (and 3 more): c10: it has 8 GPUs, and there are 4. With --gpus-per-run 4, set '
         'train_dataloader.batch_size=12 in evaluations.c10.options']
     assert not refused(4, 4, train_dataloader__batch_size=12)
-    assert refused(7, 8)[0].count('or') and 'set train_dataloader.batch_size=' not in refused(7, 8)[0]
+    assert refused(7, 8)[0].endswith('In evaluations.c10.options, set auto_scale_lr.base_batch_size=336 if 336 is '
+                                     'meant; or use --gpus-per-run 1')
+
+
+def test_the_example_of_the_documentation(tmp_path):
+    """An experiment for 8 GPUs, changed for 4: the totals are the same."""
+    text = (tiny.ROOT / 'docs' / 'comparisons.md').read_text()
+    example = text[text.index("_base_ = ['figure1_right_paper.py']"):].partition('```')[0]
+    shutil.copytree(tiny.ROOT / 'configs', tmp_path / 'configs')
+    file = tmp_path / 'configs' / 'experiments' / 'four.py'
+    file.write_text(example)
+    runs = plan_runs(load_experiment(file))
+    assert {run.processes(name) for run in runs for name in run.trainings()} == {4}
+    assert {len(run.trainings()) for run in runs} == {3} and refusals(runs, None, 4) == []
+    eight, = refusals(runs[:1], 8, 8)[:1]
+    assert 'train_dataloader.cls.batch_size: 256; with 8 processes an iteration has 2048 examples' in eight
 
 
 def test_finished_runs_are_not_refused(tmp_path, tools, capsys):
@@ -203,33 +254,6 @@ def test_an_undeclared_total_is_said_to_be_unchecked(tmp_path):
     assert unchecked(runs, 2) == [
         'pdarts, seed 0 (and 1 more): c10: train_dataloader: 2 processes of 48 examples; the config declares no '
         'auto_scale_lr.base_batch_size to compare them with']
-
-
-@pytest.mark.parametrize('name', EXPERIMENTS)
-def test_experiments_of_the_package_have_the_batches_of_their_configs(name):
-    """All declare a total, and with the GPUs that the experiment declares each has it; one of ImageNet needs 8."""
-    runs = planned(name)[1]
-    assert refusals(runs) == [] and unchecked(runs, 2) == []
-    counts = {run.processes(name) for run in runs for name in run.trainings()}
-    if name.endswith('small'):
-        assert counts == {1}
-    elif name.startswith(('table2', 'table15', 'figure1')):
-        assert counts == {8}
-        text = refusals([run for run in runs if run.search], 1)[0]
-        assert 'search: train_dataloader.cls.batch_size: 128; with 1 process an iteration has 128 examples, but the ' \
-            'config was written for 1024' in text
-
-
-def test_a_declared_total_of_tasks_is_no_option_of_a_run(tmp_path):
-    """It was declared after records were written, and changes nothing that a training does."""
-    run = planned('table6_small')[1][0]
-    before = json.dumps(run.options())
-    assert 'auto_scale_lr' in run.search and 'auto_scale_lr' not in run.options()['search']
-    assert run.search.auto_scale_lr.base_batch_size.c10 == 32  # the config still has it
-    run.search.auto_scale_lr.base_batch_size.c10 = 7
-    assert json.dumps(run.options()) == before
-    run.search.auto_scale_lr.base_batch_size.c10 = 32
-    assert run.options()['evaluations']['c10']['auto_scale_lr'] == dict(base_batch_size=48)
 
 
 def test_a_process_is_reaped_by_nothing_else(tmp_path):

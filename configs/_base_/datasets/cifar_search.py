@@ -20,3 +20,4 @@ val_dataloader = dict(
 val_evaluator = dict(c10=dict(type='Accuracy', topk=(1, )), c100=dict(type='Accuracy', topk=(1, 5)))
 test_dataloader = val_dataloader
 test_evaluator = val_evaluator
+auto_scale_lr = dict(base_batch_size=dict(c10=64, c100=64))

@@ -72,3 +72,4 @@ val_evaluator = dict(
     det=dict(type='CocoMetric', ann_file=coco_root + 'annotations/instances_val2017.json', metric='bbox'))
 test_dataloader = val_dataloader
 test_evaluator = val_evaluator
+auto_scale_lr = dict(base_batch_size=dict(cls=1024, det=16))
