@@ -29,9 +29,10 @@ settings.load_profile('imtnas_mm')
 
 def pytest_addoption(parser):
     parser.addoption(
-        '--device', choices=('all', 'cpu', 'cuda'), default='all',
+        '--device', choices=('all', 'cpu', 'cuda', 'pretended'), default='all',
         help='where the tests with a device compute: on the CPU and, where there is one, a GPU (all, the default), on '
-             'the CPU alone, or on the GPU alone; cuda leaves out the tests without a device')
+             'the CPU alone, on the GPU alone, or on the device of pretend_cuda.py, which shows without a GPU whether '
+             'they handle one; cuda and pretended leave out the tests without a device')
 
 
 def pytest_configure(config):
@@ -44,11 +45,11 @@ def pytest_generate_tests(metafunc):
         wanted = metafunc.config.getoption('--device')
         names = [name for name, there in (('cpu', True), ('cuda', torch.cuda.is_available()))
                  if there and wanted in ('all', name)]
-        metafunc.parametrize('device', names, indirect=True)
+        metafunc.parametrize('device', names or [wanted], indirect=True)
 
 
 def pytest_collection_modifyitems(config, items):
-    if config.getoption('--device') == 'cuda':
+    if config.getoption('--device') in ('cuda', 'pretended'):
         left_out = [item for item in items if 'device' not in getattr(item, 'fixturenames', ())]
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if 'device' in getattr(item, 'fixturenames', ())]
@@ -65,6 +66,11 @@ def device(request):
     the CPU unless the subject says otherwise. float32 products on the GPU are
     exact ones, not TF32.
     """
+    if request.param == 'pretended':
+        from pretend_cuda import pretended_cuda
+        with pretended_cuda():
+            yield torch.device('cuda')
+        return
     device = torch.device(request.param)
     with float32_products(tf32=False) if device.type == 'cuda' else contextlib.nullcontext():
         yield device

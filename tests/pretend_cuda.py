@@ -154,11 +154,12 @@ def _to(plain, mode):
 
 def _from_data(plain, mode):
 
-    def make(*args, device=None, **kwargs):
+    def make(*args, device=None, requires_grad=False, **kwargs):
         found = plain(*args, **kwargs)
         if device is None and args and isinstance(args[0], torch.Tensor) and plain.__name__ == 'new_tensor':
             device = args[0].device
-        return found if device is None else mode.move(found, device)
+        found = found if device is None else mode.move(found, device)
+        return found.requires_grad_() if requires_grad else found
 
     return make
 
@@ -173,6 +174,12 @@ def _factory(plain, mode):
             mode.asked -= 1
 
     return make
+
+
+class _Autocast(torch.autocast):
+
+    def __init__(self, device_type, *args, **kwargs):
+        super().__init__('cpu', *args, **kwargs)
 
 
 def _numpy(plain):
@@ -209,7 +216,7 @@ def pretended_cuda():
         return plain_tolist(tensor)
 
     mode.move = move
-    base, plain_tolist = torch.Tensor, torch.Tensor.tolist
+    base, plain_tolist, is_autocast_enabled = torch.Tensor, torch.Tensor.tolist, torch.is_autocast_enabled
     patches = [
         (base, 'device', property(lambda x: CUDA if on_cuda(x) else real_device(x))),
         (base, 'is_cuda', property(on_cuda)),
@@ -223,6 +230,8 @@ def pretended_cuda():
         (base, 'new_tensor', _from_data(base.new_tensor, mode)),
         (torch, 'tensor', _from_data(torch.tensor, mode)),
         (torch, 'as_tensor', _from_data(torch.as_tensor, mode)),
+        (torch, 'autocast', _Autocast),
+        (torch, 'is_autocast_enabled', lambda device='cpu': is_autocast_enabled('cpu')),
         (torch.cuda, '_lazy_init', lambda: None),
         *((torch, name, _factory(getattr(torch, name), mode)) for name in FACTORIES),
         *((base, name, _factory(getattr(base, name), mode)) for name in NEW),

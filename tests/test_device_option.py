@@ -9,7 +9,7 @@ import torch
 
 
 def test_the_cpu_always_and_a_gpu_where_there_is_one(device, request):
-    assert device.type == request.node.callspec.id
+    assert device.type == request.node.callspec.id.replace('pretended', 'cuda')
     x = torch.full((2, 2), 1 + 2**-12, device=device)
     assert (x @ x).eq(2 * (1 + 2**-12)**2).all()  # in TF32 the factors were 1
 

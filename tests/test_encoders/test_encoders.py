@@ -47,22 +47,23 @@ def plain_generate(network, task, round, importance):
     first = torch.cat([
         network.first_architecture, network.first_task.T, network.first_round.T, network.first_index.T], 1)
     pieces = []
+    options = dict(dtype=importance.dtype, device=importance.device)
     for d in range(network.num_sub_vectors):
-        k = torch.eye(network.num_tasks, dtype=importance.dtype)[task]
-        m = torch.eye(network.num_rounds, dtype=importance.dtype)[round]
-        one = torch.eye(network.num_sub_vectors, dtype=importance.dtype)[d]
+        k = torch.eye(network.num_tasks, **options)[task]
+        m = torch.eye(network.num_rounds, **options)[round]
+        one = torch.eye(network.num_sub_vectors, **options)[d]
         hidden = (first @ torch.cat([importance, k, m, one]) + network.first_bias).tanh()
         hidden = (network.second_weight @ hidden + network.second_bias).tanh()
         pieces.append(network.third_weight @ hidden + network.third_bias)
     return network.offset + network.scale * torch.cat(pieces)[:network.layout.size]
 
 
-def test_hypernetwork_is_the_plain_network_of_one_hot_inputs(module):
-    network = HyperNetwork(ParameterLayout.of(module), 3, 2, 11, seed=4).double()
+def test_hypernetwork_is_the_plain_network_of_one_hot_inputs(module, device):
+    network = HyperNetwork(ParameterLayout.of(module), 3, 2, 11, seed=4).double().to(device)
     with torch.no_grad():  # biases and task embeddings that matter
         for parameter in network.parameters():
             parameter += .1 * torch.randn_like(parameter)
-    importance = torch.rand(11, dtype=torch.float64)
+    importance = torch.rand(11, dtype=torch.float64).to(device)
     for task, round in ((0, 0), (2, 1)):
         torch.testing.assert_close(
             network.generate(task, round, importance), plain_generate(network, task, round, importance),
@@ -92,17 +93,21 @@ def test_weights_depend_on_task_round_and_architecture_and_start_near_one_anothe
         assert 1e-4 < difference < .5
 
 
-def test_gradient_reaches_v_and_a(module):
-    network = HyperNetwork(ParameterLayout.of(module), 2, 2, 5).double()
-    importance = torch.rand(5, dtype=torch.float64, requires_grad=True)
+@pytest.mark.parametrize('encoding', ['embedding', 'scalar'])
+def test_gradient_reaches_v_and_a(encoding, module, device):
+    network = HyperNetwork(ParameterLayout.of(module), 2, 2, 5, index_encoding=encoding).double().to(device)
+    importance = torch.rand(5, dtype=torch.float64).to(device).requires_grad_()
     assert torch.autograd.gradcheck(lambda a: network.generate(1, 1, a)[::97], importance)
     network.generate(1, 1, importance).sum().backward()
-    assert network.first_task.grad[1].any() and not network.first_task.grad[0].any()
+    if encoding == 'embedding':
+        assert network.first_task.grad[1].any() and not network.first_task.grad[0].any()
+    else:
+        assert network.first_task.grad.any()
 
 
-def test_stored_weights_are_one_vector_a_stage(module):
+def test_stored_weights_are_one_vector_a_stage(module, device):
     layout = ParameterLayout.of(module)
-    stored = StoredWeights(layout, 2, 3, 5)
+    stored = StoredWeights(layout, 2, 3, 5).to(device)
     assert sum(p.numel() for p in stored.parameters()) == 6 * layout.size
     found = {id(stored.generate(k, m, None)) for k in range(2) for m in range(3)}
     assert len(found) == 6

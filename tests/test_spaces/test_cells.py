@@ -29,7 +29,7 @@ SPACES = dict(
 )
 
 
-def pair(space, **options):
+def pair(space, device='cpu', **options):
     """A fast and a plain supernet of the same weights, in float64."""
     cls, fast, plain, channels = SPACES[space]
     options['channels'] = channels
@@ -40,21 +40,21 @@ def pair(space, **options):
     missing, unexpected = plain.load_state_dict(plain_state(fast.state_dict()), strict=False)
     assert not unexpected
     assert not missing or cls is PDARTSSupernet
-    return fast, plain
+    return fast.to(device), plain.to(device)
 
 
-def random_gates(fast):
+def random_gates(fast, device='cpu'):
     """Leaves by name, as A and a draw give them."""
     alphas = {name: torch.randn(shape, dtype=torch.float64) for name, shape in fast.alpha_shapes().items()}
     gates = fast.gate_tensors(alphas, fast.draw(alphas, torch.Generator().manual_seed(1)))
-    return {name: gate.detach().requires_grad_() for name, gate in gates.items()}
+    return {name: gate.detach().to(device).requires_grad_() for name, gate in gates.items()}
 
 
 def for_plain(fast, gates):
     """The gates as the plain supernet takes them: those of P-DARTS are zero for operations that it gave up."""
     if not isinstance(fast, PDARTSSupernet):
         return gates
-    zero, spread = torch.zeros((), dtype=torch.float64), {}
+    zero, spread = next(iter(gates.values())).new_zeros(()), {}
     for kind in KINDS:
         rows = [dict(zip(names, row.unbind(), strict=True))
                 for names, row in zip(fast.candidates()[kind], gates[f'gates.{kind}'], strict=True)]
@@ -73,7 +73,7 @@ def by_plain_name(fast, values):
 
 def run(supernet, gates, x):
     features, = functional_call(supernet, gates, (x, ))
-    weights = torch.randn(features.shape, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    weights = torch.randn(features.shape, generator=torch.Generator().manual_seed(2), dtype=torch.float64).to(x.device)
     return features, (features * weights).sum() + (features.mean((2, 3))**3).sum()
 
 
@@ -133,11 +133,11 @@ def test_fast_is_plain_after_the_stem_of_imagenet(space, size):
 
 @pytest.mark.parametrize('size', [8, 7])
 @pytest.mark.parametrize('space', ['darts', 'darts_gn', 'pdarts', 'pcdarts2', 'prdarts'])
-def test_second_derivatives_are_the_plain_ones(space, size):
+def test_second_derivatives_are_the_plain_ones(space, size, device):
     """Of <v, grad_w L>, by the image, the gates and the weights."""
-    fast, plain = pair(space, layers=3)
-    x = torch.randn(2, 3, size, size, dtype=torch.float64, requires_grad=True)
-    gates = random_gates(fast)
+    fast, plain = pair(space, device, layers=3)
+    x = torch.randn(2, 3, size, size, dtype=torch.float64).to(device).requires_grad_()
+    gates = random_gates(fast, device)
     directions = [torch.randn_like(p) for p in fast.parameters()]
     plain_directions = by_plain_name(fast, directions)
     plain_directions = [plain_directions.get(name, torch.zeros_like(p)) for name, p in plain.named_parameters()]
@@ -155,11 +155,11 @@ def test_second_derivatives_are_the_plain_ones(space, size):
 
 @pytest.mark.parametrize('size', [32, 31])
 @pytest.mark.parametrize('space', ['darts', 'pcdarts4', 'prdarts'])
-def test_single_precision_is_double_precision(space, size):
-    """Float32 has convolutions of its own on CPUs, which fail in their own ways."""
-    fast, _ = pair(space, layers=4)
-    gates = random_gates(fast)
-    x = torch.randn(4, 3, size, size, dtype=torch.float64, requires_grad=True)
+def test_single_precision_is_double_precision(space, size, device):
+    """Float32 has convolutions of its own, which fail in their own ways."""
+    fast, _ = pair(space, device, layers=4)
+    gates = random_gates(fast, device)
+    x = torch.randn(4, 3, size, size, dtype=torch.float64).to(device).requires_grad_()
     results = []
     for dtype in (torch.float64, torch.float32):
         given = {name: gate.detach().to(dtype).requires_grad_() for name, gate in gates.items()}

@@ -2,6 +2,7 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from devices import moved
 from small_search import CELLS, SPACE
 from torch.func import functional_call
 
@@ -87,13 +88,14 @@ class Plain(torch.nn.Module):
 @pytest.mark.parametrize('space', SPACES)
 @pytest.mark.parametrize('density', [1., .3])
 @pytest.mark.parametrize('size', [16, 13])
-def test_features_are_those_of_a_plain_loop(space, density, size):
+def test_features_are_those_of_a_plain_loop(space, density, size, device):
     supernet = fused(space, learning_rate_factor=9.)
     torch.manual_seed(3)
     edges = torch.rand(3, 12, dtype=torch.float64)
     edges = edges * (torch.rand(3, 12) < density)
     _, gates = gates_of(supernet, edges)
-    x = torch.rand(2, 3, size, size, dtype=torch.float64)
+    supernet, gates = supernet.to(device), moved(gates, device)
+    x = torch.rand(2, 3, size, size, dtype=torch.float64).to(device)
     with torch.no_grad():
         found = functional_call(supernet, gates, (x, ))
         expected = functional_call(Plain(supernet, gates), {f'supernet.{n}': g for n, g in gates.items()}, (x, ))

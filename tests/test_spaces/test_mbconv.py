@@ -3,6 +3,7 @@ import math
 
 import pytest
 import torch
+from devices import moved
 from torch.func import functional_call
 
 from imtnas_mm.networks import ImageNetHead
@@ -55,7 +56,7 @@ def plain_forward(supernet, gates, x):
     x = supernet.first(supernet.stem(x))
     for layer in supernet.searched:
         mixed = supernet.layers[layer.name]
-        total = torch.zeros(())
+        total = x.new_zeros(())
         for i, choice in enumerate(layer.choices):
             if gates[f'gates.{layer.name}'][i] != 0:
                 total = total + gates[f'gates.{layer.name}'][i] * mixed.choices[choice](x)
@@ -64,16 +65,16 @@ def plain_forward(supernet, gates, x):
 
 
 @pytest.mark.parametrize('estimator, chosen', [('softmax', None), ('two_path', 2), ('gumbel', 1)])
-def test_forward_is_the_gated_sum(estimator, chosen):
-    supernet = MBConvSupernet(estimator=estimator, **SMALL).double()
+def test_forward_is_the_gated_sum(estimator, chosen, device):
+    supernet = MBConvSupernet(estimator=estimator, **SMALL).double().to(device)
     alphas = {n: torch.randn(s, dtype=torch.float64) for n, s in supernet.alpha_shapes().items()}
     draw = supernet.draw(alphas, torch.Generator().manual_seed(0))
-    gates = supernet.gate_tensors(alphas, draw)
+    gates = supernet.gate_tensors(moved(alphas, device), moved(draw, device))
     for name, gate in gates.items():
         assert gate.sum().item() == pytest.approx(1)
         if chosen:
             assert (gate != 0).sum() == chosen, name
-    x = torch.rand(2, 3, 16, 16, dtype=torch.float64)
+    x = torch.rand(2, 3, 16, 16, dtype=torch.float64).to(device)
     with torch.no_grad():
         result, = functional_call(supernet, gates, (x, ))
         torch.testing.assert_close(result, plain_forward(supernet, gates, x), rtol=1e-12, atol=1e-12)

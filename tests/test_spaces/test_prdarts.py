@@ -3,6 +3,7 @@ import math
 
 import pytest
 import torch
+from devices import moved
 
 from imtnas_mm.spaces import PRDARTSSupernet
 from imtnas_mm.spaces.base import Progress
@@ -55,9 +56,10 @@ def test_noise_is_logistic_and_by_the_generator():
 
 
 @pytest.mark.parametrize('num_sampled', [1, 2, 3])
-def test_straight_through_of_an_edges_largest(num_sampled):
+def test_straight_through_of_an_edges_largest(num_sampled, device):
     space, alphas = supernet(num_sampled=num_sampled, temperature=(.7, .7)), alphas_of()
     draw = space.draw(alphas, torch.Generator().manual_seed(0))
+    space, alphas, draw = space.to(device), moved(alphas, device), moved(draw, device)
     gates = space.gate_tensors(alphas, draw)
     assert list(gates) == ['gates.normal', 'gates.reduce']
     for kind in CELLS:
@@ -70,7 +72,7 @@ def test_straight_through_of_an_edges_largest(num_sampled):
         for row in range(14):
             assert set(chosen[row].nonzero().flatten().tolist()) == set(
                 stretched[row].topk(num_sampled).indices.tolist())
-        slope = torch.randn(14, 8, dtype=torch.float64)
+        slope = torch.randn(14, 8, dtype=torch.float64).to(device)
         found, = torch.autograd.grad((gate * slope).sum(), alphas[kind], retain_graph=True)
         # of the clipped gate: none where it is clipped
         expected, = torch.autograd.grad((soft * slope * chosen).sum(), alphas[kind])
@@ -143,14 +145,14 @@ def plain_regularization(probabilities, weights, threshold):
 
 @pytest.mark.parametrize('threshold', [.2, .4, .9])
 @pytest.mark.parametrize('weights', [(.01, .005, .005), (1., 0., 0.), (0., 1., 0.), (0., 0., 1.)], ids=str)
-def test_regularization_is_the_plain_loop(weights, threshold):
-    space = supernet(temperature=(1., .1), regularization=weights, threshold=threshold)
+def test_regularization_is_the_plain_loop(weights, threshold, device):
+    space = supernet(temperature=(1., .1), regularization=weights, threshold=threshold).to(device)
     for seed, fraction in ((0, 0.), (1, .5), (2, 1.)):
         space.set_progress(Progress(0, 10, 0, fraction))
-        alphas = alphas_of(seed, 2.)
+        alphas = moved(alphas_of(seed, 2.), device)
         loss = space.architecture_loss(alphas)
         expected = plain_regularization(space.importance(alphas), weights, threshold)
-        torch.testing.assert_close(loss, torch.as_tensor(expected), rtol=1e-12, atol=1e-15)
+        torch.testing.assert_close(loss, torch.as_tensor(expected, device=device), rtol=1e-12, atol=1e-15)
         found = torch.autograd.grad(loss, list(alphas.values()), allow_unused=True, materialize_grads=True)
         wanted = torch.autograd.grad(expected, list(alphas.values()), allow_unused=True, materialize_grads=True)
         for a, b in zip(found, wanted, strict=True):

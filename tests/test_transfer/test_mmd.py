@@ -22,11 +22,11 @@ def test_hinge_by_hand():
     assert hinge(teacher, student, 5.).tolist() == [0, 6, 12, 0, 0]
 
 
-def test_loss_and_figures_by_a_plain_loop():
-    transfer = MMDTransfer(**LINEAR, threshold=.5)
-    views = torch.rand(12, 3, 4, 4)
+def test_loss_and_figures_by_a_plain_loop(device):
+    transfer = MMDTransfer(**LINEAR, threshold=.5).to(device)
+    views = torch.rand(12, 3, 4, 4).to(device)
     views[:6] *= .5
-    teacher, student = linear_encoder(torch.randn(48, 6)), linear_encoder(.2 * torch.randn(48, 6))
+    teacher, student = (linear_encoder(scale * torch.randn(48, 6).to(device)) for scale in (1., .2))
     teaching = transfer.teacher_side(teacher, views)
     result = transfer.student_side(student, views, teaching)
     loss, figures = result.loss, result.figures
@@ -52,11 +52,11 @@ def test_no_views_at_all():
     assert found.loss == 0 and not gradient.any() and found.needed.shape == (0, )
 
 
-def test_teacher_matters_through_t_alone_and_gets_no_gradient_here():
-    transfer = MMDTransfer(**LINEAR, threshold=.5)
-    views = torch.rand(12, 3, 4, 4)
-    weight = (.3 * torch.randn(48, 6)).requires_grad_()
-    teachers = [torch.randn(48, 6, requires_grad=True), torch.randn(48, 6) * 1e-3]
+def test_teacher_matters_through_t_alone_and_gets_no_gradient_here(device):
+    transfer = MMDTransfer(**LINEAR, threshold=.5).to(device)
+    views = torch.rand(12, 3, 4, 4).to(device)
+    weight = (.3 * torch.randn(48, 6)).to(device).requires_grad_()
+    teachers = [torch.randn(48, 6).to(device).requires_grad_(), torch.randn(48, 6).to(device) * 1e-3]
     losses = []
     for teacher in teachers:
         with torch.no_grad():
@@ -96,12 +96,12 @@ def test_no_host_reads_in_either_side_nor_their_derivatives():
     assert weight.grad.isfinite().all()
 
 
-def test_statistics_stay_in_full_precision_under_autocast():
-    transfer = MMDTransfer(**LINEAR)
-    views = torch.rand(12, 3, 4, 4)
+def test_statistics_stay_in_full_precision_under_autocast(device):
+    transfer = MMDTransfer(**LINEAR).to(device)
+    views = torch.rand(12, 3, 4, 4).to(device)
     encoder = Encoder(None, lambda images: images.flatten(1))
     expected = transfer.statistics(encoder, views)
-    with torch.autocast('cpu', torch.bfloat16):
+    with torch.autocast(device.type, torch.bfloat16):
         found = transfer.statistics(encoder, views)
     assert found.dtype == torch.float32
     torch.testing.assert_close(found, expected)
@@ -111,11 +111,11 @@ def test_augmentations_are_not_in_checkpoints():
     assert not MMDTransfer(**LINEAR).state_dict()
 
 
-def test_views_are_sets_of_unlike_views_of_one_image():
-    transfer = MMDTransfer(**dict(LINEAR, num_augmentations=5))
-    images = torch.zeros(2, 3, 20, 20)
-    images[0, 0] = torch.rand(20, 20)  # red
-    images[1, 2] = torch.rand(20, 20)  # blue
+def test_views_are_sets_of_unlike_views_of_one_image(device):
+    transfer = MMDTransfer(**dict(LINEAR, num_augmentations=5)).to(device)
+    images = torch.zeros(2, 3, 20, 20, device=device)
+    images[0, 0] = torch.rand(20, 20).to(device)  # red
+    images[1, 2] = torch.rand(20, 20).to(device)  # blue
     views = transfer.views(images).view(2, 5, 3, 8, 8)
     assert views.shape == (2, 5, 3, 8, 8) and 0 <= views.min() and views.max() <= 1
     assert (views[0, :, 0].mean((1, 2)) > views[0, :, 2].mean((1, 2))).all()

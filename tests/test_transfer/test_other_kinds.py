@@ -25,17 +25,18 @@ def sides(transfer, teacher, student, images):
     return transfer.student_side(linear_encoder(student), views, transfer.teacher_side(linear_encoder(teacher), views))
 
 
-def test_l2_weights():
-    teacher, student = torch.tensor([[1., 2.], [3., 4.]]), torch.tensor([[1., 0.], [0., 4.]], requires_grad=True)
+def test_l2_weights(device):
+    teacher = torch.tensor([[1., 2.], [3., 4.]], device=device)
+    student = torch.tensor([[1., 0.], [0., 4.]], device=device, requires_grad=True)
     found = sides(L2Weights(weight=.5), teacher, student, None)
     assert found.loss.item() == .5 * 13 and found.figures['distance'].item() == pytest.approx(13**.5)
     found.loss.backward()
     assert student.grad.tolist() == [[0., -2.], [-3., 0.]]  # 2 weight (W - W~)
 
 
-def test_l2_embedding():
-    images = torch.rand(4, 3, 2, 2, dtype=torch.float64)
-    teacher, student = (torch.randn(12, 5, dtype=torch.float64) for _ in range(2))
+def test_l2_embedding(device):
+    images = torch.rand(4, 3, 2, 2, dtype=torch.float64).to(device)
+    teacher, student = (torch.randn(12, 5, dtype=torch.float64).to(device) for _ in range(2))
     found = sides(L2Embedding(num_examples=4, weight=2.), teacher, student, images)
     mean = sum(sum((image.flatten() @ teacher[:, f] - image.flatten() @ student[:, f])**2 for f in range(5))
                for image in images) / 4
@@ -43,9 +44,9 @@ def test_l2_embedding():
     assert found.figures['distance'].item() == pytest.approx(math.sqrt(mean), rel=1e-12)
 
 
-def test_example_similarity():
-    images = torch.randn(4, 3, 2, 2, dtype=torch.float64)
-    teacher, student = (torch.randn(12, 5, dtype=torch.float64).requires_grad_() for _ in range(2))
+def test_example_similarity(device):
+    images = torch.randn(4, 3, 2, 2, dtype=torch.float64).to(device)
+    teacher, student = (torch.randn(12, 5, dtype=torch.float64).to(device).requires_grad_() for _ in range(2))
     transfer = ExampleSimilarity(num_examples=4, threshold=.1, temperature=.2, weight=3.)
     found = sides(transfer, teacher, student, images)
 
@@ -93,15 +94,15 @@ def test_bad_options(cls, options, message):
 
 @pytest.mark.parametrize('weights', ['HyperNetwork', 'StoredWeights'])
 @pytest.mark.parametrize('kind', KINDS)
-def test_exact_gradient_through_each_kind(kind, weights):
+def test_exact_gradient_through_each_kind(kind, weights, device):
     """The sweep against one graph of the whole chain; see test_hypergradient."""
     torch.manual_seed(0)
     model = small.build(order=('cls', 'det'), rounds=2, transfer=KINDS[kind], encoder_weights=dict(type=weights),
-                        virtual_rates=dict(encoder=.05, head=.02), loss_normalization='none')
+                        virtual_rates=dict(encoder=.05, head=.02), loss_normalization='none').to(device)
     if weights == 'StoredWeights':  # all start alike, where two of the kinds have no gradient
         with torch.no_grad():
             for vector in model.encoder_weights.weights:
-                vector += .5 * (model.first_task.layout.scale * torch.randn(len(vector))).to(vector)
+                vector += .5 * model.first_task.layout.scale.to(vector) * torch.randn(len(vector)).to(vector)
     optim_wrapper = small.optimisers(model)
     batches, raw = small.stage_batches(model), small.val_batches(model)
     model.start_iteration(0)

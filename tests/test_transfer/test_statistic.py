@@ -18,10 +18,10 @@ def loop_statistic(first, second, scale):
 
 @pytest.mark.parametrize('sets, size, dim', [(2, 2, 1), (5, 4, 3), (3, 20, 32)])
 @pytest.mark.parametrize('statistic', ['plain', 'scaled'])
-def test_equals_the_double_loop(sets, size, dim, statistic):
+def test_equals_the_double_loop(sets, size, dim, statistic, device):
     z = torch.randn(sets, size, dim, dtype=torch.float64)
     z[1] += 2
-    found = two_sample_statistics(z, .1, statistic)
+    found = two_sample_statistics(z.to(device), .1, statistic).cpu()
     factor = size if statistic == 'scaled' else 1
     for i in range(sets):
         for j in range(sets):
@@ -43,14 +43,14 @@ def test_same_distribution_gives_zero_on_average():
     assert abs(values.mean().item()) < 3 * (values.std() / 500**.5).item()
 
 
-def test_distances_keep_digits_far_from_the_origin():
-    x = torch.randn(30, 8) + 1000
+def test_distances_keep_digits_far_from_the_origin(device):
+    x = torch.randn(30, 8).to(device) + 1000
     exact = ((x[:, None].double() - x[None].double())**2).sum(-1)
     torch.testing.assert_close(squared_distances(x).double(), exact, rtol=1e-4, atol=1e-4)
 
 
-def test_second_derivative():
-    z = torch.randn(2, 3, 2, dtype=torch.float64, requires_grad=True)
+def test_second_derivative(device):
+    z = torch.randn(2, 3, 2, dtype=torch.float64).to(device).requires_grad_()
     assert torch.autograd.gradgradcheck(lambda x: two_sample_statistics(x)[0, 1], z)
 
 
