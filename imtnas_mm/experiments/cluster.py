@@ -157,7 +157,7 @@ class Cluster:
                     cpus_per_task=None if self.cpus is None else self.cpus * processes,
                     slurm_signal_delay_s=SIGNAL_DELAY, slurm_additional_parameters=dict(self.options) or None)
             submitted = executor.submit(job)
-        except (RuntimeError, self.submitit.core.utils.FailedJobError) as error:
+        except RuntimeError as error:  # no srun here, or what sbatch printed
             raise ClusterError(f'--executor {self.executor}: {error}') from error
         if self.executor == 'slurm':
             write_whole(folder.parent / 'job.json', json.dumps(dict(id=submitted.job_id)) + '\n')

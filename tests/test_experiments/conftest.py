@@ -1,1 +1,10 @@
+import pytest
+import torch
 from tiny_run import data, quick_runs, scope_put_back  # noqa: F401
+
+
+@pytest.fixture(autouse=True)
+def without_gpus(monkeypatch):
+    """Comparisons are the same on a machine with GPUs; tests of these pretend to have some."""
+    monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '')
+    monkeypatch.setattr(torch.cuda, 'device_count', lambda: 0)

@@ -288,6 +288,12 @@ def test_a_job_that_is_gone_is_submitted_again(tmp_path, tools, slurm, experimen
         assert (cluster.current(run) is not None) == there
 
 
+def test_what_sbatch_refuses(tmp_path, tools, slurm, experiment):
+    (slurm / 'sbatch').write_text('#!/bin/sh\necho "sbatch: error: invalid partition" >&2\nexit 1')
+    with pytest.raises(SystemExit, match='(?s)compare: --executor slurm: .*sbatch: error: invalid partition'):
+        compare(experiment, tmp_path / 'out', tools, '--executor', 'slurm', '--time', '9', '--partition', 'none')
+
+
 @pytest.mark.parametrize('args, message', [
     (('--executor', 'slurm'), '--time: it is missing'),
     (('--partition', 'gpu'), '--partition: it is of Slurm jobs; add --executor slurm'),
