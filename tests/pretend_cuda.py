@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 import torch
 from host_reads import READS
+from torch.nn import functional
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map_only
 
@@ -182,6 +183,17 @@ class _Autocast(torch.autocast):
         super().__init__('cpu', *args, **kwargs)
 
 
+def _one_hot(plain):
+    """Given the number of classes, a GPU's reads nothing."""
+
+    def one_hot(tensor, num_classes=-1):
+        if not on_cuda(tensor) or num_classes < 0:
+            return plain(tensor, num_classes)
+        return torch.zeros(*tensor.shape, num_classes, dtype=torch.long, device=CUDA).scatter_(-1, tensor[..., None], 1)
+
+    return one_hot
+
+
 def _numpy(plain):
 
     def numpy(tensor, *args, **kwargs):
@@ -230,6 +242,7 @@ def pretended_cuda():
         (base, 'new_tensor', _from_data(base.new_tensor, mode)),
         (torch, 'tensor', _from_data(torch.tensor, mode)),
         (torch, 'as_tensor', _from_data(torch.as_tensor, mode)),
+        (functional, 'one_hot', _one_hot(functional.one_hot)),
         (torch, 'autocast', _Autocast),
         (torch, 'is_autocast_enabled', lambda device='cpu': is_autocast_enabled('cpu')),
         (torch.cuda, '_lazy_init', lambda: None),

@@ -88,6 +88,7 @@ def test_reads_and_uploads_are_counted(cuda):
     assert cuda.uploads == dict(index=1, copy_=1) and not cuda.reads
     bool((x > 0).any()), x.tolist(), x.nonzero(), x[x > 1], x.cpu()
     assert cuda.reads == dict(_local_scalar_dense=1, tolist=1, nonzero=1, index=1, to=1)
+    F.one_hot(x.long(), 4)
     torch.ones(3).nonzero(), torch.ones(3).sum().item(), torch.ones(3).tolist()
     assert cuda.reads.total() == 5
 

@@ -30,8 +30,9 @@ def searched(space, device):
 @pytest.mark.parametrize('space', SPACES)
 def test_an_iteration_is_that_of_a_cpu(space):
     plain, expected = searched(space, 'cpu')
-    with pretended_cuda():
+    with pretended_cuda() as cuda:
         model, figures = searched(space, 'cuda')
+        assert cuda.reads.total() <= 4, cuda.reads  # A for draws, sampled gates, finiteness twice
         kept = {**dict(model.named_parameters()), **dict(model.named_buffers())}
         assert [name for name, tensor in kept.items() if not on_cuda(tensor)] == []
         state = {name: value.cpu() for name, value in model.state_dict().items()}
