@@ -43,8 +43,9 @@ def test_value_and_two_derivatives_are_those_of_batch_norm(layout, shape, eps, d
 
 def test_gradgradcheck(device):
     x, own = images(3, 2, 2, 3, device=device), twice(2, eps=.1)
-    assert torch.autograd.gradcheck(own, x)
-    assert torch.autograd.gradgradcheck(own, x)
+    # a GPU may add in another order each time
+    assert torch.autograd.gradcheck(own, x, nondet_tol=1e-10)
+    assert torch.autograd.gradgradcheck(own, x, nondet_tol=1e-10)
 
 
 def test_it_is_its_own_backward():
