@@ -24,8 +24,12 @@ def isolated_random(*key):
     were.
 
     Torch's are the CPU's and, once CUDA is in use, the current GPU's: dropout of one key drops the same units whenever
-    it runs. A GPU's generator is a seed and an offset that the host keeps, so nothing here waits for the GPU.
+    it runs. A GPU's generator is a seed and an offset that the host keeps, so nothing here waits for the GPU. While a
+    GPU's kernels are recorded nothing is seeded: what draws isn't recorded (``imtnas_mm.replay``).
     """
+    if torch.cuda.is_initialized() and torch.cuda.is_current_stream_capturing():
+        yield
+        return
     generators = [torch.default_generator]
     if torch.cuda.is_initialized():  # not torch.manual_seed: it queues a seed for every kind of device not in use
         generators.append(torch.cuda.default_generators[torch.cuda.current_device()])
@@ -36,7 +40,11 @@ def isolated_random(*key):
         _seed_python_and_numpy(seed)
         for generator in generators:
             generator.manual_seed(seed)
+        begin = [generator.get_state() for generator in generators] if _noticing else []
         yield
+        for draws in _noticing:
+            draws.noticed |= any(not torch.equal(generator.get_state(), state)
+                                 for generator, state in zip(generators, begin, strict=True))
     finally:
         random.setstate(python_state)
         np.random.set_state(numpy_state)
@@ -47,3 +55,22 @@ def isolated_random(*key):
 def _seed_python_and_numpy(seed):
     random.seed(seed)
     np.random.seed(seed % 2**32)
+
+
+class Draws:
+    """Whether torch's random numbers were drawn."""
+    noticed = False
+
+
+_noticing = []  # the Draws of the blocks of noticing_draws that are open
+
+
+@contextmanager
+def noticing_draws():
+    """Yields :class:`Draws`, which tells at the end whether a block of :func:`isolated_random` inside drew any."""
+    draws = Draws()
+    _noticing.append(draws)
+    try:
+        yield draws
+    finally:
+        _noticing.remove(draws)

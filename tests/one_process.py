@@ -47,12 +47,16 @@ def one_process(model):
         def transfer_examples(self, stage, previous, ranks):
             return [super(OneProcess, self).transfer_examples(stage, previous, raw) for raw in ranks]
 
-        def encoder_objective(self, record, previous, gates, teacher, encoder, views=None):
+        def transfer_views(self, record):
+            """``None`` where the examples are those of all ranks: each rank's objective makes its own views."""
+            return None if isinstance(record.examples, list) else super().transfer_views(record)
+
+        def encoder_objective(self, record, previous, gates, teacher, encoder, data, views=None):
             losses = []
             for rank, examples in enumerate(record.examples or [None]):  # none: T without images
                 with as_rank(rank):
                     own = replace(record, examples=examples)
-                    losses.append(super().encoder_objective(own, previous, gates, teacher, encoder).loss)
+                    losses.append(super().encoder_objective(own, previous, gates, teacher, encoder, data).loss)
             return TransferLoss(sum(losses) / len(losses))
 
     model.__class__ = OneProcess

@@ -113,7 +113,8 @@ class SearchAlgorithm(BaseModel):
         self.iteration = iteration
         generator = torch.Generator().manual_seed(seed_of(self.seed, FOR_GATES, iteration))
         on_host = to_host(self.architecture.named_alphas())
-        self.draw = to_device(self.space.draw(on_host, generator), self.progress.device)
+        draw = self.space.draw(on_host, generator)
+        self.draw = dict(zip(draw, to_device(list(draw.values()), self.progress.device), strict=True))
         self.refresh_gates()
 
     @torch.no_grad()

@@ -58,23 +58,54 @@ def validation_adjoints(algorithm, data, adjoints, chain):
     """
     figures = {}
     for record in algorithm.records[-len(algorithm.order):]:
-        gates = algorithm.gates.leaves()
-        encoder = record.virtual_encoder.detach()
         names = list(algorithm.head(record.stage).trained())
-        head = {name: value.detach() for name, value in record.virtual_head.items()}
+        constants = {name: value for name, value in record.virtual_head.items() if name not in names}
+
+        def compute(tensors, data, record=record, names=names, constants=constants):
+            gates, (encoder, *values) = algorithm.split_gates(tensors)
+            gates = gates.leaves()
+            encoder, *values = (value.detach().requires_grad_(chain) for value in (encoder, *values))
+            loss = algorithm.validation_loss(
+                record, gates, encoder, {**dict(zip(names, values, strict=True)), **constants}, data)
+            targets = [*gates.values()] + ([encoder, *values] if chain else [])
+            parts = torch.autograd.grad(loss, targets, allow_unused=True, materialize_grads=True)
+            return {'loss': loss.detach(), **dict(enumerate(parts))}
+
+        found = algorithm.compute(('the validation', ), record.stage, compute,
+                                  [record.virtual_encoder, *(record.virtual_head[name] for name in names)],
+                                  data[record.stage.task])
+        raw = found.pop('loss').clone()
+        parts = torch._foreach_mul(list(found.values()), algorithm.validation_factor(record, raw))
+        adjoints.add_gates(parts[:len(adjoints.gates)])
         if chain:
-            encoder.requires_grad_()
-            for name in names:
-                head[name].requires_grad_()
-        loss, raw = algorithm.validation_loss(record, gates, encoder, head, data[record.stage.task])
-        targets = [*gates.values()] + ([encoder, *(head[name] for name in names)] if chain else [])
-        parts = torch.autograd.grad(loss, targets, allow_unused=True, materialize_grads=True)
-        adjoints.add_gates(parts[:len(gates)])
-        if chain:
-            adjoints.add_encoder(record.stage, parts[len(gates)])
-            adjoints.heads[record.stage.index] = dict(zip(names, parts[len(gates) + 1:], strict=True))
+            encoder, *values = parts[len(adjoints.gates):]
+            adjoints.add_encoder(record.stage, encoder)
+            adjoints.heads[record.stage.index] = dict(zip(names, values, strict=True))
         figures[f'{record.stage.task}/val_loss'] = raw
     return figures
+
+
+def pulled(algorithm, what, record, pullback, loss, inner, outer, adjoint, data=None):
+    """``pullback`` of ``loss(inner, [*outer, *gates], data)``, replayed where the stage's computations are.
+
+    Args:
+        what (str): names the computation.
+        data: what else the loss takes; the stage's batch by default.
+
+    Returns:
+        list[Tensor]: shaped as inner, outer, gates.
+    """
+    sizes = len(inner), len(outer)
+
+    def compute(tensors, data):
+        gates, tensors = algorithm.split_gates(tensors)
+        inner, outer, adjoint = tensors[:sizes[0]], tensors[sizes[0]:sum(sizes)], tensors[sum(sizes):]
+        parts = pullback(lambda inner, outer: loss(inner, outer, data), inner, [*outer, *gates.values()], adjoint)
+        return dict(enumerate(parts))
+
+    found = algorithm.compute((what, pullback.__name__), record.stage, compute, [*inner, *outer, *adjoint],
+                              record.data if data is None else data)
+    return list(found.values())
 
 
 def head_pullback(algorithm, record, pullback, adjoint):
@@ -89,13 +120,14 @@ def head_pullback(algorithm, record, pullback, adjoint):
     head = algorithm.head(record.stage)
     parameters = algorithm.head_before(record)
 
-    def loss(inner, outer):
+    def loss(inner, outer, data):
         gates = algorithm.gates.with_tensors(outer[1:])
         values = {**dict(zip(parameters, inner, strict=True)), **algorithm.head_constants(head)}
-        return algorithm.task_loss(record.stage, gates, outer[0], values, record.data)[0]
+        return algorithm.task_loss(record.stage, gates, outer[0], values, data)[0]
 
     scaled = [-record.head_rate * adjoint[name] for name in parameters]
-    parts = pullback(loss, list(parameters.values()), [record.virtual_encoder, *algorithm.gates.values()], scaled)
+    parts = pulled(algorithm, "the head's pullback", record, pullback, loss, list(parameters.values()),
+                   [record.virtual_encoder], scaled)
     parts = parts[len(parameters):]
     return parts[1:], parts[0]
 
@@ -115,18 +147,20 @@ def first_stage_pullback(algorithm, record, pullback, encoder_adjoint, head_adjo
     parameters = algorithm.head_before(record)
     stepped = head_adjoint is not None
 
-    def loss(inner, outer):
+    def loss(inner, outer, data):
+        fixed, data = data
         gates = algorithm.gates.with_tensors(outer)
-        values = dict(zip(parameters, inner[1:], strict=True)) if stepped else parameters
-        values = {**values, **algorithm.head_constants(head)}
-        return algorithm.stage_loss(record.stage, gates, inner[0], values, record.data)[0]
+        values = dict(zip(parameters, inner[1:] if stepped else fixed, strict=True))
+        return algorithm.stage_loss(
+            record.stage, gates, inner[0], {**values, **algorithm.head_constants(head)}, data)[0]
 
     scaled = [-record.encoder_rate * encoder_adjoint]
     inner = [algorithm.encoder_before(record)]
     if stepped:
         scaled += [-record.head_rate * head_adjoint[name] for name in parameters]
         inner += list(parameters.values())
-    parts = pullback(loss, inner, list(algorithm.gates.values()), scaled)
+    parts = pulled(algorithm, 'the pullback with the head' if stepped else 'the pullback', record, pullback, loss,
+                   inner, [], scaled, ([] if stepped else list(parameters.values()), record.data))
     return parts[len(inner):], parts[0]
 
 
@@ -143,12 +177,14 @@ def transfer_pullback(algorithm, record, previous, pullback, adjoint):
     """
     views = algorithm.second_pass_views(record)
 
-    def loss(inner, outer):
+    def loss(inner, outer, data):
+        views, data = data
         gates = algorithm.gates.with_tensors(outer[1:])
-        return algorithm.encoder_objective(record, previous, gates, outer[0], inner[0], views).loss
+        return algorithm.encoder_objective(record, previous, gates, outer[0], inner[0], data, *views).loss
 
-    parts = pullback(loss, [algorithm.encoder_before(record)],
-                     [previous.virtual_encoder, *algorithm.gates.values()], [-record.encoder_rate * adjoint])
+    parts = pulled(algorithm, f"the transfer's pullback from task {previous.stage.task!r}", record, pullback, loss,
+                   [algorithm.encoder_before(record)], [previous.virtual_encoder], [-record.encoder_rate * adjoint],
+                   ([] if views is None else [views], record.data if algorithm.encoder_task_weight else ()))
     return parts[2:], parts[1], parts[0]
 
 

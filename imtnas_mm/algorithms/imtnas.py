@@ -7,7 +7,16 @@ from ..registry import MODELS
 from ..transfer import Encoder, TransferLoss
 from .base import FOR_VIEWS
 from .chain import gradients
-from .unrolled import ENCODER_GRADIENT, HEAD_GRADIENT, TASK_LOSS, UnrolledSearch, step
+from .unrolled import (
+    ENCODER_GRADIENT,
+    HEAD_GRADIENT,
+    TASK_LOSS,
+    UnrolledSearch,
+    leaves,
+    stage_results,
+    step,
+    taken_apart,
+)
 
 HYPERNETWORK_STEPS = ('iteration', 'stage')
 
@@ -73,7 +82,7 @@ class IMTNAS(UnrolledSearch):
         with isolated_random(self.seed, FOR_VIEWS, self.iteration, record.stage.index, get_rank()):
             return self.transfer.views(record.examples)
 
-    def encoder_objective(self, record, previous, gates, teacher, encoder, views=None):
+    def encoder_objective(self, record, previous, gates, teacher, encoder, data, views=None):
         """What trains the encoder after the first stage: Eq. 4, plus a share of the task loss by reading 2.
 
         Args:
@@ -81,6 +90,7 @@ class IMTNAS(UnrolledSearch):
             gates (dict[str, Tensor]): of the space, at A.
             teacher (Tensor): W~ of the stage before, [D].
             encoder (Tensor): W of this stage, [D].
+            data (dict): the preprocessed batch, for a share of the task loss.
             views (Tensor, optional): some of the augmented images, all by default.
 
         Returns:
@@ -96,7 +106,7 @@ class IMTNAS(UnrolledSearch):
         if self.encoder_task_weight:
             head = self.head(record.stage)
             values = {**head.trained(), **self.head_constants(head)}
-            loss, _ = self.task_loss(record.stage, gates, encoder, values, record.data)
+            loss, _ = self.task_loss(record.stage, gates, encoder, values, data)
             objective = objective + self.encoder_task_weight * loss
         return TransferLoss(objective, figures, needed)
 
@@ -112,24 +122,54 @@ class IMTNAS(UnrolledSearch):
         previous = self.previous(record)
         if previous is None:
             return super().stage_steps(record, encoder, parameters, constants, optim_wrapper)
-        objective = self.encoder_objective(record, previous, self.gates, previous.virtual_encoder, encoder)
-        needed = None if self.space.couples_images else objective.needed
-        record.figures, record.needed, objective = objective.figures, needed, objective.loss
-        record.active = self.any_rank(objective.detach() != 0)
-        # on a GPU the flag isn't known yet, and asking for it costs more than a gradient that may be zero
-        if record.active is False:
-            encoder_gradient = torch.zeros_like(encoder)
-        else:
-            encoder_gradient, = gradients(objective, [encoder])
+        found = self.transfer_step(record, previous, encoder)
+        record.figures = {name.removeprefix('figure.'): value for name, value in found.items()
+                          if name.startswith('figure.')}
+        record.needed = None if self.space.couples_images else found.get('needed')
+        record.active = found['active']
+        encoder_gradient = found['encoder_gradient']
+        if record.active is not False:
             self.reduce_finite(self.where(record.stage), {
-                'the transfer loss': [objective.detach().clone()], ENCODER_GRADIENT: [encoder_gradient]})
+                'the transfer loss': [found['loss'].clone()], ENCODER_GRADIENT: [encoder_gradient]})
         record.virtual_encoder = self.virtual_encoder(record, encoder, encoder_gradient, optim_wrapper)
-        loss, figures = self.task_loss(
-            record.stage, self.gates, record.virtual_encoder, {**parameters, **constants}, record.data)
-        head_gradient = list(gradients(loss, list(parameters.values())))
-        self.reduce_finite(self.where(record.stage), {
-            TASK_LOSS: [loss.detach().clone()], HEAD_GRADIENT: head_gradient})
+        names = list(parameters)
+
+        def compute(tensors, data):
+            gates, (encoder, *values) = self.split_gates(tensors)
+            values = leaves(values)
+            loss, figures = self.task_loss(
+                record.stage, gates, encoder, {**dict(zip(names, values, strict=True)), **constants}, data)
+            return stage_results(loss, figures, gradients(loss, values))
+
+        found = self.compute(("the head's stage", ), record.stage, compute,
+                             [record.virtual_encoder, *parameters.values()], record.data)
+        loss, figures, head_gradient = taken_apart(found)
+        self.reduce_finite(self.where(record.stage), {TASK_LOSS: [loss.clone()], HEAD_GRADIENT: head_gradient})
         return encoder_gradient, head_gradient, figures
+
+    def transfer_step(self, record, previous, encoder):
+        """The gradient of :meth:`encoder_objective` by W, a dict of Tensors.
+
+        ``active`` is whether it isn't zero, on any rank: a flag of the host
+        where that costs nothing, a Tensor on a GPU. There the gradient is taken
+        either way, because asking for the flag costs more.
+        """
+        views = None if self.transfer is None else self.transfer_views(record)
+        given = [previous.virtual_encoder, encoder] + ([] if views is None else [views])
+
+        def compute(tensors, data):
+            gates, (teacher, encoder, *views) = self.split_gates(tensors)
+            encoder, = leaves([encoder])
+            found = self.encoder_objective(record, previous, gates, teacher, encoder, data, *views)
+            results = {'loss': found.loss.detach(), **{f'figure.{name}': v for name, v in found.figures.items()}}
+            if found.needed is not None:
+                results['needed'] = found.needed
+            flag = self.any_rank(found.loss.detach() != 0)
+            gradient = torch.zeros_like(encoder) if flag is False else gradients(found.loss, [encoder])[0]
+            return dict(results, active=flag, encoder_gradient=gradient)
+
+        return self.compute(('the transfer', 'from task', repr(previous.stage.task)), record.stage, compute, given,
+                            record.data if self.encoder_task_weight else ())
 
     def after_stage(self, record, optim_wrapper):
         if self.hypernetwork_step == 'stage':
@@ -142,14 +182,15 @@ class IMTNAS(UnrolledSearch):
         step(optim_wrapper['head'])
 
     def second_pass_views(self, record):
-        """The augmented images that a stage's second pass needs, ``None`` for all.
+        """The augmented images that a stage's second pass needs; ``None`` without a transfer of images.
 
         An image whose set is in no violated pair matters to no derivative of T, unless other images see it through
         statistics of the batch.
         """
-        if record.needed is None:
+        if self.transfer is None:
             return None
-        return self.transfer_views(record)[record.needed]
+        views = self.transfer_views(record)
+        return views if record.needed is None else views[record.needed]
 
     def transfer_figures(self):
         """Means over the stages: what share of pairs the hinge was active for, and the teacher told apart."""

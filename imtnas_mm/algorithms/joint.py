@@ -32,6 +32,8 @@ class JointSearch(UnrolledSearch):
             unused.append(f'model.transfer.type={transfer["type"]!r}')
         if encoder_task_weight:
             unused.append(f'model.encoder_task_weight={encoder_task_weight}')
+        if options.get('recompute') == 'views':
+            unused.append("model.recompute='views'")
         if hypernetwork_step != 'iteration':
             unused.append(f'model.hypernetwork_step={hypernetwork_step!r}')
         if unused:
@@ -45,10 +47,9 @@ class JointSearch(UnrolledSearch):
         loss, figures = super().stage_loss(stage, gates, encoder, head, data)
         return self.train_weights[stage.task] * loss, figures
 
-    def validation_loss(self, record, gates, encoder, head, data):
-        """alpha_k Lbar_k^val, and the loss itself."""
-        loss, raw = super().validation_loss(record, gates, encoder, head, data)
-        return self.val_weights[record.stage.task] * loss, raw
+    def validation_factor(self, record, loss):
+        """alpha_k times that of Lbar_k^val."""
+        return self.val_weights[record.stage.task] * super().validation_factor(record, loss)
 
 
 @MODELS.register_module()

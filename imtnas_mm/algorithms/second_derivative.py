@@ -134,9 +134,8 @@ def difference_pullback(function, inner, outer, adjoint):
     in float32; it needs first derivatives alone.
     """
     norm = torch.stack([(a * a).sum() for a in adjoint]).sum().sqrt()
-    if norm == 0:
-        return [torch.zeros_like(value) for value in inner + outer]
-    step = STEP[adjoint[0].dtype] / norm
+    # of an adjoint of zeros both sides are the same, and so is their difference: 0, without a look at the norm
+    step = STEP[adjoint[0].dtype] / norm.clamp_min(torch.finfo(norm.dtype).tiny)
     results = []
     for sign in (1, -1):
         moved = [(w + sign * step * a).detach().requires_grad_() for w, a in zip(inner, adjoint, strict=True)]

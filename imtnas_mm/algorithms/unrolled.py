@@ -9,6 +9,8 @@ from ..encoders import StoredWeights
 from ..finite import FiniteLedger
 from ..precision import float32_products
 from ..random_state import isolated_random
+from ..replay import Recordings
+from ..transport import to_device
 from .base import FOR_LOSS, FOR_PREPROCESSING, FOR_VALIDATION, SearchAlgorithm
 from .chain import StageRecord, gradients, virtual_step
 from .hypergradient import HYPERGRADIENTS, check_task, hypergradient
@@ -57,6 +59,9 @@ class UnrolledSearch(SearchAlgorithm):
             kept: ``none``; ``views``, the blocks (cells, layers) of the
             search network in the passes of a transfer's images; ``all``, those
             of the tasks' losses, too. See docs/hypergradient.md for its cost.
+        replay (bool): on a GPU, record the computations of fixed shapes and
+            replay them (:class:`Recordings`): those of classification tasks on
+            spaces that compute all their operations.
     """
 
     def __init__(self,
@@ -74,6 +79,7 @@ class UnrolledSearch(SearchAlgorithm):
                  amp=False,
                  tf32=False,
                  recompute='none',
+                 replay=False,
                  architecture=None,
                  seed=0,
                  **unknown):
@@ -108,6 +114,7 @@ class UnrolledSearch(SearchAlgorithm):
                           'in full precision', logger='current')
         for task in self.tasks.values():
             task.recompute = frozenset(RECOMPUTE[recompute])
+        self.replay, self.recordings = replay, Recordings()
         self.records = []
         self.ledger = FiniteLedger()
         self._checked = set()
@@ -132,6 +139,33 @@ class UnrolledSearch(SearchAlgorithm):
     def head_constants(head):
         """Copies, for passes that must leave a head's statistics alone."""
         return {name: tensor.detach().clone() for name, tensor in head.constants().items()}
+
+    # --- what may be replayed ---
+
+    def replays(self, stage):
+        """Whether the computations of a stage are recorded and replayed."""
+        space = self.tasks[stage.task].space
+        return (self.replay and self.importance.device.type == self.recordings.device and
+                self.tasks[stage.task].replayable and not getattr(space, 'samples', True) and not space.draws and
+                not self.head(stage).constants())
+
+    def compute(self, what, stage, function, tensors, data=()):
+        """``function([*gates, *tensors], data)``, by :class:`Recordings` where the stage's computations are replayed.
+
+        Args:
+            what (tuple): names the computation.
+            function: (list[Tensor], data) -> dict[str, Tensor]; besides its arguments it may
+                depend on the stage's task alone.
+        """
+        tensors = [*self.gates.values(), *tensors]
+        if not self.replays(stage):
+            return function(tensors, data)
+        return self.recordings((*what, f'of task {stage.task!r}'), function, tensors, data)
+
+    def split_gates(self, tensors):
+        """What :meth:`compute` hands to its function: (GateValues, list[Tensor])."""
+        count = len(self.gates)
+        return self.gates.with_tensors(tensors[:count]), tensors[count:]
 
     # --- the weight stages ---
 
@@ -197,7 +231,8 @@ class UnrolledSearch(SearchAlgorithm):
         record = StageRecord(stage, data, rates['encoder'], rates['head'], examples=examples)
         amp = self.amp and train
         # mmcv's compiled focal loss has no bfloat16
-        with torch.autocast(encoder.device.type, torch.bfloat16, enabled=amp), plain_focal_loss(amp):
+        with torch.autocast(
+                encoder.device.type, torch.bfloat16, enabled=amp, cache_enabled=not self.replay), plain_focal_loss(amp):
             encoder_gradient, head_gradient, figures = self.stage_steps(
                 record, encoder, parameters, constants, optim_wrapper)
         if train:
@@ -224,10 +259,21 @@ class UnrolledSearch(SearchAlgorithm):
             (Tensor [D], list[Tensor], dict[str, Tensor]): of W, of the head's
             parameters, both the same on all ranks; the task loss's parts.
         """
-        loss, figures = self.stage_loss(record.stage, self.gates, encoder, {**parameters, **constants}, record.data)
-        encoder_gradient, *head_gradient = gradients(loss, [encoder, *parameters.values()])
+        names = list(parameters)
+
+        def compute(tensors, data):
+            gates, (encoder, *values) = self.split_gates(tensors)
+            encoder, *values = leaves([encoder, *values])
+            loss, figures = self.stage_loss(
+                record.stage, gates, encoder, {**dict(zip(names, values, strict=True)), **constants}, data)
+            encoder_gradient, *head_gradient = gradients(loss, [encoder, *values])
+            return stage_results(loss, figures, head_gradient, encoder_gradient=encoder_gradient)
+
+        found = self.compute(('the stage', ), record.stage, compute, [encoder, *parameters.values()], record.data)
+        loss, figures, head_gradient = taken_apart(found)
+        encoder_gradient = found['encoder_gradient']
         self.reduce_finite(self.where(record.stage), {
-            TASK_LOSS: [loss.detach().clone()], ENCODER_GRADIENT: [encoder_gradient], HEAD_GRADIENT: head_gradient})
+            TASK_LOSS: [loss.clone()], ENCODER_GRADIENT: [encoder_gradient], HEAD_GRADIENT: head_gradient})
         encoder_gradient = self.with_sharing(record.stage, encoder, encoder_gradient)
         record.virtual_encoder = self.virtual_encoder(record, encoder, encoder_gradient, optim_wrapper)
         return encoder_gradient, head_gradient, figures
@@ -281,7 +327,7 @@ class UnrolledSearch(SearchAlgorithm):
             record.active = bool(value)
         for record, mask in zip(masked, values[len(flags):], strict=True):
             chosen = [i for i, value in enumerate(mask) if value]
-            record.needed = torch.tensor(chosen, dtype=torch.int64, device=record.needed.device)
+            record.needed, = to_device([torch.tensor(chosen, dtype=torch.int64)], record.needed.device)
 
     # --- ranks -------------------------------------------------------------------------------------------------------
 
@@ -329,7 +375,7 @@ class UnrolledSearch(SearchAlgorithm):
         """Called with the validation losses' adjoints before the sweep."""
 
     def second_pass_views(self, record):
-        """The augmented images that a stage's second pass needs, ``None`` for all."""
+        """The augmented images that a stage's second pass needs; ``None`` without any."""
 
     def encoder(self, stage, importance):
         """``g(V, A, k, m)``, or the stored W_k^(m): [D]."""
@@ -365,12 +411,18 @@ class UnrolledSearch(SearchAlgorithm):
         return found
 
     def validation_loss(self, record, gates, encoder, head, data):
-        """Lbar_k^val(A, W~_k^(M), H~_k^(M)) of Eq. 6 on the common scale, and the loss itself."""
-        loss, _ = self.task_loss(record.stage, gates, encoder, head, data, FOR_VALIDATION)
-        mean = loss.detach().clone()
-        self.reduce_finite(self.where(record.stage), {'the validation loss': [mean]})
-        self.loss_scale.update(record.stage.task, mean)
-        return self.loss_scale(record.stage.task, loss), mean
+        """L_k^val(A, W~_k^(M), H~_k^(M)) of Eq. 6."""
+        return self.task_loss(record.stage, gates, encoder, head, data, FOR_VALIDATION)[0]
+
+    def validation_factor(self, record, loss):
+        """What a task's validation loss is multiplied by in Lbar^val, a constant; takes note of the loss.
+
+        Args:
+            loss (Tensor): its mean over the ranks.
+        """
+        self.reduce_finite(self.where(record.stage), {'the validation loss': [loss]})
+        self.loss_scale.update(record.stage.task, loss)
+        return self.loss_scale(record.stage.task, torch.ones_like(loss))
 
     @float32_products(False)
     def update_architecture(self, batches, optim_wrapper):
@@ -433,6 +485,24 @@ class UnrolledSearch(SearchAlgorithm):
     def transfer_figures(self):
         """Figures of a knowledge transfer to log: none without one."""
         return {}
+
+
+def leaves(tensors):
+    return [tensor.detach().requires_grad_() for tensor in tensors]
+
+
+def stage_results(loss, figures, head_gradient, **others):
+    """What a stage's computation gives, as one dict: see :func:`taken_apart`."""
+    found = {f'figure.{name}': value.detach() for name, value in figures.items()}
+    found.update({f'head.{i}': gradient for i, gradient in enumerate(head_gradient)})
+    return {'loss': loss.detach(), **found, **others}
+
+
+def taken_apart(found):
+    """(loss, figures, the head's gradient) of :func:`stage_results`."""
+    def those(prefix):
+        return {name.removeprefix(prefix): value for name, value in found.items() if name.startswith(prefix)}
+    return found['loss'], those('figure.'), list(those('head.').values())
 
 
 def running_statistics(head):

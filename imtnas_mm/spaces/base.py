@@ -140,6 +140,11 @@ class SearchSpace(BaseModule):
         """Whether ``forward`` leaves out what has a gate of 0; the host then reads the gates once they are made."""
         return False
 
+    @property
+    def draws(self):
+        """Whether ``forward`` draws random numbers, at a rate that may change with the progress."""
+        return False
+
     def register_gates(self):
         self.gates = Gates(self.alpha_shapes())
 

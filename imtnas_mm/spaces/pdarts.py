@@ -67,6 +67,10 @@ class PDARTSSupernet(CellSupernet):
     def candidates(self):
         return self._candidates
 
+    @property
+    def draws(self):
+        return self.initial_skip_dropout > 0
+
     def set_progress(self, progress):
         self.skip_dropout = 0. if progress is None else skip_dropout_rate(self.initial_skip_dropout, progress)
 

@@ -12,7 +12,7 @@ from torch.func import functional_call
 from ..encoders import ParameterLayout
 from ..registry import scoped
 from ..spaces.base import KnownGates, SearchSpace, gate_names
-from .moving import to_device
+from ..transport import to_device
 from .resizing import resized
 
 BACKBONE = 'backbone.'
@@ -78,6 +78,7 @@ class Task(nn.Module):
     Subclasses set ``scope``, where the names in ``model`` are looked up.
     """
     scope = None
+    replayable = False  # whether the loss of a batch takes the same kernels whatever its values are
 
     def __init__(self, model, search_space, backbone=None):
         super().__init__()

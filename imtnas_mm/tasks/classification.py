@@ -3,8 +3,9 @@ from mmpretrain.models import ClsDataPreprocessor
 from mmpretrain.structures import DataSample
 
 from ..registry import MODELS
+from ..transport import to_device
 from .base import Task
-from .moving import are_images, stacked, to_device
+from .moving import are_images, stacked
 
 TARGETS = ('gt_label', 'gt_score')
 
@@ -13,6 +14,7 @@ TARGETS = ('gt_label', 'gt_score')
 class ClassificationTask(Task):
     """Any mmpretrain classifier; its names are looked up in mmpretrain."""
     scope = 'mmpretrain'
+    replayable = True
 
     def preprocess(self, data, training):
         pre = self.data_preprocessor

@@ -1,0 +1,110 @@
+"""Computations of fixed shapes, recorded once on a GPU and then replayed: one launch in place of thousands."""
+import torch
+from mmengine.logging import print_log
+
+from .random_state import noticing_draws
+from .transport import tensors_of, with_tensors
+
+MOST = 128  # recordings of a search; every shape of a batch has its own
+
+
+class CudaGraph:
+    """The kernels of one call, recorded.
+
+    All recordings share one pool of memory. That is safe because no two of
+    them run at once and what a replay gives is copied before the next one.
+
+    Args:
+        function: list[Tensor] -> dict[str, Tensor]. It waits for nothing, draws
+            no random numbers, and depends on its arguments alone.
+        tensors (list[Tensor]): of a GPU.
+    """
+    device = 'cuda'
+    pool = None
+
+    def __init__(self, function, tensors):
+        if CudaGraph.pool is None:
+            CudaGraph.pool = torch.cuda.graph_pool_handle()
+        self.inputs = [tensor.detach().clone() for tensor in tensors]
+        self.graph = torch.cuda.CUDAGraph()
+        torch.cuda.synchronize()
+        # other threads, of dataloaders, may go on
+        with torch.cuda.graph(self.graph, pool=self.pool, capture_error_mode='thread_local'):
+            found = function(self.inputs)
+            self.outputs = {name: tensor.detach() for name, tensor in found.items()}
+
+    def __call__(self, tensors):
+        torch._foreach_copy_(self.inputs, [tensor.detach() for tensor in tensors])
+        self.graph.replay()
+        return {name: tensor.clone() for name, tensor in self.outputs.items()}
+
+
+class Recordings:
+    """Computations by what they are and the shapes of what they are given.
+
+    The first call of each runs as it is, so that libraries choose their
+    kernels; the second is recorded; from then on the recording is replayed. A
+    computation that draws random numbers always runs as it is, and the log says
+    so once.
+
+    Args:
+        recorder: ``(function, tensors)`` -> ``tensors`` -> dict, as :class:`CudaGraph`.
+    """
+
+    def __init__(self, recorder=CudaGraph):
+        self.recorder = recorder
+        self.kept, self.full = {}, False
+
+    @property
+    def device(self):
+        """str: the type of device whose computations are recorded."""
+        return self.recorder.device
+
+    def __call__(self, key, function, tensors, data=()):
+        """``function(tensors, data)``.
+
+        Args:
+            key (tuple): what is computed; calls of one key differ in the values of their tensors alone.
+            function: (list[Tensor], data) -> dict[str, Tensor].
+            data: a batch, of dicts, lists and data elements down to tensors.
+
+        Raises:
+            RuntimeError: the computation can't be recorded; the message says what to set.
+        """
+        given = [*tensors, *tensors_of(data)]
+        key = key, tuple((x.shape, x.dtype, x.stride()) for x in given)
+        if key not in self.kept:
+            with noticing_draws() as draws:
+                found = function(tensors, data)
+            self._note(key, draws.noticed)
+            return found
+        entry = self.kept[key]
+        if entry is None:
+            return function(tensors, data)
+        if entry is _NEXT:
+            count = len(tensors)
+
+            def call(inputs):
+                return function(inputs[:count], with_tensors(data, iter(inputs[count:])))
+
+            try:
+                entry = self.kept[key] = self.recorder(call, given)
+            except RuntimeError as error:
+                if isinstance(error, torch.OutOfMemoryError):
+                    raise
+                raise RuntimeError(f'{" ".join(map(str, key[0]))}: this computation could not be recorded to be '
+                                   f'replayed ({error}). Use model.replay=False') from error
+        return entry(given)
+
+    def _note(self, key, draws):
+        if len(self.kept) < MOST:
+            self.kept[key] = None if draws else _NEXT
+            if draws:
+                print_log(f'{" ".join(map(str, key[0]))}: draws random numbers, so it is not replayed', 'current')
+        elif not self.full:
+            self.full = True
+            print_log(f'{MOST} computations are recorded; those of further shapes of batches are not replayed',
+                      'current')
+
+
+_NEXT = object()  # the next call is recorded
