@@ -50,9 +50,9 @@ def pytest_generate_tests(metafunc):
 
 def pytest_collection_modifyitems(config, items):
     if config.getoption('--device') in ('cuda', 'pretended'):
-        left_out = [item for item in items if 'device' not in getattr(item, 'fixturenames', ())]
-        config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if 'device' in getattr(item, 'fixturenames', ())]
+        computing = [item for item in items if {'device', 'gpu'} & set(getattr(item, 'fixturenames', ()))]
+        config.hook.pytest_deselected(items=[item for item in items if item not in computing])
+        items[:] = computing
 
 
 @pytest.fixture
@@ -74,6 +74,27 @@ def device(request):
     device = torch.device(request.param)
     with float32_products(tf32=False) if device.type == 'cuda' else contextlib.nullcontext():
         yield device
+
+
+@pytest.fixture
+def gpu(request):
+    """A context that has the device ``cuda``: a GPU's or, without one, that of ``pretend_cuda``.
+
+    Entered, it gives the :class:`PretendedCuda`, or ``None`` where the GPU is
+    real. For tests that compare it with the CPU.
+    """
+    from pretend_cuda import pretended_cuda
+
+    @contextlib.contextmanager
+    def real():
+        with float32_products(tf32=False):
+            yield None
+
+    if not torch.cuda.is_available():
+        return pretended_cuda
+    if request.config.getoption('--device') == 'cpu':
+        pytest.skip('--device cpu: it needs the GPU that is there')
+    return real
 
 
 @pytest.fixture(autouse=True)
