@@ -110,14 +110,14 @@ def iteration(model, optim_wrapper, number, index=0):
     return time.process_time() - start
 
 
-def searches(space, second_order, sides=('fast', 'plain')):
+def searches(space, second_order, sides=('fast', 'plain'), **space_options):
     options = dict(rounds=1, encoder_weights=dict(type='StoredWeights'))
     if second_order:
         options.update(hypergradient='finite_difference', virtual_step=dict(momentum=True, weight_decay=True))
     else:
         options.update(hypergradient='first_order')
     spaces = dict(fast=dict(type=FAST[space]), plain=register_plain()[space])
-    return {side: build(spaces[side], **options) for side in sides}
+    return {side: build(dict(spaces[side], **space_options), **options) for side in sides}
 
 
 def time_ratio(space, second_order, number, repeats):

@@ -38,8 +38,8 @@ class OperationCounter(TorchDispatchMode):
     wait for; ``to_host`` and ``to_device`` are copies between a GPU and the
     host, 0 without a GPU.
     """
-    FREE = ('detach', 'empty', 'empty_like', 'empty_strided', 'new_empty', 'new_empty_strided', '_reshape_alias',
-            'lift_fresh', 'alias')
+    FREE = ('detach', 'alias', 'lift_fresh', '_reshape_alias', '_unsafe_view', 'empty', 'empty_like', 'empty_strided',
+            'new_empty', 'new_empty_strided')
 
     def __init__(self):
         super().__init__()

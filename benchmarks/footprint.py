@@ -5,7 +5,7 @@ python benchmarks/footprint.py [--out FILE] [--only CONFIG ...] [--recompute KIN
 The searches of the paper's configs run on PyTorch's fake tensors, which have a shape, a layout and a place in memory,
 but no numbers. Every memory that an operator makes is counted from there to when nothing holds it any more; the peak
 over a whole iteration is the figure, in GiB, with model, optimisers' gradients and batches.
-Every transfer is taken as active, with all its images in A's second pass.
+Every transfer is taken as active, with all its images in A's second pass, and where paths are sampled, the widest are.
 
 `darts_exact_gib_<recompute>`, `darts_first_order_gib_<recompute>`: 20 x 20 images of 32 pixels, batch 64.
 `cls_det_exact_gib_<recompute>`: 20 x 20 images of 112 pixels as in the config, 128 images of 224 pixels, 2 of 800x1344;
@@ -158,6 +158,24 @@ def make_fake(model, mode):
     model.importance = mode.from_tensor(model.importance)
 
 
+def take_widest(model):
+    """Where a space of MBConv layers samples two paths of each, the two with the widest maps and kernels."""
+    import torch
+
+    from imtnas_mm.spaces.mbconv_layout import IDENTITY, kernel_and_expansion
+    if not model.draw:
+        return
+
+    def width(choice):
+        kernel, expansion = (0, 0) if choice == IDENTITY else kernel_and_expansion(choice)
+        return expansion, kernel
+
+    for layer in model.space.searched:
+        order = sorted(layer.choices, key=width)[-2:]
+        model.draw[layer.name] = torch.tensor([layer.choices.index(choice) for choice in order])
+    model.refresh_gates()
+
+
 def iteration(model, cfg, data, counter, report=lambda *_: None):
     """One iteration, as the loop runs it, but for the optimisers' steps on the weights."""
     from paper_searches import optimisers
@@ -199,6 +217,7 @@ def peak(cfg, mode, data, fake=True, report=lambda *_: None, **options):
     from torch._subclasses.fake_tensor import FakeTensorMode
     model = build(cfg, mode, **options)
     model.start_iteration(0)  # what is sampled are numbers
+    take_widest(model)
     counter = memory_counter()
     mode = FakeTensorMode(allow_non_fake_inputs=True) if fake else contextlib.nullcontext()
     with without_caches(), as_on_a_gpu(), places(counter, model), views_as_given(model), mode:

@@ -1,15 +1,18 @@
 """What one iteration of a search asks of its device: operations, and reads that the host waits for.
 
-python benchmarks/launches.py [--out FILE] [--details]
+python benchmarks/launches.py [--out FILE] [--details] [--only CONFIG]
 
-The paper's configs run one iteration after a first one, with their method, rounds and tasks, but with few channels,
+The paper's configs run one iteration after two others, with their method, rounds and tasks, but with few channels,
 small images and few augmentation sets: neither the operations nor the reads depend on these. A transfer's threshold is
-put at the median of its statistics, so that every stage has pairs that its hinge is active for, and A's gradient takes
-its second pass through all stages. The iteration is the loop's own, with its checks and what it logs.
+set so that every stage has pairs that its hinge is active for, and A's gradient takes its second pass through all
+stages. The iteration is the loop's own, with its checks and what it logs, on batches that are there already.
 
-`<config>_<mode>_operations` counts the operators that compute or copy, `_host_reads` the numbers and shapes that the
-host waits for, `_active` the share of transfers that were active; `_launches`, `_to_host` and `_to_device` are there
-where there is a GPU. --details prints the operators by name.
+`<config>_<mode>_operations` counts the operators that compute or copy on a CPU, `_active` the share of transfers that
+were active. A GPU takes other ways (its convolutions are not ours), and only there can the host wait: where there is
+none, the tests' pretended CUDA device stands in for it. `_gpu_operations` counts the operators that compute there, as
+each launches a kernel or more, `_gpu_replayed_operations` what is left to launch with `model.replay=True`, a replay
+being one, `_host_reads` what the host waits for, `_uploads` the copies to the device. On a real GPU `_launches` and
+`_replayed_launches` have the kernels and graphs. --details prints operators and reads by name.
 """
 import logging
 import os
@@ -19,32 +22,103 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 MODES = ('exact', 'first_order')
 
 
-def count(name, mode, device, details):
+def prepared(name, mode, device, recorder=None):
+    """(model, function that runs the loop's next iteration), after two iterations: what is made once is made.
+
+    With a ``recorder`` (of ``imtnas_mm.replay``), what can be replayed is.
+    """
     import torch
-    from counting import OperationCounter
-    from paper_searches import Data, active_share, at_the_median, build, config, differing, loop
+    from paper_searches import Data, build, config, differing, loop, making_live
     cfg = differing(config(name, small=True))
-    model = build(cfg, mode).to(device)
-    iterate = loop(cfg, model, Data(cfg, small=True))
-    with at_the_median(model):
-        iterate()
-    iterate()  # what is made once is made
+    model = build(cfg, mode, **(dict(replay=True) if recorder else {})).to(device)
+    if recorder:
+        model.recordings.recorder = recorder
+    data = Data(cfg, small=True)
+    run = loop(cfg, model, data)
+    torch.manual_seed(0)
+    batches = [data.iteration(model) for _ in range(4)]
+    with making_live(model):
+        run(batches.pop())
+    run(batches.pop())
+    return model, lambda: run(batches.pop())
+
+
+def on_cpu(name, mode, details):
+    from counting import OperationCounter
+    from paper_searches import active_share
+    model, run = prepared(name, mode, 'cpu')
     with OperationCounter() as counter:
-        iterate()
+        run()
     if details:
-        print(f'# {name} {mode}: {counter.by_name.most_common(40)}\n# reads: {dict(counter.reads)}', file=sys.stderr)
-    figures = dict(operations=counter.operations, host_reads=sum(counter.reads.values()) + counter.to_host,
-                   active=active_share(model))
-    if device == 'cuda':
-        from torch.profiler import ProfilerActivity, profile
-        with profile(activities=[ProfilerActivity.CPU, ProfilerActivity.CUDA]) as profiler:
-            iterate()
-            torch.cuda.synchronize()
-        launches = sum(event.count for event in profiler.key_averages()
-                       if event.key in ('cudaLaunchKernel', 'cudaLaunchKernelExC', 'cuLaunchKernel', 'cuLaunchKernelEx',
-                                        'cudaGraphLaunch'))
-        figures.update(launches=launches, to_host=counter.to_host, to_device=counter.to_device)
-    return {f'{name}_{mode}_{key}': value for key, value in figures.items()}
+        print(f'# {name} {mode}: {counter.by_name.most_common(40)}', file=sys.stderr)
+    return dict(operations=counter.operations, active=active_share(model))
+
+
+def recorder_on(device):
+    """A recorder whose replay counts as what the host launches for one: a copy of all inputs, the replay, and a copy of
+    each output."""
+
+    class Uncounted:
+        device = 'cuda'
+
+        def __init__(self, function, tensors):
+            self.function = function
+
+        def __call__(self, tensors):
+            before = device.operations.copy(), device.reads.copy(), device.uploads.copy()
+            found = self.function([x.detach() for x in tensors])
+            device.operations, device.reads, device.uploads = before
+            device.operations['replayed'] += 2 + len(found)
+            return found
+
+    return Uncounted
+
+
+def on_pretended(name, mode, details):
+    sys.path.insert(0, os.path.join(HERE, os.pardir, 'tests'))
+    from pretend_cuda import pretended_cuda
+    found = {}
+    for kind in ('', 'replayed_'):
+        with pretended_cuda() as device:
+            _, run = prepared(name, mode, 'cuda', recorder_on(device) if kind else None)
+            for counts in (device.operations, device.reads, device.uploads):
+                counts.clear()
+            run()
+            counts = [dict(c.most_common(40)) for c in (device.operations, device.reads, device.uploads)]
+            found[f'gpu_{kind}operations'] = sum(device.operations.values())
+            if not kind:
+                found.update(host_reads=sum(device.reads.values()), uploads=sum(device.uploads.values()))
+        if details:
+            print(f'# {name} {mode} on a GPU {kind}: {counts[0]}\n# reads: {counts[1]}\n# uploads: {counts[2]}',
+                  file=sys.stderr)
+    return found
+
+
+LAUNCHES = ('cudaLaunchKernel', 'cudaLaunchKernelExC', 'cuLaunchKernel', 'cuLaunchKernelEx', 'cudaGraphLaunch')
+
+
+def launches(run):
+    import torch
+    from torch.profiler import ProfilerActivity, profile
+    with profile(activities=[ProfilerActivity.CPU, ProfilerActivity.CUDA]) as profiler:
+        run()
+        torch.cuda.synchronize()
+    return sum(event.count for event in profiler.key_averages() if event.key in LAUNCHES)
+
+
+def on_gpu(name, mode, details):
+    from counting import OperationCounter
+
+    from imtnas_mm.replay import CudaGraph
+    _, run = prepared(name, mode, 'cuda')
+    with OperationCounter() as counter:
+        run()
+    if details:
+        print(f'# {name} {mode} on a GPU: {counter.by_name.most_common(40)}\n# reads: {dict(counter.reads)}',
+              file=sys.stderr)
+    return dict(gpu_operations=counter.operations, host_reads=sum(counter.reads.values()) + counter.to_host,
+                uploads=counter.to_device, launches=launches(run),
+                replayed_launches=launches(prepared(name, mode, 'cuda', CudaGraph)[1]))
 
 
 def main():
@@ -59,11 +133,12 @@ def main():
     torch.set_num_threads(1)
     logging.disable(logging.WARNING)  # what heads say of their initialisation
     imports()
-    device = 'cuda' if torch.cuda.is_available() else 'cpu'
     figures = {}
     for name in [args.only] if args.only else CONFIGS:
         for mode in MODES:
-            figures.update(count(name, mode, device, args.details))
+            for count in (on_cpu, on_gpu if torch.cuda.is_available() else on_pretended):
+                found = count(name, mode, args.details)
+                figures.update({f'{name}_{mode}_{key}': value for key, value in found.items()})
     report(figures, args.out)
 
 

@@ -147,14 +147,33 @@ def loop(cfg, model, data):
     return iterate
 
 
+def live_threshold(teachers, students):
+    """The threshold that leaves most pairs active (Eq. 4) in the stage that has the fewest; between two statistics.
+
+    Args:
+        teachers, students (Tensor): statistics, [stages, pairs].
+    """
+    import torch
+    values = torch.cat([teachers, students]).flatten().sort().values
+    candidates = (values[1:] + values[:-1]) / 2
+    low, high = torch.minimum(teachers, students)[..., None], torch.maximum(teachers, students)[..., None]
+    counts = ((low < candidates) & (candidates < high)).sum(1)  # [stages, candidates]
+    return candidates[(counts.min(0).values * counts.numel() + counts.sum(0)).argmax()].item()
+
+
 @contextmanager
-def at_the_median(model):
-    """Puts the threshold of a transfer at the median of the statistics of an iteration that runs inside."""
+def making_live(model):
+    """Sets the threshold of a transfer by an iteration that runs inside, so that its hinge is active in every stage."""
     import torch
     seen, plain = [], model.transfer.statistics
-    with mock.patch.object(model.transfer, 'statistics', lambda *args: seen.append(plain(*args)) or seen[-1]):
+    with mock.patch.object(model.transfer, 'statistics', lambda *args: _note(seen, plain(*args))):
         yield
-    model.transfer.threshold = torch.cat([values.detach() for values in seen]).median().item()
+    model.transfer.threshold = live_threshold(torch.stack(seen[::2]), torch.stack(seen[1::2]))
+
+
+def _note(seen, values):
+    seen.append(values.detach())
+    return values
 
 
 def active_share(model):

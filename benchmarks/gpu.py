@@ -1,0 +1,401 @@
+"""What the searches cost on one GPU, and how exact A's gradient is there; one command of at most 8 minutes.
+
+python benchmarks/gpu.py [--out FILE] [--quick] [--cpu] [--only PART ...]
+
+Each figure is printed when it is known, and FILE is written anew each time. A part that fails costs its own figures
+alone; the exit status is then 1. No part begins after 7 minutes.
+
+Searches are the paper's configs at their batch sizes per GPU, on random data, by the loop's own iteration. Iterations
+that come first (cuDNN picks its kernels there) aren't timed; seconds are the median of the next few. `_active` is the
+share of transfers that were active: but for `_default`, encoders differ and thresholds are set so that all are, and A's
+gradient takes its second pass through all stages. Of each search:
+
+`_seconds`; `_gib`, the most memory that PyTorch's tensors took, `_reserved_gib`, that its allocator held;
+`_busy`, the time that some kernel runs, over `_seconds`; and per iteration, `_launches`, `_kernels`, `_graph_launches`,
+`_synchronisations` of streams and events, `_to_host`, `_to_device`, `_within_device` (copies).
+The profiler slows the host, not the kernels: `_busy` takes their time from a profiled iteration, and `_seconds` from
+others.
+
+darts_second_order_over_plain: seconds of second-order DARTS, batch 64, over those of the supernet written edge by edge.
+gradient_error_exact: A's exact gradient in float64, this GPU's against a CPU's.
+gradient_error_*, difference_error_*: A's gradient in float32 (exact, by finite differences) against the exact one in
+float64: `fp32`, in full; `tf32_weights`, with model.tf32 in the weight stages; `tf32_chain`, with TF32 in the chain,
+which no option allows. gradient_chain_share: how much of the gradient the chain is. Errors are Euclidean, relative.
+
+--quick takes one repetition and leaves out what isn't asked of a first look.
+--cpu tries all of it at small sizes on the CPU, and says which figures need a GPU; so does a machine without one.
+"""
+import gc
+import json
+import logging
+import os
+import statistics
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+LIMIT = 7 * 60  # seconds after which no part begins
+REPEATS = 3
+GIB = 2**30
+
+
+class Figures(dict):
+    """Figures by name, printed and written as they come."""
+
+    def __init__(self, out):
+        super().__init__()
+        self.out = out
+
+    def add(self, figures):
+        for name, value in figures.items():
+            print(f'{name} {value:.4g}', flush=True)
+        self.update(figures)
+        if self.out:
+            Path(self.out).write_text(json.dumps(self, indent=1) + '\n')
+
+
+class Place:
+    """Where and how large all parts run.
+
+    Args:
+        device (str): ``cuda`` or ``cpu``.
+        small (bool): few channels and small images.
+        repeats (int): iterations that are timed.
+    """
+
+    def __init__(self, device, small, repeats):
+        self.device, self.small, self.repeats = device, small, repeats
+
+    @property
+    def on_gpu(self):
+        return self.device == 'cuda'
+
+    @property
+    def warm(self):
+        """int: iterations before those that are timed, after a first one."""
+        return 2 if self.on_gpu else 0  # a second call of a computation records it
+
+    def config(self, name):
+        from paper_searches import config
+        cfg = config(name, self.small)
+        if self.small:
+            cfg.train_cfg.rounds = 1
+            if 'layers' in cfg.model.search_space:
+                cfg.model.search_space.layers = 3
+        return cfg
+
+    def wait(self):
+        import torch
+        if self.on_gpu:
+            torch.cuda.synchronize()
+
+    def seconds(self, function):
+        """list[float]: of ``repeats`` calls."""
+        found = []
+        for _ in range(self.repeats):
+            self.wait()
+            start = time.perf_counter()
+            function()
+            self.wait()
+            found.append(time.perf_counter() - start)
+        return found
+
+
+# --- what the profiler saw ---
+
+
+def union(intervals):
+    """The length of the union of (start, end)."""
+    total, last = 0., float('-inf')
+    for start, end in sorted(intervals):
+        total += max(0., end - max(start, last))
+        last = max(last, end)
+    return total
+
+
+def read_trace(events):
+    """Counts and seconds of the events of a Chrome trace of PyTorch's profiler."""
+    kernels, calls, copies = [], {}, dict(HtoD=0, DtoH=0, DtoD=0)
+    for event in events:
+        kind, name = event.get('cat'), event.get('name', '')
+        if event.get('ph') != 'X':
+            continue
+        if kind == 'kernel':
+            kernels.append((event['ts'], event['ts'] + event['dur']))
+        elif kind == 'gpu_memcpy':
+            for direction in copies:
+                copies[direction] += direction in name
+        elif kind in ('cuda_runtime', 'cuda_driver'):
+            calls[name] = calls.get(name, 0) + 1
+    launches = sum(number for name, number in calls.items() if name.startswith(('cudaLaunch', 'cuLaunch')))
+    return dict(busy_seconds=union(kernels) / 1e6, kernels=len(kernels), launches=launches,
+                graph_launches=calls.get('cudaGraphLaunch', 0) + calls.get('cuGraphLaunch', 0),
+                synchronisations=sum(calls.get(name, 0) for name in ('cudaStreamSynchronize', 'cudaEventSynchronize')),
+                to_host=copies['DtoH'], to_device=copies['HtoD'], within_device=copies['DtoD'])
+
+
+def profiled(function, gpu=True):
+    """:func:`read_trace` of a call; without a GPU there is nothing to see but that it works."""
+    import torch
+    from torch.profiler import ProfilerActivity, profile
+    with profile(activities=[ProfilerActivity.CUDA if gpu else ProfilerActivity.CPU]) as profiler:
+        function()
+        if gpu:
+            torch.cuda.synchronize()
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, 'trace.json')
+        profiler.export_chrome_trace(path)
+        with open(path, encoding='utf-8') as file:
+            return read_trace(json.load(file)['traceEvents'])
+
+
+# --- the parts; each gives figures one after the other ---
+
+
+def search(place, name, config_name, mode, live=True, pixels=None, profile=True, **options):
+    """An iteration of a search.
+
+    Args:
+        name (str): of the figures.
+        config_name, mode (str): of ``paper_searches``; ``hypergradient``.
+        live (bool): transfers are active.
+        pixels (int, optional): of the transfer's images.
+        profile (bool): count launches, too.
+        options: of the model.
+    """
+    import torch
+    from paper_searches import Data, active_share, build, differing, loop, making_live
+    cfg = place.config(config_name)
+    if live:
+        differing(cfg)
+    if pixels and not place.small:
+        cfg.model.transfer.image_size = pixels
+    model = build(cfg, mode, **options).to(place.device)
+    data = Data(cfg, place.small)
+    iterate, batches = loop(cfg, model, data), data.iteration(model)
+    if live:
+        with making_live(model):
+            iterate(batches)
+    for _ in range(place.warm):
+        iterate(batches)
+    if place.on_gpu:
+        torch.cuda.reset_peak_memory_stats()
+    seconds = statistics.median(place.seconds(lambda: iterate(batches)))
+    found = {'seconds': seconds, 'active': active_share(model)}
+    if place.on_gpu:
+        found['gib'] = torch.cuda.max_memory_allocated() / GIB
+        found['reserved_gib'] = torch.cuda.max_memory_reserved() / GIB
+    yield {f'{name}_{key}': value for key, value in found.items()}
+    if not place.on_gpu:
+        print(f'{name}_gib, _reserved_gib{", _busy and what else the profiler sees" if profile else ""}: needs a GPU',
+              flush=True)
+    elif profile:
+        seen = profiled(lambda: iterate(batches))
+        seen['busy'] = seen['busy_seconds'] / seconds
+        yield {f'{name}_{key}': value for key, value in seen.items()}
+
+
+def over_plain(place, name):
+    """Second-order DARTS over the same with the supernet written edge by edge."""
+    from cell_spaces import batch, searches
+    number, options = (2, dict(layers=3)) if place.small else (64, {})  # the head takes 16 x 16 channels
+    seconds = {}
+    for side, (model, optim_wrapper) in searches('darts', True, **options).items():
+        model.to(place.device)
+        train, val = batch(number), {'c10': batch(number)}
+
+        def iterate(model=model, optim_wrapper=optim_wrapper, train=train, val=val):
+            model.start_iteration(0)
+            model.train_stage(model.stages[0], dict(train=train), optim_wrapper)
+            model.update_architecture(val, optim_wrapper)
+            model.step_weights(optim_wrapper)
+
+        for _ in range(1 + place.warm):
+            iterate()
+        seconds[side] = statistics.median(place.seconds(iterate))
+    yield dict(darts_second_order_seconds=seconds['fast'], darts_second_order_plain_seconds=seconds['plain'],
+               darts_second_order_over_plain=seconds['fast'] / seconds['plain'])
+
+
+class Gradient:
+    """A's gradient of one small search, always at the same weights, batches and images of transfers.
+
+    The images are those of the reference: random numbers of augmentations depend on the type of the images.
+
+
+    Args:
+        cfg (Config): of a small search, of ``paper_searches``.
+    """
+
+    def __init__(self, cfg):
+        import torch
+        from paper_searches import Data, build, differing
+        self.cfg = differing(cfg)
+        torch.manual_seed(1)
+        self.batches = Data(self.cfg, small=True).iteration(build(self.cfg, 'exact'))
+        self.views, self.threshold, self.active = {}, None, None
+        self.reference = self('exact', torch.float64, 'cpu')  # whose images and threshold all others take
+
+    def __call__(self, mode, dtype, device, tf32_weights=False, tf32_chain=False):
+        """[n_A], float64 on the host."""
+        import copy
+
+        import torch
+        from paper_searches import active_share, build, making_live, optimisers
+
+        from imtnas_mm.algorithms.base import FOR_VALIDATION
+        from imtnas_mm.precision import float32_products
+        model = build(self.cfg, mode, tf32=tf32_weights).to(device, dtype)
+        optim_wrapper, plain = optimisers(self.cfg, model), model.transfer_views
+
+        def views(record):
+            index = record.stage.index
+            if index not in self.views:
+                self.views[index] = plain(record)
+            return self.views[index].to(device, dtype)
+
+        model.transfer_views = views
+        batches = copy.deepcopy(self.batches)  # preprocessing moves samples in place
+
+        def stages():
+            model.start_iteration(0)
+            for stage, batch in zip(model.stages, batches.stages, strict=True):
+                model.train_stage(stage, batch, optim_wrapper)
+
+        if self.threshold is None:
+            with making_live(model):
+                stages()
+            self.threshold = model.transfer.threshold
+        model.transfer.threshold = self.threshold
+        stages()
+        with float32_products(tf32_chain):
+            data = {task: model.preprocess(task, batch, FOR_VALIDATION, i)
+                    for i, (task, batch) in enumerate(batches.architecture.items())}
+            gradient, _ = model.architecture_gradient(data)
+        self.active = active_share(model)
+        return torch.cat([part.detach().flatten().double().cpu() for part in gradient.values()])
+
+    def error(self, gradient):
+        return ((gradient - self.reference).norm() / self.reference.norm()).item()
+
+
+def exactness(place, name):
+    """This device against a CPU, and float32 against float64."""
+    import torch
+    gradient = Gradient(Place('cpu', small=True, repeats=1).config('darts'))  # float64 is slow on CPUs
+    if place.on_gpu:
+        yield dict(gradient_error_exact=gradient.error(gradient('exact', torch.float64, place.device)))
+    else:
+        again = gradient.error(gradient('exact', torch.float64, 'cpu'))
+        print(f'gradient_error_exact: needs a GPU; this CPU again: {again:.4g}', flush=True)
+    direct = gradient('first_order', torch.float64, place.device)
+    yield dict(gradient_chain_share=gradient.error(direct), gradient_active=gradient.active)
+    for key, mode in (('gradient', 'exact'), ('difference', 'finite_difference')):
+        yield {f'{key}_error_fp32': gradient.error(gradient(mode, torch.float32, place.device))}
+    for key, mode, part in (('gradient', 'exact', 'weights'), ('gradient', 'exact', 'chain'),
+                            ('difference', 'finite_difference', 'chain')):
+        error = gradient.error(gradient(mode, torch.float32, place.device, **{f'tf32_{part}': True}))
+        if place.on_gpu:
+            yield {f'{key}_error_tf32_{part}': error}
+        else:
+            print(f'{key}_error_tf32_{part}: needs a GPU', flush=True)
+
+
+def of_search(config_name, mode='exact', **options):
+    """A part that measures a search, whose figures have the part's name."""
+    return lambda place, name: search(place, name, config_name, mode, **options)
+
+
+class Part(NamedTuple):
+    """
+    Args:
+        function: (place, name) -> generator of dicts of figures.
+        quick (bool): whether --quick takes it.
+        may_be_large (bool): whether it may not fit a GPU, which is told and no failure.
+    """
+    function: Callable
+    quick: bool = False
+    may_be_large: bool = False
+
+
+PARTS = dict(
+    pcdarts_exact=Part(of_search('pcdarts'), quick=True),
+    cls_det_exact=Part(of_search('cls_det', recompute='views'), quick=True),
+    darts_first_order=Part(of_search('darts', 'first_order'), quick=True),
+    darts_exact=Part(of_search('darts', recompute='views'), quick=True),
+    cls_det_224_exact=Part(of_search('cls_det', pixels=224, recompute='views'), quick=True),
+    over_plain=Part(over_plain, quick=True),
+    exactness=Part(exactness, quick=True),
+    pcdarts_exact_replay=Part(of_search('pcdarts', replay=True), quick=True),
+    darts_first_order_replay=Part(of_search('darts', 'first_order', replay=True), quick=True),
+    darts_exact_replay=Part(of_search('darts', recompute='views', replay=True)),
+    pcdarts_exact_default=Part(of_search('pcdarts', live=False, profile=False)),
+    cls_det_exact_default=Part(of_search('cls_det', live=False, profile=False)),
+    pcdarts_exact_amp=Part(of_search('pcdarts', profile=False, amp=True)),
+    cls_det_exact_amp=Part(of_search('cls_det', profile=False, recompute='views', amp=True)),
+    pcdarts_exact_tf32=Part(of_search('pcdarts', profile=False, tf32=True)),
+    cls_det_exact_none=Part(of_search('cls_det', profile=False), may_be_large=True),
+    darts_exact_none=Part(of_search('darts', profile=False), may_be_large=True))
+
+
+def run(names, place, figures):
+    """list[str]: the parts that failed."""
+    import torch
+    failed, begun = [], time.perf_counter()
+    for name in names:
+        part = PARTS[name]
+        if time.perf_counter() - begun > LIMIT:
+            print(f'{name}: no time is left', file=sys.stderr, flush=True)
+            failed.append(name)
+            continue
+        start = time.perf_counter()
+        try:
+            for found in part.function(place, name):
+                figures.add(found)
+        except torch.OutOfMemoryError as error:
+            print(f'{name}: it does not fit this GPU: {error}', file=sys.stderr, flush=True)
+            if not part.may_be_large:
+                failed.append(name)
+        except Exception:
+            traceback.print_exc()
+            failed.append(name)
+        gc.collect()
+        if place.on_gpu:
+            torch.cuda.empty_cache()
+        print(f'# {name}: {time.perf_counter() - start:.1f} s', file=sys.stderr, flush=True)
+    return failed
+
+
+def main(argv=None):
+    sys.path.insert(0, HERE)
+    from figures import arguments
+    from paper_searches import imports
+    parser = arguments(__doc__)
+    parser.add_argument('--quick', action='store_true')
+    parser.add_argument('--cpu', action='store_true')
+    parser.add_argument('--only', nargs='+', choices=PARTS, help='these parts alone')
+    args = parser.parse_args(argv)
+    import torch
+    on_gpu = torch.cuda.is_available() and not args.cpu
+    if on_gpu:
+        print(f'# {torch.cuda.get_device_name()}, torch {torch.__version__}', file=sys.stderr, flush=True)
+    else:
+        print('# On the CPU, at small sizes: figures show that the parts run, and nothing of a GPU.', file=sys.stderr)
+        torch.set_num_threads(1)
+    logging.disable(logging.WARNING)  # what heads say of their initialisation
+    imports()
+    names = args.only or [name for name, part in PARTS.items() if part.quick or not args.quick]
+    place = Place('cuda' if on_gpu else 'cpu', not on_gpu, 1 if args.quick or not on_gpu else REPEATS)
+    failed = run(names, place, Figures(args.out))
+    if failed:
+        print(f'failed: {", ".join(failed)}', file=sys.stderr)
+    return 1 if failed else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
