@@ -63,7 +63,8 @@ class PretendedCuda(TorchDispatchMode):
         uploads (Counter): copies from the host, by operator.
         operations (Counter): what computed on the device, by operator; views and empty tensors left out.
     """
-    FREE = ('detach', 'alias', 'lift_fresh', 'empty', 'empty_like', 'empty_strided', 'new_empty', 'new_empty_strided')
+    FREE = ('detach', 'alias', 'lift_fresh', '_reshape_alias', '_unsafe_view', 'empty', 'empty_like', 'empty_strided',
+            'new_empty', 'new_empty_strided')
 
     def __init__(self):
         super().__init__()

@@ -66,21 +66,12 @@ def _weight_gradient_by_columns(grad, x, weight, stride, padding):
 
 
 def _columns(x, start, number, border):
-    """Columns of x from ``start`` on and ``border`` rows around them, zeros where x has none.
-
-    ``F.pad`` would fill the whole of it first.
-    """
+    """Columns of x from ``start`` on and ``border`` rows around them, zeros where x has none."""
     count, channels, height, width = x.shape
     first, last = min(max(start, 0), width), max(min(start + number, width), 0)
     before = min(max(-start, 0), number)
-    after = before + max(last - first, 0)
-    found = x.new_empty(count, height + 2 * border, number, channels).permute(0, 3, 1, 2)
-    found[:, :, :border] = 0
-    found[:, :, border + height:] = 0
-    rows = found[:, :, border:border + height]
-    rows[..., :before] = 0
-    rows[..., before:after] = x[..., first:last]
-    rows[..., after:] = 0
+    found = x.new_zeros(count, height + 2 * border, number, channels).permute(0, 3, 1, 2)
+    found[:, :, border:border + height, before:before + max(last - first, 0)] = x[..., first:last]
     return found
 
 

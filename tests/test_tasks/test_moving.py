@@ -10,8 +10,9 @@ from mmdet.structures.mask import BitmapMasks
 from mmengine.model import BaseDataPreprocessor
 from mmengine.structures import BaseDataElement, InstanceData, PixelData
 
-from imtnas_mm.tasks.moving import LARGE, are_images, copied_together, moved, stacked, to_device
+from imtnas_mm.tasks.moving import are_images, moved, stacked
 from imtnas_mm.tasks.resizing import TOGETHER, resized
+from imtnas_mm.transport import LARGE, copied_together, to_device
 
 SHAPES = [(3, 4, 5), (0, 4), (), (7, ), (2, 3)]
 

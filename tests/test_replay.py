@@ -1,0 +1,210 @@
+"""What is recorded and replayed gives what the computation gives: with a recorder of traces, which a CPU can run.
+
+A trace holds the operators of one call and nothing of Python. It can be made of what a GPU can record alone: reading a
+value raises, and whatever Python decided on is fixed. So a replayed search equals the plain one only if its
+computations are functions of the tensors they are given.
+"""
+import copy
+
+import pytest
+import small_search
+import torch
+from host_reads import READS
+from small_search import CELLS, TRANSFER, build, build_method, classification_batch, iterate, optimisers
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves, tree_map_only
+
+from imtnas_mm.replay import CudaGraph, Recordings
+from imtnas_mm.spaces.mbconv_layout import LAYOUTS, Layout
+
+
+class Trace(TorchDispatchMode):
+    """As :class:`CudaGraph`: the operators of one call, run again on other tensors."""
+    device = 'cpu'
+    made = []
+
+    def __init__(self, function, tensors):
+        super().__init__()
+        self.operators, self.kept = [], []  # (function, arguments, results), tensors by their numbers
+        self.numbers = {}
+        self.inputs = [self.number(x) for x in [x.detach().clone() for x in tensors]]
+        with self:
+            found = function([self.kept[i] for i in self.inputs])
+        self.outputs = {name: self.number(torch.as_tensor(value)) for name, value in found.items()}
+        Trace.made.append(self)
+
+    def number(self, tensor):
+        """A tensor that no operator of the call gave, and that is no input, is one that it finds where it is."""
+        if id(tensor) not in self.numbers:
+            self.numbers[id(tensor)] = len(self.kept)
+            self.kept.append(tensor)
+        return self.numbers[id(tensor)]
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        if func._schema.name.removeprefix('aten::') in READS:
+            raise RuntimeError(f'{func} reads a value')
+        arguments = tree_map_only(torch.Tensor, lambda x: Number(self.number(x)), (args, kwargs or {}))
+        found = func(*args, **(kwargs or {}))
+        results = [self.number(x) for x in tree_leaves(found) if isinstance(x, torch.Tensor)]
+        self.operators.append((func, arguments, results))
+        return found
+
+    @torch.no_grad()
+    def __call__(self, tensors):
+        values = list(self.kept)
+        for i, x in zip(self.inputs, tensors, strict=True):
+            values[i] = x.detach().clone()
+        for func, arguments, results in self.operators:
+            args, kwargs = tree_map_only(Number, lambda number: values[number], arguments)
+            found = [x for x in tree_leaves(func(*args, **kwargs)) if isinstance(x, torch.Tensor)]
+            for i, x in zip(results, found, strict=True):
+                values[i] = x
+        return {name: values[i].clone() for name, i in self.outputs.items()}
+
+
+class Number(int):
+    """Of a tensor in a trace."""
+
+
+@pytest.fixture
+def traces(monkeypatch):
+    monkeypatch.setattr(Trace, 'made', [])
+    return Trace.made
+
+
+TASK = copy.deepcopy(small_search.TASKS['cls'])
+TASK['model']['head'].update(dropout=0.)
+LIVE = dict(TRANSFER, num_augmentations=3, image_size=8, threshold=.05)
+LAYOUTS.setdefault('two layers', Layout(widths=(8, 16), depths=(1, 1), strides=(1, 2), stem_width=8, first_width=8))
+SMALL = dict(layout='two layers', out_indices=(1, ))
+
+
+@pytest.fixture(autouse=True)
+def without_dropout(monkeypatch):
+    """A classifier ``plain`` beside the others, which draws nothing."""
+    monkeypatch.setitem(small_search.TASKS, 'plain', TASK)
+
+
+def search(order=('plain', 'plain2'), rounds=1, hypergradient='first_order', **options):
+    options = dict(dict(transfer=LIVE, encoder_weights=dict(type='HyperNetwork', stage_std=1.), space=SMALL), **options)
+    return build(order, rounds, hypergradient=hypergradient, **copy.deepcopy(options))
+
+
+def searched(model, iterations):
+    torch.manual_seed(1)
+    if model.replay:
+        model.recordings = Recordings(Trace)
+        model.any_rank = lambda flag: flag  # as on a GPU: the host asks later
+    wrapper, figures = optimisers(model), []
+    for i in range(iterations):
+        for group in wrapper['encoder'].param_groups:
+            group['lr'] = .05 / (i + 1)  # rates change, and no recording may keep them
+        torch.manual_seed(100 + i)
+        figures.append(iterate(model, wrapper, i))
+    return model.state_dict(), figures
+
+
+def check_same(plain, replayed):
+    (states, figures), (others, found) = plain, replayed
+    for name, value in states.items():
+        torch.testing.assert_close(others[name], value, rtol=1e-10, atol=1e-12, msg=name)
+    for one, other in zip(figures, found, strict=True):
+        assert one.keys() == other.keys()
+        for name in one:
+            torch.testing.assert_close(torch.as_tensor(other[name]), torch.as_tensor(one[name]), msg=name)
+
+
+@pytest.mark.parametrize('mode, rounds, number', [
+    ('exact', 2, 12),  # 3 stages' gradients, 2 transfers, 2 validations, and pullbacks: 2 heads, 1 stage, 2 transfers
+    ('finite_difference', 1, 8),
+    ('first_order', 1, 5),
+])
+def test_a_replayed_search_is_the_plain_one(mode, rounds, number, traces):
+    plain = searched(search(hypergradient=mode, rounds=rounds), 3)
+    assert not traces
+    check_same(plain, searched(search(hypergradient=mode, rounds=rounds, replay=True), 3))
+    assert len(traces) == number
+    model = search(replay=True)
+    searched(model, iterations=1)
+    assert all(not isinstance(entry, Trace) for (what, _), entry in model.recordings.kept.items()
+               if what[0] in ('the stage', 'the validation'))  # a first call is never recorded
+
+
+@pytest.mark.parametrize('options', [
+    dict(encoder_task_weight=.5), dict(transfer=None, encoder_task_weight=.5, hypergradient='exact'),
+    dict(recompute='all', hypergradient='exact'), dict(transfer=dict(type='L2Weights')), dict(arch_steps=2)], ids=str)
+def test_settings(options, traces):
+    check_same(*(searched(search(replay=replay, **options), 3) for replay in (False, True)))
+    assert traces
+
+
+def test_cells(traces):
+    options = dict(order=('cell', 'cell2'), space=CELLS)
+    check_same(*(searched(search(replay=replay, **options), 3) for replay in (False, True)))
+    assert traces
+
+
+@pytest.mark.parametrize('method', ['MTLHWS', 'MTLSWS', 'MinibatchInterleaving', 'SingleTask'])
+def test_methods(method, traces):
+    order = ('plain', ) if method == 'SingleTask' else ('plain', 'plain2')
+    check_same(*(searched(build_method(method, order=order, replay=replay), 3) for replay in (False, True)))
+    assert traces
+
+
+@pytest.mark.parametrize('options', [
+    dict(order=('cell', 'cell2'), space=dict(CELLS, type='PRDARTSSupernet')),
+    dict(order=('cell', 'cell2'), space=dict(CELLS, type='PDARTSSupernet', skip_dropout=.3)),
+    dict(space=dict(SMALL, estimator='two_path')),
+], ids=['sampled edges', 'dropout that changes', 'two paths'])
+def test_what_is_not_replayed_runs_as_it_is(options, traces):
+    check_same(*(searched(search(replay=replay, **options), 3) for replay in (False, True)))
+    assert not traces
+
+
+def test_detection_runs_as_it_is(traces):
+    """Beside it, the stages of a classification task are replayed."""
+    check_same(*(searched(search(('plain', 'det'), space={}, replay=replay), 3) for replay in (False, True)))
+    assert len(traces) == 2
+
+
+def test_a_computation_that_draws_is_never_recorded(traces):
+    """The head of ``cls`` has dropout; its transfers, which have none, are replayed."""
+    model = search(('cls', 'cls2'), replay=True)
+    searched(model, 3)
+    kept = {key[0]: entry for key, entry in model.recordings.kept.items()}
+    assert {what for (what, *_), entry in kept.items() if entry is None} >= {'the stage', 'the validation'}
+    assert any(what == 'the transfer' and isinstance(entry, Trace) for (what, *_), entry in kept.items())
+
+
+def test_a_read_is_refused_in_words():
+    recordings = Recordings(Trace)
+
+    def reads(tensors, data):
+        return dict(y=tensors[0] * 2 if tensors[0].sum().item() > 0 else tensors[0])
+
+    assert recordings(('it', ), reads, [torch.ones(2)])['y'].tolist() == [2, 2]
+    with pytest.raises(RuntimeError, match='^it: this computation could not be recorded.*Use model.replay=False'):
+        recordings(('it', ), reads, [torch.ones(2)])
+
+
+def test_shapes_have_recordings_of_their_own():
+    recordings, calls = Recordings(Trace), []
+
+    def double(tensors, data):
+        calls.append(0)
+        return dict(y=tensors[0] * 2 + data['x'])
+
+    for _ in range(3):
+        for n in (2, 3):
+            found = recordings(('it', ), double, [torch.ones(n)], dict(x=torch.full((n, ), float(n))))
+            assert found['y'].tolist() == [2. + n] * n
+    assert len(recordings.kept) == 2 and len(calls) == 4
+
+
+def test_only_a_gpu_is_recorded():
+    model = search(replay=True)
+    assert model.recordings.device == CudaGraph.device == 'cuda'
+    assert not any(model.replays(stage) for stage in model.stages)
+    torch.manual_seed(0)
+    iterate(model, optimisers(model))
+    assert not model.recordings.kept and classification_batch(2)['inputs']
