@@ -237,17 +237,17 @@ def print_details(counter):
         print(f'#   {size / GIB:8.3f} GiB {what}', file=sys.stderr, flush=True)
 
 
-def main():
+def main(argv=None):
     sys.path.insert(0, HERE)
     from figures import arguments, report
-    from paper_searches import Data, config, imports
+    from paper_searches import Data, config, imports, tiny
     parser = arguments(__doc__)
     parser.add_argument('--only', nargs='+', choices=SEARCHES, default=list(SEARCHES))
     parser.add_argument('--recompute', nargs='+', choices=RECOMPUTE, default=RECOMPUTE)
     parser.add_argument('--rounds', type=int, help='by default those of the configs')
     parser.add_argument('--small', action='store_true', help='few channels and small images: whether it runs')
     parser.add_argument('--details', action='store_true')
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     import torch
     torch.set_num_threads(1)
     logging.disable(logging.WARNING)  # what heads say of their initialisation
@@ -261,7 +261,7 @@ def main():
     for name in args.only:
         source, mode, pixels = SEARCHES[name]
         for recompute in args.recompute:
-            cfg = config(source, args.small)
+            cfg = tiny(source) if args.small else config(source)
             if pixels and not args.small:
                 cfg.model.transfer.image_size = pixels
             rounds = dict(rounds=args.rounds) if args.rounds else {}

@@ -81,13 +81,8 @@ class Place:
         return 2 if self.on_gpu else 0  # a second call of a computation records it
 
     def config(self, name):
-        from paper_searches import config
-        cfg = config(name, self.small)
-        if self.small:
-            cfg.train_cfg.rounds = 1
-            if 'layers' in cfg.model.search_space:
-                cfg.model.search_space.layers = 3
-        return cfg
+        from paper_searches import config, tiny
+        return tiny(name) if self.small else config(name)
 
     def wait(self):
         import torch
@@ -287,7 +282,8 @@ class Gradient:
 def exactness(place, name):
     """This device against a CPU, and float32 against float64."""
     import torch
-    gradient = Gradient(Place('cpu', small=True, repeats=1).config('darts'))  # float64 is slow on CPUs
+    from paper_searches import tiny
+    gradient = Gradient(tiny('darts'))  # float64 is slow on CPUs
     if place.on_gpu:
         yield dict(gradient_error_exact=gradient.error(gradient('exact', torch.float64, place.device)))
     else:

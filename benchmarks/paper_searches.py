@@ -38,6 +38,15 @@ def config(name, small=False):
     return cfg
 
 
+def tiny(name):
+    """A small config with one round and, on cells, 3 of them: whether something runs, in seconds."""
+    cfg = config(name, small=True)
+    cfg.train_cfg.rounds = 1
+    if 'layers' in cfg.model.search_space:
+        cfg.model.search_space.layers = 3
+    return cfg
+
+
 def differing(cfg):
     """The config with encoders that differ from one another, so that a transfer has pairs to be active for."""
     cfg.model.encoder_weights.stage_std = 1.

@@ -1,0 +1,125 @@
+"""What it saves and costs to compute blocks again: model.recompute on a CPU; ratios of one run.
+
+python benchmarks/recompute.py [--out FILE]
+
+One iteration of the exact search over CIFAR-10 and CIFAR-100 on 3 cells of DARTS with 8 channels, 16 images a batch,
+10 x 10 images in the transfer, one round, one thread; every transfer is active.
+
+memory_mb_<kind>: the peak of resident memory over what the process held before, in a process of its own that gives
+freed memory back at once. counted_mb_<kind>: the same by `footprint.py`, but for what the CPU's own convolutions take.
+time_<kind>: CPU time over that of `none`; the kinds take turns, and of each the faster of two iterations after a first
+one counts. operations_<kind>: operators over those of `none`.
+"""
+import json
+import os
+import subprocess
+import sys
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+KINDS = ('none', 'views', 'all')
+
+
+def search():
+    """(Config, Data)"""
+    from paper_searches import Data, differing, tiny
+    cfg = differing(tiny('darts'))
+    cfg.model.search_space.channels = 8
+    cfg.model.transfer.update(num_examples=10, num_augmentations=10)
+    for task in cfg.model.tasks.values():
+        task.model.head.in_channels = 128
+    data = Data(cfg, small=True)
+    data.numbers = dict(c10=16, c100=16)
+    return cfg, data
+
+
+def live(kind):
+    """(model, function that runs the next iteration), after a first one."""
+    from paper_searches import build, loop, making_live
+    cfg, data = search()
+    model = build(cfg, 'exact', recompute=kind)
+    iterate = loop(cfg, model, data)
+    with making_live(model):
+        iterate()
+    return model, iterate
+
+
+def memory(kind):
+    """MB, real and counted."""
+    import gc
+
+    from footprint import peak
+    from hypergradient import forget_peak, resident
+    from paper_searches import active_share
+    model, iterate = live(kind)
+    gc.collect()
+    before = resident('VmRSS')
+    forget_peak()
+    iterate()
+    found = dict(memory=resident('VmHWM') - before, active=active_share(model))
+    cfg, data = search()
+    counter = peak(cfg, 'exact', data, recompute=kind)
+    return dict(found, counted=counter.peak / 2**20)
+
+
+def times():
+    """dict[str, list]: CPU seconds, and operators, by kind."""
+    from counting import OperationCounter
+    searches = {kind: live(kind)[1] for kind in KINDS}
+    seconds = {kind: [] for kind in KINDS}
+    operations = {}
+    for _ in range(2):
+        for kind, iterate in searches.items():
+            start = time.process_time()
+            iterate()
+            seconds[kind].append(time.process_time() - start)
+    for kind, iterate in searches.items():
+        with OperationCounter() as counter:
+            iterate()
+        operations[kind] = counter.operations
+    return dict(seconds={kind: min(values) for kind, values in seconds.items()}, operations=operations)
+
+
+def measure(what, *arguments):
+    """A measurement in a process of its own."""
+    environment = dict(os.environ, OMP_NUM_THREADS='1', MKL_NUM_THREADS='1')
+    if what == 'memory':
+        # memory that is freed goes back to the system at once, so that the peak is that of what was in use
+        environment.update(MALLOC_TRIM_THRESHOLD_='0', MALLOC_MMAP_THRESHOLD_='65536')
+    result = subprocess.run([sys.executable, __file__, '--task', json.dumps([what, *arguments])], env=environment,
+                            text=True, capture_output=True)
+    if result.returncode:
+        raise SystemExit(f'{what} {arguments}\n{result.stderr[-3000:]}')
+    found = json.loads(result.stdout.splitlines()[-1])
+    print(f'# {what} {arguments}: {found}', file=sys.stderr, flush=True)
+    return found
+
+
+def main():
+    sys.path.insert(0, HERE)
+    from figures import arguments, report
+    parser = arguments(__doc__)
+    parser.add_argument('--task', help='used by the benchmark itself')
+    args = parser.parse_args()
+    if args.task:
+        import torch
+        from paper_searches import imports
+        torch.set_num_threads(1)
+        imports()
+        what, *given = json.loads(args.task)
+        print(json.dumps(dict(memory=memory, times=times)[what](*given)))
+        return
+    figures = {}
+    for kind in KINDS:
+        found = measure('memory', kind)
+        figures.update({f'memory_mb_{kind}': found['memory'], f'counted_mb_{kind}': found['counted'],
+                        f'active_{kind}': found['active']})
+    found = measure('times')
+    for kind in KINDS:
+        figures[f'time_{kind}'] = found['seconds'][kind] / found['seconds']['none']
+        figures[f'operations_{kind}'] = found['operations'][kind] / found['operations']['none']
+    report(figures, args.out)
+
+
+if __name__ == '__main__':
+    main()
