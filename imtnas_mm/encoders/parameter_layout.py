@@ -1,8 +1,10 @@
 """One encoder's weights as one vector: names, shapes and initial scale."""
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
+
+MOST_KNOWN = 16  # sets of names left out, whose pieces are kept: each draw of paths has its own
 
 
 @dataclass(frozen=True)
@@ -18,6 +20,7 @@ class ParameterLayout:
     shapes: tuple
     offset: torch.Tensor
     scale: torch.Tensor
+    known: dict = field(default_factory=dict, repr=False, compare=False)  # pieces by what is left out
 
     @classmethod
     def of(cls, module):
@@ -39,7 +42,29 @@ class ParameterLayout:
         """D."""
         return len(self.offset)
 
-    def named(self, vector):
-        """The vector [D] as dict of name -> Tensor, views of it."""
-        pieces = vector.split([shape.numel() for shape in self.shapes])
-        return {name: piece.view(shape) for name, shape, piece in zip(self.names, self.shapes, pieces, strict=True)}
+    def named(self, vector, without=frozenset()):
+        """The vector [D] as dict of name -> Tensor, views of it.
+
+        Args:
+            without (frozenset[str]): names that are left out. Neighbours among
+                them are one piece of the vector, whose gradient is then made of
+                fewer pieces, too.
+        """
+        if without not in self.known:
+            if len(self.known) >= MOST_KNOWN:
+                self.known.clear()
+            self.known[without] = self._pieces(without)
+        sizes, kept = self.known[without]
+        pieces = vector.split(sizes)
+        return {one[0]: piece.view(one[1]) for one, piece in zip(kept, pieces, strict=True) if one is not None}
+
+    def _pieces(self, without):
+        """(sizes of the pieces, name and shape of each; ``None`` for what is left out)."""
+        sizes, kept = [], []
+        for name, shape in zip(self.names, self.shapes, strict=True):
+            if name in without and kept and kept[-1] is None:
+                sizes[-1] += shape.numel()
+            else:
+                sizes.append(shape.numel())
+                kept.append(None if name in without else (name, shape))
+        return sizes, kept

@@ -140,6 +140,14 @@ class SearchSpace(BaseModule):
         """Whether ``forward`` leaves out what has a gate of 0; the host then reads the gates once they are made."""
         return False
 
+    def unused(self, on_host):
+        """The names of the parameters that ``forward`` has no use for at these gates: a frozenset.
+
+        Args:
+            on_host (dict[str, ndarray]): of :class:`GateValues`.
+        """
+        return frozenset()
+
     @property
     def draws(self):
         """Whether ``forward`` draws random numbers, at a rate that may change with the progress."""

@@ -75,7 +75,7 @@ class NodeSums:
         parts, left = self.pieces[self.first], NODES - self.first - 1
         if self.mixed is not None:
             found, self.mixed = self.mixed.split([1, left]) if left else (self.mixed, None)
-            parts.append(found[0].permute(0, 3, 1, 2))
+            parts.append(found.squeeze(0).permute(0, 3, 1, 2))  # not an index, whose gradient is padded with zeros
         if self.convolved is not None:
             found, self.convolved = self.convolved.split([1, left], 3) if left else (self.convolved, None)
             parts.append(found.squeeze(3).permute(0, 3, 1, 2))

@@ -29,7 +29,8 @@ class MixedLayer(nn.Module):
         """[N, C, H, W] -> the same of the layer's own width; ``gate`` [choices], ``chosen`` the indices of those that
         are computed, all by default."""
         choices = list(self.choices.values())
-        return sum(gate[i] * choices[i](x) for i in (range(len(choices)) if chosen is None else chosen))
+        gates = gate.unbind()  # not indices, whose gradients are padded with zeros
+        return sum(gates[i] * choices[i](x) for i in (range(len(choices)) if chosen is None else chosen))
 
 
 @MODELS.register_module()
@@ -91,11 +92,26 @@ class MBConvSupernet(SearchSpace):
         self.stem, self.first = stem_and_first(table, width_mult, stem_stride, norm_cfg, act_cfg, TWICE)
         self.layers = nn.ModuleDict(
             {layer.name: MixedLayer(layer, norm_cfg, act_cfg) for layer in self.searched})
+        self._names = {  # of a choice's parameters
+            (name, choice): [f'layers.{name}.choices.{choice}.{own}' for own, _ in part.named_parameters()]
+            for name, layer in self.layers.items() for choice, part in layer.choices.items()}
         self.register_gates()
 
     @property
     def samples(self):
         return self.estimator != 'softmax'
+
+    def unused(self, on_host):
+        """The choices that are left out."""
+        if not self.samples:
+            return frozenset()
+        names = set()
+        for layer in self.searched:
+            chosen = on_host[f'gates.{layer.name}'] != 0
+            for choice, is_chosen in zip(layer.choices, chosen, strict=True):
+                if not is_chosen:
+                    names.update(self._names[layer.name, choice])
+        return frozenset(names)
 
     def alpha_shapes(self):
         return {layer.name: (len(layer.choices), ) for layer in self.searched}

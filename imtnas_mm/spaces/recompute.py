@@ -106,10 +106,11 @@ def recomputed(function, *inputs, draws=False):
 def recomputed_module(module, function, *inputs, draws=False):
     """:func:`recomputed` of ``function(module, *inputs)`` with the parameters that the module has now.
 
-    They may be tensors that ``functional_call`` has put into it.
+    They may be tensors that ``functional_call`` has put into it. Where it has
+    put none, because no path takes them, there is nothing to be differentiated.
     """
-    names, parameters = zip(*module.named_parameters(), strict=True) if any(True for _ in module.parameters()) else (
-        (), ())
+    given = {name: parameter for name, parameter in module.named_parameters() if not parameter.is_meta}
+    names, parameters = list(given), list(given.values())
 
     def call(*tensors):
         own, others = tensors[:len(names)], tensors[len(names):]

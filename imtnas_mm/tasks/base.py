@@ -133,8 +133,15 @@ class Task(nn.Module):
     def preprocess(self, data, training):
         return self.data_preprocessor(data, training)
 
+    def _backbone_tensors(self, encoder, gates):
+        """Gates and weights by the backbone's names; those that no path takes stay away."""
+        on_host = getattr(gates, 'on_host', None)
+        unused = frozenset() if on_host is None or not self.spaces or self.spaces[0] is not self.space \
+            else self.space.unused(on_host)
+        return {**self.layout.named(encoder, unused), **gates}
+
     def _tensors(self, encoder, gates, head):
-        inside = {**self.layout.named(encoder), **gates}
+        inside = self._backbone_tensors(encoder, gates)
         return {**{BACKBONE + name: tensor for name, tensor in inside.items()}, **head}
 
     @contextmanager
@@ -183,7 +190,7 @@ class Task(nn.Module):
         images = images * 255
         if pre._enable_normalize:
             images = (images - pre.mean.to(images)) / pre.std.to(images)
-        tensors = {**self.layout.named(encoder), **gates}
+        tensors = self._backbone_tensors(encoder, gates)
         with self.known_gates(gates), self._recomputing('embed'), self.space.deterministic():
             return functional_call(self.space, tensors, (images, ))[-1].mean((2, 3))
 

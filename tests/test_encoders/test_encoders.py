@@ -125,3 +125,18 @@ def test_a_stage_that_does_not_exist(kind, module):
 def test_unknown_encoding(module):
     with pytest.raises(ValueError, match='binary'):
         HyperNetwork(ParameterLayout.of(module), 2, 2, 5, index_encoding='binary')
+
+
+def test_a_layout_leaves_names_out():
+    """What is left is the same views of the vector, and so is its gradient."""
+    module = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.Linear(3, 2), torch.nn.Linear(2, 2))
+    layout = ParameterLayout.of(module)
+    vector = torch.randn(layout.size, requires_grad=True)
+    whole = layout.named(vector)
+    for without in (frozenset({'0.bias', '1.weight', '1.bias'}), frozenset({'0.weight', '2.bias'}), frozenset()):
+        part = layout.named(vector, without)
+        assert list(part) == [name for name in layout.names if name not in without]
+        assert all(torch.equal(value, whole[name]) for name, value in part.items())
+        found, expected = (torch.autograd.grad(sum(value.square().sum() for value in values), vector)[0]
+                           for values in (part.values(), [whole[name] for name in part]))
+        assert torch.equal(found, expected)
