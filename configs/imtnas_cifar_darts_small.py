@@ -7,6 +7,7 @@ CIFAR-100.
 _base_ = ['imtnas_cifar_darts.py']
 narrow = dict(model=dict(head=dict(in_channels=128)))
 model = dict(
+    recompute='none',
     search_space=dict(channels=8, layers=4, stem_stride=2),
     transfer=dict(num_examples=6, num_augmentations=6, threshold=.5),
     tasks=dict(c10=narrow, c100=narrow))

@@ -7,7 +7,7 @@ alone gives. E.2 is
         optim_wrapper.architecture.optimizer.lr=6e-4
 """
 _base_ = ['imtnas_cifar_darts.py']
-model = dict(search_space=dict(type='PCDARTSSupernet', part=4))
+model = dict(recompute='none', search_space=dict(type='PCDARTSSupernet', part=4))
 train_cfg = dict(warmup_epochs=15)
 cosine = dict(type='CosineAnnealingLR', T_max=50, eta_min=0., by_epoch=True, convert_to_iter_based=True)
 param_scheduler = dict(encoder=[cosine], head=[cosine])

@@ -8,6 +8,7 @@ where every activation probability is 1 for most of the search, so that the path
 """
 _base_ = ['imtnas_cifar_darts.py']
 model = dict(
+    recompute='none',
     search_space=dict(
         type='PRDARTSSupernet', temperature=(1., .1), regularization=(.01, .005, .005), threshold=.2))
 cosine = dict(type='CosineAnnealingLR', T_max=50, eta_min=0., by_epoch=True, convert_to_iter_based=True)

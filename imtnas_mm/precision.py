@@ -3,8 +3,17 @@ from contextlib import contextmanager
 
 import torch
 
-# one setting per kind of operator, since torch 2.9; all of a kind must agree, or torch's older switches can't be read
+# the settings by operator, since torch 2.9, beside the two older switches, which set several of them at once
 OPERATORS = (torch.backends.cudnn.conv, torch.backends.cudnn.rnn, torch.backends.cuda.matmul)
+SWITCHES = (torch.backends.cudnn, torch.backends.cuda.matmul)
+
+
+def _switch(owner):
+    """The older switch, or ``None`` where settings by operator contradict it: PyTorch then refuses to read it."""
+    try:
+        return owner.allow_tf32
+    except RuntimeError:
+        return None
 
 
 @contextmanager
@@ -17,11 +26,16 @@ def float32_products(tf32):
     Args:
         tf32 (bool)
     """
-    before = [operator.fp32_precision for operator in OPERATORS]
-    for operator in OPERATORS:
-        operator.fp32_precision = 'tf32' if tf32 else 'ieee'
+    precisions = [operator.fp32_precision for operator in OPERATORS]
+    switches = [_switch(owner) for owner in SWITCHES]
+    for owner in SWITCHES:  # by the older switches: PyTorch refuses products where the two kinds of setting differ
+        owner.allow_tf32 = bool(tf32)
     try:
         yield
     finally:
-        for operator, precision in zip(OPERATORS, before, strict=True):
-            operator.fp32_precision = precision
+        for owner, switch in zip(SWITCHES, switches, strict=True):
+            if switch is not None:
+                owner.allow_tf32 = switch
+        for operator, precision in zip(OPERATORS, precisions, strict=True):
+            if operator.fp32_precision != precision:
+                operator.fp32_precision = precision
