@@ -5,8 +5,9 @@ import kornia.augmentation
 import torch
 from mmengine.logging import print_log
 
+from ..transport import to_device
 from .augmentation_kinds import kind_of
-from .base import to_device, without_autocast
+from .base import without_autocast
 
 # "random crop (He et al., 2019), flip, rotation, and color jitter" (paper Sec. 4)
 DEFAULT_AUGMENTATIONS = (
@@ -79,7 +80,7 @@ def apply_together(steps, images):
     for step, kind in steps:
         drawn.append(kind(step, shape, images.dtype))
         shape = drawn[-1].shape
-    columns = to_device(torch.cat([one.columns for one in drawn], 1), images.device)
+    columns, = to_device([torch.cat([one.columns for one in drawn], 1)], images.device)
     for one, own in zip(drawn, columns.split([one.columns.shape[1] for one in drawn], 1), strict=True):
         images = one.apply(images, own)
     return images

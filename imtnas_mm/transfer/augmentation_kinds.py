@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from kornia.geometry.conversions import convert_affinematrix_to_homography, normalize_homography
 
-from .base import to_device
+from ..transport import to_device
 from .color import adjust_hue, adjust_saturation
 
 NEUTRAL = dict(brightness_factor=1., contrast_factor=1., saturation_factor=1., hue_factor=0.)  # in ColorJiggle's order
@@ -112,7 +112,8 @@ def sampling_axes(height, width, align_corners, dtype, device):
         for count in (width, height):
             most = 1 if align_corners else 1 - 1 / count
             axes.append(torch.linspace(-most, most, count, dtype=dtype) if count > 1 else torch.zeros(1, dtype=dtype))
-        return to_device(axes[0], device)[None, None, :, None], to_device(axes[1], device)[None, :, None, None]
+        x, y = to_device(axes, device)
+        return x[None, None, :, None], y[None, :, None, None]
 
 
 def inverse_3x3(matrices):

@@ -59,11 +59,6 @@ def without_autocast(device_type):
     return nullcontext()
 
 
-def to_device(host, device):
-    """A tensor of the host on a device; the host does not wait for the copy, as it would from memory not pinned."""
-    return (host.pin_memory() if device.type == 'cuda' else host).to(device, non_blocking=True)
-
-
 def check_num_examples(num_examples):
     if num_examples < 2 or num_examples % 2:
         raise ValueError(f'transfer.num_examples={num_examples} must be even and at least 2: half from each task')

@@ -3,7 +3,7 @@ from functools import lru_cache
 
 import torch
 
-from .base import to_device
+from ..transport import to_device
 
 
 @lru_cache(maxsize=128)
@@ -11,7 +11,7 @@ def pair_positions(num_sets, device):
     """The pairs (i, j), i < j, row by row: where they are in a flattened [S, S] matrix, [S (S - 1) / 2]."""
     with torch.inference_mode(False):
         i, j = torch.triu_indices(num_sets, num_sets, offset=1)
-        return to_device(i * num_sets + j, device)
+        return to_device([i * num_sets + j], device)[0]
 
 
 @lru_cache(maxsize=128)
@@ -21,7 +21,7 @@ def pairs_of_sets(num_sets, device):
         own, other = torch.arange(num_sets)[:, None], torch.arange(max(num_sets - 1, 0))
         other = other + (other >= own)
         i, j = torch.minimum(own, other), torch.maximum(own, other)
-        return to_device(i * (2 * num_sets - i - 1) // 2 + j - i - 1, device)
+        return to_device([i * (2 * num_sets - i - 1) // 2 + j - i - 1], device)[0]
 
 
 def pairs_of(matrix):
