@@ -53,6 +53,13 @@ def differing(cfg):
     return cfg
 
 
+def standing(cfg):
+    """The config with learning rates so small that what is active stays active, whatever the number of iterations."""
+    for name in ('encoder', 'head', 'architecture'):
+        cfg.optim_wrapper[name].optimizer.lr = 1e-6
+    return cfg
+
+
 class Data:
     """Random batches of a config's sizes, as loaders give them.
 
