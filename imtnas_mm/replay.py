@@ -2,6 +2,7 @@
 import torch
 from mmengine.logging import print_log
 
+from .precision import OPERATORS
 from .random_state import noticing_draws
 from .transport import tensors_of, with_tensors
 
@@ -72,7 +73,7 @@ class Recordings:
             RuntimeError: the computation can't be recorded; the message says what to set.
         """
         given = [*tensors, *tensors_of(data)]
-        key = key, tuple((x.shape, x.dtype, x.stride()) for x in given)
+        key = key, tuple((x.shape, x.dtype, x.stride()) for x in given), self._settings()
         if key not in self.kept:
             with noticing_draws() as draws:
                 found = function(tensors, data)
@@ -95,6 +96,11 @@ class Recordings:
                 raise RuntimeError(f'{" ".join(map(str, key[0]))}: this computation could not be recorded to be '
                                    f'replayed ({error}). Use model.replay=False') from error
         return entry(given)
+
+    def _settings(self):
+        """What PyTorch's kernels depend on beside their arguments: AMP, and TF32."""
+        return (torch.is_autocast_enabled(self.device), torch.get_autocast_dtype(self.device),
+                *(operator.fp32_precision for operator in OPERATORS))
 
     def _note(self, key, draws):
         if len(self.kept) < MOST:

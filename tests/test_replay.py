@@ -126,13 +126,14 @@ def test_a_replayed_search_is_the_plain_one(mode, rounds, number, traces):
     assert len(traces) == number
     model = search(replay=True)
     searched(model, iterations=1)
-    assert all(not isinstance(entry, Trace) for (what, _), entry in model.recordings.kept.items()
+    assert all(not isinstance(entry, Trace) for (what, *_), entry in model.recordings.kept.items()
                if what[0] in ('the stage', 'the validation'))  # a first call is never recorded
 
 
 @pytest.mark.parametrize('options', [
     dict(encoder_task_weight=.5), dict(transfer=None, encoder_task_weight=.5, hypergradient='exact'),
-    dict(recompute='all', hypergradient='exact'), dict(transfer=dict(type='L2Weights')), dict(arch_steps=2)], ids=str)
+    dict(recompute='all', hypergradient='exact'), dict(transfer=dict(type='L2Weights')),
+    dict(arch_steps=2, amp=True)], ids=str)
 def test_settings(options, traces):
     check_same(*(searched(search(replay=replay, **options), 3) for replay in (False, True)))
     assert traces
