@@ -225,7 +225,7 @@ def pretended_cuda():
         return found
 
     def tolist(tensor):
-        mode.reads['tolist'] += on_cuda(tensor)
+        mode.reads['tolist'] += bool(on_cuda(tensor))
         return plain_tolist(tensor)
 
     mode.move = move

@@ -40,6 +40,8 @@ class OtherBatch:
     @property
     def right_processes(self):
         """int | None: for the right total with this batch size; None if there is no such number."""
+        if self.batch_size < 1:  # refused where the loader is built
+            return None
         processes, rest = divmod(self.written_for, self.batch_size * self.accumulated)
         return None if rest else processes
 

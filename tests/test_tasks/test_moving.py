@@ -12,7 +12,7 @@ from mmengine.structures import BaseDataElement, InstanceData, PixelData
 
 from imtnas_mm.tasks.moving import are_images, moved, stacked
 from imtnas_mm.tasks.resizing import TOGETHER, resized
-from imtnas_mm.transport import LARGE, copied_together, to_device
+from imtnas_mm.transport import LARGE, copied_together, tensors_of, to_device, with_tensors
 
 SHAPES = [(3, 4, 5), (0, 4), (), (7, ), (2, 3)]
 
@@ -46,7 +46,7 @@ def test_large_pinned_tensors_are_not_gathered_first(monkeypatch):
     monkeypatch.setattr(torch.Tensor, 'is_pinned', lambda tensor: True)
     large, small = [torch.zeros(LARGE, dtype=torch.uint8)] * 2, [torch.zeros(LARGE - 1, dtype=torch.uint8)] * 3
     gathered = []
-    monkeypatch.setattr('imtnas_mm.tasks.moving.copied_together',
+    monkeypatch.setattr('imtnas_mm.transport.copied_together',
                         lambda some, device: gathered.extend(some) or copied_together(some, device))
     with CopyCounter() as counter:
         to_device([*large, *small], 'meta')
@@ -96,9 +96,8 @@ def test_a_batch_moves_as_mmengine_would_move_it():
 def test_values_keep_their_places():
     """On a CPU nothing moves, so another device's copies are made on the CPU here."""
     batch = dict(a=[torch.arange(3), torch.tensor([7, 8])], b=det_sample(), c=torch.arange(4.))
-    from imtnas_mm.tasks import moving
-    own = list(moving._tensors(batch))
-    found = moving._rebuilt(batch, iter([tensor + 1 for tensor in own]))
+    own = list(tensors_of(batch))
+    found = with_tensors(batch, iter([tensor + 1 for tensor in own]))
     assert found['a'][1].tolist() == [8, 9] and found['c'].tolist() == [1., 2., 3., 4.]
     assert torch.equal(found['b'].gt_instances.bboxes.tensor, batch['b'].gt_instances.bboxes.tensor + 1)
     assert torch.equal(found['b'].proposals.scores, batch['b'].proposals.scores + 1)
