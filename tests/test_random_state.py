@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from imtnas_mm.random_state import isolated_random, seed_of
+from imtnas_mm.random_state import isolated_random, noticing_draws, seed_of
 
 
 def draws():
@@ -54,10 +54,12 @@ def test_neighbouring_keys_give_unlike_seeds():
 
 class Cuda:
     """Stands for torch.cuda with two GPUs: CPU generators, which keep their state on the host as CUDA's do."""
+    recording = False  # whether kernels are recorded
 
     def __init__(self, monkeypatch):
         self.generators = tuple(torch.Generator().manual_seed(i) for i in range(2))
         monkeypatch.setattr(torch.cuda, 'is_initialized', lambda: True)
+        monkeypatch.setattr(torch.cuda, 'is_current_stream_capturing', lambda: self.recording)
         monkeypatch.setattr(torch.cuda, 'current_device', lambda: 1)
         monkeypatch.setattr(torch.cuda, 'default_generators', self.generators)
 
@@ -102,3 +104,25 @@ def test_dropout_on_a_gpu():
             found.append(torch.nn.functional.dropout(ones))
     assert torch.equal(found[0], found[1]) and not torch.equal(found[0], found[2])
     assert torch.equal(torch.cuda.get_rng_state(), state)
+
+
+def test_nothing_is_seeded_while_kernels_are_recorded(monkeypatch):
+    """A generator that is seeded then ends the recording with an error; what draws isn't recorded."""
+    gpus = Cuda(monkeypatch)
+    gpus.recording = True
+    before = [generator.get_state() for generator in (torch.default_generator, *gpus.generators)]
+    with isolated_random(1, 2):
+        for generator, state in zip((torch.default_generator, *gpus.generators), before, strict=True):
+            assert torch.equal(generator.get_state(), state)
+
+
+def test_draws_are_noticed():
+    with noticing_draws() as draws:
+        with isolated_random(1):
+            pass
+        assert not draws.noticed
+        with isolated_random(1):
+            torch.rand(1)
+        with isolated_random(2):
+            pass
+    assert draws.noticed
