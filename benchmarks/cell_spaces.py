@@ -17,7 +17,6 @@ Transfer: two tasks, two rounds, batch 64, 20 x 20 augmented images, first-order
 """
 import json
 import os
-import subprocess
 import sys
 import time
 
@@ -156,18 +155,8 @@ def transfer(kind, num, number):
 
 
 def measure(**task):
-    environment = dict(os.environ, OMP_NUM_THREADS='1', MKL_NUM_THREADS='1')
-    if task['what'] == 'memory':
-        # memory that is freed goes back to the system at once, so that the peak is that of what was in use
-        environment.update(MALLOC_TRIM_THRESHOLD_='0', MALLOC_MMAP_THRESHOLD_='65536')
-    result = subprocess.run([sys.executable, __file__, '--task', json.dumps(task)], env=environment, text=True,
-                            capture_output=True)
-    if result.returncode:
-        reason = result.stderr[-3000:] or f'killed by signal {-result.returncode}; did the memory suffice?'
-        raise SystemExit(f'{task}\n{reason}')
-    figures = json.loads(result.stdout.splitlines()[-1])
-    print(f'# {task}: {figures}', file=sys.stderr, flush=True)
-    return figures
+    from figures import measured
+    return measured(__file__, task, memory=task['what'] == 'memory')
 
 
 def main():

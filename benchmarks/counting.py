@@ -2,32 +2,11 @@
 from collections import Counter
 
 import torch
-from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 # operators whose result is on the host, or whose shape the host must know: on a GPU the host waits for either
 READS = ('_local_scalar_dense', 'nonzero', 'unique', '_unique2', 'unique_dim', 'masked_select', 'bincount', 'equal',
          'repeat_interleave.Tensor')
-
-
-def is_view(function):
-    """Whether an operator only looks at the memory of its input: it launches nothing."""
-    return any(argument.alias_info is not None and not argument.alias_info.is_write
-               for argument in function._schema.returns)
-
-
-class _Lists(TorchFunctionMode):
-    """Counts the readings of whole tensors, which run no operator on a CPU."""
-    NAMES = {torch.Tensor.tolist: 'tolist', torch.Tensor.numpy: 'numpy'}
-
-    def __init__(self, reads):
-        super().__init__()
-        self.reads = reads
-
-    def __torch_function__(self, func, types, args=(), kwargs=None):
-        if func in self.NAMES and args[0].numel():
-            self.reads[self.NAMES[func]] += 1
-        return func(*args, **(kwargs or {}))
 
 
 class OperationCounter(TorchDispatchMode):
@@ -45,15 +24,6 @@ class OperationCounter(TorchDispatchMode):
         super().__init__()
         self.by_name, self.reads = Counter(), Counter()
         self.to_host = self.to_device = 0
-        self.lists = _Lists(self.reads)
-
-    def __enter__(self):
-        self.lists.__enter__()
-        return super().__enter__()
-
-    def __exit__(self, *error):
-        super().__exit__(*error)
-        self.lists.__exit__(*error)
 
     @property
     def operations(self):
@@ -69,7 +39,7 @@ class OperationCounter(TorchDispatchMode):
                 index is not None and index.dtype in (torch.bool, torch.uint8) for index in args[1]):
             self.reads[f'{name} by a mask'] += 1
         found = func(*args, **kwargs)
-        if name not in self.FREE and not is_view(func):
+        if name not in self.FREE and not func.is_view:
             self.by_name[name] += 1
         if name in ('_to_copy', 'copy_'):
             self._copied(args, found)

@@ -1,6 +1,9 @@
 """What all benchmarks share: one `name value` line a figure, and the same as JSON."""
 import argparse
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 
@@ -15,3 +18,25 @@ def report(figures, out):
         print(f'{name} {value:.4g}', flush=True)
     if out:
         Path(out).write_text(json.dumps(figures, indent=1) + '\n')
+
+
+def measured(script, task, memory=False):
+    """What a script prints last for ``--task``, in a fresh process of one thread.
+
+    Args:
+        script (str): a benchmark; its option --task takes JSON, and its last line is JSON.
+        task (dict | list): of JSON's types.
+        memory (bool): give memory that is freed back to the system at once, so
+            that the process's peak is that of what was in use. It makes it slow.
+    """
+    environment = dict(os.environ, OMP_NUM_THREADS='1', MKL_NUM_THREADS='1')
+    if memory:
+        environment.update(MALLOC_TRIM_THRESHOLD_='0', MALLOC_MMAP_THRESHOLD_='65536')
+    result = subprocess.run([sys.executable, script, '--task', json.dumps(task)], env=environment, text=True,
+                            capture_output=True)
+    if result.returncode:
+        reason = result.stderr[-3000:] or f'killed by signal {-result.returncode}; did the memory suffice?'
+        raise SystemExit(f'{task}\n{reason}')
+    found = json.loads(result.stdout.splitlines()[-1])
+    print(f'# {task}: {found}', file=sys.stderr, flush=True)
+    return found

@@ -21,7 +21,6 @@ The share of active pairs is set by moving the teacher's statistics.
 import json
 import os
 import statistics
-import subprocess
 import sys
 import time
 
@@ -33,17 +32,8 @@ GROUP_NORM = dict(type='GN', num_groups=4)
 
 def measure(**task):
     """Runs one measurement in a fresh process and returns its figures."""
-    environment = dict(os.environ, OMP_NUM_THREADS='1', MKL_NUM_THREADS='1')
-    if task.get('memory'):
-        # memory that is freed goes back to the system at once, so that the peak is that of what was in use
-        environment.update(MALLOC_TRIM_THRESHOLD_='0', MALLOC_MMAP_THRESHOLD_='65536')
-    result = subprocess.run([sys.executable, __file__, '--task', json.dumps(task)], env=environment, text=True,
-                            capture_output=True)
-    if result.returncode:
-        raise SystemExit(f'{task}\n{result.stderr[-3000:]}')
-    figures = json.loads(result.stdout.splitlines()[-1])
-    print(f'# {task}: {figures}', file=sys.stderr, flush=True)
-    return figures
+    from figures import measured
+    return measured(__file__, task, memory=task.get('memory', False))
 
 
 # --- in the process of one measurement ---

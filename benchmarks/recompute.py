@@ -12,7 +12,6 @@ one counts. operations_<kind>: operators over those of `none`.
 """
 import json
 import os
-import subprocess
 import sys
 import time
 
@@ -86,17 +85,8 @@ def times():
 
 def measure(what, *arguments):
     """A measurement in a process of its own."""
-    environment = dict(os.environ, OMP_NUM_THREADS='1', MKL_NUM_THREADS='1')
-    if what == 'memory':
-        # memory that is freed goes back to the system at once, so that the peak is that of what was in use
-        environment.update(MALLOC_TRIM_THRESHOLD_='0', MALLOC_MMAP_THRESHOLD_='65536')
-    result = subprocess.run([sys.executable, __file__, '--task', json.dumps([what, *arguments])], env=environment,
-                            text=True, capture_output=True)
-    if result.returncode:
-        raise SystemExit(f'{what} {arguments}\n{result.stderr[-3000:]}')
-    found = json.loads(result.stdout.splitlines()[-1])
-    print(f'# {what} {arguments}: {found}', file=sys.stderr, flush=True)
-    return found
+    from figures import measured
+    return measured(__file__, [what, *arguments], memory=what == 'memory')
 
 
 def main():
