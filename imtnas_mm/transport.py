@@ -56,7 +56,7 @@ def copied_together(tensors, device):
 
 
 def tensors_of(data):
-    """The tensors in ``data``, in the order of :func:`_rebuilt`."""
+    """The tensors in ``data``, in the order of :func:`with_tensors`."""
     if isinstance(data, torch.Tensor):
         yield data
     elif isinstance(data, BaseBoxes):

@@ -36,6 +36,11 @@ def gradients(loss, tensors):
     return torch.autograd.grad(loss, tensors, allow_unused=True, materialize_grads=True)
 
 
+def leaves(tensors):
+    """The same values as the beginnings of a graph."""
+    return [tensor.detach().requires_grad_() for tensor in tensors]
+
+
 def virtual_step(value, gradient, rate, momentum=0., buffer=None, weight_decay=0.):
     """``W~ = W - eta grad`` (Eq. 27-29).
 

@@ -6,13 +6,12 @@ from ..random_state import isolated_random
 from ..registry import MODELS
 from ..transfer import Encoder, TransferLoss
 from .base import FOR_VIEWS
-from .chain import gradients
+from .chain import gradients, leaves
 from .unrolled import (
     ENCODER_GRADIENT,
     HEAD_GRADIENT,
     TASK_LOSS,
     UnrolledSearch,
-    leaves,
     stage_results,
     step,
     taken_apart,
@@ -123,14 +122,13 @@ class IMTNAS(UnrolledSearch):
         if previous is None:
             return super().stage_steps(record, encoder, parameters, constants, optim_wrapper)
         found = self.transfer_step(record, previous, encoder)
-        record.figures = {name.removeprefix('figure.'): value for name, value in found.items()
-                          if name.startswith('figure.')}
+        loss, record.figures, _ = taken_apart(found)
         record.needed = None if self.space.couples_images else found.get('needed')
         record.active = found['active']
         encoder_gradient = found['encoder_gradient']
         if record.active is not False:
             self.reduce_finite(self.where(record.stage), {
-                'the transfer loss': [found['loss'].clone()], ENCODER_GRADIENT: [encoder_gradient]})
+                'the transfer loss': [loss.clone()], ENCODER_GRADIENT: [encoder_gradient]})
         record.virtual_encoder = self.virtual_encoder(record, encoder, encoder_gradient, optim_wrapper)
         names = list(parameters)
 
@@ -161,12 +159,10 @@ class IMTNAS(UnrolledSearch):
             gates, (teacher, encoder, *views) = self.split_gates(tensors)
             encoder, = leaves([encoder])
             found = self.encoder_objective(record, previous, gates, teacher, encoder, data, *views)
-            results = {'loss': found.loss.detach(), **{f'figure.{name}': v for name, v in found.figures.items()}}
-            if found.needed is not None:
-                results['needed'] = found.needed
+            needed = {} if found.needed is None else dict(needed=found.needed)
             flag = self.any_rank(found.loss.detach() != 0)
             gradient = torch.zeros_like(encoder) if flag is False else gradients(found.loss, [encoder])[0]
-            return dict(results, active=flag, encoder_gradient=gradient)
+            return stage_results(found.loss, found.figures, (), active=flag, encoder_gradient=gradient, **needed)
 
         return self.compute(('the transfer', 'from task', repr(previous.stage.task)), record.stage, compute, given,
                             record.data if self.encoder_task_weight else ())

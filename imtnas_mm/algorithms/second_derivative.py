@@ -6,6 +6,9 @@ import torch
 from mmdet.models.losses import focal_loss
 from torch.autograd.function import once_differentiable
 
+from ..transport import tensors_of
+from .chain import leaves
+
 ONCE = once_differentiable(lambda ctx: None).__code__
 
 
@@ -47,16 +50,6 @@ def differentiable_once(node):
     return getattr(backward, '__code__', None) is ONCE
 
 
-def tensors_in(value):
-    if isinstance(value, torch.Tensor):
-        yield value
-    elif isinstance(value, (tuple, list)):
-        for item in value:
-            yield from tensors_in(item)
-    elif isinstance(value, dict):
-        yield from tensors_in(list(value.values()))
-
-
 def check_twice_differentiable(function, module, prefix=''):
     """Runs ``function`` and raises unless all of its graph can be differentiated twice.
 
@@ -75,7 +68,7 @@ def check_twice_differentiable(function, module, prefix=''):
     for name, child in module.named_modules():
 
         def note(_, __, output, name=name):
-            for node in nodes_of(*tensors_in(output)):
+            for node in nodes_of(*tensors_of(output)):
                 if differentiable_once(node):
                     guilty.setdefault(node, name)  # children finish first, so the innermost is kept
 
@@ -109,8 +102,7 @@ def exact_pullback(function, inner, outer, adjoint):
     Returns:
         list[Tensor]: shaped as ``inner`` then ``outer``.
     """
-    inner = [value.detach().requires_grad_() for value in inner]
-    outer = [value.detach().requires_grad_() for value in outer]
+    inner, outer = leaves(inner), leaves(outer)
     with plain_focal_loss():
         loss = function(inner, outer)
     first = torch.autograd.grad(loss, inner, create_graph=True, allow_unused=True, materialize_grads=True)
@@ -138,8 +130,8 @@ def difference_pullback(function, inner, outer, adjoint):
     step = STEP[adjoint[0].dtype] / norm.clamp_min(torch.finfo(norm.dtype).tiny)
     results = []
     for sign in (1, -1):
-        moved = [(w + sign * step * a).detach().requires_grad_() for w, a in zip(inner, adjoint, strict=True)]
-        fixed = [value.detach().requires_grad_() for value in outer]
+        moved = leaves([w + sign * step * a for w, a in zip(inner, adjoint, strict=True)])
+        fixed = leaves(outer)
         loss = function(moved, fixed)
         results.append(
             torch.autograd.grad(loss, moved + fixed, allow_unused=True, materialize_grads=True))

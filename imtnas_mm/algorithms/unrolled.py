@@ -12,7 +12,7 @@ from ..random_state import isolated_random
 from ..replay import Recordings
 from ..transport import to_device
 from .base import FOR_LOSS, FOR_PREPROCESSING, FOR_VALIDATION, SearchAlgorithm
-from .chain import StageRecord, gradients, virtual_step
+from .chain import StageRecord, gradients, leaves, virtual_step
 from .hypergradient import HYPERGRADIENTS, check_task, hypergradient
 from .loss_scale import LossScale
 from .second_derivative import plain_focal_loss
@@ -485,10 +485,6 @@ class UnrolledSearch(SearchAlgorithm):
     def transfer_figures(self):
         """Figures of a knowledge transfer to log: none without one."""
         return {}
-
-
-def leaves(tensors):
-    return [tensor.detach().requires_grad_() for tensor in tensors]
 
 
 def stage_results(loss, figures, head_gradient, **others):

@@ -71,6 +71,15 @@ class FusedSupernet(BaseModule):
         for encoder in self.encoders:
             encoder.set_progress(progress)
 
+    def unused(self, on_host):
+        """As of a search space, of all K supernets."""
+        names = set()
+        for i, encoder in enumerate(self.encoders):
+            path = f'encoders.{i}.'
+            own = {name.removeprefix(path): gates for name, gates in on_host.items() if name.startswith(path)}
+            names.update(path + name for name in encoder.unused(own))
+        return frozenset(names)
+
     @contextlib.contextmanager
     def deterministic(self):
         with contextlib.ExitStack() as stack:

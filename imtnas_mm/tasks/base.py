@@ -136,8 +136,7 @@ class Task(nn.Module):
     def _backbone_tensors(self, encoder, gates):
         """Gates and weights by the backbone's names; those that no path takes stay away."""
         on_host = getattr(gates, 'on_host', None)
-        unused = frozenset() if on_host is None or not self.spaces or self.spaces[0] is not self.space \
-            else self.space.unused(on_host)
+        unused = frozenset() if on_host is None else self.space.unused(on_host)
         return {**self.layout.named(encoder, unused), **gates}
 
     def _tensors(self, encoder, gates, head):
