@@ -10,6 +10,7 @@ for _name in ('OMP_NUM_THREADS', 'MKL_NUM_THREADS', 'OPENBLAS_NUM_THREADS'):
 
 import contextlib  # noqa: E402
 import random  # noqa: E402
+from unittest import mock  # noqa: E402
 
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
@@ -23,8 +24,6 @@ torch.set_num_threads(int(os.environ['OMP_NUM_THREADS']))
 # no deadline: the first call of a torch function takes long; derandomized: a run shows what the last one showed
 settings.register_profile('imtnas_mm', deadline=None, derandomize=True)
 settings.load_profile('imtnas_mm')
-
-
 
 
 def pytest_addoption(parser):
@@ -95,6 +94,13 @@ def gpu(request):
     if request.config.getoption('--device') == 'cpu':
         pytest.skip('--device cpu: it needs the GPU that is there')
     return real
+
+
+@pytest.fixture(autouse=True)
+def environment_put_back():
+    """What a test leaves in the environment, as a launcher does, isn't there for others."""
+    with mock.patch.dict(os.environ):
+        yield
 
 
 @pytest.fixture(autouse=True)
