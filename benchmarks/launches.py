@@ -58,6 +58,8 @@ def recorder_on(device):
     """A recorder whose replay counts as what the host launches for one: a copy of all inputs, the replay, and a copy of
     each output."""
 
+    from imtnas_mm.transport import tensors_of
+
     class Uncounted:
         device = 'cuda'
 
@@ -68,7 +70,7 @@ def recorder_on(device):
             before = device.operations.copy(), device.reads.copy(), device.uploads.copy()
             found = self.function([x.detach() for x in tensors])
             device.operations, device.reads, device.uploads = before
-            device.operations['replayed'] += 2 + len(found)
+            device.operations['replayed'] += 2 + sum(1 for _ in tensors_of(found))
             return found
 
     return Uncounted

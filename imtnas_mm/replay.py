@@ -16,8 +16,9 @@ class CudaGraph:
     them run at once and what a replay gives is copied before the next one.
 
     Args:
-        function: list[Tensor] -> dict[str, Tensor]. It waits for nothing, draws
-            no random numbers, and depends on its arguments alone.
+        function: list[Tensor] -> Tensors in dicts, lists and tuples. It waits
+            for nothing, draws no random numbers, and depends on its arguments
+            alone.
         tensors (list[Tensor]): of a GPU.
     """
     device = 'cuda'
@@ -32,12 +33,12 @@ class CudaGraph:
         # other threads, of dataloaders, may go on
         with torch.cuda.graph(self.graph, pool=self.pool, capture_error_mode='thread_local'):
             found = function(self.inputs)
-            self.outputs = {name: tensor.detach() for name, tensor in found.items()}
+        self.outputs = with_tensors(found, (tensor.detach() for tensor in tensors_of(found)))
 
     def __call__(self, tensors):
         torch._foreach_copy_(self.inputs, [tensor.detach() for tensor in tensors])
         self.graph.replay()
-        return {name: tensor.clone() for name, tensor in self.outputs.items()}
+        return with_tensors(self.outputs, (tensor.clone() for tensor in tensors_of(self.outputs)))
 
 
 class Recordings:
@@ -49,7 +50,7 @@ class Recordings:
     so once.
 
     Args:
-        recorder: ``(function, tensors)`` -> ``tensors`` -> dict, as :class:`CudaGraph`.
+        recorder: ``(function, tensors)`` -> ``tensors`` -> results, as :class:`CudaGraph`.
     """
 
     def __init__(self, recorder=CudaGraph):
@@ -66,7 +67,7 @@ class Recordings:
 
         Args:
             key (tuple): what is computed; calls of one key differ in the values of their tensors alone.
-            function: (list[Tensor], data) -> dict[str, Tensor].
+            function: (list[Tensor], data) -> Tensors in dicts, lists and tuples.
             data: a batch, of dicts, lists and data elements down to tensors.
 
         Raises:

@@ -16,6 +16,7 @@ from torch.utils._pytree import tree_leaves, tree_map_only
 
 from imtnas_mm.replay import CudaGraph, Recordings
 from imtnas_mm.spaces.mbconv_layout import LAYOUTS, Layout
+from imtnas_mm.transport import tensors_of, with_tensors
 
 
 class Trace(TorchDispatchMode):
@@ -29,8 +30,8 @@ class Trace(TorchDispatchMode):
         self.numbers = {}
         self.inputs = [self.number(x) for x in [x.detach().clone() for x in tensors]]
         with self:
-            found = function([self.kept[i] for i in self.inputs])
-        self.outputs = {name: self.number(torch.as_tensor(value)) for name, value in found.items()}
+            self.found = function([self.kept[i] for i in self.inputs])
+        self.outputs = [self.number(tensor) for tensor in tensors_of(self.found)]
         Trace.made.append(self)
 
     def number(self, tensor):
@@ -59,7 +60,7 @@ class Trace(TorchDispatchMode):
             found = [x for x in tree_leaves(func(*args, **kwargs)) if isinstance(x, torch.Tensor)]
             for i, x in zip(results, found, strict=True):
                 values[i] = x
-        return {name: values[i].clone() for name, i in self.outputs.items()}
+        return with_tensors(self.found, (values[i].clone() for i in self.outputs))
 
 
 class Number(int):

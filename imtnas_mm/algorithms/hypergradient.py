@@ -69,13 +69,12 @@ def validation_adjoints(algorithm, data, adjoints, chain):
                 record, gates, encoder, {**dict(zip(names, values, strict=True)), **constants}, data)
             targets = [*gates.values()] + ([encoder, *values] if chain else [])
             parts = torch.autograd.grad(loss, targets, allow_unused=True, materialize_grads=True)
-            return {'loss': loss.detach(), **dict(enumerate(parts))}
+            return loss.detach().clone(), parts
 
-        found = algorithm.compute(('the validation', ), record.stage, compute,
-                                  [record.virtual_encoder, *(record.virtual_head[name] for name in names)],
-                                  data[record.stage.task])
-        raw = found.pop('loss').clone()
-        parts = torch._foreach_mul(list(found.values()), algorithm.validation_factor(record, raw))
+        raw, parts = algorithm.compute(('the validation', ), record.stage, compute,
+                                       [record.virtual_encoder, *(record.virtual_head[name] for name in names)],
+                                       data[record.stage.task])
+        parts = torch._foreach_mul(parts, algorithm.validation_factor(record, raw))
         adjoints.add_gates(parts[:len(adjoints.gates)])
         if chain:
             encoder, *values = parts[len(adjoints.gates):]
@@ -100,12 +99,10 @@ def pulled(algorithm, what, record, pullback, loss, inner, outer, adjoint, data=
     def compute(tensors, data):
         gates, tensors = algorithm.split_gates(tensors)
         inner, outer, adjoint = tensors[:sizes[0]], tensors[sizes[0]:sum(sizes)], tensors[sum(sizes):]
-        parts = pullback(lambda inner, outer: loss(inner, outer, data), inner, [*outer, *gates.values()], adjoint)
-        return dict(enumerate(parts))
+        return pullback(lambda inner, outer: loss(inner, outer, data), inner, [*outer, *gates.values()], adjoint)
 
-    found = algorithm.compute((what, pullback.__name__), record.stage, compute, [*inner, *outer, *adjoint],
-                              record.data if data is None else data)
-    return list(found.values())
+    return algorithm.compute((what, pullback.__name__), record.stage, compute, [*inner, *outer, *adjoint],
+                             record.data if data is None else data)
 
 
 def head_pullback(algorithm, record, pullback, adjoint):

@@ -7,15 +7,7 @@ from ..registry import MODELS
 from ..transfer import Encoder, TransferLoss
 from .base import FOR_VIEWS
 from .chain import gradients, leaves
-from .unrolled import (
-    ENCODER_GRADIENT,
-    HEAD_GRADIENT,
-    TASK_LOSS,
-    UnrolledSearch,
-    stage_results,
-    step,
-    taken_apart,
-)
+from .unrolled import ENCODER_GRADIENT, HEAD_GRADIENT, TASK_LOSS, UnrolledSearch, step
 
 HYPERNETWORK_STEPS = ('iteration', 'stage')
 
@@ -121,11 +113,9 @@ class IMTNAS(UnrolledSearch):
         previous = self.previous(record)
         if previous is None:
             return super().stage_steps(record, encoder, parameters, constants, optim_wrapper)
-        found = self.transfer_step(record, previous, encoder)
-        loss, record.figures, _ = taken_apart(found)
-        record.needed = None if self.space.couples_images else found.get('needed')
-        record.active = found['active']
-        encoder_gradient = found['encoder_gradient']
+        loss, record.figures, needed, record.active, encoder_gradient = self.transfer_step(
+            record, previous, encoder)
+        record.needed = None if self.space.couples_images else needed
         if record.active is not False:
             self.reduce_finite(self.where(record.stage), {
                 'the transfer loss': [loss.clone()], ENCODER_GRADIENT: [encoder_gradient]})
@@ -137,20 +127,22 @@ class IMTNAS(UnrolledSearch):
             values = leaves(values)
             loss, figures = self.task_loss(
                 record.stage, gates, encoder, {**dict(zip(names, values, strict=True)), **constants}, data)
-            return stage_results(loss, figures, gradients(loss, values))
+            return loss.detach(), figures, list(gradients(loss, values))
 
-        found = self.compute(("the head's stage", ), record.stage, compute,
-                             [record.virtual_encoder, *parameters.values()], record.data)
-        loss, figures, head_gradient = taken_apart(found)
+        loss, figures, head_gradient = self.compute(
+            ("the head's stage", ), record.stage, compute, [record.virtual_encoder, *parameters.values()], record.data)
         self.reduce_finite(self.where(record.stage), {TASK_LOSS: [loss.clone()], HEAD_GRADIENT: head_gradient})
         return encoder_gradient, head_gradient, figures
 
     def transfer_step(self, record, previous, encoder):
-        """The gradient of :meth:`encoder_objective` by W, a dict of Tensors.
+        """:meth:`encoder_objective` and its gradient by W.
 
-        ``active`` is whether it isn't zero, on any rank: a flag of the host
-        where that costs nothing, a Tensor on a GPU. There the gradient is taken
-        either way, because asking for the flag costs more.
+        Returns:
+            (Tensor, dict, Tensor | None, bool | Tensor, Tensor [D]): T, figures,
+            the views it depends on, whether it isn't zero on any rank, and the
+            gradient. The fourth is a flag of the host where that costs nothing,
+            and a Tensor on a GPU. There the gradient is taken either way,
+            because asking for the flag costs more.
         """
         views = None if self.transfer is None else self.transfer_views(record)
         given = [previous.virtual_encoder, encoder] + ([] if views is None else [views])
@@ -159,10 +151,9 @@ class IMTNAS(UnrolledSearch):
             gates, (teacher, encoder, *views) = self.split_gates(tensors)
             encoder, = leaves([encoder])
             found = self.encoder_objective(record, previous, gates, teacher, encoder, data, *views)
-            needed = {} if found.needed is None else dict(needed=found.needed)
             flag = self.any_rank(found.loss.detach() != 0)
             gradient = torch.zeros_like(encoder) if flag is False else gradients(found.loss, [encoder])[0]
-            return stage_results(found.loss, found.figures, (), active=flag, encoder_gradient=gradient, **needed)
+            return found.loss.detach(), found.figures, found.needed, flag, gradient
 
         return self.compute(('the transfer', 'from task', repr(previous.stage.task)), record.stage, compute, given,
                             record.data if self.encoder_task_weight else ())

@@ -146,7 +146,7 @@ class UnrolledSearch(SearchAlgorithm):
         """Whether the computations of a stage are recorded and replayed."""
         space = self.tasks[stage.task].space
         return (self.replay and self.importance.device.type == self.recordings.device and
-                self.tasks[stage.task].replayable and not getattr(space, 'samples', True) and not space.draws and
+                self.tasks[stage.task].replayable and not space.samples and not space.draws and
                 not self.head(stage).constants())
 
     def compute(self, what, stage, function, tensors, data=()):
@@ -154,8 +154,8 @@ class UnrolledSearch(SearchAlgorithm):
 
         Args:
             what (tuple): names the computation.
-            function: (list[Tensor], data) -> dict[str, Tensor]; besides its arguments it may
-                depend on the stage's task alone.
+            function: (list[Tensor], data) -> Tensors in dicts, lists and tuples; besides its
+                arguments it may depend on the stage's task alone.
         """
         tensors = [*self.gates.values(), *tensors]
         if not self.replays(stage):
@@ -267,11 +267,10 @@ class UnrolledSearch(SearchAlgorithm):
             loss, figures = self.stage_loss(
                 record.stage, gates, encoder, {**dict(zip(names, values, strict=True)), **constants}, data)
             encoder_gradient, *head_gradient = gradients(loss, [encoder, *values])
-            return stage_results(loss, figures, head_gradient, encoder_gradient=encoder_gradient)
+            return loss.detach(), figures, encoder_gradient, head_gradient
 
-        found = self.compute(('the stage', ), record.stage, compute, [encoder, *parameters.values()], record.data)
-        loss, figures, head_gradient = taken_apart(found)
-        encoder_gradient = found['encoder_gradient']
+        loss, figures, encoder_gradient, head_gradient = self.compute(
+            ('the stage', ), record.stage, compute, [encoder, *parameters.values()], record.data)
         self.reduce_finite(self.where(record.stage), {
             TASK_LOSS: [loss.clone()], ENCODER_GRADIENT: [encoder_gradient], HEAD_GRADIENT: head_gradient})
         encoder_gradient = self.with_sharing(record.stage, encoder, encoder_gradient)
@@ -485,20 +484,6 @@ class UnrolledSearch(SearchAlgorithm):
     def transfer_figures(self):
         """Figures of a knowledge transfer to log: none without one."""
         return {}
-
-
-def stage_results(loss, figures, head_gradient, **others):
-    """What a stage's computation gives, as one dict: see :func:`taken_apart`."""
-    found = {f'figure.{name}': value.detach() for name, value in figures.items()}
-    found.update({f'head.{i}': gradient for i, gradient in enumerate(head_gradient)})
-    return {'loss': loss.detach(), **found, **others}
-
-
-def taken_apart(found):
-    """(loss, figures, the head's gradient) of :func:`stage_results`."""
-    def those(prefix):
-        return {name.removeprefix(prefix): value for name, value in found.items() if name.startswith(prefix)}
-    return found['loss'], those('figure.'), list(those('head.').values())
 
 
 def running_statistics(head):

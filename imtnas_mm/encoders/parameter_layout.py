@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import torch
 
-MOST_KNOWN = 16  # sets of names left out, whose pieces are kept: each draw of paths has its own
+from ..recent import Recent
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,8 @@ class ParameterLayout:
     shapes: tuple
     offset: torch.Tensor
     scale: torch.Tensor
-    known: dict = field(default_factory=dict, repr=False, compare=False)  # pieces by what is left out
+    # pieces by what is left out: each draw of paths has its own
+    known: Recent = field(default_factory=lambda: Recent(16), repr=False, compare=False)
 
     @classmethod
     def of(cls, module):
@@ -50,11 +51,7 @@ class ParameterLayout:
                 them are one piece of the vector, whose gradient is then made of
                 fewer pieces, too.
         """
-        if without not in self.known:
-            if len(self.known) >= MOST_KNOWN:
-                self.known.clear()
-            self.known[without] = self._pieces(without)
-        sizes, kept = self.known[without]
+        sizes, kept = self.known.get_or_make(without, lambda: self._pieces(without))
         pieces = vector.split(sizes)
         return {one[0]: piece.view(one[1]) for one, piece in zip(kept, pieces, strict=True) if one is not None}
 

@@ -101,6 +101,10 @@ def gate_names(module):
             for name, _ in part.named_buffers()}
 
 
+def call(module, *inputs, **options):
+    return module(*inputs, **options)
+
+
 class SearchSpace(BaseModule):
     """A supernet that can be a backbone of any mmdet or mmpretrain model.
 
@@ -116,8 +120,8 @@ class SearchSpace(BaseModule):
 
     recompute = False  # whether a pass keeps the inputs of its blocks alone, see :meth:`block`
 
-    def block(self, module, function, *inputs, draws=False):
-        """``function(module, *inputs)``, one block of a pass.
+    def block(self, module, *inputs, function=call, draws=False):
+        """``function(module, *inputs)``, one block of a pass; by default the module's own forward pass.
 
         With ``recompute``, its derivatives compute it again and nothing within it is kept.
 

@@ -4,6 +4,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from ..genotype import Genotype
+from ..recent import Recent
 from .base import SearchSpace
 from .cell_blocks import STEM_MULTIPLIER, cell_stem
 from .cell_edges import EdgeGroup, NodeSums, channels_last, factorized_reduction
@@ -13,7 +14,6 @@ from .convolution import conv2d
 from .gated_norm import gated_norms
 from .normalization import batch_norm, by_channel
 
-KEPT_PLANS = 8  # of kinds of cells, and of what is sampled
 BATCH_STATISTICS = dict(type='BN', affine=False, track_running_stats=False)
 
 
@@ -145,7 +145,7 @@ class CellSupernet(SearchSpace):
         if channels < 2 or channels % 2:
             raise ValueError(f'channels={channels} must be an even number, at least 2')
         self.channels, self.layers, self.out_indices = channels, layers, tuple(out_indices)
-        self._plans = {}
+        self._plans = Recent(8)  # of kinds of cells, and of what is sampled
         self.reductions = reductions(layers)
         self.norm = EdgeNorm(norm_cfg)
         width = STEM_MULTIPLIER * channels
@@ -183,12 +183,8 @@ class CellSupernet(SearchSpace):
             drops (bool): whether identities have dropout.
         """
         key = kind, None if chosen is None else chosen.tobytes(), drops
-        if key not in self._plans:
-            if len(self._plans) >= KEPT_PLANS:
-                self._plans.pop(next(iter(self._plans)))
-            self._plans[key] = CellPlan(self.candidates()[kind], 2 if kind == 'reduce' else 1,
-                                        None if chosen is None else chosen.tolist(), drops)
-        return self._plans[key]
+        return self._plans.get_or_make(key, lambda: CellPlan(
+            self.candidates()[kind], 2 if kind == 'reduce' else 1, None if chosen is None else chosen.tolist(), drops))
 
     @property
     def stage_channels(self):
@@ -198,7 +194,7 @@ class CellSupernet(SearchSpace):
         mixtures = self.mixtures()
         before = last = None
         for part in self.stem:
-            x = self.block(part, _call, x)
+            x = self.block(part, x)
             before, last = last, x
         last = channels_last(last)  # after the stem, whose affine norm has NaN gradients in this layout on CPUs
         before = last if before is None else channels_last(before)
@@ -214,7 +210,8 @@ class CellSupernet(SearchSpace):
         def run(cell, before, last, *tensors):
             return cell(before, last, mixture.of(channels, *tensors))
 
-        return self.block(cell, run, before, last, *mixture.tensors(channels), draws=mixture.skip_dropout > 0)
+        return self.block(cell, before, last, *mixture.tensors(channels), function=run,
+                          draws=mixture.skip_dropout > 0)
 
     def finish(self, x):
         """What a space does with the last cell's output."""
@@ -226,7 +223,3 @@ class CellSupernet(SearchSpace):
     def genotype(self, importance):
         architecture = {kind: self.derive_cell(kind, importance) for kind in CELLS}
         return Genotype(self.name, architecture, {name: rows.tolist() for name, rows in importance.items()})
-
-
-def _call(module, x):
-    return module(x)

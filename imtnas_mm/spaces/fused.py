@@ -59,6 +59,8 @@ class FusedSupernet(BaseModule):
         self.gates[FUSION].fill_(.5)
         self.set_start(dict(self.named_parameters()))
 
+    samples = True  # an edge at 0 isn't computed
+
     @property
     def out_indices(self):
         return self.encoders[self.network].out_indices

@@ -7,7 +7,7 @@ from torch import nn
 from ..genotype import Genotype
 from ..registry import MODELS
 from .activation import twice_act_cfg
-from .base import SearchSpace
+from .base import SearchSpace, call
 from .mbconv_blocks import mbconv, stem_and_first
 from .mbconv_layout import by_stage, get_layout, mbconv_blocks, searched_layers, stage_widths
 from .noise import gumbel
@@ -175,16 +175,13 @@ class MBConvSupernet(SearchSpace):
         if x.device.type == 'cpu' and self.channels_last:
             x = x.contiguous(memory_format=torch.channels_last)
         for module in (self.stem, self.first):
-            x = self.block(module, _call, x)
+            x = self.block(module, x)
         for layers in by_stage(self.searched):
             for layer in layers:
                 chosen = self.gates.chosen(layer.name).nonzero()[0] if self.samples else None
-                x = self.block(self.layers[layer.name], partial(_call, chosen=chosen), x, self.gates[layer.name])
+                x = self.block(
+                    self.layers[layer.name], x, self.gates[layer.name], function=partial(call, chosen=chosen))
             x = yield x
-
-
-def _call(module, *inputs, **options):
-    return module(*inputs, **options)
 
 
 def one_hot_of_largest(values):

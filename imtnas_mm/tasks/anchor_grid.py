@@ -1,37 +1,15 @@
 """All anchors of an image size, kept on the device, and which of them lie in an image."""
 import copy
-from collections import OrderedDict
 from typing import NamedTuple
 
 import numpy as np
 import torch
 
+from ..recent import Recent
+
 # mmdet's words
 NO_ANCHOR = ('There is no valid anchor inside the image boundary. Please check the image size and anchor sizes, or set '
              '``allowed_border`` to -1 to skip the condition.')
-
-
-class Recent:
-    """The ``size`` entries that were used last; a copy of it begins empty."""
-
-    def __init__(self, size):
-        self.size = size
-        self.entries = OrderedDict()
-
-    def __getstate__(self):
-        return dict(size=self.size, entries=OrderedDict())
-
-    def __len__(self):
-        return len(self.entries)
-
-    def get_or_make(self, key, make):
-        if key in self.entries:
-            self.entries.move_to_end(key)
-        else:
-            self.entries[key] = make()
-            if len(self) > self.size:
-                self.entries.popitem(last=False)
-        return self.entries[key]
 
 
 class Grid(NamedTuple):

@@ -11,7 +11,8 @@ from mmdet.models.task_modules.samplers import PseudoSampler
 from mmdet.models.utils import multi_apply
 from mmdet.structures.bbox import get_box_tensor
 
-from .anchor_grid import AnchorGrids, Recent
+from ..recent import Recent
+from .anchor_grid import AnchorGrids
 from .anchor_targets import assign, targets_of
 
 METHODS = ('loss', 'loss_by_feat', 'loss_by_feat_single', 'get_targets', '_get_targets_single', 'get_anchors')
