@@ -1,44 +1,55 @@
-"""A ReLU6 that is kept once and masks its gradients alone.
+"""ReLU and ReLU6 that are kept once and mask their gradients alone.
 
-PyTorch's keeps a copy of what it overwrites in place, and hands a map of zeros
-to its input in the double backward. The mask is the output's: ``0 < y < 6``.
+PyTorch's ReLU6 keeps a copy of what it overwrites in place, and both hand a map of zeros
+to their input in the double backward. The mask is the output's: ``0 < y``, and ``0 < y < 6``.
 """
 import torch
 from torch import nn
 
-from ..compat import hardtanh_backward
+from ..compat import hardtanh_backward, threshold_backward
 from ..registry import MODELS
 
 
-def _masked(grad, y):
-    return hardtanh_backward(grad, y, 0., 6.)
-
-
-class _ReLU6(torch.autograd.Function):
+class _Rectified(torch.autograd.Function):
 
     @staticmethod
-    def forward(ctx, x):
-        y = nn.functional.relu6(x)
+    def forward(ctx, x, function, masked):
+        y = function(x)
         ctx.save_for_backward(y)
+        ctx.masked = masked
         return y
 
     @staticmethod
     def backward(ctx, grad):
         # the mask doesn't move with x, so that no derivative goes through it
-        return _Masked.apply(grad, ctx.saved_tensors[0].detach())
+        return _Masked.apply(grad, ctx.saved_tensors[0].detach(), ctx.masked), None, None
 
 
 class _Masked(torch.autograd.Function):
     """Linear in the gradient and symmetric: its derivative is itself."""
 
     @staticmethod
-    def forward(ctx, grad, y):
+    def forward(ctx, grad, y, masked):
         ctx.save_for_backward(y)
-        return _masked(grad, y)
+        ctx.masked = masked
+        return masked(grad, y)
 
     @staticmethod
     def backward(ctx, grad):
-        return _Masked.apply(grad, ctx.saved_tensors[0]), None
+        return _Masked.apply(grad, ctx.saved_tensors[0], ctx.masked), None, None
+
+
+def _masked_by_relu(grad, y):
+    return threshold_backward(grad, y, 0)
+
+
+def _masked_by_relu6(grad, y):
+    return hardtanh_backward(grad, y, 0., 6.)
+
+
+def relu(x):
+    """``max(x, 0)``, to be differentiated any number of times."""
+    return _Rectified.apply(x, torch.relu, _masked_by_relu) if x.requires_grad and torch.is_grad_enabled() else x.relu()
 
 
 @MODELS.register_module()
@@ -46,7 +57,9 @@ class TwiceReLU6(nn.ReLU6):
     """``nn.ReLU6`` to be differentiated any number of times. ``inplace`` counts where no gradient is wanted."""
 
     def forward(self, input):
-        return _ReLU6.apply(input) if input.requires_grad and torch.is_grad_enabled() else super().forward(input)
+        if not input.requires_grad or not torch.is_grad_enabled():
+            return super().forward(input)
+        return _Rectified.apply(input, nn.functional.relu6, _masked_by_relu6)
 
 
 def twice_act_cfg(act_cfg):

@@ -1,8 +1,10 @@
 """The edges of a searched cell, computed together.
 
 A mixed edge is ``sum_o gate_o o(x)`` (Liu et al., 2019, DARTS, Eq. 2). Edges that
-leave one state share its ReLU and its pools; their convolutions are one grouped
-convolution a kernel, over (edges x channels). Normalisation has no affine
+leave one state share its ReLU and its pools; their convolutions of one family
+(separable or dilated) are one grouped convolution over (operations x edges x
+channels), its kernels all as wide as the widest, and the last 1x1 convolutions of
+both families are one. Normalisation has no affine
 parameters, so it's by channel and one call too. Pools and the identity enter
 the nodes as one matrix product, and a dilated convolution of an even map is an
 ordinary one of its four phases. The sums are those of edges computed one by
@@ -12,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from .activation import relu
 from .cell_blocks import parities
 from .cell_layout import (
     AVG_POOL,
@@ -26,6 +29,8 @@ from .cell_layout import (
     kernel_size,
 )
 from .convolution import conv2d
+from .joining import join, stack
+from .pooling import avg_pool, max_pool, pools
 
 # operation -> its weights: (name, whether depthwise)
 PARTS = {
@@ -38,7 +43,7 @@ HALVES = ('even', 'odd')  # the two convolutions of a factorised reduction
 
 def mix(maps, rows):
     """``rows [T, L] @ maps``, L maps [N, C, H, W] -> [T, N, H, W, C]."""
-    stacked = torch.stack([x.permute(0, 2, 3, 1) for x in maps]) if len(maps) > 1 else maps[0].permute(0, 2, 3, 1)[None]
+    stacked = stack([x.permute(0, 2, 3, 1) for x in maps])
     return (rows @ stacked.reshape(len(maps), -1)).view(len(rows), *stacked.shape[1:])
 
 
@@ -50,21 +55,17 @@ class NodeSums:
     """
 
     def __init__(self):
-        self.mixed = self.convolved = None  # [nodes, N, H, W, C] and [N, H, W, nodes, C]
+        self.total = None  # [nodes, N, H, W, C]
         self.pieces = [[] for _ in range(NODES)]
         self.first = 0  # the next node
 
-    def add_mixed(self, targets, x):
+    def add_maps(self, targets, x):
         """x [T, N, H, W, C], one map per target."""
         if len(targets) == NODES - self.first:
-            self.mixed = x if self.mixed is None else self.mixed + x
+            self.total = x if self.total is None else self.total + x
         else:
             for target, piece in zip(targets, x.unbind(), strict=True):
                 self.add(target, piece.permute(0, 3, 1, 2))
-
-    def add_convolved(self, x):
-        """x [N, H, W, nodes, C], for all nodes to come."""
-        self.convolved = x if self.convolved is None else self.convolved + x
 
     def add(self, node, piece):
         """piece [N, C, H, W]"""
@@ -73,12 +74,9 @@ class NodeSums:
     def take(self):
         """The sum of the next node, [N, C, H, W]; ``None`` where nothing came."""
         parts, left = self.pieces[self.first], NODES - self.first - 1
-        if self.mixed is not None:
-            found, self.mixed = self.mixed.split([1, left]) if left else (self.mixed, None)
+        if self.total is not None:
+            found, self.total = self.total.split([1, left]) if left else (self.total, None)
             parts.append(found.squeeze(0).permute(0, 3, 1, 2))  # not an index, whose gradient is padded with zeros
-        if self.convolved is not None:
-            found, self.convolved = self.convolved.split([1, left], 3) if left else (self.convolved, None)
-            parts.append(found.squeeze(3).permute(0, 3, 1, 2))
         self.first += 1
         return sum(parts[1:], parts[0]) if parts else None
 
@@ -93,10 +91,11 @@ def factorized_reduction(x, even, odd, edges=1):
     Returns:
         Tensor: [N, edges * 2 O, ceil(H / 2), ceil(W / 2)], of an edge first the even channels.
     """
-    channels = x.shape[1]
-    even, odd = (weight.view(edges, -1, channels) for weight in (even, odd))
-    weight = torch.stack([F.pad(even, (0, channels)), F.pad(odd, (channels, 0))], 1)
-    return conv2d(torch.cat(parities(x), 1), weight.view(-1, 2 * channels, 1, 1))
+    y = conv2d(join(parities(x), 1), join([even, odd]), groups=2)
+    if edges == 1:
+        return y
+    y = y.permute(0, 2, 3, 1).unflatten(3, (2, edges, -1)).transpose(3, 4)
+    return y.flatten(3).permute(0, 3, 1, 2)
 
 
 def channels_last(x):
@@ -104,11 +103,12 @@ def channels_last(x):
     return x.contiguous(memory_format=torch.channels_last)
 
 
-def to_phases(x):
-    """[N, C, H, W] of even size -> [4 N, C, H / 2, W / 2], the pixels of equal parity together."""
+def to_phases(x, copies=1):
+    """[N, C, H, W] of even size -> [4 N, copies * C, H / 2, W / 2], the pixels of equal parity together."""
     number, channels, height, width = x.shape
-    x = x.permute(0, 2, 3, 1).reshape(number, height // 2, 2, width // 2, 2, channels)
-    return x.permute(2, 4, 0, 1, 3, 5).reshape(4 * number, height // 2, width // 2, channels).permute(0, 3, 1, 2)
+    x = x.permute(0, 2, 3, 1).reshape(number, height // 2, 2, width // 2, 2, 1, channels)
+    x = x.permute(2, 4, 0, 1, 3, 5, 6).expand(-1, -1, -1, -1, -1, copies, -1)
+    return x.reshape(4 * number, height // 2, width // 2, copies * channels).permute(0, 3, 1, 2)
 
 
 def from_phases(x):
@@ -116,6 +116,13 @@ def from_phases(x):
     number, channels, height, width = x.shape
     x = x.permute(0, 2, 3, 1).reshape(2, 2, number // 4, height, width, channels)
     return x.permute(2, 3, 0, 4, 1, 5).reshape(number // 4, 2 * height, 2 * width, channels).permute(0, 3, 1, 2)
+
+
+def repeated(x, copies):
+    """[N, C, H, W] -> [N, copies * C, H, W]"""
+    number, channels, height, width = x.shape
+    x = x.permute(0, 2, 3, 1)[:, :, :, None].expand(-1, -1, -1, copies, -1)
+    return x.reshape(number, height, width, copies * channels).permute(0, 3, 1, 2)
 
 
 class EdgeGroup(nn.Module):
@@ -158,90 +165,127 @@ class EdgeGroup(nn.Module):
             nn.init.kaiming_normal_(weight, nonlinearity='relu')
             self.register_parameter(f'{operation}_{name}', weight)
 
-    def weight(self, operation, name, edges):
-        """The weights of a part of an operation on some of its edges."""
+    def kernels(self, plan):
+        """The parameters that each convolution takes, for :func:`side_by_side`.
+
+        Args:
+            plan (GroupPlan): of the group.
+
+        Returns:
+            list[list[list[Tensor]]]: by bundle; of factorised reductions their
+            halves, state by state; else the parts of each family but for the
+            last, and that one of all.
+        """
+        found = []
+        for bundle in plan.bundles:
+            edges = bundle.members
+            if bundle.families[0].parts[0][0] == SKIP:
+                halves = [dict(zip(edges, self._rows(SKIP, half, edges, True), strict=True)) for half in HALVES]
+                found.append([[half[edge] for edge in leaving] for leaving in self._leaving(edges) for half in halves])
+                continue
+            slots, last = [], []
+            for family in bundle.families:
+                parts = [[row for operation, edges in family.parts for row in self._rows(operation, name, edges)]
+                         for name, _ in PARTS[family.parts[0][0]]]
+                slots += parts[:-1]
+                last += parts[-1]
+            found.append([*slots, last])
+        return found
+
+    def _rows(self, operation, name, edges, apart=False):
+        """The weights of a part of an operation on some of its edges; those of all edges are one, but ``apart``."""
         weight = getattr(self, f'{operation}_{name}')
         members = self.members[operation]
-        if edges == members:
-            return weight
+        if tuple(edges) == members and not apart:
+            return [weight]
         rows = weight.split(len(weight) // len(members))
-        return torch.cat([rows[members.index(edge)] for edge in edges]) if len(edges) > 1 else rows[
-            members.index(edges[0])]
+        return [rows[members.index(edge)] for edge in edges]
 
-    def forward(self, states, weights, sums):
+    def _leaving(self, edges):
+        """Some edges by the state that they leave, for the states that any leaves."""
+        by_state = (tuple(edge for edge in edges if EDGES[edge].predecessor == state) for state in self.states)
+        return [leaving for leaving in by_state if leaving]
+
+    def forward(self, states, weights, sums, joined=None):
         """Adds what the group's edges bring to the nodes.
 
         Args:
             states (list[Tensor]): [N, C, H, W], the cell's so far.
             weights (GroupWeights): of the group.
             sums (NodeSums): of the cell.
+            joined (Tensor, optional): the states of the group, side by side where they are so already.
         """
-        states = {state: states[state] for state in self.states}
+        states = _States({state: states[state] for state in self.states}, joined)
         self._add_maps(states, weights, sums)
-        if weights.plan.families:
-            self._add_convolutions({state: x.relu() for state, x in states.items()}, weights, sums)
+        if weights.plan.bundles:
+            self._add_convolutions(states.rectified(), weights, sums)
 
     def _add_convolutions(self, states, weights, sums):
-        even = all(size % 2 == 0 for size in states[self.states[0]].shape[2:])
-        inputs = _Inputs(states, even, self.stride)
-        for family, gates in zip(weights.plan.families, weights.families, strict=True):
-            operation = family.parts[0][0]
-            phases = even and operation in DILATED
-            if operation == SKIP:
-                maps = [self._reduce(edges, states) for _, edges in family.parts]
+        for bundle, gates, kernels in zip(weights.plan.bundles, weights.bundles, weights.kernels, strict=True):
+            if bundle.families[0].parts[0][0] == SKIP:
+                y = self._reduce(bundle.members, states, kernels)
             else:
-                maps = [self._convolve(name, edges, inputs.of(edges, phases), phases) for name, edges in family.parts]
-            phases = phases and self.stride == 1
-            if phases and not self.norm.batch_statistics:  # an image's norm takes all its phases
-                maps, phases = [from_phases(y) for y in maps], False
-            gates = gates.split([len(edges) * self.channels for _, edges in family.parts])
-            if family.whole:
-                self._add_whole(self.norm.weighted_sum(maps, gates, len(self.edges)), phases, sums)
+                y = self._convolve(bundle, states, kernels)
+            y = self.norm.weighted_sum([y], [gates], len(bundle.members))
+            if bundle.whole:
+                self._add_whole(y, sums)
             else:
-                self._add_pieces(family, maps, gates, phases, sums)
+                for edge, piece in zip(bundle.members, y.split(self.channels, 1), strict=True):
+                    sums.add(EDGES[edge].node, piece)
 
-    def _add_whole(self, y, phases, sums):
-        """y [N, edges * C, H, W] of all edges of the group, each to its node."""
-        number, _, height, width = y.shape
-        if len(self.states) > 1:  # edges are in the order of their nodes, those of one node side by side
-            y = y.permute(0, 2, 3, 1).reshape(number, height, width, -1, len(self.states), self.channels).sum(4)
-            y = y.flatten(3).permute(0, 3, 1, 2)
-        y = (from_phases(y) if phases else y).permute(0, 2, 3, 1)
-        sums.add_convolved(y.unflatten(3, (-1, self.channels)))
+    def _convolve(self, bundle, states, kernels):
+        """The separable and the dilated convolutions, not yet normalised: [N, members * C, H, W]."""
+        even = all(size % 2 == 0 for size in states.joined.shape[2:])
+        *kernels, last = kernels
+        kernels, maps = iter(kernels), []
+        for family in bundle.families:
+            number, dilated = len(family.members), family.parts[0][0] in DILATED
+            phases = dilated and even
+            x = self._inputs(family, states, phases)
+            if dilated:
+                x = self._depthwise(x, next(kernels), *((1, 1) if phases else (self.stride, 2)))
+                x = from_phases(x) if phases and self.stride == 1 else x
+            else:
+                x = conv2d(self._depthwise(x, next(kernels), self.stride), next(kernels), groups=number)
+                x = self._depthwise(relu(self.norm(x, number)), next(kernels))
+            maps.append(x)
+        return conv2d(join(maps, 1), last, groups=len(bundle.members))
 
-    def _add_pieces(self, family, maps, gates, phases, sums):
-        together = {}  # edges -> their maps and gates
-        for (_, edges), y, weight in zip(family.parts, maps, gates, strict=True):
-            parts = together.setdefault(edges, ([], []))
-            parts[0].append(y)
-            parts[1].append(weight)
-        for edges, (maps, weights) in together.items():
-            y = self.norm.weighted_sum(maps, weights, len(edges))
-            y = from_phases(y) if phases else y
-            for edge, piece in zip(edges, y.split(self.channels, 1), strict=True):
-                sums.add(EDGES[edge].node, piece)
+    def _depthwise(self, x, kernel, stride=1, dilation=1):
+        return conv2d(x, kernel, stride, dilation * (kernel.shape[-1] // 2), dilation, x.shape[1])
 
-    def _reduce(self, edges, states):
+    def _inputs(self, family, states, phases):
+        """What the convolutions of a family see, [N, members * C, H, W]; with ``phases`` as a dilated kernel sees it.
+
+        Its neighbours are the pixels of one parity, at stride 2 those of the even one alone.
+        """
+        if family.whole:  # edges are in the order of their nodes, those of one node side by side
+            x, copies = states.joined, len(family.members) // len(self.states)
+        else:
+            x, copies = join([states[EDGES[edge].predecessor] for edge in family.members], 1), 1
+        if phases and self.stride == 1:
+            return to_phases(x, copies)
+        return repeated(parities(x)[0] if phases else x, copies)
+
+    def _add_whole(self, y, sums):
+        """y [N, operations * edges * C, H, W] of all edges of the group, each to its node."""
+        y = y.permute(0, 2, 3, 1)
+        number, height, width, channels = y.shape
+        states = len(self.states)
+        operations = channels // (len(self.edges) * self.channels)
+        if operations * states > 1:
+            y = y.reshape(number, height, width, operations, -1, states, self.channels).sum((3, 5))
+        else:
+            y = y.unflatten(3, (-1, self.channels))
+        sums.add_maps(range(NODES - y.shape[3], NODES), y.permute(3, 0, 1, 2, 4))
+
+    def _reduce(self, edges, states, kernels):
         """The factorised reductions of some edges, not yet normalised."""
         pieces = {}
-        for state, x in states.items():
-            leaving = tuple(edge for edge in edges if EDGES[edge].predecessor == state)
-            if leaving:
-                y = factorized_reduction(x, *(self.weight(SKIP, half, leaving) for half in HALVES), len(leaving))
-                pieces.update(zip(leaving, y.split(self.channels, 1), strict=True))
-        return _joined([pieces[edge] for edge in edges])
-
-    def _convolve(self, operation, edges, x, phases):
-        """A convolution on some edges but for its last normalisation."""
-        number, kernel = len(edges), kernel_size(operation)
-        stride, dilation = (1, 1) if phases else (self.stride, 2 if operation in DILATED else 1)
-        parts = [self.weight(operation, name, edges) for name, _ in PARTS[operation]]
-        for i in range(0, len(parts), 2):
-            if i:
-                x, stride = self.norm(x, number).relu(), 1
-            x = conv2d(x, parts[i], stride, dilation * (kernel // 2), dilation, number * self.channels)
-            x = conv2d(x, parts[i + 1], groups=number)
-        return x
+        for leaving, even, odd in zip(self._leaving(edges), kernels[::2], kernels[1::2], strict=True):
+            y = factorized_reduction(states[EDGES[leaving[0]].predecessor], even, odd, len(leaving))
+            pieces.update(zip(leaving, y.split(self.channels, 1), strict=True))
+        return join([pieces[edge] for edge in edges], 1)
 
     def _add_maps(self, states, weights, sums):
         """Pools and, at stride 1, the identity: one product of gates and maps."""
@@ -250,49 +294,51 @@ class EdgeGroup(nn.Module):
             sums.add(node, F.dropout(states[state], weights.skip_dropout) * weights.identity(edge))
         if not weights.plan.maps:
             return
-        maps, joined = [], {}
-        for operation in (MAX_POOL, AVG_POOL):
-            pooled = tuple(state for name, state in weights.plan.maps if name == operation)
-            if pooled:
-                if pooled not in joined:
-                    joined[pooled] = _joined([states[state] for state in pooled])
-                y = self._pool(operation, joined[pooled], len(pooled))
-                maps += y.split(self.channels, 1) if len(pooled) > 1 else [y]
+        maps = []
+        pooled = self._pooled(weights.plan.maps, states)
+        if pooled is not None:
+            maps += self.norm(pooled, pooled.shape[1] // self.channels).split(self.channels, 1)
         maps += [states[state] for operation, state in weights.plan.maps if operation == SKIP]
-        sums.add_mixed(weights.plan.targets, mix(maps, weights.rows))
+        sums.add_maps(weights.plan.targets, mix(maps, weights.rows))
 
-    def _pool(self, operation, x, states):
-        if operation == MAX_POOL:
-            return self.norm(F.max_pool2d(x, 3, self.stride, 1), states)
-        return self.norm(F.avg_pool2d(x, 3, self.stride, 1, count_include_pad=False), states)
-
-
-class _Inputs:
-    """What the convolutions of a group see: the rectified states, side by side for some of its edges."""
-
-    def __init__(self, states, even, stride):
-        self.states, self.even, self.stride = states, even, stride
-        self.phased, self.made = None, {}
-
-    def of(self, edges, phases):
-        """[N, edges * C, H, W]; with ``phases`` as a dilated kernel sees it.
-
-        Its neighbours are the pixels of one parity, at stride 2 those of the even one alone.
-        """
-        if (edges, phases) not in self.made:
-            sources = self._in_phases() if phases else self.states
-            self.made[edges, phases] = _joined([sources[EDGES[edge].predecessor] for edge in edges])
-        return self.made[edges, phases]
-
-    def _in_phases(self):
-        if self.phased is None:
-            self.phased = {state: to_phases(x) if self.stride == 1 else channels_last(parities(x)[0])
-                           for state, x in self.states.items()}
-        return self.phased
+    def _pooled(self, maps, states):
+        """The pools of some states, side by side and not yet normalised; ``None`` without any."""
+        of_max, of_avg = (tuple(state for name, state in maps if name == pool) for pool in (MAX_POOL, AVG_POOL))
+        if of_max and of_max == of_avg:
+            return pools(states.some(of_max), self.stride)
+        found = [pool(states.some(pooled), self.stride) for pool, pooled in ((max_pool, of_max), (avg_pool, of_avg))
+                 if pooled]
+        return join(found, 1) if found else None
 
 
-def _joined(maps):
-    return torch.cat(maps, 1) if len(maps) > 1 else maps[0]
+class _States:
+    """The states that a group of edges leaves, by number and side by side.
+
+    Args:
+        maps (dict[int, Tensor]): [N, C, H, W] each.
+        joined (Tensor, optional): [N, states * C, H, W], the same.
+    """
+
+    def __init__(self, maps, joined=None):
+        self.maps = maps
+        self._joined = joined
+
+    @property
+    def joined(self):
+        if self._joined is None:
+            self._joined = join(list(self.maps.values()), 1)
+        return self._joined
+
+    def __getitem__(self, state):
+        return self.maps[state]
+
+    def some(self, states):
+        """[N, len(states) * C, H, W]"""
+        return self.joined if states == tuple(self.maps) else join([self.maps[state] for state in states], 1)
+
+    def rectified(self):
+        x = relu(self.joined)
+        return _States(dict(zip(self.maps, x.chunk(len(self.maps), 1), strict=True)), x)
 
 
 def _entries(group):

@@ -10,7 +10,7 @@ GROUPS = ((0, 1), *((state, ) for state in range(2, NODES + 1)))
 
 
 class Family(NamedTuple):
-    """Operations of a group of edges whose maps are summed together.
+    """Operations of a group of edges that are one grouped convolution.
 
     Args:
         parts (tuple[tuple[str, tuple[int]]]): each operation, and the edges it is computed on.
@@ -20,23 +20,42 @@ class Family(NamedTuple):
     whole: bool
 
     @property
-    def edges(self):
-        """int: the maps that it computes."""
-        return sum(len(edges) for _, edges in self.parts)
+    def members(self):
+        """list[int]: the edge of each map that it computes, in order."""
+        return [edge for _, edges in self.parts for edge in edges]
+
+
+class Bundle(NamedTuple):
+    """Families that are normalised, weighted and summed together.
+
+    Args:
+        families (tuple[Family]): the separable and the dilated convolutions,
+            whose last 1x1 convolution is one; or the factorised reductions.
+    """
+    families: tuple
+
+    @property
+    def whole(self):
+        return all(family.whole for family in self.families)
+
+    @property
+    def members(self):
+        """list[int]: the edge of each map that it computes, in order."""
+        return [edge for family in self.families for edge in family.members]
 
 
 class GroupPlan(NamedTuple):
     """What a group of edges computes.
 
     Args:
-        families (tuple[Family]): of its convolutions.
+        bundles (tuple[Bundle]): of its convolutions.
         maps (tuple[tuple[str, int]]): (operation, state) of its pools and
             identities.
         targets (tuple[int]): the nodes that they go to.
         dropped (tuple[int]): edges whose identity has dropout of its own.
         nodes (int): to which the group has edges, the last ones of the cell.
     """
-    families: tuple
+    bundles: tuple
     maps: tuple
     targets: tuple
     dropped: tuple
@@ -65,8 +84,9 @@ class CellPlan:
 
     def _group(self, states, stride):
         edges = tuple(i for i, edge in enumerate(EDGES) if edge.predecessor in states)
-        kinds = (SEPARABLE, DILATED) + (((SKIP, ), ) if stride == 2 else ())
-        families = tuple(family for family in (self._family(kind, edges) for kind in kinds) if family)
+        bundles = [[self._family(kind, edges) for kind in kinds]
+                   for kinds in ((SEPARABLE, DILATED), ((SKIP, ), ) if stride == 2 else ())]
+        bundles = [Bundle(tuple(family for family in families if family)) for families in bundles]
         drops = self.drops and stride == 1
         dropped = self._used(SKIP, edges) if drops else ()
         places = {}  # (operation, state) -> its edges
@@ -83,7 +103,8 @@ class CellPlan:
         first = EDGES[edges[0]].node
         for node in range(first, NODES):
             self.bypass += [EDGES.index((node, state)) for state in states]
-        return GroupPlan(families, tuple(order), targets, dropped, NODES - first)
+        bundles = tuple(bundle for bundle in bundles if bundle.families)
+        return GroupPlan(bundles, tuple(order), targets, dropped, NODES - first)
 
     def _family(self, operations, edges):
         parts = tuple((operation, self._used(operation, edges)) for operation in operations)
@@ -136,13 +157,19 @@ class Mixture:
             found.append(self.gates)
         return found
 
-    def of(self, channels, convolutions, rows, *others):
-        """list[GroupWeights]: of a cell's groups, from :meth:`tensors`."""
+    def of(self, channels, kernels, convolutions, rows, *others):
+        """list[GroupWeights]: of a cell's groups.
+
+        Args:
+            channels (int): C of the cell.
+            kernels (list[list[list[Tensor]]]): of its convolutions, by group and bundle.
+            convolutions, rows, others (Tensor): from :meth:`tensors`.
+        """
         others = list(others)
         bypass = None if self.bypass is None else others.pop(0)
         gates = others.pop(0) if self.skip_dropout else None
         groups = self.plan.groups
-        sizes = [channels * family.edges for plan in groups for family in plan.families]
+        sizes = [channels * len(bundle.members) for plan in groups for bundle in plan.bundles]
         pieces = iter(convolutions.split(sizes))  # not slices, each of which would pad its gradient with zeros
         rows = rows.split([len(plan.targets) * len(plan.maps) for plan in groups])
         rows = [part.view(len(plan.targets), -1) if plan.targets else None
@@ -151,23 +178,25 @@ class Mixture:
         if bypass is not None:
             parts = bypass.split([plan.nodes * len(states) for plan, states in zip(groups, GROUPS, strict=True)])
             bypasses = [part.view(plan.nodes, -1) for plan, part in zip(groups, parts, strict=True)]
-        return [GroupWeights(plan, [next(pieces) for _ in plan.families], rows[i], bypasses[i], gates,
+        return [GroupWeights(plan, [next(pieces) for _ in plan.bundles], kernels[i], rows[i], bypasses[i], gates,
                              self.skip_dropout) for i, plan in enumerate(groups)]
 
 
 class GroupWeights(NamedTuple):
-    """The gates of a group of edges.
+    """The gates and kernels of a group of edges.
 
     Args:
         plan (GroupPlan)
-        families (list[Tensor]): [edges * C] of each, by channel, in the order of its parts.
+        bundles (list[Tensor]): the gates of each, [members * C], by channel.
+        kernels (list[list[Tensor]]): of each, as :func:`side_by_side` joins those of ``EdgeGroup.kernels``.
         rows (Tensor, optional): [targets, maps]
         bypass (Tensor, optional): [nodes, states]
         gates (Tensor, optional): [14, 8], where identities have dropout.
         skip_dropout (float): of each of them.
     """
     plan: GroupPlan
-    families: list
+    bundles: list
+    kernels: list
     rows: torch.Tensor | None
     bypass: torch.Tensor | None
     gates: torch.Tensor | None

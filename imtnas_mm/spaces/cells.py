@@ -5,13 +5,17 @@ from torch import nn
 
 from ..genotype import Genotype
 from ..recent import Recent
+from ..transport import tensors_of, with_tensors
+from .activation import relu
 from .base import SearchSpace
 from .cell_blocks import STEM_MULTIPLIER, cell_stem
 from .cell_edges import EdgeGroup, NodeSums, channels_last, factorized_reduction
 from .cell_layout import CELLS, EDGES, OPERATIONS, STAGES, reductions, stack_of_cells, stage_widths
 from .cell_plan import GROUPS, CellPlan, Mixture
+from .cell_weights import side_by_side
 from .convolution import conv2d
 from .gated_norm import gated_norms
+from .joining import join
 from .normalization import batch_norm, by_channel
 
 BATCH_STATISTICS = dict(type='BN', affine=False, track_running_stats=False)
@@ -53,7 +57,7 @@ class EdgeNorm:
 
 
 class PointwiseReduce(nn.Module):
-    """An earlier cell's output at a cell's width: ReLU, 1x1 convolution or factorised reduction, norm."""
+    """An earlier cell's rectified output at a cell's width: 1x1 convolution or factorised reduction, norm."""
 
     def __init__(self, in_channels, channels, reduce, norm):
         super().__init__()
@@ -63,8 +67,11 @@ class PointwiseReduce(nn.Module):
         for weight in self.weights:
             nn.init.kaiming_normal_(weight, nonlinearity='relu')
 
+    @property
+    def reduces(self):
+        return len(self.weights) == 2
+
     def forward(self, x):
-        x = x.relu()
         weights = list(self.weights)
         return self.norm(factorized_reduction(x, *weights) if len(weights) == 2 else conv2d(x, *weights), 1)
 
@@ -80,7 +87,7 @@ class SearchCell(nn.Module):
 
     def __init__(self, place, candidates, norm):
         super().__init__()
-        self.kind = place.kind
+        self.kind, self.norm = place.kind, norm
         self.inputs = nn.ModuleList([
             PointwiseReduce(place.widths[0], place.channels, place.after_reduction, norm),
             PointwiseReduce(place.widths[1], place.channels, False, norm)
@@ -94,13 +101,21 @@ class SearchCell(nn.Module):
         return EdgeGroup(states, stride, channels, candidates, norm)
 
     def forward(self, before, last, weights):
-        """The outputs of the two cells before, and the list of :class:`GroupWeights` -> [N, 4 C, H, W]."""
-        states = [module(x) for module, x in zip(self.inputs, (before, last), strict=True)]
-        sums = NodeSums()
+        """The rectified outputs of the two cells before, and the list of :class:`GroupWeights` -> [N, 4 C, H, W]."""
+        joined = self.first_states(before, last)
+        states, sums = list(joined.chunk(2, 1)), NodeSums()
         for group, weight in zip(self.groups, weights, strict=True):
-            group(states, weight, sums)  # leaving the states that are known now
+            group(states, weight, sums, joined)  # leaving the states that are known now
             states.append(self.node(states, sums.take()))
-        return torch.cat(states[2:], 1)
+            joined = None
+        return join(states[2:], 1)
+
+    def first_states(self, before, last):
+        """The states 0 and 1, [N, 2 C, H, W]: by one convolution where both inputs are of one shape."""
+        if before.shape != last.shape or any(module.reduces for module in self.inputs):
+            return join([module(x) for module, x in zip(self.inputs, (before, last), strict=True)], 1)
+        kernels = join([weight for module in self.inputs for weight in module.weights])
+        return self.norm(conv2d(join([before, last], 1), kernels, groups=2), 2)
 
     def node(self, states, total):
         if total is not None:
@@ -190,27 +205,41 @@ class CellSupernet(SearchSpace):
     def stage_channels(self):
         return stage_widths(self.channels)
 
+    def kernels(self, mixtures):
+        """list[list[list[list[Tensor]]]]: what the convolutions of each cell take, by group and bundle."""
+        slots = [[group.kernels(plan) for group, plan in zip(cell.groups, mixtures[cell.kind].plan.groups, strict=True)]
+                 for cell in self.cells]
+        joined = iter(side_by_side([slot for cell in slots for group in cell for bundle in group for slot in bundle]))
+        return [[[[next(joined) for _ in bundle] for bundle in group] for group in cell] for cell in slots]
+
     def stages(self, x):
         mixtures = self.mixtures()
-        before = last = None
+        kernels = self.kernels(mixtures)
+        inputs = []  # of the next cell, rectified
         for part in self.stem:
             x = self.block(part, x)
-            before, last = last, x
-        last = channels_last(last)  # after the stem, whose affine norm has NaN gradients in this layout on CPUs
-        before = last if before is None else channels_last(before)
+            # after the stem, whose affine norm has NaN gradients in this layout on CPUs
+            inputs.append(relu(channels_last(x)))
         for index, cell in enumerate(self.cells):
-            before, last = last, self.run_cell(cell, before, last, mixtures[cell.kind])
+            before, last = inputs[0], inputs[-1]
+            x = self.run_cell(cell, before, last, mixtures[cell.kind], kernels[index])
             if index + 1 in self.reductions:
-                last = yield last
-        yield self.finish(last)
+                x = yield x
+            if index + 1 < len(self.cells):
+                inputs = [last, relu(x)]
+        yield self.finish(x)
 
-    def run_cell(self, cell, before, last, mixture):
+    def run_cell(self, cell, before, last, mixture, kernels):
+        """A cell's output from the rectified ones of the two before it."""
         channels = cell.groups[0].channels
+        gates = mixture.tensors(channels)
 
-        def run(cell, before, last, *tensors):
-            return cell(before, last, mixture.of(channels, *tensors))
+        def run(inputs, before, last, *tensors):
+            given, joined = tensors[:len(gates)], with_tensors(kernels, iter(tensors[len(gates):]))
+            return cell(before, last, mixture.of(channels, joined, *given))
 
-        return self.block(cell, before, last, *mixture.tensors(channels), function=run,
+        # the block's module is all that holds weights of its own: those of the groups are among the tensors
+        return self.block(cell.inputs, before, last, *gates, *tensors_of(kernels), function=run,
                           draws=mixture.skip_dropout > 0)
 
     def finish(self, x):

@@ -28,6 +28,13 @@ def _convolve(x, weight, options):
     return F.conv2d(x, weight, None, *options)
 
 
+def _add_convolved(y, x, weight, options):
+    """Adds :func:`_convolve` of the others to y, in place."""
+    if is_pointwise(x, weight, options) and y.is_contiguous(memory_format=torch.channels_last):
+        return pointwise.add_convolved(y, x, weight, options[-1])
+    return y.add_(_convolve(x, weight, options))
+
+
 def _gradients(grad, x, weight, options, mask):
     """(dL/dx, dL/dw), each where ``mask`` asks for it."""
     stride, padding, dilation, groups = options
@@ -55,24 +62,15 @@ def _slow_weight_gradient(x, weight, dilation, groups):
 
 def _weight_gradient_by_columns(grad, x, weight, stride, padding):
     """A few columns of the kernel at a time, each as the gradient of a narrow kernel over the part of x it meets."""
-    parts, left = [], padding[1]
+    parts, first = [], 0
+    # oneDNN has no vector code for kernels higher than the map before its padding: it is padded here
+    x = F.pad(x, (padding[1], padding[1], padding[0], padding[0]))
     for part in weight.split(FAST_WIDTH, 3):
-        # oneDNN has no vector code for kernels higher than the map before its padding: it is padded here
-        met = _columns(x, -left, (grad.shape[3] - 1) * stride[1] + part.shape[3], padding[0])
+        met = x[..., first:first + (grad.shape[3] - 1) * stride[1] + part.shape[3]]
         parts.append(convolution_backward(grad, met, part, None, stride, [0, 0], [1, 1], False, [0, 0], len(weight),
                                           [False, True, False])[1])
-        left -= part.shape[3]
+        first += part.shape[3]
     return torch.cat(parts, 3)
-
-
-def _columns(x, start, number, border):
-    """Columns of x from ``start`` on and ``border`` rows around them, zeros where x has none."""
-    count, channels, height, width = x.shape
-    first, last = min(max(start, 0), width), max(min(start + number, width), 0)
-    before = min(max(-start, 0), number)
-    found = x.new_zeros(count, height + 2 * border, number, channels).permute(0, 3, 1, 2)
-    found[:, :, border:border + height, before:before + max(last - first, 0)] = x[..., first:last]
-    return found
 
 
 class _Convolution(torch.autograd.Function):
@@ -110,8 +108,8 @@ class _ConvolutionGradients(torch.autograd.Function):
                 for_weight = _gradients(grad, u, weight, ctx.options, (False, True))[1]
         if v is not None:
             if ctx.needs_input_grad[0]:
-                part = _convolve(x, v, ctx.options)
-                for_grad = part if for_grad is None else for_grad.add_(part)
+                for_grad = (_convolve(x, v, ctx.options) if for_grad is None else
+                            _add_convolved(for_grad, x, v, ctx.options))
             if ctx.needs_input_grad[1]:
                 for_x = _gradients(grad, x, v, ctx.options, (True, False))[0]
         return for_grad, for_x, for_weight, None, None

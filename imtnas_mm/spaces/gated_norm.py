@@ -8,18 +8,14 @@ b, r and s, too) and y_i the normalised map,
 
 and with ``u`` and ``v`` the adjoints of the two,
 
-    adjoint of g   = sum_i w_i P(u; x_i) + v_i y_i
-                   = sum_i w_i r (u - mean u) - k (x_i - mean x_i)
-    adjoint of x_i = w_i (that of x for P at u) + v_i P(g)
-                   = c - k g - w_i r^2 a u - (w_i r^3 (s - 2 a b) + v_i r^2 a) x_i
-    adjoint of w_i = sum(u P(g)) = n r s
-
-where ``k = w_i r^2 b - v_i r`` and c makes the mean of an adjoint of x_i 0.
+    adjoint of g   = sum_i w_i P(u_i) + v_i y_i
+    adjoint of x_i = -r (b w_i P(g) + a w_i P(u_i) + w_i r s y_i) + v_i P(g)
+    adjoint of w_i = sum(u_i P(g)) = sum(g P(u_i)) = n r s
 """
 import torch
 from torch.autograd.function import once_differentiable
 
-from .normalization import batch_norm, by_channel, dot, has_own, layout_of, norm_gradient, norm_sums, normalized
+from .normalization import batch_norm, by_channel, dot, has_own, layout_of, norm_gradient, normalized
 
 
 class _GatedNorms(torch.autograd.Function):
@@ -51,53 +47,46 @@ class _GatedNormsGradient(torch.autograd.Function):
         maps, weights, means, invstds = (saved[i:i + count] for i in range(0, 4 * count, count))
         for_maps, dots = [], []
         for x, weight, mean, invstd in zip(maps, weights, means, invstds, strict=True):
-            found, product, total = norm_gradient(grad, x, mean, invstd, weight)
+            found, product, _ = norm_gradient(grad, x, mean, invstd, weight)
             for_maps.append(found)
             dots.append(product)
-        ctx.save_for_backward(grad, total, *saved, *dots)
+        ctx.save_for_backward(grad, *for_maps, *saved, *dots)
+        ctx.set_materialize_grads(False)
         return *for_maps, *dots
 
     @staticmethod
     @once_differentiable
     def backward(ctx, *adjoints):
-        grad, total, *saved = ctx.saved_tensors
-        count = len(saved) // 5
-        maps, weights, means, invstds, dots = (saved[i:i + count] for i in range(0, 5 * count, count))
-        us = [u.contiguous(memory_format=layout_of(grad)) for u in adjoints[:count]]
-        sums = [norm_sums(u, x, mean, invstd) for u, x, mean, invstd in zip(us, maps, means, invstds, strict=True)]
-        # rows of means: b, a and that of u g; of g, of u and of x
-        rows = torch.stack([
-            *(u_dot for u_dot, _ in sums), *dots, *(dot(u, grad, means[0]) for u in us),
-            *[total] * count, *(u_total for _, u_total in sums), *means,
-            *invstds, *weights, *adjoints[count:]
-        ]).view(9, count, -1)
-        number = grad.numel() // grad.shape[1]
-        rows[:5].div_(number)
-        b, a, s, grad_mean, u_mean, mean, r, w, v = rows.unbind()
-        wr, vr = wv = rows[7:] * r
-        wr2, vr2 = wv * r
-        ab = a * b
-        s.addcmul_(u_mean, grad_mean, value=-1).sub_(ab).mul_(r)
-        for_weights = s * number
-        s.addcmul_(ab, r, value=-2)
-        factors = rows[:3] * wr2  # k, and those of u and of x
-        factors[0].sub_(vr)
-        factors[2].addcmul_(vr2, a)
-        constants = (factors * rows[3:6]).sum(0)
-        for_grad = by_channel((factors[0] * mean).addcmul_(wr, u_mean, value=-1).sum(0))
-        for_maps = []
-        for i, (u, x) in enumerate(zip(us, maps, strict=True)):
-            by_grad, by_u, by_x = map(by_channel, factors[:, i].unbind())
-            for_grad = _added(for_grad, by_channel(wr[i]), u).addcmul_(by_grad, x, value=-1)
-            for_map = torch.addcmul(by_channel(constants[i]), by_grad, grad, value=-1)
-            for_maps.append(for_map.addcmul_(by_u, u, value=-1).addcmul_(by_x, x, value=-1))
+        grad, *saved = ctx.saved_tensors
+        count = len(saved) // 6
+        gradients, maps, weights, means, invstds, dots = (saved[i:i + count] for i in range(0, 6 * count, count))
+        us = [torch.zeros_like(grad) if u is None else u.contiguous(memory_format=layout_of(grad))
+              for u in adjoints[:count]]
+        of_us = [norm_gradient(u, x, mean, invstd) for u, x, mean, invstd in zip(us, maps, means, invstds, strict=True)]
+        for_weights = [dot(p, grad, means[0]) for p, _, _ in of_us]
+        # rows: b, a and n r s, which become the factors of w P(g), of P(u) and of x
+        rows = torch.stack([*(b for _, b, _ in of_us), *dots, *for_weights, *weights, *means, *invstds]).unflatten(
+            0, (6, count))
+        w, mean, r = rows[3:].unbind()
+        rows[:3].mul_(r / (grad.numel() // grad.shape[1]))
+        rows[1:3].mul_(w)
+        rows[2].mul_(r)
+        constants = rows[2] * mean
+        for_grad, for_maps = None, []
+        for i, (x, gradient, (of_u, _, _)) in enumerate(zip(maps, gradients, of_us, strict=True)):
+            weight = by_channel(weights[i])
+            for_grad = of_u * weight if for_grad is None else for_grad.addcmul_(weight, of_u)
+            by_gradient, by_u, by_x = map(by_channel, rows[:3, i].unbind())
+            for_map = torch.addcmul(by_channel(constants[i]), by_gradient, gradient, value=-1)
+            for_maps.append(for_map.addcmul_(by_u, of_u, value=-1).addcmul_(by_x, x, value=-1))
+        for i, v in enumerate(adjoints[count:]):
+            if v is not None:
+                of_grad, _, _ = norm_gradient(grad, maps[i], means[i], invstds[i])
+                by_map = v * invstds[i]
+                for_grad.sub_(by_channel(by_map * means[i])).addcmul_(by_channel(by_map), maps[i])
+                for_maps[i].addcmul_(by_channel(v), of_grad)
         unwanted = [None] * (2 * count)
-        return for_grad, None, *for_maps, *for_weights.unbind(), *unwanted
-
-
-def _added(total, factor, x):
-    """``total + factor x``, in the memory of the total once it is a map."""
-    return total.addcmul_(factor, x) if total.shape == x.shape else torch.addcmul(total, factor, x)
+        return for_grad, None, *for_maps, *for_weights, *unwanted
 
 
 def gated_norms(maps, weights, eps=1e-5):

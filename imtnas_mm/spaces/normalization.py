@@ -11,11 +11,8 @@ P is linear and symmetric. With ``u`` the adjoint of gx, ``a = mean(g y)``,
 and through r, ``dr/dx = -r^2 y / n``:
 
     adjoint of g = P(u)
-    adjoint of x = P(v) - r^2 s y
+    adjoint of x = P(v) - r^2 s y = -r (b P(g) + a P(u) + r s y)
                  = r^2 (b (mean g - g) + a (mean u - u) + (2 a b - s) y)
-                 = c - r^2 (b g + a u + r (s - 2 a b) x)
-
-with the c that makes its mean 0.
 """
 import functools
 
@@ -89,19 +86,15 @@ def dot(a, b, mean):
     return norm_sums(a, b, _like(0., mean), _like(1., mean))[0]
 
 
-def second_norm_gradient(u, grad, x, mean, invstd, grad_dot, grad_total):
-    """The adjoints of grad and x for ``u``, that of P(grad)."""
-    for_grad, u_dot, u_total = norm_gradient(u, x, mean, invstd)
-    # rows [b, a, mean(u g); mean g, mean u, mean x], the last three beside the maps that the first three multiply
-    rows = torch.stack([u_dot, grad_dot, dot(u, grad, mean), grad_total, u_total, mean])
-    rows[:5].div_(x.numel() // x.shape[1])
-    (b, a, s), (grad_mean, u_mean) = rows[:3].unbind(), rows[3:5].unbind()
-    s.addcmul_(u_mean, grad_mean, value=-1).addcmul_(a, b, value=-3).mul_(invstd)  # r (s - 2 a b)
-    factors = rows[:3].mul_(invstd * invstd)
-    by_grad, by_u, by_x = map(by_channel, factors.unbind())
-    constant = by_channel((factors * rows[3:]).sum(0))
-    return for_grad, torch.addcmul(constant, by_grad, grad, value=-1).addcmul_(by_u, u, value=-1).addcmul_(
-        by_x, x, value=-1)
+def second_norm_gradient(u, gradient, x, mean, invstd, grad_dot):
+    """The adjoints of grad and x for ``u``, that of ``gradient = P(grad)``; sums by channel are [C]."""
+    for_grad, u_dot, _ = norm_gradient(u, x, mean, invstd)
+    # sum(u P(g)) = n r s: the factors of P(g), of P(u) and of y
+    rows = torch.stack([u_dot, grad_dot, dot(u, gradient, mean)]).mul_(invstd / (x.numel() // x.shape[1]))
+    by_gradient, by_u, by_y = rows.unbind()
+    by_x = by_y * invstd
+    for_x = torch.addcmul(by_channel(by_x * mean), by_channel(by_gradient), gradient, value=-1)
+    return for_grad, for_x.addcmul_(by_channel(by_u), for_grad, value=-1).addcmul_(by_channel(by_x), x, value=-1)
 
 
 class _BatchNorm(torch.autograd.Function):
@@ -123,18 +116,18 @@ class _BatchNormGradient(torch.autograd.Function):
     def forward(ctx, grad, x, mean, invstd):
         # of another layout where it comes from a pooling or an expanded tensor
         grad = grad.contiguous(memory_format=layout_of(x))
-        found, dot, total = norm_gradient(grad, x, mean, invstd)
-        ctx.save_for_backward(grad, x, mean, invstd, dot, total)
-        return found
+        gradient, dot, _ = norm_gradient(grad, x, mean, invstd)
+        ctx.save_for_backward(gradient, x, mean, invstd, dot)
+        return gradient
 
     @staticmethod
     @once_differentiable
     def backward(ctx, u):
-        grad, x, mean, invstd, dot, total = ctx.saved_tensors
+        gradient, x, mean, invstd, dot = ctx.saved_tensors
         u = u.contiguous(memory_format=layout_of(x))
         if not ctx.needs_input_grad[1]:
             return norm_gradient(u, x, mean, invstd)[0], None, None, None
-        return *second_norm_gradient(u, grad, x, mean, invstd, dot, total), None, None
+        return *second_norm_gradient(u, gradient, x, mean, invstd, dot), None, None
 
 
 def batch_norm(x, eps=1e-5):

@@ -8,6 +8,7 @@ from .cell_edges import EdgeGroup, NodeSums, mix
 from .cell_layout import CELLS, NODES
 from .cell_plan import Mixture
 from .cells import CellSupernet, SearchCell
+from .joining import join
 
 
 def edge_group(kind, node):
@@ -20,12 +21,16 @@ def edge_weights_of(kind, groups):
     return torch.cat([groups[edge_group(kind, node)] for node in range(NODES)])
 
 
-def channel_shuffle(x, groups):
-    """Channel c * (C / groups) + i of x becomes channel i * groups + c, as in ShuffleNet (Zhang et al., 2018)."""
-    number, channels, height, width = x.shape
+def shuffled(first, rest, groups):
+    """``channel_shuffle(cat(first, rest))`` of [N, C / groups, H, W] and [N, C - C / groups, H, W].
+
+    Channel c * (C / groups) + i becomes channel i * groups + c, as in ShuffleNet (Zhang et al., 2018).
+    """
+    number, channels, height, width = first.shape
     # channels last: the channels are innermost
-    x = x.permute(0, 2, 3, 1).reshape(number, height, width, groups, channels // groups)
-    return x.transpose(3, 4).reshape(number, height, width, channels).permute(0, 3, 1, 2)
+    rest = rest.permute(0, 2, 3, 1).unflatten(3, (groups - 1, channels)).transpose(3, 4)
+    y = join([first.permute(0, 2, 3, 1)[..., None], rest], 4)
+    return y.reshape(number, height, width, groups * channels).permute(0, 3, 1, 2)
 
 
 class PartialCell(SearchCell):
@@ -45,7 +50,8 @@ class PartialCell(SearchCell):
         return EdgeGroup(states, stride, channels // self.part, candidates, norm)
 
     def forward(self, before, last, weights):
-        states = [module(x) for module, x in zip(self.inputs, (before, last), strict=True)]
+        joined = self.first_states(before, last)
+        states = list(joined.chunk(2, 1))
         inside, rest = [], []  # of each state, what the operations see and what bypasses them
         sums, bypass = NodeSums(), NodeSums()
         for group, weight in zip(self.groups, weights, strict=True):
@@ -56,10 +62,10 @@ class PartialCell(SearchCell):
                 reduces = self.kind == 'reduce' and len(rest) < 2
                 rest.append(F.max_pool2d(second, 2, 2, ceil_mode=True) if reduces else second)
             group(inside, weight, sums)
-            bypass.add_mixed(range(NODES - weight.plan.nodes, NODES),
-                             mix([rest[state] for state in group.states], weight.bypass))
-            states.append(channel_shuffle(torch.cat([sums.take(), bypass.take()], 1), self.part))
-        return torch.cat(states[2:], 1)
+            bypass.add_maps(range(NODES - weight.plan.nodes, NODES),
+                            mix([rest[state] for state in group.states], weight.bypass))
+            states.append(shuffled(sums.take(), bypass.take(), self.part))
+        return join(states[2:], 1)
 
 
 @MODELS.register_module()

@@ -32,6 +32,12 @@ def convolve(x, weight, groups):
     return _products(x, weight.view(groups, -1, weight.shape[1]).transpose(1, 2), groups)
 
 
+def add_convolved(y, x, weight, groups):
+    """Adds :func:`convolve` of the others to y, in place."""
+    rows(y, groups).baddbmm_(rows(x, groups), weight.view(groups, -1, weight.shape[1]).transpose(1, 2))
+    return y
+
+
 def input_gradient(grad, weight, groups):
     grad = grad.contiguous(memory_format=torch.channels_last)
     return _products(grad, weight.view(groups, -1, weight.shape[1]), groups)

@@ -49,8 +49,9 @@ def plain_stages(space, x):
             x = yield x
     else:
         before = last = space.stem[0](x)
-        for cell in space.cells:  # a stage each
-            before, last = last, space.run_cell(cell, before, last, space.mixtures()[cell.kind])
+        mixtures = space.mixtures()
+        for cell, kernels in zip(space.cells, space.kernels(mixtures), strict=True):  # a stage each
+            before, last = last, space.run_cell(cell, before.relu(), last.relu(), mixtures[cell.kind], kernels)
             last = yield space.finish(last) if cell is space.cells[-1] else last
 
 

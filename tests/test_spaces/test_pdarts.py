@@ -10,6 +10,7 @@ from imtnas_mm.spaces import cell_edges as module
 from imtnas_mm.spaces.base import Progress
 from imtnas_mm.spaces.cell_layout import CELLS, EDGES, NONE, OPERATIONS, SKIP
 from imtnas_mm.spaces.cell_plan import CellPlan, Mixture
+from imtnas_mm.spaces.cell_weights import side_by_side
 from imtnas_mm.spaces.pdarts import skip_dropout_rate, strongest_candidates
 
 LAST = len(OPERATIONS) - 1
@@ -87,7 +88,9 @@ def group(stride, rate):
 
     def run(*states):
         sums = module.NodeSums()
-        edges(list(states), mixture.of(4, *mixture.tensors(4))[0], sums)
+        kernels = [list(map(side_by_side, edges.kernels(plan))) if i == 0 else [[]] * len(plan.bundles)
+                   for i, plan in enumerate(mixture.plan.groups)]
+        edges(list(states), mixture.of(4, kernels, *mixture.tensors(4))[0], sums)
         return sums.pieces if stride == 1 else [[sums.take()] for _ in range(4)]
 
     return run
