@@ -128,17 +128,17 @@ def as_on_a_gpu():
 @contextlib.contextmanager
 def places(counter, model):
     """Tells the counter the block of the search network whose pass has last begun."""
-    from imtnas_mm.spaces.base import SearchSpace
+    from imtnas_mm.spaces.base import SearchSpace, call
     names = {module: name for task in model.tasks.values() for name, module in task.space.named_modules()}
     plain = SearchSpace.block
 
-    def block(space, module, function, *inputs, **options):
+    def block(space, module, *inputs, function=call, **options):
 
         def noted(module_then, *inputs):
             counter.place = names.get(module, type(module).__name__)
             return function(module_then, *inputs)
 
-        return plain(space, module, noted, *inputs, **options)
+        return plain(space, module, *inputs, function=noted, **options)
 
     with mock.patch.object(SearchSpace, 'block', block):
         yield
