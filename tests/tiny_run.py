@@ -15,6 +15,7 @@ import pytest
 import torch
 from mmengine.registry import DefaultScope
 
+from imtnas_mm.engine.launch import build_runner, load_config
 from imtnas_mm.genotype import published_genotype
 from imtnas_mm.spaces.mbconv_layout import mbconv_blocks, searched_layers
 
@@ -303,9 +304,8 @@ def run(name, config, *args, options=()):
 
 def runner_of(config, work_dir, *args, options=()):
     """The runner that tools/train.py would start."""
-    train = tool('train')
-    return train.build_runner(
-        train.load_config(train.parse_args(arguments(config, '--work-dir', work_dir, *args, options=options))))
+    return build_runner(load_config(tool('train').parse_args(
+        arguments(config, '--work-dir', work_dir, *args, options=options))))
 
 
 def scalars(work_dir):

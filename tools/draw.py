@@ -3,25 +3,17 @@ import argparse
 import sys
 from pathlib import Path
 
-from mmengine.config import DictAction
-
-from imtnas_mm.analysis.derive import derive_from_checkpoint
-from imtnas_mm.analysis.draw import draw_genotype
-from imtnas_mm.genotype import published_names, resolve_genotype
+from imtnas_mm.arguments import add_config_options, config_options
 
 
 def parse_args(argv=None):
     parser = argparse.ArgumentParser(description='Draw an architecture as SVG and PNG')
-    parser.add_argument('source', help='an architecture.json; a published name '
-                        f'({", ".join(published_names())}); or, with --config, a search checkpoint')
+    parser.add_argument('source', help='an architecture.json; a published name, as fairnas_a or '
+                        'darts_v2 (a wrong one lists them all); or, with --config, a search checkpoint')
     parser.add_argument('--config', help='config file of the search that wrote the checkpoint')
     parser.add_argument('--out', help='the pictures are this with .svg and .png (default: the file without its '
                         'ending, or the published name)')
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        help='override some settings of the config, as in key=value or key="[a,b]"; nested keys by dots')
+    add_config_options(parser)
     args = parser.parse_args(argv)
     if args.cfg_options and not args.config:
         parser.error('--cfg-options needs --config')
@@ -30,10 +22,13 @@ def parse_args(argv=None):
 
 def main(argv=None):
     args = parse_args(argv)
+    from imtnas_mm.analysis.derive import derive_from_checkpoint
+    from imtnas_mm.analysis.draw import draw_genotype
+    from imtnas_mm.genotype import resolve_genotype
     options = {}
     try:
         if args.config:
-            derived = derive_from_checkpoint(args.config, args.source, args.cfg_options)
+            derived = derive_from_checkpoint(args.config, args.source, config_options(args.cfg_options))
             genotype, options = derived.genotype, derived.options
         elif args.source.endswith('.pth'):
             raise ValueError(f'{args.source}: a checkpoint can be drawn with the --config of its search')

@@ -3,8 +3,6 @@ import argparse
 import os.path as osp
 import sys
 
-from imtnas_mm.engine.export import SUFFIXES, exported, exported_task, write_exported
-
 
 def parse_args(argv=None):
     parser = argparse.ArgumentParser(description='Export the weights of a checkpoint with its config, architecture '
@@ -28,6 +26,7 @@ def has_classes(dataset_meta):
 
 def main(argv=None):
     args = parse_args(argv)
+    from imtnas_mm.engine.export import SUFFIXES, exported, exported_task, write_exported
     paths = [args.out] if osp.splitext(args.out)[1] in SUFFIXES else [args.out + suffix for suffix in SUFFIXES]
     try:
         if not osp.basename(args.out):

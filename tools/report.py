@@ -3,13 +3,6 @@ import argparse
 import sys
 from pathlib import Path
 
-from imtnas_mm.analysis.picture import write_picture
-from imtnas_mm.experiments import load_experiment, plan_runs
-from imtnas_mm.experiments.figure import figure_points, report_figure
-from imtnas_mm.experiments.records import read_record, record_path
-from imtnas_mm.experiments.report import comma_separated, finished_seeds, markdown, table_rows
-from imtnas_mm.genotype import write_whole
-
 
 def parse_args(argv=None):
     parser = argparse.ArgumentParser(description='Mean, standard deviation, sizes and t-tests of the finished runs')
@@ -21,6 +14,12 @@ def parse_args(argv=None):
 
 def main(argv=None):
     args = parse_args(argv)
+    from imtnas_mm.analysis.picture import write_picture
+    from imtnas_mm.experiments import load_experiment, plan_runs
+    from imtnas_mm.experiments.figure import figure_points, report_figure
+    from imtnas_mm.experiments.records import read_record, record_path
+    from imtnas_mm.experiments.report import comma_separated, finished_seeds, markdown, table_rows
+    from imtnas_mm.genotype import write_whole
     records = {}
     try:
         experiment = load_experiment(args.experiment)

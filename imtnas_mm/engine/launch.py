@@ -8,12 +8,13 @@ import tempfile
 from contextlib import contextmanager
 
 import torch
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.dist import get_rank
 from mmengine.hooks import LoggerHook
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
+from ..arguments import config_options
 from ..checkpoint import latest_checkpoint
 from ..datasets import check_dataset, check_evaluator
 from ..datasets.workers import named_worker_deaths
@@ -32,19 +33,6 @@ READ_FIELDS = ('activation_checkpointing', 'auto_scale_lr', 'compile', 'efficien
                'find_unused_parameters', 'model_wrapper_cfg', 'runner_type', 'sync_bn')
 
 
-def add_common_arguments(parser):
-    """The flags that mmdet's train and test tools share."""
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        help='override some settings of the config, as in key=value or key="[a,b]"; nested keys by dots')
-    parser.add_argument(
-        '--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none', help='job launcher')
-    # torch.distributed.launch passes --local-rank
-    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
-
-
 def is_search(cfg):
     return str(cfg.get('runner_type')).rpartition('.')[2] == SearchRunner.__name__
 
@@ -58,9 +46,10 @@ def load_config(args):
         raise SystemExit(f'config: {args.config} has no model; it must be the config of a search or a retraining' + (
             ', and this is an experiment, which tools/compare.py runs' if 'evaluations' in cfg else ''))
     cfg.launcher = args.launcher
-    if args.cfg_options is not None:
-        check_options(args.cfg_options, cfg, args.config)
-        cfg.merge_from_dict(args.cfg_options)
+    options = config_options(args.cfg_options)
+    if options is not None:
+        check_options(options, cfg, args.config)
+        cfg.merge_from_dict(options)
     restrict_single_task(cfg)
     if args.work_dir is not None:
         cfg.work_dir = args.work_dir
