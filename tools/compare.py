@@ -1,7 +1,7 @@
 """Run a declared experiment: search, derive, retrain and test every row with every seed, continuing what stopped."""
 import argparse
 
-from imtnas_mm.arguments import EXECUTORS, SBATCH_FLAGS
+from imtnas_mm.arguments import EXECUTORS, SBATCH_FLAGS, check_file
 
 
 def parse_args(argv=None):
@@ -36,6 +36,7 @@ def parse_args(argv=None):
         if value is not None and value < 1:
             parser.error(f'--{option.replace("_", "-")} {value}: it must be at least 1')
     check_cluster(parser, args)
+    check_file('experiment', args.experiment)
     return args
 
 

@@ -3,7 +3,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from imtnas_mm.arguments import add_config_options, config_options
+from imtnas_mm.arguments import add_config_options, check_file, config_options
 
 
 def parse_args(argv=None):
@@ -17,6 +17,9 @@ def parse_args(argv=None):
     args = parser.parse_args(argv)
     if args.cfg_options and not args.config:
         parser.error('--cfg-options needs --config')
+    if args.config:
+        check_file('--config', args.config)
+        check_file('checkpoint', args.source)
     return args
 
 

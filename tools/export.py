@@ -3,6 +3,8 @@ import argparse
 import os.path as osp
 import sys
 
+from imtnas_mm.arguments import check_file
+
 
 def parse_args(argv=None):
     parser = argparse.ArgumentParser(description='Export the weights of a checkpoint with its config, architecture '
@@ -15,7 +17,9 @@ def parse_args(argv=None):
                         'that the config of the checkpoint names is elsewhere now')
     parser.add_argument('--task', help='of a joint training, export the model of this task by itself, with the names '
                         'of an ordinary retraining')
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    check_file('checkpoint', args.checkpoint)
+    return args
 
 
 def has_classes(dataset_meta):

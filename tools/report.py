@@ -3,13 +3,17 @@ import argparse
 import sys
 from pathlib import Path
 
+from imtnas_mm.arguments import check_file
+
 
 def parse_args(argv=None):
     parser = argparse.ArgumentParser(description='Mean, standard deviation, sizes and t-tests of the finished runs')
     parser.add_argument('experiment', help='file in configs/experiments/')
     parser.add_argument('--work-dir', default='work_dirs/experiments', help='of compare.py (default: %(default)s)')
     parser.add_argument('--out', help='folder to write to (default: the work dir)')
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    check_file('experiment', args.experiment)
+    return args
 
 
 def main(argv=None):

@@ -1,7 +1,7 @@
 """Test a search, or retrained networks: COCO AP by size and threshold, top-1 and top-5, whatever the config has."""
 import argparse
 
-from imtnas_mm.arguments import add_launch_arguments
+from imtnas_mm.arguments import add_launch_arguments, check_file
 
 
 def parse_args(argv=None):
@@ -14,7 +14,12 @@ def parse_args(argv=None):
     parser.add_argument('--architecture', help='the architecture of a retrained network: an architecture.json or a '
                         'published name; sets model.backbone.architecture')
     add_launch_arguments(parser)
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    check_file('config', args.config)
+    check_file('checkpoint', args.checkpoint)
+    if args.out and not args.out.endswith(('.pkl', '.pickle')):
+        raise SystemExit(f'--out {args.out}: the dump is a pickle; name a .pkl file')
+    return args
 
 
 def main(argv=None):

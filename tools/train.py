@@ -1,7 +1,7 @@
 """Search an architecture, or retrain a derived one: which, the config says."""
 import argparse
 
-from imtnas_mm.arguments import add_launch_arguments
+from imtnas_mm.arguments import add_launch_arguments, check_file
 
 
 def parse_args(argv=None):
@@ -21,7 +21,11 @@ def parse_args(argv=None):
     parser.add_argument('--architecture', help='what to retrain: an architecture.json or a published name; sets '
                         'model.backbone.architecture')
     add_launch_arguments(parser)
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    check_file('config', args.config)
+    if args.resume not in (None, 'auto'):
+        check_file('--resume', args.resume)
+    return args
 
 
 def main(argv=None):

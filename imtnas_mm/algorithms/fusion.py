@@ -79,7 +79,7 @@ class Fusion(SharedChoices):
     Args:
         space (SearchSpace): of the operations.
         tasks (tuple[str]): K names, in the order of the fused networks.
-        options (FusionOptions)
+        options (FusionOptions): how the edges are made.
     """
     group = FUSION
 

@@ -12,11 +12,12 @@ from .retrain_loop import RetrainLoop
 from .runner import JointRunner, SearchRunner
 from .search_loop import InterleavedSearchLoop
 from .termination import TerminationHook
+from .version_hook import VersionHook
 from .workers_hook import WorkersHook
 
 __all__ = [
     'ArchitectureHook', 'AtomicCheckpointHook', 'CheckpointError', 'DataHook', 'DropPathHook', 'FiniteHook',
     'InterleavedSearchLoop', 'JointRunner', 'JointTestLoop', 'JointTrainLoop', 'JointValLoop', 'NonFiniteError',
     'RetrainLoop', 'SearchOptimWrapperConstructor', 'SearchRunner', 'SearchTestLoop', 'SearchValLoop',
-    'TerminationHook', 'WorkersHook', 'check_state_dict'
+    'TerminationHook', 'VersionHook', 'WorkersHook', 'check_state_dict'
 ]

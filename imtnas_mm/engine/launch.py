@@ -26,6 +26,7 @@ from .non_finite import FiniteHook
 from .process_group import job_rank, start_group
 from .runner import SearchRunner
 from .termination import TerminationHook
+from .version_hook import VersionHook
 from .workers_hook import WorkersHook
 
 # top-level fields that are no argument of mmengine's Runner
@@ -40,7 +41,6 @@ def is_search(cfg):
 def load_config(args):
     """The config with the command line's changes, in mmdet's order of priority."""
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    check_file('config', args.config)
     cfg = Config.fromfile(args.config)
     if 'model' not in cfg:
         raise SystemExit(f'config: {args.config} has no model; it must be the config of a search or a retraining' + (
@@ -77,7 +77,6 @@ def load_config(args):
     if resume == 'auto':
         cfg.resume, cfg.load_from = True, None
     elif resume is not None:
-        check_file('--resume', resume)
         cfg.resume, cfg.load_from = True, resume
     return cfg
 
@@ -102,11 +101,6 @@ def restrict_single_task(cfg):
         order = cfg.train_cfg.get('order') or ()
         if len(order) == 1 and order[0] in cfg.model.tasks:  # the search says what is wrong with others
             restrict_to_task(cfg, order[0])
-
-
-def check_file(what, path):
-    if '://' not in path and not osp.isfile(path):
-        raise SystemExit(f'{what}: {path} is not a file')
 
 
 def check_work_dir(path):
@@ -165,7 +159,7 @@ def build_runner(cfg):
         defaults = dict(broadcast_buffers=False, find_unused_parameters=cfg.get('find_unused_parameters', False))
         cfg.model_wrapper_cfg = {**defaults, **(cfg.get('model_wrapper_cfg') or {}), 'device_ids': None}
     runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
-    for hook in (DataHook, TerminationHook, WorkersHook):
+    for hook in (DataHook, TerminationHook, VersionHook, WorkersHook):
         runner.register_hook(hook())
     if not is_search(cfg):  # a search's loop checks more
         runner.register_hook(FiniteHook())

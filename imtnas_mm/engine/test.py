@@ -4,7 +4,7 @@ import os.path as osp
 from ..checkpoint import check_checkpoint_file
 from ..datasets import log_dropped
 from ..tasks.joint import is_joint
-from .launch import build_runner, check_data, check_file, check_work_dir, is_search, load_config, named_faults
+from .launch import build_runner, check_data, check_work_dir, is_search, load_config, named_faults
 from .process_group import leave_group
 
 
@@ -24,8 +24,6 @@ def paint(cfg, folder, config):
 
 def dump(cfg, path):
     """Add the metric that writes the predictions to ``path``."""
-    if not path.endswith(('.pkl', '.pickle')):
-        raise SystemExit(f'--out {path}: the dump is a pickle; name a .pkl file')
     metric = 'mmdet.DumpDetResults' if cfg.get('default_scope') == 'mmdet' else 'DumpResults'
     evaluators = cfg.test_evaluator if isinstance(cfg.test_evaluator, (list, tuple)) else [cfg.test_evaluator]
     cfg.test_evaluator = [*evaluators, dict(type=metric, out_file_path=path)]
@@ -33,7 +31,6 @@ def dump(cfg, path):
 
 def test(args):
     """From the arguments of tools/test.py to the end of the test."""
-    check_file('checkpoint', args.checkpoint)
     cfg = load_config(args)
     check_work_dir(cfg.work_dir)
     if (is_search(cfg) or is_joint(cfg)) and (args.out or args.show_dir):

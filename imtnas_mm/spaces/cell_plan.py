@@ -130,7 +130,7 @@ class Mixture:
     """How a kind of cell mixes its operations; what all its cells take of the gates is made once.
 
     Args:
-        plan (CellPlan)
+        plan (CellPlan): of the kind of cell.
         gates (Tensor): [14, 8], a row per edge, a column per operation.
         skip_dropout (float): of each identity edge of stride 1, where the plan has any.
         edge_weights (Tensor, optional): [14], already in the gates; PC-DARTS
@@ -186,7 +186,7 @@ class GroupWeights(NamedTuple):
     """The gates and kernels of a group of edges.
 
     Args:
-        plan (GroupPlan)
+        plan (GroupPlan): of the group.
         bundles (list[Tensor]): the gates of each, [members * C], by channel.
         kernels (list[list[Tensor]]): of each, as :func:`side_by_side` joins those of ``EdgeGroup.kernels``.
         rows (Tensor, optional): [targets, maps]

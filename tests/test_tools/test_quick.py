@@ -45,10 +45,28 @@ def test_a_wrong_flag(tool):
     (['compare.py', 'a.py', '--executor', 'slurm', '--time', '5', '--slurm', 'nodes=3'], 'nodes is set by'),
     (['derive.py', 'a.py', 'b.pth', '--out', 'c.png'], 'it must end with .json'),
     (['train.py', 'a.py', '--launcher', 'ssh'], "invalid choice: 'ssh'"),
+    (['train.py', 'a.py', '--cfg-options', 'b=1', 'c'], '--cfg-options: c: it must be key=value'),
+    (['draw.py', 'a.pth', '--cfg-options', 'b=1'], '--cfg-options needs --config'),
 ])
 def test_a_refused_value(args, told):
     code, modules, printed = ended(*args)
     assert (code, modules) == (2, []) and told in printed
+
+
+@pytest.mark.parametrize('args, told', [
+    (['train.py', 'none.py'], 'config: none.py is not a file'),
+    (['train.py', __file__, '--resume', 'none.pth'], '--resume: none.pth is not a file'),
+    (['test.py', __file__, 'none.pth'], 'checkpoint: none.pth is not a file'),
+    (['test.py', __file__, __file__, '--out', 'a.txt'], '--out a.txt: the dump is a pickle; name a .pkl file'),
+    (['derive.py', 'none.py', __file__], 'config: none.py is not a file'),
+    (['draw.py', __file__, '--config', 'none.py'], '--config: none.py is not a file'),
+    (['export.py', 'none.pth', 'a.pth'], 'checkpoint: none.pth is not a file'),
+    (['compare.py', 'none.py'], 'experiment: none.py is not a file'),
+    (['report.py', 'none.py'], 'experiment: none.py is not a file'),
+])
+def test_a_missing_file(args, told):
+    code, modules, _ = ended(*args)
+    assert modules == [] and told in code
 
 
 def test_what_large_means():
