@@ -9,8 +9,8 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from ..architecture import mean_entropy
+from ..layers.recompute import recomputed_module
 from ..transport import to_host
-from .recompute import recomputed_module
 from .stages import stage_outputs
 
 

@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from ..layers.convolution import conv2d
 from .cell_blocks import parities
 from .cell_layout import (
     AVG_POOL,
@@ -25,7 +26,6 @@ from .cell_layout import (
     SKIP,
     kernel_size,
 )
-from .convolution import conv2d
 
 # operation -> its weights: (name, whether depthwise)
 PARTS = {

@@ -4,15 +4,15 @@ import torch.nn.functional as F
 from torch import nn
 
 from ..genotype import Genotype
+from ..layers.convolution import conv2d
+from ..layers.gated_norm import gated_norms
+from ..layers.normalization import batch_norm, by_channel
 from ..recent import Recent
 from .base import SearchSpace
 from .cell_blocks import STEM_MULTIPLIER, cell_stem
 from .cell_edges import EdgeGroup, NodeSums, channels_last, factorized_reduction
 from .cell_layout import CELLS, EDGES, OPERATIONS, STAGES, reductions, stack_of_cells, stage_widths
 from .cell_plan import GROUPS, CellPlan, Mixture
-from .convolution import conv2d
-from .gated_norm import gated_norms
-from .normalization import batch_norm, by_channel
 
 BATCH_STATISTICS = dict(type='BN', affine=False, track_running_stats=False)
 

@@ -6,9 +6,9 @@ import torch
 from mmengine.model import BaseModule
 from torch import nn
 
+from ..layers.convolution import conv2d
 from ..registry import MODELS, scoped
 from .base import Gates
-from .convolution import conv2d
 from .fusion import FUSION, INIT, fusion_edges, run_fused, scaled_identity
 
 

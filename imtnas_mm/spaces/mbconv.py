@@ -5,15 +5,15 @@ import torch
 from torch import nn
 
 from ..genotype import Genotype
+from ..layers.activation import twice_differentiable_act_cfg
+from ..layers.noise import gumbel
+from ..layers.normalization import twice_differentiable_norm_cfg
 from ..registry import MODELS
-from .activation import twice_act_cfg
 from .base import SearchSpace, call
 from .mbconv_blocks import mbconv, stem_and_first
 from .mbconv_layout import by_stage, get_layout, mbconv_blocks, searched_layers, stage_widths
-from .noise import gumbel
-from .normalization import twice_norm_cfg
 
-TWICE = dict(type='imtnas_mm.TwiceConv2d')
+CONVOLUTION = dict(type='imtnas_mm.TwiceDifferentiableConv2d')
 ESTIMATORS = ('softmax', 'two_path', 'gumbel')
 
 
@@ -23,7 +23,7 @@ class MixedLayer(nn.Module):
     def __init__(self, layer, norm_cfg, act_cfg):
         super().__init__()
         self.choices = nn.ModuleDict(
-            {choice: mbconv(layer, choice, norm_cfg, act_cfg, TWICE) for choice in layer.choices})
+            {choice: mbconv(layer, choice, norm_cfg, act_cfg, CONVOLUTION) for choice in layer.choices})
 
     def forward(self, x, gate, chosen=None):
         """[N, C, H, W] -> the same of the layer's own width; ``gate`` [choices], ``chosen`` the indices of those that
@@ -88,8 +88,8 @@ class MBConvSupernet(SearchSpace):
         self.estimator = estimator
         self.temperature = temperature
         self.searched = searched_layers(layout, width_mult, strides)
-        norm_cfg, act_cfg = twice_norm_cfg(norm_cfg), twice_act_cfg(act_cfg)
-        self.stem, self.first = stem_and_first(table, width_mult, stem_stride, norm_cfg, act_cfg, TWICE)
+        norm_cfg, act_cfg = twice_differentiable_norm_cfg(norm_cfg), twice_differentiable_act_cfg(act_cfg)
+        self.stem, self.first = stem_and_first(table, width_mult, stem_stride, norm_cfg, act_cfg, CONVOLUTION)
         self.layers = nn.ModuleDict(
             {layer.name: MixedLayer(layer, norm_cfg, act_cfg) for layer in self.searched})
         self._names = {  # of a choice's parameters

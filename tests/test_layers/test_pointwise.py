@@ -2,8 +2,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from imtnas_mm.spaces import pointwise
-from imtnas_mm.spaces.convolution import conv2d
+from imtnas_mm.layers import pointwise
+from imtnas_mm.layers.convolution import conv2d
 
 OPTIONS = (1, 1), (0, 0), (1, 1), 1
 

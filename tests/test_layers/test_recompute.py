@@ -6,9 +6,9 @@ import torch
 from small_search import CELLS, SPACE, TRANSFER, build, iterate, optimisers, stage_batches
 from torch.func import functional_call
 
+from imtnas_mm.layers.recompute import recomputed, recomputed_module
 from imtnas_mm.spaces import DARTSSupernet, MBConvSupernet, PCDARTSSupernet, PDARTSSupernet, PRDARTSSupernet
 from imtnas_mm.spaces.base import Progress
-from imtnas_mm.spaces.recompute import recomputed, recomputed_module
 
 SPACES = dict(
     mbconv=lambda: MBConvSupernet(**{k: v for k, v in SPACE.items() if k != 'type'}),

@@ -2,8 +2,8 @@ import pytest
 import torch
 from torch import nn
 
-from imtnas_mm.spaces import TwiceConv2d
-from imtnas_mm.spaces.convolution import _slow_weight_gradient
+from imtnas_mm.layers import TwiceDifferentiableConv2d
+from imtnas_mm.layers.convolution import _slow_weight_gradient
 
 CASES = [
     dict(in_channels=4, out_channels=4, kernel_size=3, padding=1, groups=4),
@@ -17,7 +17,7 @@ CASES = [
 @pytest.mark.parametrize('layout', [torch.contiguous_format, torch.channels_last], ids=str)
 def test_value_and_two_derivatives_are_those_of_conv2d(options, layout, device):
     plain = nn.Conv2d(**options, bias=False).double().to(device)
-    twice = TwiceConv2d(**options, bias=False).double().to(device)
+    twice = TwiceDifferentiableConv2d(**options, bias=False).double().to(device)
     twice.load_state_dict(plain.state_dict())
     x = torch.randn(2, 4, 7, 6, dtype=torch.float64).to(device).contiguous(memory_format=layout).requires_grad_()
     found = []
@@ -33,7 +33,7 @@ def test_value_and_two_derivatives_are_those_of_conv2d(options, layout, device):
 
 
 def test_gradgradcheck(device):
-    conv = TwiceConv2d(3, 3, 3, stride=2, padding=1, groups=3, bias=False).double().to(device)
+    conv = TwiceDifferentiableConv2d(3, 3, 3, stride=2, padding=1, groups=3, bias=False).double().to(device)
     x = torch.randn(1, 3, 5, 5, dtype=torch.float64).to(device).requires_grad_()
     weight = conv.weight.detach().clone().requires_grad_()
 
@@ -49,7 +49,7 @@ def test_one_convolution_a_term():
     """No loop over groups: the double backward of 32 groups calls as many convolutions as that of 2."""
     calls = []
     for groups in (2, 32):
-        conv = TwiceConv2d(groups, groups, 3, padding=1, groups=groups, bias=False)
+        conv = TwiceDifferentiableConv2d(groups, groups, 3, padding=1, groups=groups, bias=False)
         x = torch.randn(1, groups, 8, 8, requires_grad=True)
         with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
             first = torch.autograd.grad((conv(x)**3).sum(), [x, conv.weight], create_graph=True)
@@ -64,7 +64,7 @@ def test_one_convolution_a_term():
 def test_weight_gradient_of_wide_depthwise_kernels(kernel, stride, size):
     """In float32 and channels-last, where it is made of narrow kernels' gradients."""
     options = dict(in_channels=8, out_channels=8, kernel_size=kernel, stride=stride, padding=(3, 4), groups=8)
-    conv = TwiceConv2d(**options, bias=False)
+    conv = TwiceDifferentiableConv2d(**options, bias=False)
     x = torch.randn(3, 8, *size)
     y = conv(x)
     grad = torch.randn_like(y)
@@ -83,7 +83,7 @@ def test_weight_gradient_of_wide_depthwise_kernels(kernel, stride, size):
 
 
 def test_autocast_still_works(device):
-    conv = TwiceConv2d(4, 4, 3, padding=1, groups=4, bias=False).to(device)
+    conv = TwiceDifferentiableConv2d(4, 4, 3, padding=1, groups=4, bias=False).to(device)
     x = torch.randn(1, 4, 6, 6).to(device)
     with torch.autocast(device.type, torch.bfloat16):
         y = conv(x)

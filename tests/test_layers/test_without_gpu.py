@@ -4,10 +4,10 @@ import torch
 from pretend_cuda import on_cuda, pretended_cuda
 from torch.nn import functional as F
 
-from imtnas_mm.spaces import TwiceReLU6
-from imtnas_mm.spaces.convolution import conv2d
-from imtnas_mm.spaces.gated_norm import gated_norms
-from imtnas_mm.spaces.normalization import batch_norm
+from imtnas_mm.layers import TwiceDifferentiableReLU6
+from imtnas_mm.layers.convolution import conv2d
+from imtnas_mm.layers.gated_norm import gated_norms
+from imtnas_mm.layers.normalization import batch_norm
 
 pytestmark = pytest.mark.skipif(torch.cuda.is_available(), reason='a GPU is there, and the tests with a device use it')
 
@@ -28,7 +28,7 @@ MODULES = {  # ours, PyTorch's, the shapes of what they take
                   [(3, 4, 5, 6), (4, 1, 3, 3)]),
     'pointwise': (lambda x, w: conv2d(x, w, groups=2), lambda x, w: F.conv2d(x, w, groups=2),
                   [(3, 4, 5, 6), (6, 2, 1, 1)]),
-    'relu6': (TwiceReLU6(), F.relu6, [(3, 4, 5, 6)]),
+    'relu6': (TwiceDifferentiableReLU6(), F.relu6, [(3, 4, 5, 6)]),
 }
 
 

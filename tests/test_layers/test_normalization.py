@@ -4,14 +4,15 @@ from mmcv.cnn import build_norm_layer
 from torch import nn
 
 from imtnas_mm.algorithms.second_derivative import SecondDerivativeError, check_twice_differentiable
-from imtnas_mm.spaces import MBConvSupernet, TwiceBatchNorm2d
-from imtnas_mm.spaces.normalization import twice_norm_cfg
+from imtnas_mm.layers import TwiceDifferentiableBatchNorm2d
+from imtnas_mm.layers.normalization import twice_differentiable_norm_cfg
+from imtnas_mm.spaces import MBConvSupernet
 
 ALONE = dict(affine=False, track_running_stats=False)
 
 
 def twice(channels, **options):
-    return TwiceBatchNorm2d(channels, **dict(ALONE, **options))
+    return TwiceDifferentiableBatchNorm2d(channels, **dict(ALONE, **options))
 
 
 def pair(channels, **options):
@@ -187,19 +188,19 @@ def test_no_composite_double_backward():
     (None, False),
 ], ids=str)
 def test_which_configs_take_it(config, own):
-    found = twice_norm_cfg(config)
+    found = twice_differentiable_norm_cfg(config)
     if not own:
         assert found is config
         return
     name, layer = build_norm_layer(found, 8)
     plain_name, plain = build_norm_layer(config, 8)
-    assert (name, type(layer), layer.eps) == (plain_name, TwiceBatchNorm2d, plain.eps)
+    assert (name, type(layer), layer.eps) == (plain_name, TwiceDifferentiableBatchNorm2d, plain.eps)
     assert config['type'] != found['type']  # a copy
 
 
 def test_supernet_takes_it():
     small = dict(width_mult=.25, stem_stride=1, strides=(1, 2, 1, 1, 2, 1))
     norms = [m for m in MBConvSupernet(**small).modules() if isinstance(m, nn.BatchNorm2d)]
-    assert norms and {type(m) for m in norms} == {TwiceBatchNorm2d}
+    assert norms and {type(m) for m in norms} == {TwiceDifferentiableBatchNorm2d}
     affine = MBConvSupernet(norm_cfg=dict(type='BN'), **small)
     assert {type(m) for m in affine.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)} == {nn.BatchNorm2d}

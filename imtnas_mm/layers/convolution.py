@@ -125,8 +125,8 @@ def conv2d(x, weight, stride=1, padding=0, dilation=1, groups=1):
     return _Convolution.apply(x, weight, options)
 
 
-@MODELS.register_module()
-class TwiceConv2d(nn.Conv2d):
+@MODELS.register_module(name=['TwiceDifferentiableConv2d', 'TwiceConv2d'])  # configs may have either name
+class TwiceDifferentiableConv2d(nn.Conv2d):
     """``nn.Conv2d`` without bias and with zero padding, to be differentiated up to twice."""
 
     def _conv_forward(self, input, weight, bias):

@@ -144,8 +144,8 @@ def batch_norm(x, eps=1e-5):
     return _BatchNorm.apply(x.contiguous(memory_format=layout_of(x)), eps)
 
 
-@MODELS.register_module()
-class TwiceBatchNorm2d(nn.BatchNorm2d):
+@MODELS.register_module(name=['TwiceDifferentiableBatchNorm2d', 'TwiceBatchNorm2d'])  # configs may have either name
+class TwiceDifferentiableBatchNorm2d(nn.BatchNorm2d):
     """``nn.BatchNorm2d`` to be differentiated up to twice, fast where it has no weights and no running statistics.
 
     A third derivative raises there. Everything else is ``nn.BatchNorm2d``:
@@ -158,8 +158,8 @@ class TwiceBatchNorm2d(nn.BatchNorm2d):
         return batch_norm(input, self.eps)
 
 
-def twice_norm_cfg(norm_cfg):
-    """``norm_cfg`` with :class:`TwiceBatchNorm2d` for batch normalisation that it makes faster."""
+def twice_differentiable_norm_cfg(norm_cfg):
+    """``norm_cfg`` with :class:`TwiceDifferentiableBatchNorm2d` for batch normalisation that it makes faster."""
     statistics_alone = norm_cfg is not None and norm_cfg['type'] in ('BN', 'BN2d') and not (
         norm_cfg.get('affine', True) or norm_cfg.get('track_running_stats', True))
-    return dict(norm_cfg, type='imtnas_mm.TwiceBatchNorm2d') if statistics_alone else norm_cfg
+    return dict(norm_cfg, type='imtnas_mm.TwiceDifferentiableBatchNorm2d') if statistics_alone else norm_cfg

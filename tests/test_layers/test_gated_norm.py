@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from imtnas_mm.spaces.gated_norm import gated_norms
+from imtnas_mm.layers.gated_norm import gated_norms
 
 LAYOUTS = [torch.contiguous_format, torch.channels_last]
 

@@ -41,15 +41,15 @@ class _Masked(torch.autograd.Function):
         return _Masked.apply(grad, ctx.saved_tensors[0]), None
 
 
-@MODELS.register_module()
-class TwiceReLU6(nn.ReLU6):
+@MODELS.register_module(name=['TwiceDifferentiableReLU6', 'TwiceReLU6'])  # configs may have either name
+class TwiceDifferentiableReLU6(nn.ReLU6):
     """``nn.ReLU6`` to be differentiated any number of times. ``inplace`` counts where no gradient is wanted."""
 
     def forward(self, input):
         return _ReLU6.apply(input) if input.requires_grad and torch.is_grad_enabled() else super().forward(input)
 
 
-def twice_act_cfg(act_cfg):
-    """``act_cfg`` with :class:`TwiceReLU6` for ReLU6."""
-    own = act_cfg is not None and act_cfg['type'] == 'ReLU6'
-    return dict(act_cfg, type='imtnas_mm.TwiceReLU6') if own else act_cfg
+def twice_differentiable_act_cfg(act_cfg):
+    """``act_cfg`` with :class:`TwiceDifferentiableReLU6` for ReLU6."""
+    is_relu6 = act_cfg is not None and act_cfg['type'] == 'ReLU6'
+    return dict(act_cfg, type='imtnas_mm.TwiceDifferentiableReLU6') if is_relu6 else act_cfg
