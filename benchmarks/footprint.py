@@ -162,7 +162,7 @@ def take_widest(model):
     """Where a space of MBConv layers samples two paths of each, the two with the widest maps and kernels."""
     import torch
 
-    from imtnas_mm.spaces.mbconv_layout import IDENTITY, kernel_and_expansion
+    from imtnas_mm.spaces.mbconv.layout import IDENTITY, kernel_and_expansion
     if not model.draw:
         return
 

@@ -122,7 +122,7 @@ def _check_importance(importance, shapes, place, sums=True):
 
 
 def _check_mbconv(space, architecture, importance, root):
-    from .spaces.mbconv_layout import searched_layers  # not above: the spaces import this module
+    from .spaces.mbconv.layout import searched_layers  # not above: the spaces import this module
     layers = searched_layers(space)
     _check_object(architecture, root['architecture'], ('layers', ))
     choices, place = architecture['layers'], root['architecture']['layers']
@@ -137,7 +137,7 @@ def _check_mbconv(space, architecture, importance, root):
 
 
 def _check_cells(space, architecture, importance, root):
-    from .spaces.cell_layout import CELLS, EDGES, NODES, OPERATIONS
+    from .spaces.cells.layout import CELLS, EDGES, NODES, OPERATIONS
     _check_object(architecture, root['architecture'], CELLS)
     for cell in CELLS:
         nodes, place = architecture[cell], root['architecture'][cell]
@@ -154,7 +154,7 @@ def _check_cells(space, architecture, importance, root):
 
 
 def _check_node(index, node, space, place):
-    from .spaces.cell_layout import NONE, OPERATIONS
+    from .spaces.cells.layout import NONE, OPERATIONS
     operations = [operation for operation in OPERATIONS if operation != NONE]
     if not isinstance(node, list) or len(node) != 2:
         place.fail(node, 'a node is a list of two [operation, predecessor]')
@@ -208,7 +208,7 @@ def _check_sharing(sharing, space, place):
 
 
 def _check_branching(blocks, tasks, space, place):
-    from .spaces.mbconv_layout import LAYOUTS, mbconv_blocks, searched_layers
+    from .spaces.mbconv.layout import LAYOUTS, mbconv_blocks, searched_layers
     if space in LAYOUTS:
         _check_object(blocks, place, tuple(mbconv_blocks(searched_layers(space))))
     else:
@@ -227,8 +227,8 @@ def _summarise_branching(sharing):
 
 
 def _check_fusion(edges, tasks, space, place):
-    from .spaces.cell_layout import STAGES
-    from .spaces.mbconv_layout import LAYOUTS
+    from .spaces.cells.layout import STAGES
+    from .spaces.mbconv.layout import LAYOUTS
     stages = len(LAYOUTS[space].widths) if space in LAYOUTS else STAGES
     if not isinstance(edges, list):
         place.fail(edges, 'it must be a list of [target task, target stage, source task, source stage]')
@@ -422,7 +422,7 @@ def published_genotype(name):
 
 def _read_cell(text):
     """``'sep3-1 sep3-0 | ...'`` -> ``[[['sep_conv_3x3', 1], ['sep_conv_3x3', 0]], ...]``"""
-    from .spaces.cell_layout import OPERATIONS
+    from .spaces.cells.layout import OPERATIONS
     long_names = {short_name(operation): operation for operation in OPERATIONS}
     pairs = [[pair.split('-') for pair in node.split()] for node in text.split('|')]
     return [[[long_names[name], int(state)] for name, state in node] for node in pairs]

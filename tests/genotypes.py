@@ -2,9 +2,9 @@
 from hypothesis import strategies as st
 
 from imtnas_mm.genotype import SPACES, Genotype
-from imtnas_mm.spaces.cell_layout import CELLS, EDGES, NODES, NONE, OPERATIONS, STAGES
-from imtnas_mm.spaces.fusion import fusion_edges
-from imtnas_mm.spaces.mbconv_layout import LAYOUTS, mbconv_blocks, searched_layers
+from imtnas_mm.networks.fusion import fusion_edges
+from imtnas_mm.spaces.cells.layout import CELLS, EDGES, NODES, NONE, OPERATIONS, STAGES
+from imtnas_mm.spaces.mbconv.layout import LAYOUTS, mbconv_blocks, searched_layers
 
 SPACE_NAMES = tuple(SPACES)
 numbers = st.floats(allow_nan=False, allow_infinity=False) | st.integers(-10**30, 10**30)

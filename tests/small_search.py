@@ -7,7 +7,7 @@ from mmengine.structures import InstanceData
 from mmpretrain.structures import DataSample
 
 from imtnas_mm.registry import MODELS
-from imtnas_mm.spaces.mbconv_layout import LAYOUTS, Layout
+from imtnas_mm.spaces.mbconv.layout import LAYOUTS, Layout
 
 # a layout of 4 layers, two of them with a legal identity
 LAYOUTS.setdefault('tiny', Layout(widths=(8, 8, 16), depths=(1, 2, 1), strides=(1, 1, 2), stem_width=8, first_width=8))

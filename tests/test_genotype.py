@@ -16,7 +16,7 @@ from imtnas_mm.genotype import (
     resolve_genotype,
     save_genotype,
 )
-from imtnas_mm.spaces.mbconv_layout import searched_layers
+from imtnas_mm.spaces.mbconv.layout import searched_layers
 
 # REFERENCE of the spaces: 1-based layers of fairnas19 that may be the identity
 IDENTITY_LAYERS = (2, 4, 5, 6, 8, 9, 10, 12, 13, 14, 16, 17, 18)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from imtnas_mm.genotype import GenotypeError, genotype_from_dict, load_genotype, resolve_genotype, save_genotype
 from imtnas_mm.networks.build import build_network
 from imtnas_mm.registry import MODELS
-from imtnas_mm.spaces.mbconv_layout import LAYOUTS
+from imtnas_mm.spaces.mbconv.layout import LAYOUTS
 
 SPACES = {
     **{space: dict(type='MBConvSupernet', layout=space, width_mult=.1) for space in LAYOUTS},

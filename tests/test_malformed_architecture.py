@@ -8,7 +8,7 @@ import tiny_run as tiny
 
 from imtnas_mm.genotype import GenotypeError, load_genotype, published_genotype, resolve_genotype
 from imtnas_mm.registry import MODELS
-from imtnas_mm.spaces.mbconv_layout import mbconv_blocks, searched_layers
+from imtnas_mm.spaces.mbconv.layout import mbconv_blocks, searched_layers
 
 LAYERS = searched_layers('fairnas19')
 LAYERED = dict(

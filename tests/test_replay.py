@@ -15,7 +15,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map_only
 
 from imtnas_mm.replay import CudaGraph, Recordings
-from imtnas_mm.spaces.mbconv_layout import LAYOUTS, Layout
+from imtnas_mm.spaces.mbconv.layout import LAYOUTS, Layout
 from imtnas_mm.transport import tensors_of, with_tensors
 
 

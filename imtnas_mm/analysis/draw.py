@@ -1,9 +1,9 @@
 """Pictures of architectures, as SVG and PNG."""
 from matplotlib.patches import FancyBboxPatch, Patch
 
-from ..spaces.mbconv_layout import IDENTITY, get_layout, kernel_and_expansion, scaled_width, searched_layers
-from .draw_cells import TITLES as CELL_SPACE_TITLES
-from .draw_cells import draw_cells
+from ..spaces.cells.picture import TITLES as CELL_SPACE_TITLES
+from ..spaces.cells.picture import draw_cells
+from ..spaces.mbconv.layout import IDENTITY, get_layout, kernel_and_expansion, scaled_width, searched_layers
 from .draw_sharing import sharing_figure
 from .picture import FAINT, FIXED, FIXED_EDGE, INK, blank, heading, layer_label, legend, note, write_picture
 

@@ -1,8 +1,8 @@
 """Pictures of what several tasks share: a column a task, in the order of depth. Lengths are inches, y goes up."""
 from matplotlib.patches import Rectangle
 
-from ..spaces.cell_layout import reductions
-from ..spaces.mbconv_layout import LAYOUTS, get_layout, searched_layers
+from ..spaces.cells.layout import reductions
+from ..spaces.mbconv.layout import LAYOUTS, get_layout, searched_layers
 from .picture import FAINT, FIXED, FIXED_EDGE, INK, MARGIN, blank, draw_box, draw_route, heading, layer_label, note
 
 COLOURS = (('#9ecae8', '#3b78a8'), ('#f6b26b', '#b8701f'), ('#b5d9a3', '#4f8a3c'), ('#d8c7ea', '#7d5ba6'),

@@ -8,7 +8,7 @@ from matplotlib.patches import FancyBboxPatch, PathPatch, Polygon
 from matplotlib.path import Path as Outline
 from matplotlib.patheffects import withStroke
 
-from ..spaces.mbconv_layout import IDENTITY, kernel_and_expansion
+from ..spaces.mbconv.layout import IDENTITY, kernel_and_expansion
 
 FIXED, FIXED_EDGE, INK, FAINT = '#e3e3e3', '#8a8a8a', '#222222', '#6b6b6b'
 MARGIN = .4

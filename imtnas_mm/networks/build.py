@@ -2,8 +2,8 @@
 from dataclasses import replace
 
 from ..registry import MODELS
-from ..spaces.mbconv_layout import LAYOUTS
-from .cell import CELL_SPACES
+from ..spaces.cells.network import CELL_SPACES
+from ..spaces.mbconv.layout import LAYOUTS
 
 # space name -> the derived network's type and the options it shares with its search space
 NETWORKS = {space: ('MBConvNet', ('width_mult', 'stem_stride', 'strides')) for space in LAYOUTS}

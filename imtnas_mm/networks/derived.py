@@ -7,7 +7,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from ..checkpoint import CheckpointError, read_checkpoint
 from ..genotype import resolve_genotype
-from ..spaces.stages import stage_outputs
+from .stages import stage_outputs
 
 
 def before_last(outputs, auxiliary):
@@ -105,7 +105,7 @@ class DerivedNet(FreezableStages, BaseModule):
         return tuple(self.stage_channels[i] for i in sorted(self.out_indices))
 
     def stages(self, x, auxiliary):
-        """Images [N, 3, H, W] -> generator as in ``spaces.stages``.
+        """Images [N, 3, H, W] -> generator as in ``networks.stages``.
 
         Args:
             x (Tensor): the images.

@@ -10,7 +10,7 @@ from pictures import SVG, texts
 from imtnas_mm.analysis.draw import draw_genotype
 from imtnas_mm.analysis.picture import layer_label
 from imtnas_mm.genotype import Genotype, published_genotype
-from imtnas_mm.spaces.mbconv_layout import searched_layers
+from imtnas_mm.spaces.mbconv.layout import searched_layers
 
 
 def mixed_genotype(space, importance=True):

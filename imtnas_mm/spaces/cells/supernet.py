@@ -3,16 +3,16 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from ..genotype import Genotype
-from ..layers.convolution import conv2d
-from ..layers.gated_norm import gated_norms
-from ..layers.normalization import batch_norm, by_channel
-from ..recent import Recent
-from .base import SearchSpace
-from .cell_blocks import STEM_MULTIPLIER, cell_stem
-from .cell_edges import EdgeGroup, NodeSums, channels_last, factorized_reduction
-from .cell_layout import CELLS, EDGES, OPERATIONS, STAGES, reductions, stack_of_cells, stage_widths
-from .cell_plan import GROUPS, CellPlan, Mixture
+from ...genotype import Genotype
+from ...layers.convolution import conv2d
+from ...layers.gated_norm import gated_norms
+from ...layers.normalization import batch_norm, by_channel
+from ...recent import Recent
+from ..base import SearchSpace
+from .blocks import STEM_MULTIPLIER, cell_stem
+from .edges import EdgeGroup, NodeSums, channels_last, factorized_reduction
+from .layout import CELLS, EDGES, OPERATIONS, STAGES, reductions, stack_of_cells, stage_widths
+from .plan import GROUPS, CellPlan, Mixture
 
 BATCH_STATISTICS = dict(type='BN', affine=False, track_running_stats=False)
 

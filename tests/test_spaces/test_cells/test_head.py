@@ -6,8 +6,8 @@ from mmpretrain.structures import DataSample
 from torch import nn
 
 from imtnas_mm.checkpoint import CheckpointError, check_checkpoint_file
-from imtnas_mm.networks import CellHead
-from imtnas_mm.networks.cell_head import AuxiliaryTower
+from imtnas_mm.spaces import CellHead
+from imtnas_mm.spaces.cells.head import AuxiliaryTower
 
 SAMPLES = [DataSample().set_gt_label(i) for i in (2, 0)]
 LABELS = torch.tensor([2, 0])

@@ -6,11 +6,11 @@ import torch
 from torch.func import functional_call
 
 from imtnas_mm.spaces import PDARTSSupernet
-from imtnas_mm.spaces import cell_edges as module
 from imtnas_mm.spaces.base import Progress
-from imtnas_mm.spaces.cell_layout import CELLS, EDGES, NONE, OPERATIONS, SKIP
-from imtnas_mm.spaces.cell_plan import CellPlan, Mixture
-from imtnas_mm.spaces.pdarts import skip_dropout_rate, strongest_candidates
+from imtnas_mm.spaces.cells import edges as module
+from imtnas_mm.spaces.cells.layout import CELLS, EDGES, NONE, OPERATIONS, SKIP
+from imtnas_mm.spaces.cells.pdarts import skip_dropout_rate, strongest_candidates
+from imtnas_mm.spaces.cells.plan import CellPlan, Mixture
 
 LAST = len(OPERATIONS) - 1
 

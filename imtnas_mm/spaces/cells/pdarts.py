@@ -4,11 +4,11 @@ import math
 
 import torch
 
-from ..registry import MODELS
-from .cell_derivation import limit_skips, strongest_edges
-from .cell_layout import CELLS, COLUMN, EDGES, OPERATIONS
-from .cell_plan import Mixture
-from .cells import CellSupernet
+from ...registry import MODELS
+from .derivation import limit_skips, strongest_edges
+from .layout import CELLS, COLUMN, EDGES, OPERATIONS
+from .plan import Mixture
+from .supernet import CellSupernet
 
 
 def strongest_candidates(weights, candidates, number):

@@ -3,11 +3,11 @@ import torch
 from mmcv.cnn.bricks import DropPath
 from torch import nn
 
-from ..registry import MODELS
-from ..spaces.cell_blocks import STEM_MULTIPLIER, cell_stem
-from ..spaces.cell_layout import STAGES, reductions, stack_of_cells, stage_widths
-from .cell_operations import FactorizedReduction, cell_operation, relu_conv_norm
-from .derived import DerivedNet
+from ...networks.derived import DerivedNet
+from ...registry import MODELS
+from .blocks import STEM_MULTIPLIER, cell_stem
+from .layout import STAGES, reductions, stack_of_cells, stage_widths
+from .operations import FactorizedReduction, cell_operation, relu_conv_norm
 
 CELL_SPACES = ('darts', 'pdarts', 'pcdarts', 'prdarts')
 

@@ -10,12 +10,12 @@ from torch import nn
 
 from imtnas_mm.analysis.complexity import count_macs, count_parameters
 from imtnas_mm.genotype import published_genotype
-from imtnas_mm.networks import CellHead, CellNet
 from imtnas_mm.networks.build import build_network, shared_options
-from imtnas_mm.networks.cell import Cell
-from imtnas_mm.networks.cell_operations import FactorizedReduction
 from imtnas_mm.registry import MODELS
-from imtnas_mm.spaces.cell_layout import Place
+from imtnas_mm.spaces import CellHead, CellNet
+from imtnas_mm.spaces.cells.layout import Place
+from imtnas_mm.spaces.cells.network import Cell
+from imtnas_mm.spaces.cells.operations import FactorizedReduction
 
 NAMES = ('darts_v1', 'darts_v2', 'pdarts', 'pc_darts_cifar', 'pc_darts_image', 'pr_darts')
 

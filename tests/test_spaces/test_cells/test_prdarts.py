@@ -7,8 +7,8 @@ from devices import moved
 
 from imtnas_mm.spaces import PRDARTSSupernet
 from imtnas_mm.spaces.base import Progress
-from imtnas_mm.spaces.cell_layout import CELLS, EDGES, OPERATIONS
-from imtnas_mm.spaces.prdarts import activation_probability, hard_concrete, path_depth_regularization
+from imtnas_mm.spaces.cells.layout import CELLS, EDGES, OPERATIONS
+from imtnas_mm.spaces.cells.prdarts import activation_probability, hard_concrete, path_depth_regularization
 
 
 def supernet(**options):

@@ -2,9 +2,9 @@ import random
 
 import pytest
 
-from imtnas_mm.analysis.cell_graph import lay_out
 from imtnas_mm.genotype import published_genotype, published_names
-from imtnas_mm.spaces.cell_layout import CELLS, NODES
+from imtnas_mm.spaces.cells.graph import lay_out
+from imtnas_mm.spaces.cells.layout import CELLS, NODES
 
 PUBLISHED = [name for name in published_names() if 'normal' in published_genotype(name).architecture]
 

@@ -8,8 +8,8 @@ from torch.func import functional_call
 
 from imtnas_mm.networks import ImageNetHead
 from imtnas_mm.spaces import MBConvSupernet
-from imtnas_mm.spaces.mbconv import one_hot_of_largest, straight_through
-from imtnas_mm.spaces.mbconv_layout import CONVOLUTIONS, IDENTITY, searched_layers
+from imtnas_mm.spaces.mbconv.layout import CONVOLUTIONS, IDENTITY, searched_layers
+from imtnas_mm.spaces.mbconv.supernet import one_hot_of_largest, straight_through
 
 SMALL = dict(width_mult=.25, stem_stride=1, strides=(1, 2, 1, 1, 2, 1))
 LEGAL_IDENTITY = (2, 4, 5, 6, 8, 9, 10, 12, 13, 14, 16, 17, 18)

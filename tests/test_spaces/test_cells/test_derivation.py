@@ -6,8 +6,8 @@ import torch
 
 from imtnas_mm.genotype import load_genotype, save_genotype
 from imtnas_mm.spaces import DARTSSupernet, PCDARTSSupernet, PDARTSSupernet, PRDARTSSupernet
-from imtnas_mm.spaces.cell_derivation import limit_skips, strongest_edges, strongest_pairs
-from imtnas_mm.spaces.cell_layout import EDGES, MAX_POOL, NONE, OPERATIONS, SKIP
+from imtnas_mm.spaces.cells.derivation import limit_skips, strongest_edges, strongest_pairs
+from imtnas_mm.spaces.cells.layout import EDGES, MAX_POOL, NONE, OPERATIONS, SKIP
 
 SEP3, SEP5, DIL3, DIL5 = OPERATIONS[4:]
 AVG_POOL = OPERATIONS[2]

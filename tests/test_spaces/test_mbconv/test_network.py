@@ -12,9 +12,10 @@ from torch import nn
 from imtnas_mm.analysis.complexity import count_macs, count_parameters
 from imtnas_mm.checkpoint import CheckpointError
 from imtnas_mm.genotype import GenotypeError, published_genotype, save_genotype
-from imtnas_mm.networks import ImageNetHead, MBConvNet
+from imtnas_mm.networks import ImageNetHead
 from imtnas_mm.registry import MODELS
-from imtnas_mm.spaces.mbconv_layout import searched_layers
+from imtnas_mm.spaces import MBConvNet
+from imtnas_mm.spaces.mbconv.layout import searched_layers
 
 
 def classifier(name):

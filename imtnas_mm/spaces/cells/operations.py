@@ -4,8 +4,8 @@ import torch.nn.functional as F
 from mmcv.cnn import build_norm_layer
 from torch import nn
 
-from ..spaces.cell_blocks import conv_norm, parities
-from ..spaces.cell_layout import AVG_POOL, DILATED, MAX_POOL, SEPARABLE, SKIP, kernel_size
+from .blocks import conv_norm, parities
+from .layout import AVG_POOL, DILATED, MAX_POOL, SEPARABLE, SKIP, kernel_size
 
 
 def relu_conv_norm(in_channels, out_channels, norm_cfg):
@@ -46,7 +46,7 @@ def _depthwise_pointwise(channels, kernel, stride, dilation, norm_cfg):
 
 
 def cell_operation(name, channels, stride, norm_cfg):
-    """The module of an operation of ``cell_layout.OPERATIONS``, but ``none``.
+    """The module of an operation of ``layout.OPERATIONS``, but ``none``.
 
     The identity is an ``nn.Identity`` at stride 1 and a factorised reduction
     at stride 2.

@@ -4,14 +4,14 @@ from functools import partial
 import torch
 from torch import nn
 
-from ..genotype import Genotype
-from ..layers.activation import twice_differentiable_act_cfg
-from ..layers.noise import gumbel
-from ..layers.normalization import twice_differentiable_norm_cfg
-from ..registry import MODELS
-from .base import SearchSpace, call
-from .mbconv_blocks import mbconv, stem_and_first
-from .mbconv_layout import by_stage, get_layout, mbconv_blocks, searched_layers, stage_widths
+from ...genotype import Genotype
+from ...layers.activation import twice_differentiable_act_cfg
+from ...layers.noise import gumbel
+from ...layers.normalization import twice_differentiable_norm_cfg
+from ...registry import MODELS
+from ..base import SearchSpace, call
+from .blocks import mbconv, stem_and_first
+from .layout import by_stage, get_layout, mbconv_blocks, searched_layers, stage_widths
 
 CONVOLUTION = dict(type='imtnas_mm.TwiceDifferentiableConv2d')
 ESTIMATORS = ('softmax', 'two_path', 'gumbel')

@@ -3,9 +3,7 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 
-from ..spaces.cell_layout import AVG_POOL, CELLS, DILATED, EDGES, MAX_POOL, NODES, OPERATIONS, SEPARABLE, SKIP
-from .cell_graph import lay_out
-from .picture import (
+from ...analysis.picture import (
     FAINT,
     FIXED,
     FIXED_EDGE,
@@ -19,6 +17,8 @@ from .picture import (
     note,
     write_picture,
 )
+from .graph import lay_out
+from .layout import AVG_POOL, CELLS, DILATED, EDGES, MAX_POOL, NODES, OPERATIONS, SEPARABLE, SKIP
 
 TITLES = {'darts': 'DARTS', 'pdarts': 'P-DARTS', 'pcdarts': 'PC-DARTS', 'prdarts': 'PR-DARTS'}
 CELL_TITLES = {'normal': 'Normal cell', 'reduce': 'Reduction cell'}

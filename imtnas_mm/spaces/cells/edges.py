@@ -12,9 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from ..layers.convolution import conv2d
-from .cell_blocks import parities
-from .cell_layout import (
+from ...layers.convolution import conv2d
+from .blocks import parities
+from .layout import (
     AVG_POOL,
     CONVOLUTIONS,
     DILATED,

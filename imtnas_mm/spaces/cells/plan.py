@@ -3,7 +3,7 @@ from typing import NamedTuple
 
 import torch
 
-from .cell_layout import AVG_POOL, COLUMN, DILATED, EDGES, MAX_POOL, NODES, OPERATIONS, SEPARABLE, SKIP
+from .layout import AVG_POOL, COLUMN, DILATED, EDGES, MAX_POOL, NODES, OPERATIONS, SEPARABLE, SKIP
 
 # the states whose edges are computed together: the two inputs of a cell, then each node by itself
 GROUPS = ((0, 1), *((state, ) for state in range(2, NODES + 1)))

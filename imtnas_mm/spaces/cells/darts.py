@@ -1,7 +1,7 @@
 """The search space of DARTS."""
-from ..registry import MODELS
-from .cell_derivation import strongest_edges
-from .cells import CellSupernet
+from ...registry import MODELS
+from .derivation import strongest_edges
+from .supernet import CellSupernet
 
 
 @MODELS.register_module()

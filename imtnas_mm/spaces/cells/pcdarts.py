@@ -2,12 +2,12 @@
 import torch
 import torch.nn.functional as F
 
-from ..registry import MODELS
-from .cell_derivation import strongest_edges
-from .cell_edges import EdgeGroup, NodeSums, mix
-from .cell_layout import CELLS, NODES
-from .cell_plan import Mixture
-from .cells import CellSupernet, SearchCell
+from ...registry import MODELS
+from .derivation import strongest_edges
+from .edges import EdgeGroup, NodeSums, mix
+from .layout import CELLS, NODES
+from .plan import Mixture
+from .supernet import CellSupernet, SearchCell
 
 
 def edge_group(kind, node):

@@ -3,7 +3,7 @@ from mmcv.cnn import build_norm_layer
 from mmpretrain.models.heads import LinearClsHead
 from torch import nn
 
-from ..registry import MODELS
+from ...registry import MODELS
 
 POOL = 5
 

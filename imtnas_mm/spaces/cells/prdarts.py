@@ -5,12 +5,12 @@ import torch
 from mmcv.cnn import build_norm_layer
 from torch.special import entr
 
-from ..layers.noise import logistic
-from ..registry import MODELS
-from .cell_derivation import strongest_pairs
-from .cell_layout import AVG_POOL, CELLS, COLUMN, CONVOLUTIONS, EDGES, MAX_POOL, NODES, NONE, OPERATIONS, SKIP
-from .cell_plan import Mixture
-from .cells import BATCH_STATISTICS, CellSupernet, affine_norm_cfg
+from ...layers.noise import logistic
+from ...registry import MODELS
+from .derivation import strongest_pairs
+from .layout import AVG_POOL, CELLS, COLUMN, CONVOLUTIONS, EDGES, MAX_POOL, NODES, NONE, OPERATIONS, SKIP
+from .plan import Mixture
+from .supernet import BATCH_STATISTICS, CellSupernet, affine_norm_cfg
 
 LOW, HIGH = -.1, 1.1  # a and b, the ends that a gate is stretched to before it is clipped
 GROUPS = dict(skip=(SKIP, ), conv=(NONE, *CONVOLUTIONS), pool=(MAX_POOL, AVG_POOL))

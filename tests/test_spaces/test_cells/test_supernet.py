@@ -8,8 +8,8 @@ from torch.func import functional_call
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from imtnas_mm.spaces import DARTSSupernet, PCDARTSSupernet, PDARTSSupernet, PRDARTSSupernet
-from imtnas_mm.spaces.cell_edges import from_phases, to_phases
-from imtnas_mm.spaces.cell_layout import EDGES, OPERATIONS, incoming, reductions
+from imtnas_mm.spaces.cells.edges import from_phases, to_phases
+from imtnas_mm.spaces.cells.layout import EDGES, OPERATIONS, incoming, reductions
 
 KINDS = ('normal', 'reduce')
 GROUP_NORM = dict(type='GN', num_groups=2)

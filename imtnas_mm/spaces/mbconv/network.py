@@ -1,10 +1,10 @@
 """The network of an MBConv architecture."""
 from torch import nn
 
-from ..registry import MODELS
-from ..spaces.mbconv_blocks import mbconv, stem_and_first
-from ..spaces.mbconv_layout import LAYOUTS, by_stage, get_layout, mbconv_blocks, searched_layers, stage_widths
-from .derived import DerivedNet
+from ...networks.derived import DerivedNet
+from ...registry import MODELS
+from .blocks import mbconv, stem_and_first
+from .layout import LAYOUTS, by_stage, get_layout, mbconv_blocks, searched_layers, stage_widths
 
 
 @MODELS.register_module()

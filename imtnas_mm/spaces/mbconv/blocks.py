@@ -3,7 +3,7 @@ from mmcv.cnn import ConvModule
 from mmdet.models.layers import InvertedResidual
 from torch import nn
 
-from .mbconv_layout import IDENTITY, kernel_and_expansion, scaled_width
+from .layout import IDENTITY, kernel_and_expansion, scaled_width
 
 
 def stem_and_first(table, width_mult, stem_stride, norm_cfg, act_cfg, conv_cfg=None):

@@ -1,7 +1,7 @@
 """From weights of edges and operations to the cell that they stand for."""
 import torch
 
-from .cell_layout import COLUMN, EDGES, NODES, NONE, OPERATIONS, SKIP, incoming
+from .layout import COLUMN, EDGES, NODES, NONE, OPERATIONS, SKIP, incoming
 
 
 def strongest_edges(weights):
