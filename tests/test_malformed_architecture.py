@@ -15,7 +15,8 @@ LAYERED = dict(
     published_genotype('fairnas_a').to_dict(),
     importance={layer.name: [1 / len(layer.choices)] * len(layer.choices) for layer in LAYERS},
     source=dict(config='a.py', iteration=3),
-    sharing=dict(method='branching', tasks=['cls', 'det'], blocks={block: [0, 1] for block in mbconv_blocks(LAYERS)}))
+    sharing=dict(method='branching', tasks=['cls', 'det'],
+                 blocks={block: [0, 1] for block in mbconv_blocks('fairnas19')}))
 CELLS = dict(
     published_genotype('pc_darts_cifar').to_dict(),
     importance={

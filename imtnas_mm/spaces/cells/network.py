@@ -9,8 +9,6 @@ from .blocks import STEM_MULTIPLIER, cell_stem
 from .layout import STAGES, reductions, stack_of_cells, stage_widths
 from .operations import FactorizedReduction, cell_operation, relu_conv_norm
 
-CELL_SPACES = ('darts', 'pdarts', 'pcdarts', 'prdarts')
-
 
 class Cell(nn.Module):
     """One cell: 1x1 convolutions bring both inputs to ``channels``; each node sums its two edges.
@@ -71,7 +69,7 @@ class CellNet(DerivedNet):
     Args:
         architecture: what :func:`resolve_genotype` takes: the path of an
             ``architecture.json``, its content, or a name such as ``darts_v2``;
-            of the space ``darts``, ``pdarts``, ``pcdarts`` or ``prdarts``.
+            of a space of cells: ``darts``, ``pdarts``, ``pcdarts``, ``prdarts``.
         channels (int): of a node in the first cells; even.
         layers (int): number of cells, at least 3.
         stem (str): ``'cifar'``, one 3x3 convolution, or ``'imagenet'``, three
@@ -111,8 +109,7 @@ class CellNet(DerivedNet):
                  norm_eval=False,
                  frozen_stages=-1,
                  init_cfg=None):
-        super().__init__(architecture, dict.fromkeys(CELL_SPACES, STAGES), out_indices, norm_eval, frozen_stages,
-                         init_cfg)
+        super().__init__(architecture, out_indices, norm_eval, frozen_stages, init_cfg)
         if channels < 2 or channels % 2:
             raise ValueError(f'channels={channels!r} must be even and at least 2: reductions split them in halves')
         if auxiliary and STAGES - 1 not in out_indices:

@@ -3,11 +3,14 @@ import torch
 import torch.nn.functional as F
 
 from ...registry import MODELS
+from ...space_format import register_space
 from .derivation import strongest_edges
 from .edges import EdgeGroup, NodeSums, mix
+from .format import cell_format, read_cells
 from .layout import CELLS, NODES
 from .plan import Mixture
 from .supernet import CellSupernet, SearchCell
+from .traits import CellTraits
 
 
 def edge_group(kind, node):
@@ -99,3 +102,14 @@ class PCDARTSSupernet(CellSupernet):
 
     def derive_cell(self, kind, importance):
         return strongest_edges(importance[kind] * edge_weights_of(kind, importance)[:, None])
+
+
+PUBLISHED = dict(  # Xu et al., 2020 (PC-DARTS)
+    pc_darts_cifar=read_cells(
+        'sep3-1 skip-0 | sep3-0 dil3-1 | sep5-0 sep3-1 | avg-0 dil3-1',
+        'sep5-1 max-0 | sep5-1 sep5-2 | sep3-0 sep3-3 | sep3-1 sep3-2'),
+    pc_darts_image=read_cells(
+        'skip-1 sep3-0 | sep3-0 skip-1 | sep3-1 sep3-3 | sep3-1 dil5-4',
+        'sep3-0 skip-1 | dil5-2 max-1 | sep3-2 sep3-1 | sep5-0 sep3-3'))
+
+register_space(cell_format(PCDARTSSupernet.name, 'PC-DARTS', CellTraits(weighs_edges=True), published=PUBLISHED))

@@ -5,10 +5,13 @@ import math
 import torch
 
 from ...registry import MODELS
+from ...space_format import register_space
 from .derivation import limit_skips, strongest_edges
+from .format import cell_format, read_cells
 from .layout import CELLS, COLUMN, EDGES, OPERATIONS
 from .plan import Mixture
 from .supernet import CellSupernet
+from .traits import CellTraits
 
 
 def strongest_candidates(weights, candidates, number):
@@ -126,3 +129,11 @@ def check_candidates(candidates):
                                  f'{", ".join(OPERATIONS)}')
         checked[kind] = [tuple(sorted(names, key=OPERATIONS.index)) for names in rows]
     return checked
+
+
+PUBLISHED = dict(  # Chen et al., 2019 (P-DARTS)
+    pdarts=read_cells(
+        'skip-0 dil3-1 | skip-0 sep3-1 | sep3-1 sep3-3 | sep3-0 dil5-4',
+        'avg-0 sep5-1 | sep3-0 dil5-2 | max-0 dil3-1 | dil3-1 dil5-3'))
+
+register_space(cell_format(PDARTSSupernet.name, 'P-DARTS', CellTraits(narrows_candidates=True), published=PUBLISHED))

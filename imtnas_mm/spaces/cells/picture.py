@@ -1,5 +1,6 @@
 """Pictures of cells: their graphs, and the importance weights as heat maps. Lengths are inches, y goes up."""
 from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 
@@ -17,10 +18,11 @@ from ...analysis.picture import (
     note,
     write_picture,
 )
+from ...genotype import Genotype
 from .graph import lay_out
 from .layout import AVG_POOL, CELLS, DILATED, EDGES, MAX_POOL, NODES, OPERATIONS, SEPARABLE, SKIP
+from .traits import CellTraits
 
-TITLES = {'darts': 'DARTS', 'pdarts': 'P-DARTS', 'pcdarts': 'PC-DARTS', 'prdarts': 'PR-DARTS'}
 CELL_TITLES = {'normal': 'Normal cell', 'reduce': 'Reduction cell'}
 STATES = ('$c_{k{-}2}$', '$c_{k{-}1}$', *map(str, range(NODES)))
 OUTPUT = '$c_k$'
@@ -29,11 +31,6 @@ KINDS = {  # of operation: name, fill, edge
     **dict.fromkeys(DILATED, ('dilated convolution', '#f6b26b', '#b8701f')),
     **dict.fromkeys((MAX_POOL, AVG_POOL), ('pooling', '#b5d9a3', '#4f8a3c')),
     SKIP: ('skip connection', '#d8c7ea', '#7d5ba6'),
-}
-REMARK = 'below an operation: its weight'
-REMARKS = {
-    'pcdarts': 'below an operation: its weight, and that of its edge',
-    'prdarts': 'below an operation: the activation probability of its gate',
 }
 JOIN = '#a9a9a9'  # edges of the concatenation
 WEIGHTS = LinearSegmentedColormap.from_list('weights', ['#ffffff', '#9ecae8', '#1d4f7c'])
@@ -45,30 +42,37 @@ PHASE_GAP = .35
 PHASE_ROOM = .85  # a row of phases takes this more than its heat maps
 
 
-def draw_cells(genotype, title):
-    """The two cells, and below them the weights they come from."""
+def draw_cells(name: str, traits: CellTraits, genotype: Genotype, title: str | None) -> Figure:
+    """The two cells, and below them the weights they come from.
+
+    Args:
+        name (str): of the space.
+        traits (CellTraits): of the space.
+        genotype (Genotype): of the space.
+        title (str, optional): goes behind the name.
+    """
     importance = genotype.importance
     map_width = heat_map_width()
     width = 2 * MARGIN + NAMES + 2 * map_width + PHASE_GAP
     label_height = TALL_LABEL if importance else LABEL
     graphs = {cell: lay_out(genotype.architecture[cell], width - 2 * MARGIN, label_height) for cell in CELLS}
-    edge_weights = genotype.space == 'pcdarts' and importance
+    edge_weights = traits.weighs_edges and importance
     height = .45 + sum(ABOVE_GRAPH + graph.height + BELOW_GRAPH for graph in graphs.values())
     if importance:
         height += heat_map_height(edge_weights) + .95
     figure, axes = blank(width, height)
-    heading(axes, TITLES[genotype.space], title)
+    heading(axes, name, title)
     legend(axes, legend_handles())
 
     top = height - .45
     for cell, graph in graphs.items():
-        weights = edge_notes(genotype, cell) if importance else None
-        draw_cell(axes, cell, graph, top, weights, REMARKS.get(genotype.space, REMARK) if importance else '')
+        weights = edge_notes(genotype, cell, traits) if importance else None
+        draw_cell(axes, cell, graph, top, weights, remark_of(traits) if importance else '')
         top -= ABOVE_GRAPH + graph.height + BELOW_GRAPH
     if not importance:
         return figure
 
-    probability = genotype.space == 'prdarts'
+    probability = traits.has_activation_probabilities
     what = 'of every gate' if probability else 'of every operation on every edge'
     heading(axes, 'Activation probabilities' if probability else 'Importance weights',
             f'{what}; framed: taken into the cell', y=top - .22, size=10)
@@ -76,10 +80,10 @@ def draw_cells(genotype, title):
     highest = 1 if probability else max(PALE, *(max(row) for cell in CELLS for row in importance[cell]))
     for i, cell in enumerate(CELLS):
         kept = [[operation for operation, weight in zip(OPERATIONS, row, strict=True)
-                 if weight or genotype.space != 'pdarts'] for row in importance[cell]]
+                 if weight or not traits.narrows_candidates] for row in importance[cell]]
         heat_map(axes, cell, MARGIN + NAMES + i * (map_width + PHASE_GAP), top, importance[cell], kept,
                  taken(genotype.architecture[cell]), highest, names=not i,
-                 edge_weights=edge_weights and pcdarts_edges(importance, cell), head=CELL_TITLES[cell])
+                 edge_weights=edge_weights and edges_of(importance, cell), head=CELL_TITLES[cell])
     return figure
 
 
@@ -109,7 +113,7 @@ def phases_figure(phases, title, genotype):
     height = .55 + len(CELLS) * (heat_map_height() + PHASE_ROOM)
     height += sum(ABOVE_GRAPH + graph.height + BELOW_GRAPH for graph in graphs.values())
     figure, axes = blank(width, height)
-    heading(axes, TITLES['pdarts'], title)
+    heading(axes, 'P-DARTS', title)
     if graphs:
         legend(axes, legend_handles())
 
@@ -124,7 +128,7 @@ def phases_figure(phases, title, genotype):
             number = max(map(len, candidates))
             heat_map(axes, cell, MARGIN + NAMES + i * (map_width + PHASE_GAP), top - .7, weights, candidates,
                      taken(genotype.architecture[cell]) if genotype else (), highest, names=not i,
-                     head=f'phase {i + 1}: {number} candidates an edge', phase=i)
+                     head=f'phase {i + 1}: {number} candidates per edge', phase=i)
         top -= heat_map_height() + PHASE_ROOM
     for cell, graph in graphs.items():
         draw_cell(axes, cell, graph, top, prefix='Final ')
@@ -146,12 +150,19 @@ def taken(nodes):
     return {(edge_index(i, predecessor), operation) for i, node in enumerate(nodes) for operation, predecessor in node}
 
 
-def pcdarts_edges(importance, cell):
-    """PC-DARTS's weights of the 14 edges; those into a node sum to 1."""
+def edges_of(importance, cell):
+    """The weights of the 14 edges; those into a node sum to 1."""
     return [weight for node in range(NODES) for weight in importance[f'{cell}_edges{node}']]
 
 
-def edge_notes(genotype, cell):
+def remark_of(traits: CellTraits) -> str:
+    """What the numbers below the operations are."""
+    if traits.has_activation_probabilities:
+        return 'below an operation: the activation probability of its gate'
+    return 'below an operation: its weight' + (', and that of its edge' if traits.weighs_edges else '')
+
+
+def edge_notes(genotype: Genotype, cell: str, traits: CellTraits) -> list[list[str]]:
     """For each node the texts below its two operations."""
     notes = []
     for i, node in enumerate(genotype.architecture[cell]):
@@ -159,8 +170,8 @@ def edge_notes(genotype, cell):
         for operation, predecessor in node:
             edge = edge_index(i, predecessor)
             text = f'{genotype.importance[cell][edge][OPERATIONS.index(operation)]:.2f}'
-            if genotype.space == 'pcdarts':
-                text += f' · edge {pcdarts_edges(genotype.importance, cell)[edge]:.2f}'
+            if traits.weighs_edges:
+                text += f' · edge {edges_of(genotype.importance, cell)[edge]:.2f}'
             notes[-1].append(text)
     return notes
 

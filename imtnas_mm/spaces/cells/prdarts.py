@@ -7,10 +7,13 @@ from torch.special import entr
 
 from ...layers.noise import logistic
 from ...registry import MODELS
+from ...space_format import register_space
 from .derivation import strongest_pairs
+from .format import cell_format, read_cells
 from .layout import AVG_POOL, CELLS, COLUMN, CONVOLUTIONS, EDGES, MAX_POOL, NODES, NONE, OPERATIONS, SKIP
 from .plan import Mixture
 from .supernet import BATCH_STATISTICS, CellSupernet, affine_norm_cfg
+from .traits import CellTraits
 
 LOW, HIGH = -.1, 1.1  # a and b, the ends that a gate is stretched to before it is clipped
 GROUPS = dict(skip=(SKIP, ), conv=(NONE, *CONVOLUTIONS), pool=(MAX_POOL, AVG_POOL))
@@ -143,3 +146,12 @@ class PRDARTSSupernet(CellSupernet):
 
     def derive_cell(self, kind, importance):
         return strongest_pairs(importance[kind])
+
+
+PUBLISHED = dict(  # Zhou et al., 2020 (PR-DARTS)
+    pr_darts=read_cells(
+        'skip-0 sep3-1 | dil3-2 sep3-0 | dil3-3 sep3-1 | dil3-4 dil3-1',
+        'avg-0 dil5-1 | sep3-0 dil5-2 | sep5-1 dil3-3 | dil5-4 dil5-1'))
+
+TRAITS = CellTraits(has_activation_probabilities=True, joins_operations=True)
+register_space(cell_format(PRDARTSSupernet.name, 'PR-DARTS', TRAITS, published=PUBLISHED))

@@ -1,16 +1,16 @@
-"""The MBConv search spaces: FairNAS-19 and ProxylessNAS-21."""
+"""The supernet of the MBConv search spaces: FairNAS-19, ProxylessNAS-21, and any layout that a config gives."""
 from functools import partial
 
 import torch
 from torch import nn
 
-from ...genotype import Genotype
 from ...layers.activation import twice_differentiable_act_cfg
 from ...layers.noise import gumbel
 from ...layers.normalization import twice_differentiable_norm_cfg
 from ...registry import MODELS
 from ..base import SearchSpace, call
-from .blocks import mbconv, stem_and_first
+from .architecture import mbconv_genotype
+from .blocks import activation_of, last_convolution, mbconv, stem_and_first
 from .layout import by_stage, get_layout, mbconv_blocks, searched_layers, stage_widths
 
 CONVOLUTION = dict(type='imtnas_mm.TwiceDifferentiableConv2d')
@@ -38,17 +38,21 @@ class MBConvSupernet(SearchSpace):
     """The supernet of an MBConv space, a backbone with pyramid features.
 
     Args:
-        layout (str): ``fairnas19`` (19 searched layers, the default, reading 9)
-            or ``proxyless21``.
+        layout (str | dict): ``fairnas19`` (19 searched layers, the default,
+            reading 9), ``proxyless21``, or a dict of the fields of
+            :class:`Layout`. Architectures of a dict are of the space
+            ``mbconv``; their files record the layout, so that they are read
+            without the config.
         width_mult (float): multiplies every width.
         stem_stride (int): 2, or 1 for small images.
         strides (tuple[int], optional): of the stages, in place of the layout's.
-        out_indices (tuple[int]): stages (groups of one width, from 0) whose
-            output ``forward`` returns. At the layout's own strides the outputs
+        out_indices (tuple[int], optional): stages (groups of one width, from 0)
+            whose output ``forward`` returns; the last one by default. At the layout's own strides the outputs
             of FairNAS-19 after stages 0, 1, 3 and 5 have strides 4, 8, 16, 32.
         norm_cfg (dict): batch statistics without affine parameters by default
             (reading 8); ``dict(type='GN', num_groups=8)`` for tiny batches.
-        act_cfg (dict): activation of the convolutions.
+        act_cfg (dict, optional): activation of the convolutions; the layout's
+            by default.
         estimator (str): how A weighs the paths.
 
             - ``softmax``: all choices, weighted by the softmax of their alphas.
@@ -68,9 +72,9 @@ class MBConvSupernet(SearchSpace):
                  width_mult=1.,
                  stem_stride=2,
                  strides=None,
-                 out_indices=(5, ),
+                 out_indices=None,
                  norm_cfg=dict(type='BN', affine=False, track_running_stats=False),  # noqa: B006
-                 act_cfg=dict(type='ReLU6'),  # noqa: B006
+                 act_cfg=None,
                  estimator='softmax',
                  temperature=1.,
                  init_cfg=None):
@@ -80,18 +84,22 @@ class MBConvSupernet(SearchSpace):
         if temperature <= 0:
             raise ValueError(f'temperature={temperature} must be positive')
         table = get_layout(layout)
+        out_indices = (len(table.widths) - 1, ) if out_indices is None else out_indices
         bad = [i for i in out_indices if not 0 <= i < len(table.widths)]
         if bad:
-            raise ValueError(f'out_indices={tuple(out_indices)}: {layout} has stages 0 to {len(table.widths) - 1}')
-        self.layout = layout
+            raise ValueError(f'out_indices={tuple(out_indices)}: {table.name} has stages 0 to {len(table.widths) - 1}')
+        self.layout, self.width_mult = table, width_mult
+        self.records_layout = not isinstance(layout, str)
         self.out_indices = tuple(out_indices)
         self.estimator = estimator
         self.temperature = temperature
-        self.searched = searched_layers(layout, width_mult, strides)
-        norm_cfg, act_cfg = twice_differentiable_norm_cfg(norm_cfg), twice_differentiable_act_cfg(act_cfg)
+        self.searched = searched_layers(table, width_mult, strides)
+        norm_cfg = twice_differentiable_norm_cfg(norm_cfg)
+        act_cfg = twice_differentiable_act_cfg(activation_of(table, act_cfg))
         self.stem, self.first = stem_and_first(table, width_mult, stem_stride, norm_cfg, act_cfg, CONVOLUTION)
         self.layers = nn.ModuleDict(
             {layer.name: MixedLayer(layer, norm_cfg, act_cfg) for layer in self.searched})
+        self.last = last_convolution(table, self.searched[-1].out_channels, width_mult, norm_cfg, act_cfg, CONVOLUTION)
         self._names = {  # of a choice's parameters
             (name, choice): [f'layers.{name}.choices.{choice}.{own}' for own, _ in part.named_parameters()]
             for name, layer in self.layers.items() for choice, part in layer.choices.items()}
@@ -117,7 +125,7 @@ class MBConvSupernet(SearchSpace):
         return {layer.name: (len(layer.choices), ) for layer in self.searched}
 
     def blocks(self):
-        return mbconv_blocks(self.searched)
+        return mbconv_blocks(self.layout)
 
     def draw(self, alphas, generator):
         """``two_path``: the two indices of each layer; ``gumbel``: standard Gumbel noise for each alpha."""
@@ -156,7 +164,7 @@ class MBConvSupernet(SearchSpace):
         """Each layer keeps its largest alpha (the paper's "largest variable values", Sec. 3.1.4)."""
         choices = [layer.choices[alphas[layer.name].argmax().item()] for layer in self.searched]
         importance = {name: weights.tolist() for name, weights in self.importance(alphas).items()}
-        return Genotype(space=self.layout, architecture=dict(layers=choices), importance=importance)
+        return mbconv_genotype(self.layout, choices, importance, self.records_layout)
 
     @property
     def channels_last(self):
@@ -169,7 +177,7 @@ class MBConvSupernet(SearchSpace):
 
     @property
     def stage_channels(self):
-        return stage_widths(self.searched)
+        return stage_widths(self.layout, self.searched, self.width_mult)
 
     def stages(self, x):
         if x.device.type == 'cpu' and self.channels_last:
@@ -181,6 +189,8 @@ class MBConvSupernet(SearchSpace):
                 chosen = self.gates.chosen(layer.name).nonzero()[0] if self.samples else None
                 x = self.block(
                     self.layers[layer.name], x, self.gates[layer.name], function=partial(call, chosen=chosen))
+            if self.last is not None and layers[-1] is self.searched[-1]:
+                x = self.block(self.last, x)
             x = yield x
 
 

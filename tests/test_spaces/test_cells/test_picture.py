@@ -10,8 +10,9 @@ from pictures import SVG, bounds, check_texts, texts
 
 from imtnas_mm.analysis.draw import draw_genotype
 from imtnas_mm.genotype import Genotype, genotype_from_dict, published_genotype
+from imtnas_mm.space_format import format_of
 from imtnas_mm.spaces.cells.layout import CELLS, EDGES, NODES, OPERATIONS
-from imtnas_mm.spaces.cells.picture import KINDS, draw_cells, draw_phases, operation_label, phases_figure
+from imtnas_mm.spaces.cells.picture import KINDS, draw_phases, operation_label, phases_figure
 
 SPACES = ('darts', 'pdarts', 'pcdarts', 'prdarts')
 PUBLISHED = ('darts_v1', 'darts_v2', 'pdarts', 'pc_darts_cifar', 'pc_darts_image', 'pr_darts')
@@ -103,7 +104,7 @@ def test_boxes_do_not_overlap(tmp_path, name):
 @pytest.mark.parametrize('name', PUBLISHED)
 def test_texts_do_not_overlap(name, importance):
     genotype = weighted(name) if importance else published_genotype(name)
-    check_texts(draw_cells(genotype, 'imtnas_of_a_long_name.py, iteration 123456'))
+    check_texts(format_of(genotype.space).draw(genotype, 'imtnas_of_a_long_name.py, iteration 123456'))
 
 
 @pytest.mark.parametrize('space', SPACES)
@@ -157,7 +158,7 @@ def test_parallel_edges_are_both_visible(tmp_path):
 
 
 def test_labels_fit_their_boxes(tmp_path):
-    figure = draw_cells(weighted('pc_darts_image'), '')
+    figure = format_of('pcdarts').draw(weighted('pc_darts_image'), '')
     figure.canvas.draw()
     renderer, axes = figure.canvas.get_renderer(), figure.axes[0]
     boxes = [patch.get_window_extent(renderer) for patch in axes.patches if (patch.get_gid() or '').endswith('-label')]
@@ -189,7 +190,7 @@ def test_phases(tmp_path):
         for i, number in enumerate((8, 5, 3)):
             assert sum(key.startswith(f'{cell}{i}-weight') for key in found) == 14 * number
             assert sum(key.startswith(f'{cell}{i}-taken') for key in found) == 8
-    heads = [f'phase {i}: {n} candidates an edge' for i, n in ((1, 8), (2, 5), (3, 3))]
+    heads = [f'phase {i}: {n} candidates per edge' for i, n in ((1, 8), (2, 5), (3, 3))]
     assert [text for text in written if text.startswith('phase')] == heads * 2
     assert {'P-DARTS', 'a title', 'Final normal cell', 'Final reduction cell'} <= set(written)
     assert Counter(text for text in written if re.match(r'0\.\d\d', text)) == {
