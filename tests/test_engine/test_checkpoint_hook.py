@@ -4,13 +4,13 @@ import errno
 import os
 import signal
 
-import killed_run as killed
 import pytest
-import ranks
-import tiny_run as tiny
-from killed_run import assert_ended_as, checkpoints, killed_at_call
-from tiny_run import no_pictures  # noqa: F401
 
+from helpers import killed_run as killed
+from helpers import ranks
+from helpers import tiny_run as tiny
+from helpers.killed_run import assert_ended_as, checkpoints, killed_at_call
+from helpers.tiny_run import no_pictures  # noqa: F401
 from imtnas_mm.checkpoint import CheckpointError
 from imtnas_mm.engine import AtomicCheckpointHook
 

@@ -4,11 +4,11 @@ import json
 import shutil
 
 import pytest
-import ranks
-import tiny_run as tiny
-from tiny_run import no_pictures  # noqa: F401
 from torch import nn
 
+from helpers import ranks
+from helpers import tiny_run as tiny
+from helpers.tiny_run import no_pictures  # noqa: F401
 from imtnas_mm.datasets import DataError
 from imtnas_mm.engine.data_hook import class_numbers, difference
 

@@ -4,12 +4,12 @@ from pathlib import Path
 from unittest import mock
 
 import pytest
-import ranks
-import tiny_run as tiny
 import torch
 from mmengine.dist import collect_results
 from mmengine.structures import InstanceData
 
+from helpers import ranks
+from helpers import tiny_run as tiny
 from imtnas_mm.engine.evaluation import SearchTestLoop
 
 

@@ -7,10 +7,10 @@ import signal
 import time
 
 import pytest
-import ranks
-import tiny_run as tiny
-from tiny_run import no_pictures  # noqa: F401
 
+from helpers import ranks
+from helpers import tiny_run as tiny
+from helpers.tiny_run import no_pictures  # noqa: F401
 from imtnas_mm.algorithms import IMTNAS
 from imtnas_mm.engine import launch
 from imtnas_mm.engine.search_loop import InterleavedSearchLoop

@@ -3,13 +3,15 @@ import errno
 import os
 from pathlib import Path
 
-import interruptions  # noqa: F401
 import pytest
-import retrainings
-import tiny_run as tiny
 from mmengine.hooks import Hook
-from search_state import differences
 
+from helpers import (
+    interruptions,  # noqa: F401
+    retrainings,
+)
+from helpers import tiny_run as tiny
+from helpers.search_state import differences
 from imtnas_mm.checkpoint import CheckpointError, latest_checkpoint
 from imtnas_mm.datasets.workers import WorkerError
 from imtnas_mm.registry import HOOKS

@@ -2,13 +2,13 @@
 import math
 
 import pytest
-import ranks
-import tiny_run as tiny
 import torch
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
-from search_state import differences, losses
 
+from helpers import ranks
+from helpers import tiny_run as tiny
+from helpers.search_state import differences, losses
 from imtnas_mm.checkpoint import CheckpointError
 from imtnas_mm.engine import NonFiniteError
 from imtnas_mm.engine.joint_loop import JointData

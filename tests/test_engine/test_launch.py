@@ -1,8 +1,8 @@
 """What the command line makes of a config."""
 import pytest
-import tiny_run as tiny
 from mmengine.hub import get_config
 
+from helpers import tiny_run as tiny
 from imtnas_mm.engine.launch import build_runner
 from imtnas_mm.genotype import GenotypeError
 

@@ -6,13 +6,13 @@ import multiprocessing
 from types import SimpleNamespace
 
 import pytest
-import small_search as small
-import tiny_run as tiny
 import torch
 from mmengine.logging import MessageHub
 from mmpretrain.models import ImageClassifier
-from search_state import differences, losses, state
 
+from helpers import small_search as small
+from helpers import tiny_run as tiny
+from helpers.search_state import differences, losses, state
 from imtnas_mm.algorithms import IMTNAS
 from imtnas_mm.engine import NonFiniteError
 from imtnas_mm.engine.non_finite import SKIPPED, IterationGuard
@@ -79,7 +79,7 @@ IDS = [message.split(':')[-1].strip() + f' {i}' for i, (*_, message) in enumerat
 
 
 class Search:
-    """A search of :mod:`small_search`, an iteration at a time, with the batches of each."""
+    """A search of :mod:`helpers.small_search`, an iteration at a time, with the batches of each."""
 
     def __init__(self, choice, name, **options):
         self.model = small.build(**dict(FIXED, **options))

@@ -5,11 +5,11 @@ import stat
 
 import mmengine.dist.utils
 import pytest
-import ranks
 import torch
 from mmengine.config import Config
 from mmengine.dist import all_gather, get_dist_info
 
+from helpers import ranks
 from imtnas_mm.engine.process_group import job_rank, leave_group, start_group
 
 PORT = '29511'

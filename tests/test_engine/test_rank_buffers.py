@@ -1,13 +1,13 @@
 """Each process's own buffers in a checkpoint, and what a resumed run makes of them."""
 from types import SimpleNamespace
 
-import ranks
 import torch
 from mmengine.dist import get_rank
 from mmengine.hooks import EMAHook
 from mmengine.logging import MessageHub
 from mmengine.model import BaseModel, MMDistributedDataParallel
 
+from helpers import ranks
 from imtnas_mm.engine import rank_buffers
 from imtnas_mm.engine.rank_buffers import RANK_BUFFERS, rank_buffers_kept, restore_rank_buffers
 

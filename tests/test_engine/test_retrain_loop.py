@@ -1,11 +1,11 @@
 """RetrainLoop: a retraining that was stopped and resumed ends, bit for bit, as one that wasn't."""
 import pytest
-import retrainings
-import tiny_run as tiny
 import torch
-from search_state import differences
 from torch.utils.data import DataLoader
 
+from helpers import retrainings
+from helpers import tiny_run as tiny
+from helpers.search_state import differences
 from imtnas_mm.checkpoint import CheckpointError
 from imtnas_mm.engine import RetrainLoop
 

@@ -6,11 +6,11 @@ import resource
 from types import SimpleNamespace
 
 import pytest
-import ranks
-import tiny_run as tiny
 import torch
 from mmengine.hub import get_config
 
+from helpers import ranks
+from helpers import tiny_run as tiny
 from imtnas_mm.algorithms.stage import interleaved_stages
 from imtnas_mm.architecture import Architecture
 from imtnas_mm.engine import InterleavedSearchLoop, SearchValLoop

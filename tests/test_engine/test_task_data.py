@@ -3,8 +3,8 @@ import re
 
 import numpy as np
 import pytest
-import tiny_run as tiny
 
+from helpers import tiny_run as tiny
 from imtnas_mm.datasets import DataError
 from imtnas_mm.engine.task_data import TaskData
 

@@ -5,18 +5,20 @@ import signal
 import subprocess
 import time
 
-import interruptions  # noqa: F401
-import killed_run as killed
 import pytest
-import ranks
-import retrainings
-import search_state
-import tiny_run as tiny
 import torch
-from search_state import differences
-from tiny_run import no_pictures  # noqa: F401
 from torch.utils.data import DataLoader
 
+from helpers import (
+    interruptions,  # noqa: F401
+    ranks,
+    retrainings,
+    search_state,
+)
+from helpers import killed_run as killed
+from helpers import tiny_run as tiny
+from helpers.search_state import differences
+from helpers.tiny_run import no_pictures  # noqa: F401
 from imtnas_mm.datasets.workers import watch_workers
 from imtnas_mm.engine import termination
 

@@ -1,9 +1,9 @@
 """The total batch of a training against the one that its config declares."""
 import pytest
-import tiny_run as tiny
 from mmengine.config import Config
-from tiny_run import data, quick_runs, scope_put_back  # noqa: F401
 
+from helpers import tiny_run as tiny
+from helpers.tiny_run import data, quick_runs, scope_put_back  # noqa: F401
 from imtnas_mm.engine.total_batch import declared_batches, other_batches
 
 

@@ -2,14 +2,14 @@
 import copy
 
 import pytest
-import tiny_run as tiny
 import torch
 from mmengine.optim import AmpOptimWrapper, OptimWrapper
 from mmengine.registry import MODELS as ROOT_MODELS
-from small_search import classification_batch, detection_batch
-from tiny_run import scope_put_back  # noqa: F401
 from torch import nn
 
+from helpers import tiny_run as tiny
+from helpers.small_search import classification_batch, detection_batch
+from helpers.tiny_run import scope_put_back  # noqa: F401
 from imtnas_mm.analysis.complexity import count_parameters
 from imtnas_mm.genotype import GenotypeError, published_genotype, save_genotype
 from imtnas_mm.networks import MBConvNet

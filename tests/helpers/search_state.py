@@ -3,8 +3,9 @@ import json
 from pathlib import Path
 
 import numpy as np
-import tiny_run as tiny
 import torch
+
+from . import tiny_run as tiny
 
 
 def differences(first, second, place=''):

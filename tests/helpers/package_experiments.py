@@ -1,9 +1,9 @@
 """The experiments of configs/experiments/, each read and planned once."""
 import functools
 
-import tiny_run as tiny
-
 from imtnas_mm.experiments import load_experiment, plan_runs
+
+from . import tiny_run as tiny
 
 FOLDER = tiny.ROOT / 'configs' / 'experiments'
 EXPERIMENTS = sorted(path.stem for path in FOLDER.glob('*.py'))

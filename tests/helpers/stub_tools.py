@@ -4,10 +4,10 @@ import json
 import signal
 from pathlib import Path
 
-import tiny_run as tiny
-
 from imtnas_mm.experiments.records import comparable
 from imtnas_mm.genotype import published_genotype, save_genotype
+
+from . import tiny_run as tiny
 
 SEARCH = str(tiny.ROOT / 'configs' / 'imtnas_cifar_pcdarts_small.py')
 RETRAIN = str(tiny.ROOT / 'configs' / 'retrain' / 'small_cells_cifar10.py')

@@ -1,6 +1,6 @@
 """Retrainings small enough for exact comparisons, with all that draws random numbers in one; what they end with."""
-import tiny_run as tiny
-from search_state import losses
+from . import tiny_run as tiny
+from .search_state import losses
 
 LAST = dict(type='imtnas_mm.AtomicCheckpointHook', interval=1)
 EVERY_ITERATION = dict(type='CheckpointHook', interval=1, by_epoch=False, max_keep_ckpts=-1, save_last=False)

@@ -5,10 +5,8 @@ import signal
 import time
 from pathlib import Path
 
-import ranks
-import retrainings
-import search_state
-import tiny_run as tiny
+from . import ranks, retrainings, search_state
+from . import tiny_run as tiny
 
 KINDS = ('HyperNetwork', 'StoredWeights', 'retraining', 'joint')
 CHECKPOINTS = dict(by_epoch=False, max_keep_ckpts=2)

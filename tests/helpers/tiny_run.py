@@ -18,7 +18,7 @@ from mmengine.registry import DefaultScope
 from imtnas_mm.genotype import published_genotype
 from imtnas_mm.spaces.mbconv_layout import mbconv_blocks, searched_layers
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 COLOURS = dict(red=(40, 40, 220), green=(40, 220, 40), blue=(220, 40, 40))  # the classes; in OpenCV's order
 CLASSES = tuple(sorted(COLOURS))  # as the folders sort
 SIZE = 32  # of single images and of scenes
