@@ -1,4 +1,4 @@
-"""The cell supernets against the edge-by-edge ones of ``helpers.plain_cells``, their entries, and how many weights they have."""
+"""The cell supernets against the edge-by-edge ones of ``helpers.plain_cells``; their entries and numbers of weights."""
 import copy
 
 import pytest
