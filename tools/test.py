@@ -14,8 +14,8 @@ from imtnas_mm.engine.launch import (
     load_config,
     named_faults,
 )
-from imtnas_mm.engine.process_group import leave_group, run_as_program
-from imtnas_mm.tasks.joint import is_joint
+from imtnas_mm.engine.launch.process_group import leave_group, run_as_program
+from imtnas_mm.tasks.joint_model import is_joint
 
 
 def parse_args(argv=None):

@@ -3,6 +3,7 @@ import argparse
 
 from imtnas_mm.checkpoint import check_checkpoint_file
 from imtnas_mm.datasets import log_dropped
+from imtnas_mm.engine.hooks.termination_hook import Terminated, sigterm_noted
 from imtnas_mm.engine.launch import (
     add_common_arguments,
     build_runner,
@@ -12,10 +13,9 @@ from imtnas_mm.engine.launch import (
     load_config,
     named_faults,
 )
-from imtnas_mm.engine.phases import run_phases
-from imtnas_mm.engine.process_group import leave_group, run_as_program
-from imtnas_mm.engine.termination import Terminated, sigterm_noted
-from imtnas_mm.engine.total_batch import warn_of_other_batches
+from imtnas_mm.engine.launch.phases import run_phases
+from imtnas_mm.engine.launch.process_group import leave_group, run_as_program
+from imtnas_mm.engine.launch.total_batch import warn_of_other_batches
 
 
 def parse_args(argv=None):

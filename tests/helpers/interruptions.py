@@ -9,7 +9,7 @@ from mmengine.dist import get_rank
 from mmengine.hooks import Hook
 
 from imtnas_mm.datasets import workers
-from imtnas_mm.engine import termination
+from imtnas_mm.engine.hooks import termination_hook
 from imtnas_mm.registry import HOOKS
 
 
@@ -57,7 +57,7 @@ class Await(Interruption):
 
     def strike(self, runner):
         end = time.monotonic() + 60
-        while not termination._received and time.monotonic() < end:
+        while not termination_hook._received and time.monotonic() < end:
             time.sleep(.01)
 
 

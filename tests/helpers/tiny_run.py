@@ -352,7 +352,7 @@ def quick():
 def undrawn():
     """Searches draw no pictures, which take longer than an iteration."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr('imtnas_mm.engine.architecture_hook.draw_genotype', lambda *args, **options: None)
+        patch.setattr('imtnas_mm.engine.hooks.architecture_hook.draw_genotype', lambda *args, **options: None)
         yield
 
 

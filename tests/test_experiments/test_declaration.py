@@ -11,7 +11,7 @@ from helpers.stub_tools import FIELDS, JOINT, RETRAIN, RETRAIN100, SEARCH, write
 from helpers.tiny_run import shared_architecture
 from imtnas_mm.algorithms import SearchAlgorithm
 from imtnas_mm.datasets import slice_indices
-from imtnas_mm.engine.phases import phase_config
+from imtnas_mm.engine.launch.phases import phase_config
 from imtnas_mm.experiments import ExperimentError, load_experiment, plan_runs
 from imtnas_mm.experiments.checks import refusals, unchecked
 from imtnas_mm.experiments.execute import complexity, joint_complexity

@@ -14,7 +14,7 @@ from helpers import killed_run as killed
 from helpers import tiny_run as tiny
 from helpers.cifar_files import write_cifar
 from helpers.killed_run import killed_at_call
-from imtnas_mm.engine.phases import check_phases, read_record, run_phases
+from imtnas_mm.engine.launch.phases import check_phases, read_record, run_phases
 from imtnas_mm.genotype import load_genotype
 from imtnas_mm.spaces.cell_layout import SKIP
 
