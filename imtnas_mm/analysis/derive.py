@@ -8,7 +8,7 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
 from ..checkpoint import CheckpointError, check_state_dict
-from ..config_text import expression_at, keywords, plain_value
+from ..config.text import expression_at, keywords, plain_value
 from ..genotype import Genotype, load_genotype, plain
 from ..networks.build import build_network, shared_options
 from ..networks.shared import shared_networks

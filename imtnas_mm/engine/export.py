@@ -6,10 +6,10 @@ from dataclasses import replace
 import torch
 
 from ..checkpoint import CheckpointError, read_checkpoint
-from ..config_text import expression_at, plain_value
+from ..config.text import expression_at, plain_value
 from ..genotype import GenotypeError, resolve_genotype
 from ..safetensors_file import SUFFIX, to_safetensors
-from .checkpoint_hook import AtomicBackend
+from .hooks.checkpoint_hook import AtomicBackend
 
 SUFFIXES = ('.pth', SUFFIX)
 

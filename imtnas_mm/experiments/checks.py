@@ -1,5 +1,5 @@
 """What stops a comparison before it starts: a total batch that a config was not written for, or too few GPUs."""
-from ..engine.total_batch import declared_batches, other_batches
+from ..engine.launch.total_batch import declared_batches, other_batches
 
 
 def refusals(runs, asked=None, available=None):

@@ -18,10 +18,10 @@ from mmengine.utils import import_modules_from_strings
 from torch.distributed.elastic.multiprocessing import SignalException
 
 from ..analysis.complexity import count_macs, count_parameters
-from ..engine.termination import STOPPED
+from ..engine.hooks.termination_hook import STOPPED
 from ..genotype import load_genotype, save_genotype, write_whole
 from ..registry import SCOPE
-from ..tasks.joint import joint_backbones
+from ..tasks.joint_model import joint_backbones
 from .cards import Cards, GivenUp
 from .records import new_record, read_record, record_path, write_record
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 from mmengine.config import Config, ConfigDict
 
+from ..config.single_task import restrict_to_task
 from ..genotype import Genotype, load_genotype, published_genotype
-from ..tasks.joint import is_joint
-from ..tasks.single_task import restrict_to_task
+from ..tasks.joint_model import is_joint
 
 IDENTITY_LENGTH = 16  # hexadecimal digits
 

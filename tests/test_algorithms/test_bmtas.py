@@ -4,8 +4,8 @@ import itertools
 import pytest
 import torch
 from mmengine.config import Config
-from small_search import CELLS, SPACE, TASKS, classification_batch, iterate, optimisers, raw_batch, val_batches
 
+from helpers.small_search import CELLS, SPACE, TASKS, classification_batch, iterate, optimisers, raw_batch, val_batches
 from imtnas_mm.algorithms.base import FOR_VALIDATION
 from imtnas_mm.algorithms.branching import BRANCHING, block_macs, expected_copies
 from imtnas_mm.analysis.complexity import count_macs, count_parameters

@@ -4,7 +4,8 @@ import math
 
 import pytest
 import torch
-from small_search import (
+
+from helpers.small_search import (
     BATCH_NORM,
     CELLS,
     CLASSIFIER,
@@ -17,7 +18,6 @@ from small_search import (
     stage_batches,
     val_batches,
 )
-
 from imtnas_mm.algorithms.loss_scale import LossScale
 from imtnas_mm.algorithms.stage import check_order, interleaved_stages
 from imtnas_mm.genotype import genotype_from_dict

@@ -4,9 +4,9 @@ import inspect
 
 import pytest
 import torch
-from small_search import CELLS, SPACE, TRANSFER, assert_same, images, iterate, optimisers
-from small_search import build_method as build
 
+from helpers.small_search import CELLS, SPACE, TRANSFER, assert_same, images, iterate, optimisers
+from helpers.small_search import build_method as build
 from imtnas_mm.algorithms.base import SearchAlgorithm
 from imtnas_mm.genotype import load_genotype, save_genotype
 from imtnas_mm.networks.build import build_network, shared_options

@@ -2,10 +2,10 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from devices import moved
-from small_search import CELLS, SPACE
 from torch.func import functional_call
 
+from helpers.devices import moved
+from helpers.small_search import CELLS, SPACE
 from imtnas_mm.networks.fusion import FusionEdge, fusion_edges, needed_parts
 from imtnas_mm.registry import MODELS, scoped
 from imtnas_mm.spaces.base import gate_names

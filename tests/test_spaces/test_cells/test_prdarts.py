@@ -3,8 +3,8 @@ import math
 
 import pytest
 import torch
-from devices import moved
 
+from helpers.devices import moved
 from imtnas_mm.spaces import PRDARTSSupernet
 from imtnas_mm.spaces.base import Progress
 from imtnas_mm.spaces.cells.layout import CELLS, EDGES, OPERATIONS
