@@ -1,11 +1,12 @@
 """The architecture file: what a search found, as versioned JSON that is checked when it is read or written."""
 import json
-import os
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NamedTuple
+
+from .atomic_files import write_whole
 
 FORMAT = 'imtnas_mm.architecture'
 VERSION = 1
@@ -353,19 +354,6 @@ def save_genotype(genotype, path):
     genotype_from_dict(data, path)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, _text(data) + '\n')
-
-
-def write_whole(path, text):
-    """Write a text file so that what stands at ``path`` is the old one or the whole new one."""
-    path = Path(path)
-    part = path.with_name(f'.{path.name}.{os.getpid()}.part')
-    try:
-        part.write_text(text, encoding='utf-8')
-        os.replace(part, path)
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(path)) from error  # a full disk doesn't say which file
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _text(value, pad='\n  '):

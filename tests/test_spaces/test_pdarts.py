@@ -5,9 +5,9 @@ import pytest
 import torch
 from torch.func import functional_call
 
+from imtnas_mm.progress import Progress
 from imtnas_mm.spaces import PDARTSSupernet
 from imtnas_mm.spaces import cell_edges as module
-from imtnas_mm.spaces.base import Progress
 from imtnas_mm.spaces.cell_layout import CELLS, EDGES, NONE, OPERATIONS, SKIP
 from imtnas_mm.spaces.cell_plan import CellPlan, Mixture
 from imtnas_mm.spaces.pdarts import skip_dropout_rate, strongest_candidates

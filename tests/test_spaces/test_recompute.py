@@ -6,8 +6,8 @@ import torch
 from torch.func import functional_call
 
 from helpers.small_search import CELLS, SPACE, TRANSFER, build, iterate, optimisers, stage_batches
+from imtnas_mm.progress import Progress
 from imtnas_mm.spaces import DARTSSupernet, MBConvSupernet, PCDARTSSupernet, PDARTSSupernet, PRDARTSSupernet
-from imtnas_mm.spaces.base import Progress
 from imtnas_mm.spaces.recompute import recomputed, recomputed_module
 
 SPACES = dict(

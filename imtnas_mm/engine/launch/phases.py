@@ -10,9 +10,10 @@ from mmengine.logging import print_log
 
 from ...analysis.draw import draw_genotype
 from ...analysis.draw_cells import draw_phases
-from ...genotype import load_genotype, save_genotype, write_whole
+from ...atomic_files import write_whole
+from ...genotype import load_genotype, save_genotype
 from ...spaces.pdarts import check_candidates
-from .config import build_runner
+from .build import build_runner
 from .total_batch import warn_of_other_batches
 
 FORMAT = 'imtnas_mm.phase'
