@@ -138,7 +138,7 @@ def loop(cfg, model, data):
     import torch
     from mmengine.logging import MessageHub
 
-    from imtnas_mm.engine.hooks.finite_hook import IterationGuard
+    from imtnas_mm.engine.loops.iteration_guard import IterationGuard
     from imtnas_mm.engine.loops.search_loop import InterleavedSearchLoop
     hub = MessageHub.get_instance(f'benchmark_{id(model)}')
 

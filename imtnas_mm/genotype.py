@@ -1,13 +1,13 @@
 """The architecture file: what a search found, as versioned JSON that is checked when it is read or written."""
 import copy
 import json
-import os
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
+from .atomic_files import write_whole
 from .space_format import SpaceFormat, format_of, known_spaces, registered_spaces
 
 FORMAT = 'imtnas_mm.architecture'
@@ -286,19 +286,6 @@ def save_genotype(genotype: Genotype, path: str | Path) -> None:
     genotype_from_dict(data, path)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, _text(data) + '\n')
-
-
-def write_whole(path: str | Path, text: str) -> None:
-    """Write a text file so that what stands at ``path`` is the old one or the whole new one."""
-    path = Path(path)
-    part = path.with_name(f'.{path.name}.{os.getpid()}.part')
-    try:
-        part.write_text(text, encoding='utf-8')
-        os.replace(part, path)
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(path)) from error  # a full disk doesn't say which file
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _text(value, pad='\n  '):

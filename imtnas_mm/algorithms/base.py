@@ -4,9 +4,10 @@ from mmengine.model import BaseModel
 from torch import nn
 
 from ..architecture import Architecture, flat_importance
+from ..progress import Progress
 from ..random_state import isolated_random, seed_of
 from ..registry import MODELS
-from ..spaces.base import GateValues, Progress
+from ..spaces.base import GateValues
 from ..transport import to_device, to_host
 from .stage import check_order, interleaved_stages
 

@@ -12,10 +12,10 @@ from ..config.text import expression_at, keywords, plain_value
 from ..genotype import Genotype, load_genotype, plain
 from ..networks.build import build_network, shared_options
 from ..networks.shared import shared_networks
+from ..progress import Progress
 from ..registry import MODELS, SCOPE
 from ..safe_loading import load_safely
 from ..space_format import format_of
-from ..spaces.base import Progress
 from .complexity import count_macs, count_parameters
 
 ALPHAS = 'architecture.alphas.'  # their keys in a search checkpoint's state_dict

@@ -5,7 +5,7 @@ import signal
 import threading
 import time
 
-from ..genotype import write_whole
+from ..atomic_files import write_whole
 from .cards import CardError, Cards, visible_cards
 from .execute import TOOLS, Processes, Stopped, execute
 from .records import record_path

@@ -18,8 +18,9 @@ from mmengine.utils import import_modules_from_strings
 from torch.distributed.elastic.multiprocessing import SignalException
 
 from ..analysis.complexity import count_macs, count_parameters
+from ..atomic_files import write_whole
 from ..engine.hooks.termination_hook import STOPPED
-from ..genotype import load_genotype, save_genotype, write_whole
+from ..genotype import load_genotype, save_genotype
 from ..registry import SCOPE
 from ..tasks.joint_model import joint_backbones
 from .cards import Cards, GivenUp

@@ -5,7 +5,7 @@ import platform
 from pathlib import Path
 
 from .. import __version__
-from ..genotype import write_whole
+from ..atomic_files import write_whole
 
 PACKAGES = ('torch', 'onedl-mmengine', 'onedl-mmcv', 'onedl-mmdetection', 'onedl-mmpretrain', 'numpy')
 FORMAT, VERSION = 'imtnas_mm.run', 1

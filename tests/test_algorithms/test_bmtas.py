@@ -11,8 +11,8 @@ from imtnas_mm.algorithms.branching import BRANCHING, block_macs, expected_copie
 from imtnas_mm.analysis.complexity import count_macs, count_parameters
 from imtnas_mm.analysis.derive import searched_choices
 from imtnas_mm.architecture import flat_importance
+from imtnas_mm.progress import Progress
 from imtnas_mm.registry import MODELS
-from imtnas_mm.spaces.base import Progress
 
 RATES = (.05, .02)  # of small_search.optimisers
 

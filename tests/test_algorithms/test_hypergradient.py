@@ -17,9 +17,9 @@ from imtnas_mm.algorithms.second_derivative import (
     plain_focal_loss,
 )
 from imtnas_mm.genotype import Genotype
+from imtnas_mm.progress import Progress
 from imtnas_mm.registry import MODELS
 from imtnas_mm.spaces import SearchSpace
-from imtnas_mm.spaces.base import Progress
 from imtnas_mm.transfer import KnowledgeTransfer, TransferLoss
 
 RATES = dict(encoder=.3, head=.2)

@@ -16,8 +16,8 @@ from helpers.small_search import (
 from imtnas_mm.algorithms.base import FOR_VALIDATION
 from imtnas_mm.algorithms.fusion import FUSION
 from imtnas_mm.analysis.derive import searched_choices
+from imtnas_mm.progress import Progress
 from imtnas_mm.registry import MODELS, scoped
-from imtnas_mm.spaces.base import Progress
 from imtnas_mm.spaces.fused import edge_name
 
 RATES = (.05, .02)  # of small_search.optimisers

@@ -6,7 +6,7 @@ import torch
 
 from helpers.small_search import CELLS, assert_same, iterate, optimisers, trace_steps
 from helpers.small_search import build_method as build
-from imtnas_mm.spaces.base import Progress
+from imtnas_mm.progress import Progress
 
 CHAIN = dict(virtual_step=dict(momentum=True, weight_decay=True))
 

@@ -122,7 +122,7 @@ def test_a_work_dir_that_cannot_be_written(data, tmp_path, tool, monkeypatch):
 
     def refused(**_):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-    monkeypatch.setattr('imtnas_mm.engine.launch.config.tempfile.TemporaryFile', refused)
+    monkeypatch.setattr('imtnas_mm.engine.launch.checks.tempfile.TemporaryFile', refused)
     with pytest.raises(SystemExit, match=rf'--work-dir: {tmp_path}/work cannot be written to \(Permission denied\)'):
         tiny.run(tool, config, *checkpoint, '--work-dir', tmp_path / 'work')
 

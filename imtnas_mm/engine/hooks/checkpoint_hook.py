@@ -1,6 +1,4 @@
 """Checkpoints that a kill or a full disk can't damage."""
-import contextlib
-import os
 import os.path as osp
 from pathlib import Path
 
@@ -8,35 +6,23 @@ from mmengine.dist import is_main_process
 from mmengine.fileio import LocalBackend, register_backend
 from mmengine.hooks import CheckpointHook
 
-from ...genotype import write_whole
+from ...atomic_files import PART, write_checkpoint, write_whole
 from ...registry import HOOKS
 from .rank_buffers import rank_buffers_kept, restore_rank_buffers
 from .validated_hook import VALIDATED
 
 STOPPED = 'stopped_checkpoint'  # in mmengine's message hub: path of one between the regular ones, from a stopped run
-PART = '.part'  # ends the name of a file that is being written
+ATOMIC = 'imtnas_mm.atomic'  # mmengine's name of AtomicBackend, for backend_args
 
 
 class AtomicBackend(LocalBackend):
     """mmengine's local files, but what stands at a path is the old file or the whole new one, on the disk."""
 
     def put(self, obj, filepath):
-        part = f'{filepath}{PART}'
-        try:
-            os.makedirs(osp.dirname(part) or '.', exist_ok=True)
-            with open(part, 'wb') as file:
-                file.write(obj)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(part, filepath)
-        except OSError as error:
-            with contextlib.suppress(OSError):
-                os.remove(part)
-            raise OSError(error.errno, f'the checkpoint could not be written ({error.strerror}); those before it are '
-                          'kept', str(filepath)) from error
+        write_checkpoint(filepath, obj)
 
 
-register_backend('imtnas_mm.atomic', AtomicBackend, force=True)
+register_backend(ATOMIC, AtomicBackend, force=True)
 
 
 @HOOKS.register_module()
@@ -53,7 +39,7 @@ class AtomicCheckpointHook(CheckpointHook):
         if kwargs.get('file_client_args') is not None or backend_args is not None:
             raise ValueError(f'{type(self).__name__}: checkpoints are written to a local disk; it takes neither '
                              'backend_args nor file_client_args (CheckpointHook does)')
-        super().__init__(*args, backend_args=dict(backend='imtnas_mm.atomic'), **kwargs)
+        super().__init__(*args, backend_args=dict(backend=ATOMIC), **kwargs)
         if self.args:  # mmengine passes them on, and fails at the first checkpoint
             raise TypeError(f'{type(self).__name__}.__init__() got an unexpected keyword argument '
                             f'{next(iter(self.args))!r}')
@@ -114,7 +100,7 @@ def save_stopped(runner, epoch, iteration):
     if isinstance(hook, AtomicCheckpointHook) and hook.position == position_of(runner, epoch, iteration):
         return hook.last_ckpt
     folder = hook.out_dir if hook else runner.work_dir
-    backend = (hook.backend_args if hook else None) or dict(backend='imtnas_mm.atomic')
+    backend = (hook.backend_args if hook else None) or dict(backend=ATOMIC)
     path = osp.join(folder, f'iter_{iteration}.pth')
     if not osp.exists(path):  # else it is a regular one of another hook, which the next of ours must not remove
         runner.message_hub.update_info(STOPPED, path)

@@ -1,33 +1,17 @@
-"""From command line to runner, for the tools that train and test."""
+"""The config of a run with the command line's changes."""
 import difflib
-import errno
 import inspect
 import os
 import os.path as osp
-import tempfile
-from contextlib import contextmanager
 
-import torch
 from mmengine.config import Config
-from mmengine.dist import get_rank
-from mmengine.hooks import LoggerHook
-from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
 from ...arguments import config_options
-from ...checkpoint import latest_checkpoint
 from ...config.single_task import restrict_to_task
-from ...datasets import check_dataset, check_evaluator
-from ...datasets.workers import named_worker_deaths
 from ...genotype import resolve_genotype
 from ...tasks.joint_model import is_joint
-from ..hooks.data_hook import DataHook
-from ..hooks.finite_hook import FiniteHook
-from ..hooks.termination_hook import TerminationHook
-from ..hooks.version_hook import VersionHook
-from ..hooks.workers_hook import WorkersHook
 from ..runner import SearchRunner
-from .process_group import job_rank, start_group
 
 # top-level fields that are no argument of mmengine's Runner
 READ_FIELDS = ('activation_checkpointing', 'auto_scale_lr', 'compile', 'efficient_conv_bn_eval',
@@ -103,73 +87,3 @@ def restrict_single_task(cfg):
             restrict_to_task(cfg, order[0])
 
 
-def check_work_dir(path):
-    """Make the folder, and leave if no file can be written to it."""
-    try:
-        os.makedirs(path, exist_ok=True)
-        with tempfile.TemporaryFile(dir=path) as file:
-            file.write(b'0')
-    except OSError as error:
-        raise SystemExit(f'--work-dir: {path} cannot be written to ({error.strerror}); checkpoints and logs need a '
-                         'folder that can') from error
-
-
-@contextmanager
-def named_faults(work_dir):
-    """Inside, an error of a dataloader's worker names the dataloader, and a full disk the work dir."""
-    try:
-        with named_worker_deaths():
-            yield
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT) or error.filename is not None:
-            raise
-        raise OSError(error.errno, f'{error.strerror}: a log or a picture could not be written, and the run stops; its '
-                      'checkpoints are kept, and --resume goes on from the last one', work_dir) from error
-
-
-def check_data(cfg, *parts):
-    """Check the data of parts ('train', 'val', 'test') of a config of mmdet or mmpretrain; the loops of a search and of
-    a joint training check their own.
-
-    Returns:
-        list[str]: what these datasets leave out of the data, for
-        :func:`~imtnas_mm.datasets.log_dropped` once the run has its log.
-    """
-    dropped = []
-    if is_search(cfg) or is_joint(cfg) or job_rank(cfg.launcher):  # one process is enough
-        return dropped
-    for part in parts:
-        loader = cfg.get(f'{part}_dataloader') or {}
-        if 'dataset' in loader:  # the loops say where one is missing
-            dropped += check_dataset(
-                loader.dataset, cfg.get('default_scope', 'mmengine'), f'{part}_dataloader.dataset')
-            check_evaluator(cfg.get(f'{part}_evaluator') or {}, f'{part}_evaluator')
-    return dropped
-
-
-def build_runner(cfg):
-    """The config's runner; on a machine without a GPU its processes talk over gloo.
-
-    With ``cfg.resume`` and no ``cfg.load_from`` it resumes from
-    :func:`~imtnas_mm.checkpoint.latest_checkpoint`.
-    """
-    start_group(cfg)
-    if cfg.launcher != 'none' and not torch.cuda.is_available() and not is_search(cfg):
-        # what mmengine wraps with, but for its device_ids
-        defaults = dict(broadcast_buffers=False, find_unused_parameters=cfg.get('find_unused_parameters', False))
-        cfg.model_wrapper_cfg = {**defaults, **(cfg.get('model_wrapper_cfg') or {}), 'device_ids': None}
-    runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
-    for hook in (DataHook, TerminationHook, VersionHook, WorkersHook):
-        runner.register_hook(hook())
-    if not is_search(cfg):  # a search's loop checks more
-        runner.register_hook(FiniteHook())
-    if get_rank():  # mmengine lets all processes write the metrics of a test at once, to one file
-        for hook in runner.hooks:
-            if isinstance(hook, LoggerHook):
-                hook.after_test_epoch = lambda runner, metrics=None: None
-    if cfg.get('resume') and not cfg.get('load_from'):
-        runner._load_from = latest_checkpoint(runner.work_dir)
-        if runner._load_from is None:
-            runner._resume = False
-            runner.logger.warning(f'--resume: no checkpoint in {runner.work_dir}; it starts anew')
-    return runner

@@ -4,7 +4,9 @@ import os.path as osp
 from ...checkpoint import check_checkpoint_file
 from ...datasets import log_dropped
 from ...tasks.joint_model import is_joint
-from .config import build_runner, check_data, check_work_dir, is_search, load_config, named_faults
+from .build import build_runner
+from .checks import check_data, check_work_dir, named_faults
+from .config import is_search, load_config
 from .process_group import leave_group
 
 

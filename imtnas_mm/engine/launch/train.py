@@ -2,7 +2,9 @@
 from ...checkpoint import check_checkpoint_file
 from ...datasets import log_dropped
 from ..hooks.termination_hook import Terminated, sigterm_noted
-from .config import build_runner, check_data, check_work_dir, is_search, load_config, named_faults
+from .build import build_runner
+from .checks import check_data, check_work_dir, named_faults
+from .config import is_search, load_config
 from .phases import run_phases
 from .process_group import leave_group
 from .total_batch import warn_of_other_batches

@@ -3,10 +3,10 @@ import itertools
 from dataclasses import dataclass, field
 
 from ...finite import read_scalars
+from ...progress import Progress
 from ...registry import LOOPS
-from ...spaces.base import Progress
-from ..hooks.finite_hook import IterationGuard
 from .feed import Feed
+from .iteration_guard import IterationGuard
 from .positioned_loop import PositionedLoop, check_at_least
 from .task_data import TaskData
 

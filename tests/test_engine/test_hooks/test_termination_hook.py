@@ -160,7 +160,7 @@ def test_before_the_first_iteration(data, tmp_path, monkeypatch):
             signal.raise_signal(signal.SIGTERM)
             super().before_train(runner)
 
-    monkeypatch.setattr('imtnas_mm.engine.launch.config.TerminationHook', Early)
+    monkeypatch.setattr('imtnas_mm.engine.launch.build.TerminationHook', Early)
     terminated(retraining(tmp_path / 'tiny.py', data), '--work-dir', tmp_path / 'work')
     assert 'stops before it began; no checkpoint is written' in tiny.log_text(tmp_path / 'work')
     assert not list((tmp_path / 'work').glob('*.pth'))

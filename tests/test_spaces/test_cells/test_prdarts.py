@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from helpers.devices import moved
+from imtnas_mm.progress import Progress
 from imtnas_mm.spaces import PRDARTSSupernet
-from imtnas_mm.spaces.base import Progress
 from imtnas_mm.spaces.cells.layout import CELLS, EDGES, OPERATIONS
 from imtnas_mm.spaces.cells.prdarts import activation_probability, hard_concrete, path_depth_regularization
 

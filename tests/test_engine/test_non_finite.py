@@ -15,7 +15,7 @@ from helpers import tiny_run as tiny
 from helpers.search_state import differences, losses, state
 from imtnas_mm.algorithms import IMTNAS
 from imtnas_mm.engine import NonFiniteError
-from imtnas_mm.engine.hooks.finite_hook import SKIPPED, IterationGuard
+from imtnas_mm.engine.loops.iteration_guard import SKIPPED, IterationGuard
 from imtnas_mm.finite import all_finite, check_finite
 
 FIXED = dict(order=('cls', 'cls2'), hypergradient='first_order', virtual_rates=dict(encoder=.05, head=.02))
