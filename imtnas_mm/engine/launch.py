@@ -6,6 +6,7 @@ import os
 import os.path as osp
 import tempfile
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from mmengine.config import Config
@@ -139,7 +140,7 @@ def check_data(cfg, *parts):
     if is_search(cfg) or is_joint(cfg) or job_rank(cfg.launcher):  # one process is enough
         return dropped
     for part in parts:
-        loader = cfg.get(f'{part}_dataloader') or {}
+        loader: Any = cfg.get(f'{part}_dataloader') or {}
         if 'dataset' in loader:  # the loops say where one is missing
             dropped += check_dataset(
                 loader.dataset, cfg.get('default_scope', 'mmengine'), f'{part}_dataloader.dataset')
