@@ -14,7 +14,7 @@ from torch.nn import functional
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map_only
 
-from imtnas_mm.spaces import normalization
+from imtnas_mm.layers import normalization
 
 CUDA, CPU = torch.device('cuda', 0), torch.device('cpu')
 MIXING = ('copy_', '_to_copy', 'record_stream')  # of both devices by nature

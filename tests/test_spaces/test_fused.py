@@ -6,10 +6,10 @@ from devices import moved
 from small_search import CELLS, SPACE
 from torch.func import functional_call
 
+from imtnas_mm.networks.fusion import FusionEdge, fusion_edges, needed_parts
 from imtnas_mm.registry import MODELS, scoped
 from imtnas_mm.spaces.base import gate_names
 from imtnas_mm.spaces.fused import FusedSupernet, edge_name
-from imtnas_mm.spaces.fusion import FusionEdge, fusion_edges, needed_parts
 
 SPACES = dict(
     mbconv=dict(SPACE, out_indices=(0, 2)),

@@ -12,9 +12,9 @@ from torch import nn
 
 from imtnas_mm.analysis.complexity import count_parameters
 from imtnas_mm.genotype import GenotypeError, published_genotype, save_genotype
-from imtnas_mm.networks import MBConvNet
 from imtnas_mm.networks.shared import shared_networks
 from imtnas_mm.registry import MODELS
+from imtnas_mm.spaces import MBConvNet
 
 SIZE = 32
 
