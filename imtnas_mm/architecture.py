@@ -1,6 +1,9 @@
 """A: the architecture variables that all tasks share."""
+import functools
+from collections.abc import Mapping, Sequence
+
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 
 class Architecture(nn.Module):
@@ -21,7 +24,7 @@ class Architecture(nn.Module):
         seed (int): of that start, apart from the global random state.
     """
 
-    def __init__(self, shapes, init_std=1e-3, seed=0):
+    def __init__(self, shapes: Mapping[str, Sequence[int]], init_std: float = 1e-3, seed: int = 0) -> None:
         super().__init__()
         if not shapes:
             raise ValueError('an architecture needs at least one group of alphas')
@@ -32,21 +35,21 @@ class Architecture(nn.Module):
             for name, shape in shapes.items()
         })
 
-    def named_alphas(self):
+    def named_alphas(self) -> dict[str, nn.Parameter]:
         """dict[str, Parameter], sorted by name: what order is given is lost in torch's ParameterDict."""
         return dict(self.alphas.items())
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         return f'init_std={self.init_std}, size={sum(a.numel() for a in self.parameters())}'
 
 
-def flat_importance(importance):
+def flat_importance(importance: Mapping[str, Tensor]) -> Tensor:
     """The importance weights as one vector [n_A] in the order of the groups (paper 3.1.4, "A_i")."""
     return torch.cat([weights.reshape(-1) for weights in importance.values()])
 
 
-def mean_entropy(importance):
+def mean_entropy(importance: Mapping[str, Tensor]) -> Tensor:
     """Mean entropy of the rows in nats: log(candidates) at the start, 0 when every choice is made."""
     rows = [weights.reshape(-1, weights.shape[-1]) for weights in importance.values()]
-    total = sum(torch.special.entr(row).sum() for row in rows)
+    total = functools.reduce(torch.add, [torch.special.entr(row).sum() for row in rows])
     return total / sum(len(row) for row in rows)

@@ -1,11 +1,14 @@
 """Checks of a checkpoint against the network it is loaded into, and which one a run goes on from."""
 import logging
 import os.path as osp
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from mmengine.logging import print_log
 from mmengine.model import is_model_wrapper
 from mmengine.runner.checkpoint import _load_checkpoint
+from torch import Tensor, nn
 
 from . import safe_loading  # noqa: F401  mmengine's loaders refuse code from here on
 
@@ -14,7 +17,8 @@ class CheckpointError(ValueError):
     """A checkpoint that is not what it is loaded as; the message names the file and the entries."""
 
 
-def check_state_dict(path, saved, expected, what='the model'):
+def check_state_dict(path: str | Path, saved: Mapping[str, Tensor], expected: Mapping[str, Tensor],
+                     what: str = 'the model') -> None:
     """Raises :class:`CheckpointError` unless ``saved`` has the entries of ``expected``, shaped alike.
 
     Args:
@@ -38,7 +42,7 @@ def check_state_dict(path, saved, expected, what='the model'):
                               'Was it made with another config?')
 
 
-def read_checkpoint(path, map_location='cpu'):
+def read_checkpoint(path: str | Path, map_location: Any = 'cpu') -> dict[str, Any]:
     """The content of a checkpoint, a file or what else mmengine loads (a URL)."""
     try:
         checkpoint = _load_checkpoint(path, map_location=map_location)
@@ -49,7 +53,7 @@ def read_checkpoint(path, map_location='cpu'):
     return checkpoint
 
 
-def check_resumable(path, checkpoint):
+def check_resumable(path: str | Path, checkpoint: Mapping[str, Any]) -> None:
     """Raises :class:`CheckpointError` unless a checkpoint has the state of its training, not its weights alone."""
     for key in ('optimizer', 'message_hub'):
         if key not in checkpoint:
@@ -57,25 +61,25 @@ def check_resumable(path, checkpoint):
                                   'one from its weights')
 
 
-def check_checkpoint_file(path, model, resumed=False):
+def check_checkpoint_file(path: str | Path, model: nn.Module, resumed: bool = False) -> None:
     """:func:`check_state_dict` of a file against a model, which may be wrapped for distributed use.
 
     With ``resumed``, :func:`check_resumable` of it too. A module's attribute
     ``training_only`` names children that the model may go without though the
     checkpoint has their weights.
     """
-    model = model.module if is_model_wrapper(model) else model
+    plain: Any = model.module if is_model_wrapper(model) else model
     checkpoint = read_checkpoint(path)
     if resumed:
         check_resumable(path, checkpoint)
     saved = checkpoint.get('state_dict', checkpoint)
-    absent = tuple(f'{name}.{child}.'.lstrip('.') for name, module in model.named_modules()
+    absent = tuple(f'{name}.{child}.'.lstrip('.') for name, module in plain.named_modules()
                    for child in getattr(module, 'training_only', ()) if getattr(module, child) is None)
     saved = {key: value for key, value in saved.items() if not key.startswith(absent)}
-    check_state_dict(path, saved, model.state_dict(), type(model).__name__)
+    check_state_dict(path, saved, plain.state_dict(), type(plain).__name__)
 
 
-def latest_checkpoint(work_dir):
+def latest_checkpoint(work_dir: str | Path) -> str | None:
     """Path of the checkpoint that ``--resume`` goes on from, ``None`` if the work dir has none.
 
     That is the one ``last_checkpoint`` names, as in mmengine. If that file is
@@ -116,7 +120,7 @@ def latest_checkpoint(work_dir):
     return path
 
 
-def _recorded(record, problems):
+def _recorded(record: str, problems: list[str]) -> str:
     """The path that the file ``last_checkpoint`` names; adds what is wrong with the file or with the checkpoint."""
     try:
         with open(record, encoding='utf-8') as file:

@@ -5,7 +5,7 @@ was seen with. Nothing else in the package names ``torch.ops.aten``. A version
 that lacks an operator, or takes other arguments, is refused where the package
 is imported.
 """
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 
@@ -24,7 +24,7 @@ class Private(NamedTuple):
     signature: str
     reason: str
     undefined: str = ''
-    seen: tuple = ('torch 2.11.0', 'torch 2.14.1')
+    seen: tuple[str, ...] = ('torch 2.11.0', 'torch 2.14.1')
 
 
 OPERATORS = {entry.name: entry for entry in (
@@ -66,7 +66,7 @@ OPERATORS = {entry.name: entry for entry in (
 )}
 
 
-def _operator(name):
+def _operator(name: str) -> Any:
     entry = OPERATORS[name]
     found = getattr(torch.ops.aten, name, None)
     signature = None

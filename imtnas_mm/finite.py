@@ -1,39 +1,44 @@
 """Numbers that are not finite: found by one reduction, and named."""
 import itertools
 import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import torch
 from mmengine.model import is_model_wrapper
+from torch import Tensor
+
+Quantities = Mapping[str, Sequence[Tensor]]  # by what they are
 
 
 class NonFiniteError(FloatingPointError):
     """A loss, gradient or weight is NaN or infinite; the message says which, of what, and when."""
 
 
-def norms_of(tensors):
+def norms_of(tensors: Iterable[Tensor]) -> list[Tensor]:
     """The Euclidean norms of floating-point tensors, one list per device; NaN or infinite where a number of theirs is.
 
     A GPU computes all norms by few launches, and nothing waits for it here.
     """
-    by_device = {}
+    by_device: dict[torch.device, list[Tensor]] = {}
     for tensor in tensors:
         if tensor.numel():
             by_device.setdefault(tensor.device, []).append(tensor.detach())
     found = []
     for group in by_device.values():
-        norms = torch._foreach_norm(group)  # the one reduction that is fast everywhere
+        norms = torch._foreach_norm(group)  # the one reduction that is fast everywhere  # pyright: ignore[reportPrivateImportUsage]
         found.append(torch.stack([norm.to(norms[0].dtype) for norm in norms]))
     return found
 
 
-def all_finite(tensors):
+def all_finite(tensors: Iterable[Tensor]) -> bool:
     """Whether no number of the floating-point tensors is NaN or infinite; the host waits for a GPU once."""
     if all(bool(norms.isfinite().all()) for norms in norms_of(tensors)):
         return True
     return all(bool(tensor.isfinite().all()) for tensor in tensors)  # a norm of finite numbers can overflow
 
 
-def check_finite(where, quantities):
+def check_finite(where: str, quantities: Quantities) -> None:
     """Raises :class:`NonFiniteError` unless all of ``quantities`` are finite.
 
     Args:
@@ -71,17 +76,17 @@ class FiniteLedger:
     before :meth:`read`.
     """
 
-    def __init__(self):
-        self.entries = []
+    def __init__(self) -> None:
+        self.entries: list[tuple[str, Quantities]] = []
 
-    def note(self, where, quantities):
+    def note(self, where: str, quantities: Quantities) -> None:
         """Keeps ``quantities`` for the next look; arguments as of :func:`check_finite`."""
         self.entries.append((where, quantities))
 
-    def clear(self):
+    def clear(self) -> None:
         self.entries = []
 
-    def read(self, vectors=()):
+    def read(self, vectors: Sequence[Tensor] = ()) -> list[list[float]]:
         """The numbers of ``vectors`` (Tensors [n]), read together with the norms of all that was noted.
 
         Returns:
@@ -99,7 +104,7 @@ class FiniteLedger:
         return read[len(norms):]
 
 
-def _read(vectors):
+def _read(vectors: Sequence[Tensor]) -> list[list[float]]:
     """The numbers of vectors, which may lie on a device and on the host, by one copy: list[list[float]]."""
     if not vectors:
         return []
@@ -108,7 +113,7 @@ def _read(vectors):
     return [list(itertools.islice(numbers, len(vector))) for vector in vectors]
 
 
-def read_scalars(figures):
+def read_scalars(figures: Mapping[str, Any]) -> dict[str, Any]:
     """``figures`` with each Tensor of one number as a Python number; all of them are read at once.
 
     Args:

@@ -1,14 +1,17 @@
 """How exactly a GPU multiplies float32 numbers: in full, or rounded to TF32."""
+from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 
 # the settings by operator, since torch 2.9, beside the two older switches, which set several of them at once
-OPERATORS = (torch.backends.cudnn.conv, torch.backends.cudnn.rnn, torch.backends.cuda.matmul)
-SWITCHES = (torch.backends.cudnn, torch.backends.cuda.matmul)
+BACKENDS: Any = torch.backends  # it declares no types of these settings
+OPERATORS = (BACKENDS.cudnn.conv, BACKENDS.cudnn.rnn, BACKENDS.cuda.matmul)
+SWITCHES = (BACKENDS.cudnn, BACKENDS.cuda.matmul)
 
 
-def _switch(owner):
+def _switch(owner: Any) -> bool | None:
     """The older switch, or ``None`` where settings by operator contradict it: PyTorch then refuses to read it."""
     try:
         return owner.allow_tf32
@@ -17,7 +20,7 @@ def _switch(owner):
 
 
 @contextmanager
-def float32_products(tf32):
+def float32_products(tf32: bool) -> Iterator[None]:
     """Inside, convolutions and matrix products of float32 tensors on a GPU use TF32, or don't.
 
     TF32 keeps 10 of the 23 bits of each factor (relative error 5e-4). PyTorch

@@ -1,17 +1,18 @@
 """Randomness as a function of what it is for, not of what ran before."""
 import random
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numpy as np
 import torch
 
 
-def seed_of(*key):
+def seed_of(*key: int) -> int:
     """A 63-bit seed from non-negative integers, such as (seed, iteration, stage): unlike keys give unrelated seeds."""
     return int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0] >> np.uint64(1))
 
 
-def seed_generators(*key):
+def seed_generators(*key: int) -> None:
     """Python's, numpy's and torch's global generators start from ``seed_of(*key)``."""
     seed = seed_of(*key)
     _seed_python_and_numpy(seed)
@@ -19,7 +20,7 @@ def seed_generators(*key):
 
 
 @contextmanager
-def isolated_random(*key):
+def isolated_random(*key: int) -> Iterator[None]:
     """Inside, python's, numpy's and torch's global generators start from ``seed_of(*key)``; after it they are as they
     were.
 
@@ -52,7 +53,7 @@ def isolated_random(*key):
             generator.set_state(state)
 
 
-def _seed_python_and_numpy(seed):
+def _seed_python_and_numpy(seed: int) -> None:
     random.seed(seed)
     np.random.seed(seed % 2**32)
 
@@ -62,11 +63,11 @@ class Draws:
     noticed = False
 
 
-_noticing = []  # the Draws of the blocks of noticing_draws that are open
+_noticing: list[Draws] = []  # the Draws of the blocks of noticing_draws that are open
 
 
 @contextmanager
-def noticing_draws():
+def noticing_draws() -> Iterator[Draws]:
     """Yields :class:`Draws`, which tells at the end whether a block of :func:`isolated_random` inside drew any."""
     draws = Draws()
     _noticing.append(draws)

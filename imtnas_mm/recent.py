@@ -1,21 +1,23 @@
 """A memory of the few entries that were used last."""
 from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from typing import Any
 
 
 class Recent:
     """The ``size`` entries that were used last; a copy of it begins empty."""
 
-    def __init__(self, size):
+    def __init__(self, size: int) -> None:
         self.size = size
-        self.entries = OrderedDict()
+        self.entries: OrderedDict[Hashable, Any] = OrderedDict()
 
-    def __getstate__(self):
+    def __getstate__(self) -> dict[str, Any]:
         return dict(size=self.size, entries=OrderedDict())
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.entries)
 
-    def get_or_make(self, key, make):
+    def get_or_make(self, key: Hashable, make: Callable[[], Any]) -> Any:
         if key in self.entries:
             self.entries.move_to_end(key)
         else:

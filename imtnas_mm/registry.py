@@ -4,17 +4,20 @@ A config of mmdet or mmpretrain names our parts with the scope in front,
 ``type='imtnas_mm.MBConvNet'``. Every registry of mmengine has a child here, so
 that under ``default_scope = 'imtnas_mm'`` its own parts need no prefix.
 """
+from collections.abc import Mapping
+from typing import Any
+
 import mmengine.registry as mmengine_registry
 from mmengine.registry import Registry
 
 SCOPE = 'imtnas_mm'
 
 
-def _child(parent, *locations):
+def _child(parent: Registry, *locations: str) -> Registry:
     return Registry(parent.name, parent=parent, scope=SCOPE, locations=[f'{SCOPE}.{place}' for place in locations])
 
 
-def scoped(cfg):
+def scoped(cfg: Mapping[str, Any]) -> dict[str, Any]:
     """The config of a part of this package that is found under any default scope: the scope is in front of its type."""
     return dict(cfg, type=cfg['type'] if '.' in cfg['type'] else f'{SCOPE}.{cfg["type"]}')
 

@@ -1,6 +1,10 @@
 """Computations of fixed shapes, recorded once on a GPU and then replayed: one launch in place of thousands."""
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import torch
 from mmengine.logging import print_log
+from torch import Tensor
 
 from .precision import OPERATORS
 from .random_state import noticing_draws
@@ -24,7 +28,7 @@ class CudaGraph:
     device = 'cuda'
     pool = None
 
-    def __init__(self, function, tensors):
+    def __init__(self, function: Callable[..., Any], tensors: Sequence[Tensor]) -> None:
         if CudaGraph.pool is None:
             CudaGraph.pool = torch.cuda.graph_pool_handle()
         self.inputs = [tensor.detach().clone() for tensor in tensors]
@@ -35,8 +39,9 @@ class CudaGraph:
             found = function(self.inputs)
         self.outputs = with_tensors(found, (tensor.detach() for tensor in tensors_of(found)))
 
-    def __call__(self, tensors):
-        torch._foreach_copy_(self.inputs, [tensor.detach() for tensor in tensors])
+    def __call__(self, tensors: Sequence[Tensor]) -> Any:
+        torch._foreach_copy_(  # pyright: ignore[reportPrivateImportUsage]
+            self.inputs, [tensor.detach() for tensor in tensors])
         self.graph.replay()
         return with_tensors(self.outputs, (tensor.clone() for tensor in tensors_of(self.outputs)))
 
@@ -53,16 +58,17 @@ class Recordings:
         recorder: ``(function, tensors)`` -> ``tensors`` -> results, as :class:`CudaGraph`.
     """
 
-    def __init__(self, recorder=CudaGraph):
+    def __init__(self, recorder: Any = CudaGraph) -> None:
         self.recorder = recorder
-        self.kept, self.full = {}, False
+        self.kept: dict[tuple, Any] = {}
+        self.full = False
 
     @property
-    def device(self):
+    def device(self) -> str:
         """str: the type of device whose computations are recorded."""
         return self.recorder.device
 
-    def __call__(self, key, function, tensors, data=()):
+    def __call__(self, key: tuple, function: Callable[..., Any], tensors: Sequence[Tensor], data: Any = ()) -> Any:
         """``function(tensors, data)``.
 
         Args:
@@ -86,7 +92,7 @@ class Recordings:
         if entry is _NEXT:
             count = len(tensors)
 
-            def call(inputs):
+            def call(inputs: list[Tensor]) -> Any:
                 return function(inputs[:count], with_tensors(data, iter(inputs[count:])))
 
             try:
@@ -98,12 +104,12 @@ class Recordings:
                                    f'replayed ({error}). Use model.replay=False') from error
         return entry(given)
 
-    def _settings(self):
+    def _settings(self) -> tuple:
         """What PyTorch's kernels depend on beside their arguments: AMP, and TF32."""
         return (torch.is_autocast_enabled(self.device), torch.get_autocast_dtype(self.device),
                 *(operator.fp32_precision for operator in OPERATORS))
 
-    def _note(self, key, draws):
+    def _note(self, key: tuple, draws: bool) -> None:
         if len(self.kept) < MOST:
             self.kept[key] = None if draws else _NEXT
             if draws:

@@ -7,17 +7,21 @@ of a checkpoint's ``meta``) and ``shared`` (the name of an entry -> that of the
 entry whose tensor it is) are JSON.
 """
 import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
+from torch import Tensor
 
 SUFFIX = '.safetensors'
 VERSION = '1'
 _JSON = dict(architecture=dict, classes=list, meta=dict, shared=dict)
 
 
-def to_safetensors(content):
+def to_safetensors(content: Mapping[str, Any]) -> bytes:
     """The bytes of a safetensors file.
 
     Args:
@@ -41,14 +45,14 @@ def to_safetensors(content):
         raise ValueError(f'state_dict: safetensors holds no tensors of {error.args[0]}') from error
 
 
-def _to_json(name, value):
+def _to_json(name: str, value: Any) -> str:
     try:
         return json.dumps(value, allow_nan=False)
     except (TypeError, ValueError) as error:
         raise ValueError(f'meta: {name}: JSON cannot hold it: {error}') from error
 
 
-def _separate(state):
+def _separate(state: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, str]]:
     """(contiguous tensors of their own memory, name -> name of the entry that is the same tensor)."""
     tensors, shared, first, storages = {}, {}, {}, set()
     for name, tensor in state.items():
@@ -66,7 +70,7 @@ def _separate(state):
     return tensors, shared
 
 
-def read_safetensors(path, map_location=None):
+def read_safetensors(path: str | Path, map_location: Any = None) -> dict[str, Any]:
     """What :func:`to_safetensors` was given; of a file made elsewhere, its tensors with a ``meta`` that is empty.
 
     Entries that were one tensor are one again.
@@ -107,7 +111,7 @@ def read_safetensors(path, map_location=None):
     return dict(meta=dict(meta, **fields), state_dict=state)
 
 
-def _from_json(path, name, text, kind):
+def _from_json(path: str | Path, name: str, text: str, kind: type) -> Any:
     try:
         value = json.loads(text)
     except (ValueError, RecursionError) as error:

@@ -1,20 +1,22 @@
 """Tensors between the host and a device, many of them by one copy."""
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import torch
 from mmdet.structures.bbox import BaseBoxes
 from mmengine.structures import BaseDataElement
+from torch import Tensor
 
 LARGE = 2**16  # bytes: pinned tensors from here on are copied by themselves, without being gathered first
 
 
-def pinned(shape, dtype, device):
+def pinned(shape: Sequence[int], dtype: torch.dtype, device: torch.device) -> Tensor:
     """An empty tensor of the host that ``device`` can copy from while the host goes on."""
     return torch.empty(shape, dtype=dtype, pin_memory=device.type == 'cuda')
 
 
-def to_device(tensors, device):
+def to_device(tensors: Sequence[Tensor], device: torch.device | str) -> list[Tensor]:
     """Tensors of the host on a device.
 
     Those of a dtype are gathered in pinned memory, copied at once, and given
@@ -46,16 +48,16 @@ def to_device(tensors, device):
     return moved
 
 
-def copied_together(tensors, device):
+def copied_together(tensors: Sequence[Tensor], device: torch.device) -> list[Tensor]:
     """Tensors of one dtype as views of a single copy on the device."""
     sizes = [tensor.numel() for tensor in tensors]
-    flat = pinned(sum(sizes), tensors[0].dtype, device)
+    flat = pinned((sum(sizes), ), tensors[0].dtype, device)
     torch.cat([tensor.reshape(-1) for tensor in tensors], out=flat)
     parts = flat.to(device, non_blocking=True).split(sizes)
     return [part.view(tensor.shape) for tensor, part in zip(tensors, parts, strict=True)]
 
 
-def tensors_of(data):
+def tensors_of(data: Any) -> Iterator[Tensor]:
     """The tensors in ``data``, in the order of :func:`with_tensors`."""
     if isinstance(data, torch.Tensor):
         yield data
@@ -69,7 +71,7 @@ def tensors_of(data):
             yield from tensors_of(value)
 
 
-def with_tensors(data, tensors):
+def with_tensors(data: Any, tensors: Iterator[Tensor]) -> Any:
     """``data`` with the tensors that an iterator gives in place of its own; containers are new, as those of mmengine's
     ``cast_data``."""
     if isinstance(data, torch.Tensor):
@@ -90,7 +92,7 @@ def with_tensors(data, tensors):
     return data
 
 
-def to_host(tensors):
+def to_host(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Tensors of one type and device on the host, without a graph; those that are there come as they are.
 
     Args:

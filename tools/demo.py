@@ -43,7 +43,7 @@ class Steps:
         begun = time.time()
         with open(log, 'w') as file:
             process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-            for line in process.stdout:
+            for line in process.stdout or ():
                 file.write(line)
                 found = PROGRESS.search(line)
                 if found:

@@ -1,13 +1,17 @@
 """What every search method has: A, tasks, encoder weights, heads."""
+from typing import Any
+
 import torch
 from mmengine.model import BaseModel
-from torch import nn
+from torch import Tensor, nn
 
 from ..architecture import Architecture, flat_importance
+from ..encoders import EncoderWeights
 from ..progress import Progress
 from ..random_state import isolated_random, seed_of
 from ..registry import MODELS
 from ..spaces.base import GateValues
+from ..tasks.base import Task
 from ..transport import to_device, to_host
 from .stage import check_order, interleaved_stages
 
@@ -33,6 +37,12 @@ class SearchAlgorithm(BaseModel):
     """
     unroll_batch = 'val'  # the half of the data that A is judged on
     one_encoder = False  # whether the tasks share one set of encoder weights
+    tasks: Any  # a ModuleDict of tasks, whose methods it declares no types of; so are the heads
+    heads: Any
+    encoder_weights: EncoderWeights
+    progress: Tensor
+    draw: Any  # of the space; None before the first iteration, as the gates
+    gates: Any
 
     def __init__(self, search_space, tasks, encoder_weights, rounds, order, architecture=None, seed=0):
         super().__init__()
@@ -65,11 +75,11 @@ class SearchAlgorithm(BaseModel):
         self.gates = self.draw = self.importance = None
 
     @property
-    def first_task(self):
+    def first_task(self) -> Task:
         return self.tasks[self.order[0]]
 
     @property
-    def space(self):
+    def space(self) -> Any:
         """The search space; tasks differ in which features they take from it, not in A or W."""
         return self.first_task.space
 

@@ -1,9 +1,10 @@
 """The search of one task by itself, from the config of a search over several."""
+from mmengine.config import Config
 
 PARTS = ('train_dataloader', 'val_dataloader', 'val_evaluator', 'test_dataloader', 'test_evaluator')
 
 
-def restrict_to_task(cfg, task):
+def restrict_to_task(cfg: Config, task: str) -> None:
     """Leave one task of a resolved search config, in place, and make its method ``SingleTask``.
 
     Raises:

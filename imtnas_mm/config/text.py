@@ -1,8 +1,9 @@
 """Values of a config's text, which is parsed and never run: a checkpoint's may be anyone's."""
 import ast
+from typing import Any
 
 
-def expression_at(text, *names):
+def expression_at(text: str, *names: str) -> ast.expr | None:
     """The expression of a setting, ``('model', 'backbone')``, in the text that mmengine makes of a config.
 
     Returns:
@@ -19,12 +20,12 @@ def expression_at(text, *names):
     return node
 
 
-def keywords(node):
+def keywords(node: ast.expr | None) -> dict[str | None, ast.expr]:
     """dict[str, ast.expr]: the arguments of a call, ``dict(...)``."""
     return {keyword.arg: keyword.value for keyword in node.keywords} if isinstance(node, ast.Call) else {}
 
 
-def plain_value(node):
+def plain_value(node: ast.expr | None) -> Any:
     """The value of literals and calls of ``dict``.
 
     Raises:
@@ -40,4 +41,6 @@ def plain_value(node):
         return [plain_value(item) for item in node.elts]
     if isinstance(node, ast.Tuple):
         return tuple(plain_value(item) for item in node.elts)
+    if node is None:
+        raise ValueError('there is no expression')
     return ast.literal_eval(node)

@@ -11,6 +11,7 @@ import json
 import numbers
 import os
 import sys
+from typing import Any
 
 COCO_LAYOUT = 'annotations/instances_{train,val}2017.json, train2017/*.jpg and val2017/*.jpg (COCO)'
 FOLDER_LAYOUT = 'train/<class>/*.JPEG and val/<class>/*.JPEG (ImageNet)'
@@ -104,9 +105,12 @@ def _is_name(value):
     return isinstance(value, str) and bool(value.strip())
 
 
-def _is_number(value):
+def _is_number(value: Any) -> bool:
     # compared, since math.isfinite fails on whole numbers beyond the floats, which JSON can have
-    return isinstance(value, numbers.Real) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
+    if not isinstance(value, numbers.Real) or isinstance(value, bool):
+        return False
+    number: Any = value  # numbers.Real declares no type of its abs
+    return bool(abs(number) <= sys.float_info.max)
 
 
 def _is_size(value):

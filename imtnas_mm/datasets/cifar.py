@@ -4,13 +4,14 @@ import hashlib
 import io
 import os
 import pickle
+from typing import Any
 
 import numpy as np
 from mmengine.fileio import exists, get
 from mmpretrain.datasets import CIFAR10 as _CIFAR10
 from mmpretrain.datasets import CIFAR100 as _CIFAR100
 from numpy._core.multiarray import _reconstruct, scalar
-from numpy._core.numeric import _frombuffer
+from numpy._core.numeric import _frombuffer  # pyright: ignore[reportAttributeAccessIssue]
 
 from ..registry import DATASETS
 from .checks import DataError, short
@@ -99,12 +100,23 @@ class LocalCIFAR:
             be true, since nothing is ever downloaded.
     """
 
+    # of mmpretrain's class, which this one stands before
+    filename: str
+    url: str
+    base_folder: str
+    train_list: list[tuple[str, str]]
+    test_list: list[tuple[str, str]]
+    split: str
+    data_prefix: dict[str, str]
+    CLASSES: Any
+
     def __init__(self, data_root='', split='train', check_md5=True, download=False, **kwargs):
         if download:
             raise DataError(f'download={download!r}: nothing is downloaded; unpack {self.filename} of {self.url} in '
                             f'data_root={data_root!r} yourself')
         self.check_md5 = check_md5
-        super().__init__(data_root=data_root, split=split, download=False, **kwargs)
+        options: dict[str, Any] = dict(data_root=data_root, split=split, download=False, **kwargs)
+        super().__init__(**options)
 
     @classmethod
     def files(cls, split):

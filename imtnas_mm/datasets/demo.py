@@ -11,6 +11,7 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -108,7 +109,7 @@ def _annotation_file(part):
 
 
 def _write(root, seed):
-    digits = load_digits()
+    digits: Any = load_digits()
     train, held_out = train_test_split(
         np.arange(len(digits.target)), test_size=NUM_HELD_OUT, stratify=digits.target, random_state=seed)
     (root / 'coco/annotations').mkdir(parents=True)

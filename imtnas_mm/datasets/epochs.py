@@ -94,6 +94,7 @@ class EpochBatches(BatchSampler):
     def __iter__(self):
         length = len(self)
         first = self.epoch * length
+        part: Any
         for part in (self.batches, getattr(self.batches, 'sampler', None)):
             if hasattr(part, 'set_epoch'):
                 part.set_epoch(self.epoch)

@@ -8,6 +8,7 @@ the positions are dealt out to ranks.
 import random
 import warnings
 from contextlib import contextmanager
+from typing import Any
 
 import cv2
 import numpy as np
@@ -106,7 +107,8 @@ class PositionedDataset(Dataset):
                              f'the dataset has {len(dataset)} examples')
         if self.seed < 0:
             raise ValueError(f'seed={seed!r}: must not be negative')
-        self._epoch, self._order = None, None
+        self._epoch: int | None = None
+        self._order: Any = None  # a permutation, of that epoch
         self._retries = retries_of(dataset)
 
     @property

@@ -1,7 +1,9 @@
 """What encoder weights are to the algorithms."""
 from abc import ABCMeta, abstractmethod
 
-from torch import nn
+from torch import Tensor, nn
+
+from .parameter_layout import ParameterLayout
 
 
 class EncoderWeights(nn.Module, metaclass=ABCMeta):
@@ -16,7 +18,8 @@ class EncoderWeights(nn.Module, metaclass=ABCMeta):
     """
     mixed_by_architecture = False  # whether A's direct term goes through W: A mixes the weights instead of feature maps
 
-    def __init__(self, layout, num_tasks, num_rounds, num_importance, seed=0):
+    def __init__(self, layout: ParameterLayout, num_tasks: int, num_rounds: int, num_importance: int,
+                 seed: int = 0) -> None:
         super().__init__()
         self.layout = layout
         self.num_tasks = num_tasks
@@ -24,17 +27,17 @@ class EncoderWeights(nn.Module, metaclass=ABCMeta):
         self.num_importance = num_importance
         self.seed = seed
 
-    def check_stage(self, task, round):
+    def check_stage(self, task: int, round: int) -> None:
         if not (0 <= task < self.num_tasks and 0 <= round < self.num_rounds):
             raise IndexError(f'stage (task {task}, round {round}) of {self.num_tasks} tasks and '
                              f'{self.num_rounds} rounds (both count from 0)')
 
-    def forward(self, task, round, importance):
+    def forward(self, task: int, round: int, importance: Tensor) -> Tensor:
         """As :meth:`generate`, for ``functional_call``."""
         return self.generate(task, round, importance)
 
     @abstractmethod
-    def generate(self, task, round, importance):
+    def generate(self, task: int, round: int, importance: Tensor) -> Tensor:
         """W_k^(m) as a vector [D], a differentiable function of the stored weights (and of A where it depends on A).
 
         Args:

@@ -1,9 +1,13 @@
 """Encoder weights mixed block by block from copies that the tasks share (BMTAS)."""
+import functools
+from collections.abc import Mapping, Sequence
+
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ..registry import MODELS
 from .base import EncoderWeights
+from .parameter_layout import ParameterLayout
 
 
 @MODELS.register_module()
@@ -20,23 +24,24 @@ class BranchedWeights(EncoderWeights):
     """
     mixed_by_architecture = True
 
-    def __init__(self, layout, num_tasks, num_rounds, num_importance, seed=0):
+    def __init__(self, layout: ParameterLayout, num_tasks: int, num_rounds: int, num_importance: int,
+                 seed: int = 0) -> None:
         super().__init__(layout, num_tasks, num_rounds, num_importance, seed)
         if num_rounds != 1:
             raise ValueError(f'train_cfg.rounds={num_rounds}: BranchedWeights has one set of copies, so 1 round')
         generator = torch.Generator().manual_seed(seed)
         start = layout.offset + layout.scale * torch.randn(layout.size, generator=generator)
         self.weights = nn.ParameterList(nn.Parameter(start.clone()) for _ in range(num_tasks))
-        self.pieces = None
+        self.pieces: list[tuple[int, int]] = []  # (block, number of weights) in the order of the layout
 
-    def set_blocks(self, blocks):
+    def set_blocks(self, blocks: Mapping[str, Sequence[str]]) -> None:
         """Says which parameters a block consists of.
 
         Args:
             blocks (dict[str, tuple[str]]): name -> paths of its modules; as ``SearchSpace.blocks``.
         """
         self.num_blocks = len(blocks)
-        self.pieces = []  # (block, number of weights) in the order of the layout
+        self.pieces = []
         for name, shape in zip(self.layout.names, self.layout.shapes, strict=True):
             found = [i for i, paths in enumerate(blocks.values())
                      if any(name.startswith(f'{path}.') for path in paths)]
@@ -47,11 +52,11 @@ class BranchedWeights(EncoderWeights):
             else:
                 self.pieces.append((found[0], shape.numel()))
 
-    def generate(self, task, round, importance):
+    def generate(self, task: int, round: int, importance: Tensor) -> Tensor:
         self.check_stage(task, round)
         mixing = importance[-self.num_blocks * self.num_tasks**2:]
         mixing = mixing.view(self.num_blocks, self.num_tasks, self.num_tasks)[:, task]
         sizes = [size for _, size in self.pieces]
         copies = zip(*(weights.split(sizes) for weights in self.weights), strict=True)
-        return torch.cat([sum(mixing[block, c] * part for c, part in enumerate(parts))
+        return torch.cat([functools.reduce(torch.add, [mixing[block, c] * part for c, part in enumerate(parts)])
                           for (block, _), parts in zip(self.pieces, copies, strict=True)])

@@ -2,10 +2,11 @@
 import math
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ..registry import MODELS
 from .base import EncoderWeights
+from .parameter_layout import ParameterLayout
 
 INDEX_ENCODINGS = ('embedding', 'scalar')
 
@@ -34,17 +35,19 @@ class HyperNetwork(EncoderWeights):
             embeddings, against 1 of the sub-vectors': the stages start near
             one another.
     """
+    offset: Tensor
+    scale: Tensor
 
     def __init__(self,
-                 layout,
-                 num_tasks,
-                 num_rounds,
-                 num_importance,
-                 hidden=(30, 50),
-                 sub_vector=100,
-                 index_encoding='embedding',
-                 stage_std=.1,
-                 seed=0):
+                 layout: ParameterLayout,
+                 num_tasks: int,
+                 num_rounds: int,
+                 num_importance: int,
+                 hidden: tuple[int, int] = (30, 50),
+                 sub_vector: int = 100,
+                 index_encoding: str = 'embedding',
+                 stage_std: float = .1,
+                 seed: int = 0) -> None:
         super().__init__(layout, num_tasks, num_rounds, num_importance, seed)
         if index_encoding not in INDEX_ENCODINGS:
             raise ValueError(f'index_encoding={index_encoding!r} is not one of {INDEX_ENCODINGS}')
@@ -54,7 +57,7 @@ class HyperNetwork(EncoderWeights):
         first, second = hidden
         generator = torch.Generator().manual_seed(seed)
 
-        def normal(*shape, std=1.):
+        def normal(*shape: int, std: float = 1.) -> nn.Parameter:
             return nn.Parameter(std * torch.randn(*shape, generator=generator))
 
         # the first layer by the blocks of its input: V1 [A; k; m; d] = V_A A + V_k k + V_m m + V_d d
@@ -78,20 +81,20 @@ class HyperNetwork(EncoderWeights):
             units = self._units(0, 0, torch.full((num_importance, ), 1 / num_importance))
             self.third_weight /= units.std()
 
-    def _index(self, table, index, count):
+    def _index(self, table: Tensor, index: int, count: int) -> Tensor:
         """Row ``index`` of an embedding, or the scalar index in [-1, 1] times the one row."""
         if self.index_encoding == 'embedding':
             return table[index]
         return table[0] * (2 * index / max(count - 1, 1) - 1)
 
-    def _sub_vector_terms(self):
+    def _sub_vector_terms(self) -> Tensor:
         if self.index_encoding == 'embedding':
             return self.first_index
         places = torch.linspace(-1, 1, self.num_sub_vectors, device=self.first_index.device,
                                 dtype=self.first_index.dtype)
         return places[:, None] * self.first_index
 
-    def _units(self, task, round, importance):
+    def _units(self, task: int, round: int, importance: Tensor) -> Tensor:
         """[num_sub_vectors, sub_vector]"""
         shared = (self.first_architecture @ importance + self.first_bias +
                   self._index(self.first_task, task, self.num_tasks) +
@@ -100,11 +103,11 @@ class HyperNetwork(EncoderWeights):
         hidden = (hidden @ self.second_weight.T + self.second_bias).tanh()
         return hidden @ self.third_weight.T + self.third_bias
 
-    def generate(self, task, round, importance):
+    def generate(self, task: int, round: int, importance: Tensor) -> Tensor:
         self.check_stage(task, round)
         units = self._units(task, round, importance).reshape(-1)[:self.layout.size]
         return self.offset + self.scale * units
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         return (f'num_importance={self.num_importance}, num_tasks={self.num_tasks}, num_rounds={self.num_rounds}, '
                 f'sub_vectors={self.num_sub_vectors}x{self.sub_vector}, index_encoding={self.index_encoding!r}')

@@ -3,6 +3,7 @@ import math
 from dataclasses import dataclass, field
 
 import torch
+from torch import Tensor, nn
 
 from ..recent import Recent
 
@@ -16,15 +17,15 @@ class ParameterLayout:
     deviation of He et al. (2015), ``sqrt(2 / fan_in)``; vectors (norm weights,
     biases) around the value their module starts with.
     """
-    names: tuple
-    shapes: tuple
-    offset: torch.Tensor
-    scale: torch.Tensor
+    names: tuple[str, ...]
+    shapes: tuple[torch.Size, ...]
+    offset: Tensor
+    scale: Tensor
     # pieces by what is left out: each draw of paths has its own
     known: Recent = field(default_factory=lambda: Recent(16), repr=False, compare=False)
 
     @classmethod
-    def of(cls, module):
+    def of(cls, module: nn.Module) -> 'ParameterLayout':
         """The layout of a module's parameters, in the order of ``named_parameters``."""
         named = dict(module.named_parameters())
         offsets, scales = [], []
@@ -39,11 +40,11 @@ class ParameterLayout:
         return cls(tuple(named), tuple(p.shape for p in named.values()), torch.cat(offsets), torch.cat(scales))
 
     @property
-    def size(self):
+    def size(self) -> int:
         """D."""
         return len(self.offset)
 
-    def named(self, vector, without=frozenset()):
+    def named(self, vector: Tensor, without: frozenset[str] = frozenset()) -> dict[str, Tensor]:
         """The vector [D] as dict of name -> Tensor, views of it.
 
         Args:
@@ -55,7 +56,7 @@ class ParameterLayout:
         pieces = vector.split(sizes)
         return {one[0]: piece.view(one[1]) for one, piece in zip(kept, pieces, strict=True) if one is not None}
 
-    def _pieces(self, without):
+    def _pieces(self, without: frozenset[str]) -> tuple[list[int], list[tuple[str, torch.Size] | None]]:
         """(sizes of the pieces, name and shape of each; ``None`` for what is left out)."""
         sizes, kept = [], []
         for name, shape in zip(self.names, self.shapes, strict=True):

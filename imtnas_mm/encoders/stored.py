@@ -1,9 +1,10 @@
 """Encoder weights kept one by one (the paper's "NHN", Table 5)."""
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ..registry import MODELS
 from .base import EncoderWeights
+from .parameter_layout import ParameterLayout
 
 
 @MODELS.register_module()
@@ -13,13 +14,14 @@ class StoredWeights(EncoderWeights):
     All start from the same values, so that stages differ by what they learned.
     """
 
-    def __init__(self, layout, num_tasks, num_rounds, num_importance, seed=0):
+    def __init__(self, layout: ParameterLayout, num_tasks: int, num_rounds: int, num_importance: int,
+                 seed: int = 0) -> None:
         super().__init__(layout, num_tasks, num_rounds, num_importance, seed)
         generator = torch.Generator().manual_seed(seed)
         start = layout.offset + layout.scale * torch.randn(layout.size, generator=generator)
         self.weights = nn.ParameterList(
             nn.Parameter(start.clone()) for _ in range(num_rounds) for _ in range(num_tasks))
 
-    def generate(self, task, round, importance):
+    def generate(self, task: int, round: int, importance: Tensor) -> Tensor:
         self.check_stage(task, round)
         return self.weights[round * self.num_tasks + task]

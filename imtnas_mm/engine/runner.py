@@ -1,4 +1,6 @@
 """mmengine's Runner where a search or a joint training needs another."""
+from typing import Any
+
 from mmengine.device import get_device
 from mmengine.optim import OptimWrapperDict
 from mmengine.runner import Runner
@@ -98,10 +100,11 @@ class SearchRunner(PositionedRunner):
                              "dict(encoder=[...], head=[...]), so that none changes A's rate unasked; "
                              f'got {scheduler!r}')
         if isinstance(scheduler, dict):  # an optimiser without a schedule keeps its rate
-            unknown = sorted(set(scheduler) - set(self.optim_wrapper.keys()))
+            optimisers: Any = self.optim_wrapper
+            unknown = sorted(set(scheduler) - set(optimisers.keys()))
             if unknown:
-                raise ValueError(f'param_scheduler has {unknown}; a search takes {sorted(self.optim_wrapper.keys())}')
-            scheduler = {name: scheduler.get(name, []) for name in self.optim_wrapper.keys()}
+                raise ValueError(f'param_scheduler has {unknown}; a search takes {sorted(optimisers.keys())}')
+            scheduler = {name: scheduler.get(name, []) for name in optimisers.keys()}
         return super().build_param_scheduler(scheduler)
 
     def load_checkpoint(self, filename, map_location='cpu', strict=True, revise_keys=None):

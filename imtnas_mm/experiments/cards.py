@@ -7,6 +7,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,7 +40,7 @@ class Card:
     name: str | None = None
 
 
-def visible_cards():
+def visible_cards() -> list[Card]:
     """list[Card]: the GPUs that this process sees, in CUDA's order; none on a machine without a GPU.
 
     ``torch.cuda.device_count()`` counts them, so that a training sees as many.
@@ -60,18 +61,18 @@ def visible_cards():
     return cards
 
 
-def _told_by_nvidia_smi():
+def _told_by_nvidia_smi() -> list[tuple[str, str, str]]:
     """[(index, UUID, name)] of all GPUs of the machine; empty where there is no nvidia-smi."""
     try:
         done = subprocess.run(['nvidia-smi', '--query-gpu=index,uuid,name', '--format=csv,noheader'],
                               capture_output=True, text=True, check=True, timeout=60)
     except (OSError, subprocess.SubprocessError):
         return []
-    return [tuple(part.strip() for part in line.split(',', 2)) for line in done.stdout.splitlines() if
-            line.count(',') >= 2]
+    rows = [line.split(',', 2) for line in done.stdout.splitlines() if line.count(',') >= 2]
+    return [(index.strip(), uuid.strip(), name.strip()) for index, uuid, name in rows]
 
 
-def choose_cards(text, visible):
+def choose_cards(text: str | None, visible: Sequence[Card]) -> list[Card]:
     """The cards that ``--gpus`` names.
 
     Args:
@@ -94,7 +95,7 @@ def choose_cards(text, visible):
     if ',' not in text:
         if int(text) > len(visible):
             raise CardError(f'--gpus {text}: this process sees {shown}; it must be at most {len(visible)}')
-        return visible[:int(text)]
+        return list(visible[:int(text)])
     places = [int(part) for part in parts]
     for place in places:
         if place >= len(visible):
@@ -114,10 +115,10 @@ class Lease:
             them holds the cards, too, until it ends.
     """
 
-    def __init__(self, cards=(), hide=False, files=()):
+    def __init__(self, cards: Iterable[Card] = (), hide: bool = False, files: Iterable[int] = ()) -> None:
         self.cards, self.hide, self.files = list(cards), hide, list(files)
 
-    def environment(self):
+    def environment(self) -> dict[str, str]:
         """dict: the environment variables that a step's process gets."""
         return {VARIABLE: ','.join(card.id for card in self.cards)} if self.cards or self.hide else {}
 
@@ -140,15 +141,16 @@ class Cards:
         folder (Path | None): of the lock files.
     """
 
-    def __init__(self, cards=(), hide=False, runs_per_gpu=1, shared=True, folder=None):
+    def __init__(self, cards: Iterable[Card] = (), hide: bool = False, runs_per_gpu: int = 1, shared: bool = True,
+                 folder: Path | None = None) -> None:
         self.cards, self.hide, self.runs_per_gpu, self.shared = list(cards), hide, runs_per_gpu, shared
         self.folder = Path(folder or Path(tempfile.gettempdir(), LOCKS))
         self.turn = threading.Lock()
-        self.queue = []
-        self.leased = Counter()  # card -> leases of this process
+        self.queue: list[object] = []
+        self.leased: Counter[Card] = Counter()  # card -> leases of this process
 
     @contextmanager
-    def lease(self, count, stopped=lambda: False):
+    def lease(self, count: int, stopped: Callable[[], bool] = lambda: False) -> Iterator[Lease]:
         """The cards of one step: ``count`` of them, or none where there are none at all.
 
         Raises:
@@ -170,11 +172,11 @@ class Cards:
                 fcntl.flock(file, fcntl.LOCK_UN)  # for all processes that inherited it
                 os.close(file)
 
-    def _count(self, cards, change):
+    def _count(self, cards: Iterable[Card], change: int) -> None:
         with self.turn:
             self.leased.update({card: change for card in cards})
 
-    def _await(self, count, stopped):
+    def _await(self, count: int, stopped: Callable[[], bool]) -> tuple[list[Card], list[int]]:
         me, told = object(), False
         with self.turn:
             self.queue.append(me)
@@ -196,7 +198,7 @@ class Cards:
             with self.turn:
                 self.queue.remove(me)
 
-    def _try(self, count):
+    def _try(self, count: int) -> tuple[list[Card], list[int]] | None:
         """(cards, descriptors) of ``count`` free cards, or None where there are fewer: none is held while waiting."""
         cards, files = [], []
         for card in sorted(self.cards, key=self.leased.__getitem__):  # the one with the fewest runs first
@@ -210,7 +212,7 @@ class Cards:
             os.close(file)
         return None
 
-    def _lock(self, card):
+    def _lock(self, card: Card) -> list[int] | None:
         """Descriptors of the locks of a card, or None where others have it."""
         name = card.key.replace(os.sep, '_')
         if self.runs_per_gpu == 1:
@@ -225,7 +227,7 @@ class Cards:
         os.close(common[0])
         return None
 
-    def _locked(self, name, kind):
+    def _locked(self, name: str, kind: int) -> list[int] | None:
         file = self._open(self.folder / name)
         try:
             fcntl.flock(file, kind | fcntl.LOCK_NB)
@@ -234,7 +236,7 @@ class Cards:
             return None
         return [file]
 
-    def _open(self, path):
+    def _open(self, path: Path) -> int:
         """A descriptor of a lock file that any user of the machine may lock; made if it is not there."""
         if not path.parent.is_dir():
             with suppress(FileExistsError):

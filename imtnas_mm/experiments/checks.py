@@ -1,8 +1,13 @@
 """What stops a comparison before it starts: a total batch that a config was not written for, or too few GPUs."""
+from collections.abc import Iterable
+
+from mmengine.config import Config
+
 from ..engine.launch.total_batch import declared_batches, other_batches
+from .run import Run
 
 
-def refusals(runs, asked=None, available=None):
+def refusals(runs: Iterable[Run], asked: int | None = None, available: int | None = None) -> list[str]:
     """What is wrong with the trainings of runs, one text for each different fault.
 
     Args:
@@ -24,7 +29,7 @@ def refusals(runs, asked=None, available=None):
     return [_whose(names) + f': {text}' for text, names in found.items()]
 
 
-def unchecked(runs, asked=None):
+def unchecked(runs: Iterable[Run], asked: int | None = None) -> list[str]:
     """Trainings by several processes whose configs declare no total batch, one text for each."""
     found = {}
     for run in runs:
@@ -38,11 +43,11 @@ def unchecked(runs, asked=None):
     return [_whose(names) + f': {text}' for text, names in found.items()]
 
 
-def _whose(names):
+def _whose(names: list[str]) -> str:
     return names[0] if len(names) == 1 else f'{names[0]} (and {len(names) - 1} more)'
 
 
-def _texts(name, cfg, count, available):
+def _texts(name: str, cfg: Config, count: int, available: int | None) -> list[str]:
     where = "the row's options" if name == 'search' else f'evaluations.{name}.options'
     if available is not None and count > available:
         text = f'{name}: it has {count} GPUs, and there are {available}'

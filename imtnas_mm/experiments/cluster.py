@@ -4,11 +4,14 @@ import os
 import signal
 import threading
 import time
+from pathlib import Path
+from typing import Any
 
 from ..atomic_files import write_whole
-from .cards import CardError, Cards, visible_cards
+from .cards import Card, CardError, Cards, visible_cards
 from .execute import TOOLS, Processes, Stopped, execute
 from .records import record_path
+from .run import Run
 
 POLL = .1  # seconds between two looks at a run, in its job
 REQUEUES = 1000  # of a job at its time limit: each resumes where the last one stopped
@@ -21,7 +24,7 @@ class ClusterError(ValueError):
     """Jobs that can't be submitted here."""
 
 
-def load_submitit():
+def load_submitit() -> Any:
     """The library.
 
     Raises:
@@ -34,7 +37,7 @@ def load_submitit():
     return submitit
 
 
-def blocked_signals():
+def blocked_signals() -> set[signal.Signals]:
     """The signal of submitit that a job is about to end, if it is not one that stops a training.
 
     Slurm sends it to all processes of a job, and it would kill a training.
@@ -58,17 +61,21 @@ class RunJob:
             cards that the cluster gives the job.
     """
 
-    processes = worker = None  # until it is called
+    processes: Processes
+    worker: threading.Thread | None = None  # until it is called
 
-    def __init__(self, run, work_dir, tools=TOOLS, asked=None, cards=None):
-        self.arguments = dict(run=run, work_dir=str(work_dir), tools=str(tools), asked=asked, cards=cards)
+    def __init__(self, run: Run, work_dir: str | Path, tools: str | Path = TOOLS, asked: int | None = None,
+                 cards: dict[str, Any] | None = None) -> None:
+        self.arguments: dict[str, Any] = dict(
+            run=run, work_dir=str(work_dir), tools=str(tools), asked=asked, cards=cards)
 
-    def __getstate__(self):
+    def __getstate__(self) -> dict[str, Any]:
         return dict(arguments=self.arguments)
 
-    def __call__(self):
+    def __call__(self) -> dict[str, Any]:
         """The run's record."""
-        self.processes, self.outcome = Processes(), {}
+        self.processes = Processes()
+        self.outcome: dict[str, Any] = {}
         # the main thread is free for signals, which submitit handles there
         self.worker = threading.Thread(target=self._work)
         self.worker.start()
@@ -86,9 +93,9 @@ class RunJob:
             raise error
         return self.outcome['record']
 
-    def _work(self):
+    def _work(self) -> None:
         signal.pthread_sigmask(signal.SIG_BLOCK, blocked_signals())  # the processes that this thread starts inherit it
-        given = dict(self.arguments)
+        given: dict[str, Any] = dict(self.arguments)
         cards = given.pop('cards')
         try:
             cards = Cards(**cards) if cards is not None else Cards(_given_cards(), hide=True, shared=False)
@@ -96,11 +103,12 @@ class RunJob:
         except BaseException as error:
             self.outcome['error'] = error
 
-    def _wait(self):
-        while self.worker.is_alive():  # not join(): checkpoint() waits in the handler of a signal, in the midst of this
+    def _wait(self) -> None:
+        # not join(): checkpoint() waits in the handler of a signal, in the midst of this
+        while self.worker is not None and self.worker.is_alive():
             time.sleep(POLL)
 
-    def checkpoint(self):
+    def checkpoint(self) -> Any:
         """Called by submitit, in the handler of its signal: what is queued again."""
         if self.worker is not None:
             self.processes.stop()
@@ -108,7 +116,7 @@ class RunJob:
         return load_submitit().helpers.DelayedSubmission(RunJob(**self.arguments))
 
 
-def _given_cards():
+def _given_cards() -> list[Card]:
     """Those that the cluster gave this job."""
     cards = visible_cards()
     if not cards:
@@ -128,12 +136,13 @@ class Cluster:
         options (dict | None): others of sbatch.
     """
 
-    def __init__(self, executor, work_dir, partition=None, minutes=None, cpus=None, options=None):
+    def __init__(self, executor: str, work_dir: str | Path, partition: str | None = None, minutes: int | None = None,
+                 cpus: int | None = None, options: dict[str, str] | None = None) -> None:
         self.submitit = load_submitit()
         self.executor, self.work_dir = executor, work_dir
         self.partition, self.minutes, self.cpus, self.options = partition, minutes, cpus, options or {}
 
-    def submit(self, run, job, gpus, processes):
+    def submit(self, run: Run, job: RunJob, gpus: int, processes: int) -> Any:
         """Start a job for a run; returns submitit's job.
 
         Args:
@@ -161,7 +170,7 @@ class Cluster:
             write_whole(folder.parent / 'job.json', json.dumps(dict(id=submitted.job_id)) + '\n')
         return submitted
 
-    def current(self, run):
+    def current(self, run: Run) -> Any:
         """The run's job in the queue or at work, submitted before; None if there is none. Local jobs end with the
         process that submitted them."""
         path = self._folder(run).parent / 'job.json'
@@ -170,5 +179,5 @@ class Cluster:
         job = self.submitit.SlurmJob(self._folder(run), json.loads(path.read_text(encoding='utf-8'))['id'])
         return None if job.done(force_check=True) else job
 
-    def _folder(self, run):
+    def _folder(self, run: Run) -> Path:
         return (record_path(self.work_dir, run.identity).parent / 'jobs').absolute()

@@ -2,25 +2,28 @@
 import signal
 import sys
 import time
+from argparse import Namespace
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
-from .cards import CardError, Cards, choose_cards, visible_cards
+from .cards import Card, CardError, Cards, choose_cards, visible_cards
 from .checks import refusals, unchecked
 from .cluster import Cluster, ClusterError, RunJob
 from .declaration import load_experiment
 from .execute import TOOLS, Processes, Stopped, execute, state_of
-from .run import plan_runs
+from .run import Run, plan_runs
 
 POLL = dict(slurm=10., local=.1)  # seconds between two looks at jobs
 
 
-def lease_arguments(args):
+def lease_arguments(args: Namespace) -> dict[str, Any]:
     """Arguments of :class:`~imtnas_mm.experiments.cards.Cards` for the GPUs of this machine that may be used."""
     visible = visible_cards()
     return dict(cards=choose_cards(args.gpus, visible), hide=bool(visible), runs_per_gpu=args.runs_per_gpu)
 
 
-def jobs_at_once(args, runs, cards):
+def jobs_at_once(args: Namespace, runs: Iterable[Run], cards: list[Card] | None) -> int:
     """int: how many runs go on at once.
 
     Raises:
@@ -36,7 +39,7 @@ def jobs_at_once(args, runs, cards):
     return args.jobs or most
 
 
-def compare(args):
+def compare(args: Namespace) -> None:
     """From the arguments of tools/compare.py to the end of all runs."""
     args.tools = args.tools or str(TOOLS)
     try:
@@ -70,32 +73,32 @@ def compare(args):
     if cluster:
         problems += run_as_jobs(todo, cluster, given, at_once, args)
     else:
-        problems += run_here(todo, Cards(**given), at_once, args)
+        problems += run_here(todo, Cards(**(given or {})), at_once, args)
     if problems:
         sys.exit('\n'.join(['compare: not finished:', *problems]))
 
 
-def called(run):
+def called(run: Run) -> str:
     return f'{run.name} ({run.identity})'
 
 
-def report(run, record):
+def report(run: Run, record: dict[str, Any]) -> str | None:
     """Print how a run ended; returns what is wrong, or None."""
     print(f'{record["state"]}: {called(run)}', flush=True)
     return None if record['state'] == 'finished' else f'{called(run)}: {record["failure"]}'
 
 
-def run_here(runs, cards, at_once, args):
+def run_here(runs: Iterable[Run], cards: Cards, at_once: int, args: Namespace) -> list[str]:
     """The runs, by processes of this one; returns texts of those that are not finished."""
     processes = Processes()
 
-    def stop(*_):
+    def stop(*_: Any) -> None:
         processes.stop()
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
 
-    def one(run):
+    def one(run: Run) -> str | None:
         try:
             return report(run, execute(run, args.work_dir, processes, args.tools, cards, args.gpus_per_run))
         except Stopped:
@@ -109,11 +112,12 @@ def run_here(runs, cards, at_once, args):
         return [problem for problem in pool.map(one, runs) if problem]
 
 
-def run_as_jobs(runs, cluster, given, at_once, args):
+def run_as_jobs(runs: Iterable[Run], cluster: Cluster, given: dict[str, Any] | None, at_once: int,
+                args: Namespace) -> list[str]:
     """The runs, each by a job, ``at_once`` at a time; returns texts of those that are not finished."""
     waiting, at_work, problems = list(runs), {}, []
 
-    def stop(*_):
+    def stop(*_: Any) -> None:
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, stop)
@@ -141,7 +145,7 @@ def run_as_jobs(runs, cluster, given, at_once, args):
     return [problem for problem in problems if problem]
 
 
-def job_of(run, cluster, given, args):
+def job_of(run: Run, cluster: Cluster, given: dict[str, Any] | None, args: Namespace) -> Any:
     """The job of a run: the one that was submitted before, or a new one."""
     job = cluster.current(run)
     if job is not None:
@@ -156,7 +160,7 @@ def job_of(run, cluster, given, args):
     return job
 
 
-def outcome(run, job):
+def outcome(run: Run, job: Any) -> str | None:
     """What is wrong with the run of a job that has ended, or None."""
     error = job.exception()
     if error is not None:

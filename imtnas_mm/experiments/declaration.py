@@ -1,6 +1,8 @@
 """An experiment's file: which rows are run with which seeds, and what its table and figure show."""
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, NoReturn
 
 from mmengine.config import Config
 
@@ -53,14 +55,14 @@ class Experiment:
     """
     name: str
     title: str
-    seeds: list
-    rows: list
-    columns: list
+    seeds: list[int]
+    rows: list[dict[str, Any]]
+    columns: list[dict[str, Any]]
     ours: str | None = None
-    figure: dict | None = None
+    figure: dict[str, Any] | None = None
 
 
-def load_experiment(path):
+def load_experiment(path: str | Path) -> Experiment:
     """Read and check an experiment's file, a config in mmengine's format; paths in it are relative to it.
 
     Raises:
@@ -76,7 +78,7 @@ def load_experiment(path):
     return _Reader(path, cfg).experiment()
 
 
-def names_of_results(row):
+def names_of_results(row: dict[str, Any]) -> set[str]:
     """The names of the evaluations that a row has results of, those that a joint one fills among them."""
     return {filled for name, evaluation in row['evaluations'].items()
             for filled in (evaluation['tasks'] or {name: name}).values()}
@@ -84,13 +86,13 @@ def names_of_results(row):
 
 class _Reader:
 
-    def __init__(self, path, cfg):
+    def __init__(self, path: Path, cfg: dict[str, Any]) -> None:
         self.path, self.cfg = path, cfg
 
-    def fail(self, field, value, right):
+    def fail(self, field: str, value: Any, right: str) -> NoReturn:
         raise ExperimentError(f'{self.path}: {field}: {value!r}; {right}')
 
-    def check_fields(self, field, value, known, required):
+    def check_fields(self, field: str, value: Any, known: Sequence[str], required: Sequence[str]) -> None:
         if not isinstance(value, dict):
             self.fail(field, value, f'it must be a dict with {", ".join(required)}')
         for key in value:
@@ -100,13 +102,13 @@ class _Reader:
             if key not in value:
                 self.fail(f'{field}.{key}', None, 'this field is missing')
 
-    def file(self, field, value, what='a config'):
+    def file(self, field: str, value: Any, what: str = 'a config') -> str:
         file = self.path.parent / value
         if not file.is_file():
             self.fail(field, value, f'{file} is not a file; it must be {what}, relative to the experiment')
         return str(file.resolve())
 
-    def experiment(self):
+    def experiment(self) -> Experiment:
         cfg = self.cfg
         seeds = self.seeds('seeds', cfg.get('seeds'))
         if not isinstance(cfg.get('rows'), list | tuple) or not cfg['rows']:
@@ -124,13 +126,13 @@ class _Reader:
         return Experiment(self.path.stem, cfg.get('title', self.path.stem), seeds, rows, columns, ours,
                           self.figure(rows, columns))
 
-    def seeds(self, field, seeds):
+    def seeds(self, field: str, seeds: Any) -> list[int]:
         if not isinstance(seeds, list | tuple) or not seeds or len(set(seeds)) < len(seeds) or not all(
                 isinstance(seed, int) and not isinstance(seed, bool) and seed >= 0 for seed in seeds):
             self.fail(field, seeds, 'it must be a list of different whole numbers from 0')
         return list(seeds)
 
-    def row(self, field, row, seeds):
+    def row(self, field: str, row: dict[str, Any], seeds: list[int]) -> dict[str, Any]:
         self.check_fields(field, row, ROW_FIELDS, ('name', ))
         search, architecture = row.get('search'), row.get('architecture')
         if search is None:
@@ -162,13 +164,13 @@ class _Reader:
             gpus=gpus,
             x=x)
 
-    def gpus(self, field, where, otherwise=None):
+    def gpus(self, field: str, where: dict[str, Any], otherwise: int | None = None) -> int | None:
         gpus = where.get('gpus', otherwise)
         if gpus is not None and (not isinstance(gpus, int) or isinstance(gpus, bool) or gpus < 1):
             self.fail(field, gpus, 'it must be a whole number from 1, the GPUs of a training')
         return gpus
 
-    def evaluations(self, field, declared, seeds, gpus):
+    def evaluations(self, field: str, declared: Any, seeds: list[int], gpus: int | None) -> dict[str, Any]:
         if not isinstance(declared, dict) or not declared:
             self.fail(f'{field}.evaluations', declared, 'the row or the experiment must have a dict of them')
         found = {}
@@ -201,7 +203,7 @@ class _Reader:
                 self.fail(f'{field}.evaluations', name, 'two of these fill the columns of this one')
         return found
 
-    def tasks(self, place, evaluation):
+    def tasks(self, place: str, evaluation: dict[str, Any]) -> dict[str, str] | None:
         tasks = evaluation.get('tasks')
         if tasks is None:
             return None
@@ -213,7 +215,7 @@ class _Reader:
             self.fail(f'{place}.shape', shape, f'by task, it must have {", ".join(tasks)}')
         return dict(tasks)
 
-    def slices(self, field, slices):
+    def slices(self, field: str, slices: Any) -> dict[str, list]:
         if not isinstance(slices, dict):
             self.fail(field, slices, 'it must be a dict of the place of a dataset -> options of slices')
         found = {}
@@ -223,7 +225,7 @@ class _Reader:
                 self.check_fields(f'{field}.{place}', one, SLICE_FIELDS, ('num', ))
         return found
 
-    def single_task(self, field, single_task, evaluations):
+    def single_task(self, field: str, single_task: Any, evaluations: dict[str, Any]) -> None:
         if not isinstance(single_task, dict) or not single_task:
             self.fail(field, single_task, 'it must be a dict of task -> names of evaluations')
         taken = []
@@ -239,7 +241,7 @@ class _Reader:
                 if initial is not None and initial not in names:
                     self.fail(f'{field}.{task}', name, f'it starts from {initial}, which must be of this task, too')
 
-    def columns(self, rows):
+    def columns(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         columns = self.cfg.get('columns')
         if not isinstance(columns, list | tuple) or not columns:
             self.fail('columns', columns, 'it must be a list of dicts, one a column')
@@ -263,7 +265,7 @@ class _Reader:
             names.append(column['name'])
         return list(columns)
 
-    def figure(self, rows, columns):
+    def figure(self, rows: list[dict[str, Any]], columns: list[dict[str, Any]]) -> dict[str, Any] | None:
         figure = self.cfg.get('figure')
         if figure is None:
             return None

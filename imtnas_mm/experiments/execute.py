@@ -9,9 +9,12 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import IO, Any
 
+from mmengine.config import Config
 from mmengine.registry import MODELS, DefaultScope
 from mmengine.runner import find_latest_checkpoint
 from mmengine.utils import import_modules_from_strings
@@ -25,6 +28,7 @@ from ..registry import SCOPE
 from ..tasks.joint_model import joint_backbones
 from .cards import Cards, GivenUp
 from .records import new_record, read_record, record_path, write_record
+from .run import Run
 
 TOOLS = Path(__file__).parents[2] / 'tools'
 TERMINATED = 128 + signal.SIGTERM  # exit code of a training that a SIGTERM stopped; it has written a checkpoint
@@ -46,11 +50,13 @@ class StepFailed(Exception):
 class Processes:
     """The processes that run now; ``stop`` ends them with their children and lets no other start."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.lock = threading.Lock()
-        self.running, self.stopped = {}, False  # number -> Popen
+        self.running: dict[int, subprocess.Popen] = {}  # by number
+        self.stopped = False
 
-    def start(self, command, log, environment=None, keep=()):
+    def start(self, command: list[str], log: IO, environment: Mapping[str, str] | None = None,
+              keep: Collection[int] = ()) -> int:
         """Start one; returns its number.
 
         Args:
@@ -66,7 +72,7 @@ class Processes:
             self.running[process.pid] = process  # kept: one that Python collects may be reaped then
             return process.pid
 
-    def wait(self, pid):
+    def wait(self, pid: int) -> tuple[int, int]:
         """(exit code, peak resident bytes) of a started process.
 
         It is reaped under the lock that ``stop`` takes: a number that ``stop``
@@ -81,7 +87,7 @@ class Processes:
                     return code, usage.ru_maxrss * RSS_UNIT
             time.sleep(POLL)
 
-    def stop(self):
+    def stop(self) -> None:
         with self.lock:
             self.stopped = True
             for pid in self.running:
@@ -89,13 +95,14 @@ class Processes:
                     os.killpg(pid, signal.SIGTERM)
 
 
-def state_of(run, work_dir):
+def state_of(run: Run, work_dir: str | Path) -> str:
     """``'finished'``, ``'failed'``, ``'started'`` or ``'new'``."""
     record = read_record(record_path(work_dir, run.identity), run.identity)
     return record['state'] if record else 'new'
 
 
-def execute(run, work_dir, processes, tools=TOOLS, cards=None, asked=None):
+def execute(run: Run, work_dir: str | Path, processes: Processes, tools: str | Path = TOOLS,
+            cards: Cards | None = None, asked: int | None = None) -> dict[str, Any]:
     """Do the steps that the run's record doesn't have yet; returns the record.
 
     Args:
@@ -126,7 +133,7 @@ def execute(run, work_dir, processes, tools=TOOLS, cards=None, asked=None):
             fcntl.flock(lock, fcntl.LOCK_UN)
 
 
-def _execute(run, path, steps):
+def _execute(run: Run, path: Path, steps: '_Steps') -> dict[str, Any]:
     record = read_record(path, run.identity) or new_record(run)
     if record['state'] == 'finished':
         return record
@@ -146,12 +153,13 @@ def _execute(run, path, steps):
 
 class _Steps:
 
-    def __init__(self, run, path, processes, tools, cards, asked, lock):
+    def __init__(self, run: Run, path: Path, processes: Processes, tools: Path, cards: Cards, asked: int | None,
+                 lock: int) -> None:
         self.run, self.path, self.processes, self.tools = run, path, processes, tools
         self.cards, self.asked, self.lock = cards, asked, lock
         self.folder = path.parent
 
-    def do(self, record):
+    def do(self, record: dict[str, Any]) -> None:
         self.record = record
         architecture = self.architecture()
         results = self.record['results']
@@ -175,7 +183,7 @@ class _Steps:
                 parameters, macs = complexity(cfg, shape, *architecture[1:])
                 results[name] = dict(test=test, parameters=parameters, macs=macs)
 
-    def architecture(self):
+    def architecture(self) -> list[str]:
         """Search, or take, what is retrained; returns the option of the tools that names it, if there is any."""
         path = self.folder / 'architecture.json'
         if self.run.search is not None:
@@ -194,23 +202,23 @@ class _Steps:
         self.record['results']['architecture'] = load_genotype(path).to_dict()
         return ['--architecture', str(path)]
 
-    def write_config(self, name, cfg):
+    def write_config(self, name: str, cfg: Config) -> str:
         file = self.folder / f'{name}.py'
         if not file.exists():
             write_whole(file, cfg.pretty_text)
         return str(file)
 
-    def train(self, name, config, folder, count, *arguments):
+    def train(self, name: str, config: str, folder: Path, count: int, *arguments: str) -> None:
         resume = ['--resume'] if any(folder.rglob('last_checkpoint')) else []
         self.step(name, 'train.py', count, config, '--work-dir', str(folder), *resume, *arguments)
 
-    def checkpoint(self, folder):
+    def checkpoint(self, folder: Path) -> str:
         found = find_latest_checkpoint(str(folder))
         if found is None:
             raise StepFailed(f'{folder} holds no checkpoint')
         return str(Path(folder, Path(found).name))  # where the folder is now
 
-    def step(self, name, tool, count, *arguments):
+    def step(self, name: str, tool: str, count: int, *arguments: str) -> None:
         """Run a tool, unless the record has it as finished: by ``count`` processes, a GPU each, or by one without."""
         steps = self.record['steps']
         if steps.get(name, {}).get('state') == 'finished':
@@ -243,14 +251,14 @@ class _Steps:
             raise Stopped
         raise StepFailed('\n'.join([f'{name}: exit code {code}', *text.splitlines()[-LOG_LINES:]]))
 
-    def command(self, tool, count, arguments):
+    def command(self, tool: str, count: int, arguments: tuple[str, ...]) -> list[str]:
         if count < 2:
             return [sys.executable, str(self.tools / tool), *arguments]
         return [sys.executable, '-m', 'torch.distributed.run', '--standalone', '--nproc-per-node', str(count),
                 str(self.tools / tool), *arguments, '--launcher', 'pytorch']
 
 
-def terminated(code, text, count):
+def terminated(code: int, text: str, count: int) -> bool:
     """Whether a SIGTERM ended a step, by its exit code and its output.
 
     torchrun leaves with 1 then. Its traceback names the exception if it got
@@ -261,7 +269,7 @@ def terminated(code, text, count):
     return STOPPED in text or SignalException.__name__ in text
 
 
-def _logged(folder):
+def _logged(folder: Path) -> Iterator[dict[str, Any]]:
     for file in sorted(Path(folder).glob('*/vis_data/scalars.json')):
         for line in file.read_text(encoding='utf-8').splitlines():
             try:
@@ -270,12 +278,12 @@ def _logged(folder):
                 continue
 
 
-def logged_memory(folder):
+def logged_memory(folder: Path) -> float | None:
     """The largest ``memory`` in MB that the runner logged: a GPU's where there is one. None if it logs none."""
     return max((line['memory'] for line in _logged(folder) if 'memory' in line), default=None)
 
 
-def validations(folder):
+def validations(folder: Path) -> dict[str, Any]:
     """dict: step of the search -> its validation's metrics."""
     found = {}
     for line in _logged(folder):
@@ -285,7 +293,7 @@ def validations(folder):
     return found
 
 
-def test_metrics(folder):
+def test_metrics(folder: Path) -> dict[str, Any]:
     """What tools/test.py left in a folder."""
     files = [file for file in sorted(Path(folder).glob('*/*.json')) if file.parent.name == file.stem]
     if not files:
@@ -294,12 +302,13 @@ def test_metrics(folder):
     return {key: value for key, value in metrics.items() if key not in ('time', 'data_time')}
 
 
-def metrics_of(task, metrics):
+def metrics_of(task: str, metrics: dict[str, Any]) -> dict[str, Any]:
     """Those of one task, without its name in front."""
     return {key.removeprefix(f'{task}/'): value for key, value in metrics.items() if key.startswith(f'{task}/')}
 
 
-def joint_complexity(cfg, shapes, architecture=None):
+def joint_complexity(cfg: Config, shapes: Mapping[str, tuple[int, int]], architecture: str | None = None) -> tuple[int,
+                     dict[str, int]]:
     """(parameters, task -> MACs) of the backbones of a resolved joint retraining.
 
     The parameters are those of all tasks' backbones together, of what they
@@ -313,7 +322,7 @@ def joint_complexity(cfg, shapes, architecture=None):
             task: count_macs(networks[task], (3, *shape)) for task, shape in shapes.items()}
 
 
-def complexity(cfg, shape, architecture=None):
+def complexity(cfg: Config, shape: tuple[int, int], architecture: str | None = None) -> tuple[int, int]:
     """(parameters, MACs) of the backbone of a resolved retraining, with the architecture in the file given."""
     with _building, DefaultScope.overwrite_default_scope(cfg.get('default_scope', SCOPE)):
         import_modules_from_strings(**cfg.get('custom_imports', dict(imports=[])))  # they register the backbone

@@ -1,19 +1,23 @@
 """The figure of an experiment: columns of its table over its rows' ``x``."""
 import math
+from collections.abc import Mapping
+from typing import Any
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
 
 from ..analysis.picture import FAINT, INK
+from .declaration import Experiment
 from .report import mean_and_deviation, values_of
 
+Points = dict[str, list[tuple[float, float, float, int]]]  # of a column: x, mean, deviation, number of runs
 COLOURS = ('#1f5fa8', '#c2571a', '#2f8f5b', '#7a4fb0', '#8a6d00', '#b03060')
 MARKERS = 'osD^vP'
 MOST_TICKS = 8
 
 
-def figure_points(experiment, finished):
+def figure_points(experiment: Experiment, finished: Mapping[str, list[dict[str, Any]]]) -> Points:
     """What the experiment's figure shows.
 
     Args:
@@ -25,9 +29,10 @@ def figure_points(experiment, finished):
         deviation, n)`` of each row that has runs, by x. The deviation of one
         run is nan.
     """
-    points = {}
+    settings: Any = experiment.figure
+    points: Points = {}
     for column in experiment.columns:
-        if column['name'] not in (*experiment.figure['left'], *experiment.figure['right']):
+        if column['name'] not in (*settings['left'], *settings['right']):
             continue
         of_rows = []
         for row in experiment.rows:
@@ -38,14 +43,15 @@ def figure_points(experiment, finished):
     return points
 
 
-def report_figure(experiment, points):
+def report_figure(experiment: Experiment, points: Points) -> Figure:
     """Mean and sample standard deviation of each column, on the axis that ``experiment.figure`` puts it.
 
     Args:
         experiment (Experiment): with a ``figure``.
         points (dict): of :func:`figure_points`, at least one.
     """
-    sides = [(side, experiment.figure[side]) for side in ('left', 'right') if experiment.figure[side]]
+    settings: Any = experiment.figure
+    sides = [(side, settings[side]) for side in ('left', 'right') if settings[side]]
     figure = Figure(figsize=(6.4, 4.2), layout='constrained')
     FigureCanvasAgg(figure)
     first = figure.add_subplot()
@@ -61,17 +67,17 @@ def report_figure(experiment, points):
                 label=name, gid=name))
         axes.set_ylabel(', '.join(names), color=handles[-1][0].get_color() if len(names) == 1 else INK)
         axes.spines.top.set_visible(False)
-    first.set_xlabel(experiment.figure['x'])
+    first.set_xlabel(settings['x'])
     first.grid(axis='y', color='#e6e6e6', lw=.8)
     first.set_axisbelow(True)
     places = sorted({x for of_rows in points.values() for x, *_ in of_rows})
-    if experiment.figure['log']:
+    if settings['log']:
         first.set_xscale('log')
     if len(places) <= MOST_TICKS:
         first.xaxis.set_major_locator(FixedLocator(places))
         first.xaxis.set_minor_locator(NullLocator())
         first.xaxis.set_major_formatter(lambda x, _: f'{x:g}')
-    elif not experiment.figure['log']:
+    elif not settings['log']:
         first.xaxis.set_major_locator(MaxNLocator(MOST_TICKS))
     if len(handles) > 1:
         figure.legend(handles=handles, loc='outside lower center', ncols=2, frameon=False, fontsize=9)

@@ -3,9 +3,11 @@ import importlib.metadata
 import json
 import platform
 from pathlib import Path
+from typing import Any
 
 from .. import __version__
 from ..atomic_files import write_whole
+from .run import Run
 
 PACKAGES = ('torch', 'onedl-mmengine', 'onedl-mmcv', 'onedl-mmdetection', 'onedl-mmpretrain', 'numpy')
 FORMAT, VERSION = 'imtnas_mm.run', 1
@@ -15,9 +17,9 @@ class RecordError(ValueError):
     """A record that can't be read."""
 
 
-def versions():
+def versions() -> dict[str, str | None]:
     """dict: package -> version, None if it isn't installed as one; and Python's."""
-    found = dict(imtnas_mm=__version__, python=platform.python_version())
+    found: dict[str, str | None] = dict(imtnas_mm=__version__, python=platform.python_version())
     for name in PACKAGES:
         try:
             found[name] = importlib.metadata.version(name)
@@ -26,16 +28,16 @@ def versions():
     return found
 
 
-def record_path(work_dir, identity):
+def record_path(work_dir: str | Path, identity: str) -> Path:
     return Path(work_dir) / 'runs' / identity / 'record.json'
 
 
-def new_record(run):
+def new_record(run: Run) -> dict[str, Any]:
     return dict(format=FORMAT, version=VERSION, identity=run.identity, seed=run.seed, state='started', steps={},
                 results={}, versions=versions(), options=run.options())
 
 
-def read_record(path, identity):
+def read_record(path: str | Path, identity: str) -> dict[str, Any] | None:
     """The record, or None where there is none.
 
     Raises:
@@ -54,11 +56,11 @@ def read_record(path, identity):
     return record
 
 
-def write_record(path, record):
+def write_record(path: str | Path, record: dict[str, Any]) -> None:
     write_whole(path, json.dumps(record, indent=1) + '\n')
 
 
-def comparable(record):
+def comparable(record: dict[str, Any]) -> dict[str, Any]:
     """What a continued run has in common with one that wasn't interrupted: all but times and memory."""
     steps = {name: step['state'] for name, step in record['steps'].items()}
     return dict(record, steps=steps)

@@ -3,10 +3,13 @@ import csv
 import io
 import math
 import statistics
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from scipy import stats
 
-from .declaration import SEARCH_METRICS
+from .declaration import SEARCH_METRICS, Experiment
+from .run import Run
 
 SIZES = ('parameters', 'macs')
 NOTES = dict(
@@ -19,7 +22,7 @@ NOTES = dict(
                   'of a search; of a row that searches its tasks one by one, the largest of them.')
 
 
-def finished_seeds(runs, records):
+def finished_seeds(runs: Iterable[Run], records: Mapping[str, dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
     """What a table counts: row's name -> one result for each seed whose runs are all finished.
 
     Args:
@@ -45,13 +48,14 @@ def finished_seeds(runs, records):
     return found
 
 
-def memory_of(step):
+def memory_of(step: dict[str, Any]) -> float:
     """Bytes that a step of a record took."""
     on_gpu = step.get('logged_memory_mb')
     return step['peak_memory'] if on_gpu is None else on_gpu * 2**20
 
 
-def values_of(column, finished, columns=()):
+def values_of(column: dict[str, Any], finished: list[dict[str, Any]],
+              columns: Iterable[dict[str, Any]] = ()) -> list[float]:
     """The column's figure of each seed that has it.
 
     Args:
@@ -63,7 +67,7 @@ def values_of(column, finished, columns=()):
     return [value for value in values if value is not None]
 
 
-def _value(column, one, columns):
+def _value(column: dict[str, Any], one: dict[str, Any], columns: Mapping[str, dict[str, Any]]) -> float | None:
     if 'sum' in column:
         parts = [_value(columns[name], one, columns) for name in column['sum']]
         return None if None in parts else sum(w * v for w, v in zip(column['sum'].values(), parts, strict=True))
@@ -78,13 +82,13 @@ def _value(column, one, columns):
     return (100 - value if column.get('error') else value) * column.get('scale', 1)
 
 
-def mean_and_deviation(values):
+def mean_and_deviation(values: list[float]) -> tuple[float, float]:
     """(mean, sample standard deviation); nan where there are too few."""
     return (statistics.fmean(values) if values else math.nan,
             statistics.stdev(values) if len(values) > 1 else math.nan)
 
 
-def t_tests(ours, baseline):
+def t_tests(ours: list[float], baseline: list[float]) -> tuple[float, float]:
     """p values of the paper's one-sample test and of Welch's; nan with fewer than 2 runs or without any spread.
 
     Args:
@@ -93,19 +97,23 @@ def t_tests(ours, baseline):
         baseline (list[float]): of the baseline's.
     """
     one_sample = welch = math.nan
+    test: Any  # scipy declares no type of its results
     if len(ours) > 1 and baseline and len(set(ours)) > 1:
-        one_sample = float(stats.ttest_1samp(ours, statistics.fmean(baseline)).pvalue)
+        test = stats.ttest_1samp(ours, statistics.fmean(baseline))
+        one_sample = float(test.pvalue)
     if len(ours) > 1 and len(baseline) > 1 and (len(set(ours)) > 1 or len(set(baseline)) > 1):
-        welch = float(stats.ttest_ind(ours, baseline, equal_var=False).pvalue)
+        test = stats.ttest_ind(ours, baseline, equal_var=False)
+        welch = float(test.pvalue)
     return one_sample, welch
 
 
-def is_measured(column):
+def is_measured(column: dict[str, Any]) -> bool:
     """Whether a column is of test metrics: it gets a deviation and, with ``ours``, t-tests."""
     return column.get('metric') not in (*SIZES, *SEARCH_METRICS)
 
 
-def table_rows(experiment, finished):
+def table_rows(experiment: Experiment,
+               finished: Mapping[str, list[dict[str, Any]]]) -> tuple[list[str], list[list[str]]]:
     """The table as (header, rows of text).
 
     Args:
@@ -137,11 +145,11 @@ def table_rows(experiment, finished):
     return header, rows
 
 
-def _number(value, form):
+def _number(value: float, form: str) -> str:
     return '-' if math.isnan(value) else format(value, form)
 
 
-def markdown(experiment, header, rows):
+def markdown(experiment: Experiment, header: list[str], rows: list[list[str]]) -> str:
     """The table as Markdown, with what its figures are."""
     lines = [f'# {experiment.title}', '', '| ' + ' | '.join(header) + ' |', '|' + '---|' * len(header)]
     lines += ['| ' + ' | '.join(cells) + ' |' for cells in rows]
@@ -154,7 +162,7 @@ def markdown(experiment, header, rows):
     return '\n'.join(lines) + '\n'
 
 
-def comma_separated(header, rows):
+def comma_separated(header: list[str], rows: list[list[str]]) -> str:
     """The table as CSV."""
     text = io.StringIO()
     csv.writer(text, lineterminator='\n').writerows([header, *rows])

@@ -3,13 +3,16 @@ import copy
 import functools
 import hashlib
 import json
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from mmengine.config import Config, ConfigDict
 
 from ..config.single_task import restrict_to_task
 from ..genotype import Genotype, load_genotype, published_genotype
 from ..tasks.joint_model import is_joint
+from .declaration import Experiment
 
 IDENTITY_LENGTH = 16  # hexadecimal digits
 
@@ -46,19 +49,19 @@ class Run:
     gpus: dict = field(default_factory=dict)
 
     @property
-    def name(self):
+    def name(self) -> str:
         """str: row, task if it is one of several searches of the row, and seed."""
         return f'{self.row}, seed {self.seed}' if self.task is None else f'{self.row}, {self.task}, seed {self.seed}'
 
-    def trainings(self):
+    def trainings(self) -> dict[str, Config]:
         """dict: ``'search'``, if there is one, and names of evaluations -> resolved config."""
         return {**({} if self.search is None else dict(search=self.search)), **self.evaluations}
 
-    def processes(self, name, asked=None):
+    def processes(self, name: str, asked: int | None = None) -> int:
         """int: that a training and its test have: as many as are asked for, or declared, or 1."""
         return asked or self.gpus.get(name) or 1
 
-    def options(self):
+    def options(self) -> dict[str, Any]:
         """dict: all that the run depends on, of JSON's types."""
         options = dict(
             seed=self.seed, shapes=self.shapes,
@@ -74,13 +77,13 @@ class Run:
         return _plain(options)
 
     @functools.cached_property
-    def identity(self):
+    def identity(self) -> str:
         """str: hash of the options; the same for runs of different experiments that do the same."""
         text = json.dumps(self.options(), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:IDENTITY_LENGTH]
 
 
-def _options_of(cfg):
+def _options_of(cfg: Config) -> dict[str, Any]:
     """A config without the total batches that it declares for its tasks: they are compared, and nothing reads them.
 
     That of a single dataloader stays: auto_scale_lr may scale the rate by it.
@@ -93,7 +96,7 @@ def _options_of(cfg):
     return options
 
 
-def _plain(value):
+def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -104,10 +107,10 @@ def _plain(value):
 class _Configs:
     """Files of configs, each read once."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.read = functools.cache(Config.fromfile)
 
-    def resolve(self, file, options, slices, seed):
+    def resolve(self, file: str, options: Mapping[str, Any], slices: Mapping[str, list], seed: int) -> Config:
         cfg = copy.deepcopy(self.read(file))
         cfg.merge_from_dict(copy.deepcopy(dict(options)))  # the merge takes _delete_ out of its argument
         cfg.merge_from_dict({'randomness.seed': seed})
@@ -122,7 +125,7 @@ class _Configs:
         return cfg
 
 
-def plan_runs(experiment, rows=None, seeds=None):
+def plan_runs(experiment: Experiment, rows: list[str] | None = None, seeds: list[int] | None = None) -> list[Run]:
     """list[Run]: of the rows and seeds named, by default all; seed by seed, so that all rows have results early.
 
     Raises:
@@ -147,7 +150,7 @@ def plan_runs(experiment, rows=None, seeds=None):
     return runs
 
 
-def _runs_of(row, seed, configs):
+def _runs_of(row: dict[str, Any], seed: int, configs: _Configs) -> Iterator[Run]:
     architecture = row['architecture']
     if architecture is not None:
         architecture = load_genotype(architecture) if architecture.endswith('.json') else published_genotype(
@@ -169,7 +172,7 @@ def _runs_of(row, seed, configs):
             if item['tasks']:
                 tasks[name] = item['tasks']
                 _check_tasks(name, item, cfg)
-                by_task = item['shape'] if isinstance(item['shape'], dict) else dict.fromkeys(
+                by_task: dict[str, Any] = item['shape'] if isinstance(item['shape'], dict) else dict.fromkeys(
                     item['tasks'], item['shape'])
                 shapes[name] = {task: tuple(shape) for task, shape in by_task.items()}
             else:
@@ -186,7 +189,7 @@ def _runs_of(row, seed, configs):
         yield Run(row['name'], seed, search, evaluations, shapes, initial, tasks, architecture, task, gpus)
 
 
-def _check_tasks(name, item, cfg):
+def _check_tasks(name: str, item: dict[str, Any], cfg: Config) -> None:
     has = list(cfg.model.tasks) if is_joint(cfg) else None
     if has is None or set(item['tasks']) != set(has):
         what = f'model.tasks of {item["config"]} are {has}' if has else f'{item["config"]} trains no JointModel'

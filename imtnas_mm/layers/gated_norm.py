@@ -72,10 +72,10 @@ class _GatedNormsGradient(torch.autograd.Function):
         rows[1:3].mul_(w)
         rows[2].mul_(r)
         constants = rows[2] * mean
-        for_grad, for_maps = None, []
+        for_grad, for_maps = of_us[0][0] * by_channel(weights[0]), []
         for i, (x, gradient, (of_u, _, _)) in enumerate(zip(maps, gradients, of_us, strict=True)):
-            weight = by_channel(weights[i])
-            for_grad = of_u * weight if for_grad is None else for_grad.addcmul_(weight, of_u)
+            if i:
+                for_grad.addcmul_(by_channel(weights[i]), of_u)
             by_gradient, by_u, by_x = map(by_channel, rows[:3, i].unbind())
             for_map = torch.addcmul(by_channel(constants[i]), by_gradient, gradient, value=-1)
             for_maps.append(for_map.addcmul_(by_u, of_u, value=-1).addcmul_(by_x, x, value=-1))

@@ -1,12 +1,16 @@
 """All anchors of an image size, kept on the device, and which of them lie in an image."""
 import copy
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from mmdet.models.task_modules.prior_generators import AnchorGenerator
+from torch import Tensor
 
 from ..recent import Recent
 
+Sizes = tuple[tuple[int, ...], ...]  # (height, width) of the feature maps, per level
 # mmdet's words
 NO_ANCHOR = ('There is no valid anchor inside the image boundary. Please check the image size and anchor sizes, or set '
              '``allowed_border`` to -1 to skip the condition.')
@@ -14,9 +18,9 @@ NO_ANCHOR = ('There is no valid anchor inside the image boundary. Please check t
 
 class Grid(NamedTuple):
     """``anchors`` [A, 4] of all levels, their cells' ``corners`` x, y in pixels [A, 2], and the number per level."""
-    anchors: torch.Tensor
-    corners: torch.Tensor
-    levels: list
+    anchors: Tensor
+    corners: Tensor
+    levels: list[int]
 
 
 class AnchorGrids:
@@ -28,23 +32,23 @@ class AnchorGrids:
         size (int): how many grids are kept.
     """
 
-    def __init__(self, generator, border, size=8):
+    def __init__(self, generator: AnchorGenerator, border: float, size: int = 8) -> None:
         self.generator = generator
         self.border = border
         self.grids = Recent(size)
         self.generators = Recent(2)
 
-    def _on(self, device):
+    def _on(self, device: torch.device) -> tuple[AnchorGenerator, AnchorGenerator]:
         """(generator, generator of the cells' corners) whose base anchors lie on the device: no copy per call."""
         own, corners = copy.copy(self.generator), copy.copy(self.generator)
         own.base_anchors = [base.to(device) for base in self.generator.base_anchors]
         corners.base_anchors = [torch.zeros_like(base) for base in own.base_anchors]
         return own, corners
 
-    def grid(self, sizes, device):
+    def grid(self, sizes: Sizes, device: torch.device) -> Grid:
         """The :class:`Grid` of feature maps of ``sizes``, (height, width) per level."""
 
-        def make():
+        def make() -> Grid:
             own, corners = self.generators.get_or_make(device, lambda: self._on(device))
             anchors = own.grid_priors(sizes, device=device)
             cells = corners.grid_priors(sizes, device=device)
@@ -52,7 +56,7 @@ class AnchorGrids:
 
         return self.grids.get_or_make((sizes, device), make)
 
-    def inside(self, grid, sizes, meta):
+    def inside(self, grid: Grid, sizes: Sizes, meta: Mapping[str, Any]) -> Tensor | None:
         """The anchors that take part for an image: their cell lies in its padded shape, and they in its borders.
 
         Args:
@@ -84,7 +88,7 @@ class AnchorGrids:
             found = found & other
         return found
 
-    def _any_inside(self, sizes, padded, image):
+    def _any_inside(self, sizes: Sizes, padded: Sequence[int], image: Sequence[int]) -> bool:
         """Whether any anchor takes part, by the rows and columns of cells apart, on the host."""
         for (height, width), stride, base in zip(
                 sizes, self.generator.strides, self.generator.base_anchors, strict=True):

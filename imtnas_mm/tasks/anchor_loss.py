@@ -1,5 +1,7 @@
 """The loss of mmdet's anchor heads with targets that are computed on the device, once per batch."""
 import weakref
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from mmdet.models.dense_heads import AnchorHead
@@ -10,17 +12,21 @@ from mmdet.models.task_modules.prior_generators import AnchorGenerator
 from mmdet.models.task_modules.samplers import PseudoSampler
 from mmdet.models.utils import multi_apply
 from mmdet.structures.bbox import get_box_tensor
+from torch import Tensor, nn
 
 from ..recent import Recent
-from .anchor_grid import AnchorGrids
-from .anchor_targets import assign, targets_of
+from .anchor_grid import AnchorGrids, Sizes
+from .anchor_targets import AnchorTargets, assign, targets_of
+
+State = list[tuple[Tensor | None, int | None]]  # tensors and how often each has been changed in place
+Metas = Sequence[Mapping[str, Any]]  # of each image
 
 METHODS = ('loss', 'loss_by_feat', 'loss_by_feat_single', 'get_targets', '_get_targets_single', 'get_anchors')
 PARTS = dict(
     assigner=MaxIoUAssigner, sampler=PseudoSampler, prior_generator=AnchorGenerator, bbox_coder=DeltaXYWHBBoxCoder)
 
 
-def why_not(model):
+def why_not(model: nn.Module) -> str | None:
     """Why the targets of a detector are left to mmdet, in a few words; ``None`` if they needn't be.
 
     They are computed here where they depend on boxes and anchors alone, by the
@@ -29,7 +35,7 @@ def why_not(model):
     """
     if getattr(type(model), 'loss', None) is not SingleStageDetector.loss:
         return f'{type(model).__name__} is no single-stage detector'
-    head = model.bbox_head
+    head: Any = model.bbox_head
     if not isinstance(head, AnchorHead):
         return f'bbox_head is {type(head).__name__}, no AnchorHead'
     for name in METHODS:
@@ -39,8 +45,9 @@ def why_not(model):
         part = getattr(head, name, None)
         if type(part) is not kind:
             return f'its {name} is {type(part).__name__}, not {kind.__name__}'
+    settings: Any = head.train_cfg
     for name in ('allowed_border', 'pos_weight'):
-        if name not in head.train_cfg:
+        if name not in settings:
             return f'model.train_cfg.{name} is missing'
     calculator = head.assigner.iou_calculator
     if type(calculator) is not BboxOverlaps2D or calculator.dtype is not None:
@@ -72,17 +79,19 @@ class AnchorLoss:
     """
     sizes_kept = 4  # of images and feature maps, per batch
 
-    def __init__(self, head):
+    def __init__(self, head: Any) -> None:
         self.head = head
         self.grids = AnchorGrids(head.prior_generator, head.train_cfg['allowed_border'])
         self.constants = Recent(2)
         self.known = weakref.WeakKeyDictionary()
         self.computed = 0  # how many batches' targets
 
-    def __getstate__(self):
+    def __getstate__(self) -> dict[str, Any]:
         return dict(self.__dict__, known=weakref.WeakKeyDictionary())
 
-    def __call__(self, cls_scores, bbox_preds, batch_gt_instances, batch_img_metas, batch_gt_instances_ignore=None):
+    def __call__(self, cls_scores: Sequence[Tensor], bbox_preds: Sequence[Tensor], batch_gt_instances: Sequence[Any],
+                 batch_img_metas: Metas, batch_gt_instances_ignore: Sequence[Any] | None = None
+                 ) -> dict[str, list[Tensor]]:
         """Arguments and result of ``AnchorHead.loss_by_feat``."""
         targets = self.targets(cls_scores, batch_gt_instances, batch_img_metas, batch_gt_instances_ignore)
         grid = self.grids.grid(map_sizes(cls_scores), cls_scores[0].device)
@@ -93,7 +102,8 @@ class AnchorLoss:
             targets.bbox_targets, targets.bbox_weights, avg_factor=divisor)
         return dict(loss_cls=losses_cls, loss_bbox=losses_bbox)
 
-    def targets(self, cls_scores, instances, metas, ignored=None):
+    def targets(self, cls_scores: Sequence[Tensor], instances: Sequence[Any], metas: Metas,
+                ignored: Sequence[Any] | None = None) -> AnchorTargets:
         """The :class:`AnchorTargets` of a batch, from memory where it has been seen at these sizes.
 
         Args:
@@ -102,11 +112,11 @@ class AnchorLoss:
                 ``ignored`` may be ``None``.
             metas (list[dict]): of each image.
         """
-        ignored = [None] * len(instances) if ignored is None else ignored
+        left_alone = [None] * len(instances) if ignored is None else ignored
         sizes, device = map_sizes(cls_scores), cls_scores[0].device
         boxes = [get_box_tensor(own.bboxes) for own in instances]
         labels = [own.labels for own in instances]
-        left_out = [None if own is None else get_box_tensor(own.bboxes) for own in ignored]
+        left_out = [None if own is None else get_box_tensor(own.bboxes) for own in left_alone]
         state = [(tensor, version(tensor)) for tensor in (*boxes, *labels, *left_out)]
         old, by_size = self.known.get(instances[0], (None, None))
         if old is None or not same(old, state):
@@ -117,7 +127,8 @@ class AnchorLoss:
             (sizes, shapes, device), lambda: self.compute(sizes, device, boxes, labels, metas, left_out))
 
     @torch.no_grad()
-    def compute(self, sizes, device, boxes, labels, metas, left_out):
+    def compute(self, sizes: Sizes, device: torch.device, boxes: list[Tensor], labels: list[Tensor], metas: Metas,
+                left_out: list[Tensor | None]) -> AnchorTargets:
         self.computed += 1
         head = self.head
         means, stds = self.constants.get_or_make(
@@ -131,16 +142,16 @@ class AnchorLoss:
                           head.train_cfg['pos_weight'], means, stds)
 
 
-def map_sizes(maps):
+def map_sizes(maps: Sequence[Tensor]) -> Sizes:
     """((height, width), ...) of feature maps."""
     return tuple(tuple(one.shape[-2:]) for one in maps)
 
 
-def version(tensor):
+def version(tensor: Tensor | None) -> int | None:
     """How often a tensor has been changed in place, as far as PyTorch counts it."""
     return None if tensor is None or tensor.is_inference() else tensor._version
 
 
-def same(old, new):
+def same(old: State, new: State) -> bool:
     """Whether two lists of (tensor, version) are of the same tensors, unchanged."""
     return len(old) == len(new) and all(a is b and v == w for (a, v), (b, w) in zip(old, new, strict=True))

@@ -1,7 +1,10 @@
 """What each anchor learns, computed on the device: mmdet's targets bit for bit, and the host waits for no value."""
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
+from mmdet.models.task_modules.assigners import MaxIoUAssigner
+from torch import Tensor
 
 IOU_EPS = 1e-6  # of mmdet's bbox_overlaps
 
@@ -14,18 +17,18 @@ class AnchorTargets(NamedTuple):
     is the losses' divisor ``sum_n max(P_n, 1)``, P_n positive anchors of image
     n, an integer tensor without dimensions.
     """
-    labels: list
-    label_weights: list
-    bbox_targets: list
-    bbox_weights: list
-    positives: torch.Tensor
+    labels: list[Tensor]
+    label_weights: list[Tensor]
+    bbox_targets: list[Tensor]
+    bbox_weights: list[Tensor]
+    positives: Tensor
 
 
-def area(boxes):
+def area(boxes: Tensor) -> Tensor:
     return (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
 
 
-def intersections(boxes, anchors):
+def intersections(boxes: Tensor, anchors: Tensor) -> Tensor:
     """Common areas, boxes [G, 4] and anchors [A, 4] as ``x1, y1, x2, y2`` -> [G, A]."""
     sides = [(torch.minimum(boxes[:, None, high], anchors[None, :, high])
               - torch.maximum(boxes[:, None, low], anchors[None, :, low])).clamp_(min=0)
@@ -33,14 +36,14 @@ def intersections(boxes, anchors):
     return sides[0].mul_(sides[1])
 
 
-def ious(boxes, anchors):
+def ious(boxes: Tensor, anchors: Tensor) -> Tensor:
     """Intersection over union, [G, 4] and [A, 4] -> [G, A]."""
     common = intersections(boxes, anchors)
     union = (area(boxes)[:, None] + area(anchors)).sub_(common).clamp_(min=IOU_EPS)
     return common.div_(union)
 
 
-def covered_shares(ignored, anchors, of_anchors):
+def covered_shares(ignored: Tensor, anchors: Tensor, of_anchors: bool) -> Tensor:
     """The largest share of an anchor that lies in one ignored box, or of an ignored box that lies in the anchor.
 
     Args:
@@ -55,7 +58,8 @@ def covered_shares(ignored, anchors, of_anchors):
     return intersections(ignored, anchors).div_(divisor.clamp(min=IOU_EPS)).amax(0)
 
 
-def assign(boxes, ignored, anchors, inside, rule):
+def assign(boxes: Tensor, ignored: Tensor | None, anchors: Tensor, inside: Tensor | None,
+           rule: MaxIoUAssigner) -> Tensor:
     """The box of each anchor: ``MaxIoUAssigner.assign`` without its loop over the boxes.
 
     An anchor is background where its largest IoU lies below the negative
@@ -104,7 +108,7 @@ def assign(boxes, ignored, anchors, inside, rule):
     return assigned
 
 
-def encode(anchors, boxes, means, stds):
+def encode(anchors: Tensor, boxes: Tensor, means: Tensor, stds: Tensor) -> Tensor:
     """``DeltaXYWHBBoxCoder.encode``: shifts over an anchor's size and logarithms of the sizes' ratios, normalised.
 
     Args:
@@ -117,7 +121,7 @@ def encode(anchors, boxes, means, stds):
     """
     anchors, boxes = anchors.float(), boxes.float()
 
-    def centre_and_size(corners, low, high):
+    def centre_and_size(corners: Tensor, low: int, high: int) -> tuple[Tensor, Tensor]:
         return (corners[..., low] + corners[..., high]) * .5, corners[..., high] - corners[..., low]
 
     (px, pw), (py, ph) = centre_and_size(anchors, 0, 2), centre_and_size(anchors, 1, 3)
@@ -126,7 +130,9 @@ def encode(anchors, boxes, means, stds):
     return deltas.sub_(means).div_(stds)
 
 
-def targets_of(assigned, inside, boxes, labels, anchors, levels, num_classes, pos_weight, means, stds):
+def targets_of(assigned: Sequence[Tensor], inside: Sequence[Tensor | None], boxes: Sequence[Tensor],
+               labels: Sequence[Tensor], anchors: Tensor, levels: Sequence[int], num_classes: int, pos_weight: float,
+               means: Tensor, stds: Tensor) -> AnchorTargets:
     """Targets of a batch from its assignments.
 
     Args:
@@ -147,8 +153,8 @@ def targets_of(assigned, inside, boxes, labels, anchors, levels, num_classes, po
     for own in boxes:
         first.append(first[-1] + len(own))
     chosen = torch.stack([a - 1 + offset for a, offset in zip(assigned, first, strict=False)])
-    assigned = torch.stack(assigned)
-    positive, weighted = assigned > 0, assigned >= 0
+    boxes_of_anchors = torch.stack(list(assigned))
+    positive, weighted = boxes_of_anchors > 0, boxes_of_anchors >= 0
     if any(flags is not None for flags in inside):
         everywhere = torch.ones_like(positive[0])
         part = torch.stack([everywhere if flags is None else flags for flags in inside])
@@ -158,12 +164,13 @@ def targets_of(assigned, inside, boxes, labels, anchors, levels, num_classes, po
         label_weights = label_weights.masked_fill(positive, pos_weight)
     if first[-1]:
         chosen = chosen.masked_fill(~positive, 0)
-        named = torch.cat(labels)[chosen].long().masked_fill(~positive, num_classes)
-        deltas = encode(anchors, torch.cat(boxes)[chosen], means, stds).masked_fill(~positive[..., None], 0)
+        named = torch.cat(list(labels))[chosen].long().masked_fill(~positive, num_classes)
+        deltas = encode(anchors, torch.cat(list(boxes))[chosen], means, stds).masked_fill(~positive[..., None], 0)
     else:
-        named = torch.full_like(assigned, num_classes)
-        deltas = anchors.new_zeros(*assigned.shape, 4)
+        named = torch.full_like(boxes_of_anchors, num_classes)
+        deltas = anchors.new_zeros(*boxes_of_anchors.shape, 4)
     weights = positive[..., None].expand_as(deltas).to(deltas.dtype)
-    by_level = [[part.contiguous() for part in whole.split(levels, 1)]
+    by_level = [[part.contiguous() for part in whole.split(list(levels), 1)]
                 for whole in (named, label_weights, deltas, weights)]
-    return AnchorTargets(*by_level, positive.sum(1).clamp(min=1).sum())
+    labels_of, label_weights_of, deltas_of, weights_of = by_level
+    return AnchorTargets(labels_of, label_weights_of, deltas_of, weights_of, positive.sum(1).clamp(min=1).sum())

@@ -1,12 +1,14 @@
 """A model of mmdet or mmpretrain used as a function of given weights."""
 import copy
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any, Self
 
 import torch
 from mmcv.ops import SyncBatchNorm
 from mmengine.config import ConfigDict
 from mmengine.registry import MODELS as ROOT_MODELS
-from torch import nn
+from torch import Tensor, nn
 from torch.func import functional_call
 
 from ..encoders import ParameterLayout
@@ -19,7 +21,7 @@ BACKBONE = 'backbone.'
 SYNCHRONISED = (nn.SyncBatchNorm, SyncBatchNorm)  # norm_cfg types SyncBN and MMSyncBN
 
 
-def check_normalisation(model, norm_cfg):
+def check_normalisation(model: nn.Module, norm_cfg: Mapping[str, Any] | None) -> None:
     """Raises ValueError for a model that synchronises batch statistics over ranks.
 
     Its layers talk to the other ranks within the backward pass, PyTorch's has
@@ -42,22 +44,22 @@ def check_normalisation(model, norm_cfg):
 class Head(nn.Module):
     """H: all of a model but its backbone and preprocessor."""
 
-    def __init__(self, model):
+    def __init__(self, model: nn.Module) -> None:
         super().__init__()
         for name, child in model.named_children():
             if name not in ('backbone', 'data_preprocessor'):
                 self.add_module(name, copy.deepcopy(child))
 
-    def trained(self):
+    def trained(self) -> dict[str, Tensor]:
         """What is learned, by the names that the model gives it."""
         return {name: p for name, p in self.named_parameters() if p.requires_grad}
 
-    def constants(self):
+    def constants(self) -> dict[str, Tensor]:
         """Buffers, and parameters that the model froze."""
         frozen = {name: p for name, p in self.named_parameters() if not p.requires_grad}
         return {**dict(self.named_buffers()), **frozen}
 
-    def tensors(self):
+    def tensors(self) -> dict[str, Tensor]:
         return {**self.trained(), **self.constants()}
 
 
@@ -77,10 +79,15 @@ class Task(nn.Module):
 
     Subclasses set ``scope``, where the names in ``model`` are looked up.
     """
-    scope = None
+    scope: str | None = None
+    # a model of mmdet or mmpretrain and its preprocessor: their attributes are declared nowhere
+    template: Any
+    data_preprocessor: Any
+    initial_head: Head
     replayable = False  # whether the loss of a batch takes the same kernels whatever its values are
 
-    def __init__(self, model, search_space, backbone=None):
+    def __init__(self, model: Mapping[str, Any], search_space: Mapping[str, Any],
+                 backbone: Mapping[str, Any] | None = None) -> None:
         super().__init__()
         if 'backbone' in model:
             raise ValueError(f"{type(self).__name__}: model.backbone={model['backbone']} is given, but a task's "
@@ -91,15 +98,16 @@ class Task(nn.Module):
         check_normalisation(built, space.get('norm_cfg'))
         self.layout = ParameterLayout.of(built.backbone)
         self.data_preprocessor = built.data_preprocessor
-        backbone = built.backbone
+        supernet = built.backbone
         built.backbone = nn.Identity()  # its weights come from outside: nothing to initialise
         built.init_weights()
-        built.backbone = backbone
-        self.known_gates = KnownGates(backbone)
-        self.spaces = tuple(part for part in backbone.modules() if isinstance(part, SearchSpace))
-        self.recompute = frozenset()  # of `loss` and `embed`: those whose passes keep the inputs of blocks alone
-        gates = gate_names(backbone)
-        statistics = [name for name, _ in backbone.named_buffers() if name not in gates]
+        built.backbone = supernet
+        self.known_gates = KnownGates(supernet)
+        self.spaces = tuple(part for part in supernet.modules() if isinstance(part, SearchSpace))
+        # of `loss` and `embed`: those whose passes keep the inputs of blocks alone
+        self.recompute: frozenset[str] = frozenset()
+        gates = gate_names(supernet)
+        statistics = [name for name, _ in supernet.named_buffers() if name not in gates]
         if statistics:
             raise ValueError(f'search_space.norm_cfg={space.get("norm_cfg")!r} keeps running statistics '
                              f'({statistics[0]}), but encoder weights change with every stage; use '
@@ -117,34 +125,34 @@ class Task(nn.Module):
         object.__setattr__(self, 'template', built)
         object.__setattr__(self, 'initial_head', head)
 
-    def build_head(self):
+    def build_head(self) -> Head:
         """A head H as initialised by its own library, a module whose parameters and buffers carry the model's names."""
         return copy.deepcopy(self.initial_head)
 
     @property
-    def space(self):
+    def space(self) -> Any:
         return self.template.backbone
 
-    def train(self, mode=True):
+    def train(self, mode: bool = True) -> Self:
         super().train(mode)
         self.template.train(mode)
         return self
 
-    def preprocess(self, data, training):
+    def preprocess(self, data: dict[str, Any], training: bool) -> Any:
         return self.data_preprocessor(data, training)
 
-    def _backbone_tensors(self, encoder, gates):
+    def _backbone_tensors(self, encoder: Tensor, gates: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Gates and weights by the backbone's names; those that no path takes stay away."""
         on_host = getattr(gates, 'on_host', None)
         unused = frozenset() if on_host is None else self.space.unused(on_host)
         return {**self.layout.named(encoder, unused), **gates}
 
-    def _tensors(self, encoder, gates, head):
+    def _tensors(self, encoder: Tensor, gates: Mapping[str, Tensor], head: Mapping[str, Tensor]) -> dict[str, Tensor]:
         inside = self._backbone_tensors(encoder, gates)
         return {**{BACKBONE + name: tensor for name, tensor in inside.items()}, **head}
 
     @contextmanager
-    def _recomputing(self, what):
+    def _recomputing(self, what: str) -> Iterator[None]:
         for space in self.spaces:
             space.recompute = what in self.recompute
         try:
@@ -153,7 +161,8 @@ class Task(nn.Module):
             for space in self.spaces:
                 space.recompute = False
 
-    def loss(self, encoder, gates, head, data):
+    def loss(self, encoder: Tensor, gates: Mapping[str, Tensor], head: Mapping[str, Tensor],
+             data: dict[str, Any]) -> tuple[Tensor, dict[str, Tensor]]:
         """The task's training loss L_k(A, W, H, D).
 
         Args:
@@ -171,11 +180,12 @@ class Task(nn.Module):
         return self.template.parse_losses(losses)
 
     @torch.no_grad()
-    def predict(self, encoder, gates, head, data):
+    def predict(self, encoder: Tensor, gates: Mapping[str, Tensor], head: Mapping[str, Tensor],
+                data: dict[str, Any]) -> list:
         """Data samples with predictions for a preprocessed batch."""
         return functional_call(self.template, self._tensors(encoder, gates, head), kwargs=dict(data, mode='predict'))
 
-    def embed(self, encoder, gates, images):
+    def embed(self, encoder: Tensor, gates: Mapping[str, Tensor], images: Tensor) -> Tensor:
         """Globally pooled last feature map (DESIGN reading of "embedding").
 
         Args:
@@ -193,12 +203,12 @@ class Task(nn.Module):
         with self.known_gates(gates), self._recomputing('embed'), self.space.deterministic():
             return functional_call(self.space, tensors, (images, ))[-1].mean((2, 3))
 
-    def examples(self, inputs, image_size):
+    def examples(self, inputs: Iterable[Tensor], image_size: int) -> Tensor:
         """Raw images of a loader, uint8 [3, H, W] each, as [N, 3, image_size, image_size] in [0, 1], colours in the
         model's order."""
         pre = self.data_preprocessor
         swap = getattr(pre, 'to_rgb', False) or getattr(pre, '_channel_conversion', False)
         return resized(to_device(list(inputs), pre.device), image_size, swap)
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         return f'model={type(self.template).__name__}, D={self.layout.size}'

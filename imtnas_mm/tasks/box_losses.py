@@ -1,11 +1,15 @@
 """mmdet's losses of boxes without their look at whether any anchor is positive, which a GPU waits for at each level."""
+from typing import Any
+
 from mmdet.models.losses import L1Loss, SmoothL1Loss, l1_loss, smooth_l1_loss
+from torch import Tensor, nn
 
 
 class UnseenL1Loss(L1Loss):
     """``L1Loss``; without a positive anchor it is a sum of zeros, too, by the same formula as with some."""
 
-    def forward(self, pred, target, weight=None, avg_factor=None, reduction_override=None):
+    def forward(self, pred: Tensor, target: Tensor, weight: Tensor | None = None,
+                avg_factor: int | Tensor | None = None, reduction_override: str | None = None) -> Tensor:
         return self.loss_weight * l1_loss(
             pred, target, weight, reduction=reduction_override or self.reduction, avg_factor=avg_factor)
 
@@ -13,13 +17,14 @@ class UnseenL1Loss(L1Loss):
 class UnseenSmoothL1Loss(SmoothL1Loss):
     """``SmoothL1Loss``, likewise."""
 
-    def forward(self, pred, target, weight=None, avg_factor=None, reduction_override=None, **kwargs):
+    def forward(self, pred: Tensor, target: Tensor, weight: Tensor | None = None,
+                avg_factor: int | Tensor | None = None, reduction_override: str | None = None, **kwargs: Any) -> Tensor:
         return self.loss_weight * smooth_l1_loss(
             pred, target, weight, beta=self.beta, reduction=reduction_override or self.reduction,
             avg_factor=avg_factor, **kwargs)
 
 
-def unseen(loss):
+def unseen(loss: nn.Module) -> nn.Module:
     """The loss module that looks at no weights; modules of other classes are returned as they are."""
     if type(loss) is L1Loss:
         return UnseenL1Loss(loss.reduction, loss.loss_weight)

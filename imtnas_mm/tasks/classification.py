@@ -1,4 +1,7 @@
 """Image classification with a classifier of mmpretrain."""
+from typing import Any
+
+import torch
 from mmpretrain.models import ClsDataPreprocessor
 from mmpretrain.structures import DataSample
 
@@ -16,7 +19,7 @@ class ClassificationTask(Task):
     scope = 'mmpretrain'
     replayable = True
 
-    def preprocess(self, data, training):
+    def preprocess(self, data: dict[str, Any], training: bool) -> Any:
         pre = self.data_preprocessor
         if type(pre) is ClsDataPreprocessor and are_images(data['inputs']):
             move_targets(data.get('data_samples'), pre.device)
@@ -24,7 +27,7 @@ class ClassificationTask(Task):
         return super().preprocess(data, training)
 
 
-def move_targets(samples, device):
+def move_targets(samples: list | None, device: torch.device) -> None:
     """The labels and scores of a batch's samples onto a device, in place, where the preprocessor would put them too.
 
     Args:

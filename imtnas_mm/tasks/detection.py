@@ -1,5 +1,7 @@
 """Object detection with a detector of mmdet."""
+from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from mmdet.models.data_preprocessors import DetDataPreprocessor
@@ -22,7 +24,7 @@ class DetectionTask(Task):
     """
     scope = 'mmdet'
 
-    def __init__(self, *args, **kwargs):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         reason = why_not(self.template)
         if reason is None:
@@ -34,7 +36,7 @@ class DetectionTask(Task):
                       f'GPU waits in every loss, image by image ({reason}); a RetinaHead with MaxIoUAssigner and '
                       'PseudoSampler needs no wait', 'current')
 
-    def preprocess(self, data, training):
+    def preprocess(self, data: dict[str, Any], training: bool) -> Any:
         pre = self.data_preprocessor
         if type(pre) is not DetDataPreprocessor or not are_images(data['inputs']):
             return super().preprocess(data, training)
@@ -49,7 +51,7 @@ class DetectionTask(Task):
 
 
 @contextmanager
-def colours_kept(preprocessor):
+def colours_kept(preprocessor: DetDataPreprocessor) -> Iterator[None]:
     """Inside, an image preprocessor leaves the order of the colours as it is."""
     preprocessor._channel_conversion = False
     try:

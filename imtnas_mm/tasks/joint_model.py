@@ -1,10 +1,12 @@
 """The networks of several tasks that share parts, trained together."""
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from mmengine.config import ConfigDict
+from mmengine.config import Config, ConfigDict
 from mmengine.model import BaseModel
 from mmengine.registry import MODELS as ROOT_MODELS
-from torch import nn
+from torch import Tensor, nn
 
 from ..genotype import GenotypeError, resolve_genotype
 from ..networks.derived import DerivedNet
@@ -16,7 +18,7 @@ from .loss_weights import check_weights
 TASK_FIELDS = ('type', 'model', 'backbone')
 
 
-def joint_backbones(backbone, tasks):
+def joint_backbones(backbone: Mapping[str, Any], tasks: Mapping[str, Any]) -> nn.ModuleDict:
     """The backbones that a :class:`JointModel` gives its tasks.
 
     Args:
@@ -77,7 +79,10 @@ class JointModel(BaseModel):
         GenotypeError, ValueError: naming file and field.
     """
 
-    def __init__(self, backbone, tasks, loss_weights=None):
+    tasks: Any  # a ModuleDict of models, whose libraries declare no types of their methods
+
+    def __init__(self, backbone: Mapping[str, Any], tasks: Mapping[str, Any],
+                 loss_weights: Mapping[str, float] | None = None) -> None:
         super().__init__()
         self.order = tuple(tasks)
         self.loss_weights = check_weights(loss_weights, 'loss_weights', self.order)
@@ -90,7 +95,7 @@ class JointModel(BaseModel):
         })
         self.data_preprocessor = JointPreprocessor(self.tasks)
 
-    def init_weights(self):
+    def init_weights(self) -> None:
         """Each model by its library, in the tasks' order: of a shared block the last task's ``init_cfg`` stands."""
         for model in self.tasks.values():
             model.init_weights()
@@ -98,7 +103,7 @@ class JointModel(BaseModel):
             if isinstance(module, DerivedNet) and not module.is_init:
                 module.init_weights()
 
-    def forward(self, batches, mode='tensor'):
+    def forward(self, batches: Mapping[str, Any], mode: str = 'tensor') -> dict[str, Any]:
         """What each task's model gives in this mode.
 
         Args:
@@ -110,9 +115,10 @@ class JointModel(BaseModel):
         """
         return {name: self.tasks[name]._run_forward(batch, mode) for name, batch in batches.items()}
 
-    def parse_losses(self, losses):
+    def parse_losses(self, losses: Mapping[str, Any]) -> tuple[Tensor, dict[str, Tensor]]:
         """(L, figures): ``loss`` is L; ``<task>/<name>`` are the tasks' own, without their weights."""
-        total, figures = 0, {}
+        total: Any = 0
+        figures = {}
         for name, own in losses.items():
             loss, parts = self.tasks[name].parse_losses(own)
             total = total + self.loss_weights[name] * loss
@@ -123,16 +129,16 @@ class JointModel(BaseModel):
 class JointPreprocessor(nn.Module):
     """Each task's batch through its model's preprocessor."""
 
-    def __init__(self, models):
+    def __init__(self, models: Mapping[str, Any]) -> None:
         super().__init__()
         self.own = {name: model.data_preprocessor for name, model in models.items()}  # the models register them
 
-    def forward(self, data, training=False):
+    def forward(self, data: Mapping[str, Any], training: bool = False) -> dict[str, Any]:
         """``{task: batch}`` -> the arguments of :meth:`JointModel.forward`."""
         return dict(batches={name: self.own[name](batch, training) for name, batch in data.items()})
 
 
-def task_scope(name, cfg):
+def task_scope(name: str, cfg: Mapping[str, Any]) -> str | None:
     """Where the names in a task's model are looked up; checks the task's fields."""
     for key in cfg:
         if key not in TASK_FIELDS:
@@ -151,6 +157,6 @@ def task_scope(name, cfg):
     return kind.scope
 
 
-def is_joint(cfg):
+def is_joint(cfg: Config | Mapping[str, Any]) -> bool:
     """Whether a config trains a :class:`JointModel`."""
     return str((cfg.get('model') or {}).get('type')).rpartition('.')[2] == JointModel.__name__

@@ -1,10 +1,14 @@
 """A batch's tensors moved to a device in one copy per dtype, which the host doesn't wait for."""
+from collections.abc import Sequence
+from typing import Any
+
 import torch
+from torch import Tensor
 
 from ..transport import pinned, tensors_of, to_device, with_tensors
 
 
-def moved(data, device):
+def moved(data: Any, device: torch.device | str) -> Any:
     """A batch with all its tensors on a device, by :func:`to_device`; on a CPU the batch itself.
 
     Args:
@@ -17,7 +21,7 @@ def moved(data, device):
     return with_tensors(data, iter(to_device(list(tensors_of(data)), device)))
 
 
-def stacked(images, device):
+def stacked(images: Tensor | Sequence[Tensor], device: torch.device | str) -> Tensor | list[Tensor]:
     """Images of one size and dtype as one tensor [N, C, H, W] on the device; others are moved and stay a list.
 
     Args:
@@ -36,7 +40,7 @@ def stacked(images, device):
     return whole.to(device, non_blocking=True)
 
 
-def are_images(inputs):
+def are_images(inputs: Any) -> bool:
     """Whether a batch's inputs are images: a tensor [N, C, H, W], or a list of tensors [C, H, W]."""
     if isinstance(inputs, torch.Tensor):
         return inputs.dim() == 4

@@ -1,13 +1,15 @@
 """Raw images of any sizes resized to one, those of equal size together."""
 from collections import defaultdict
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 
 TOGETHER = 32  # images that are floats at the same time
 
 
-def resized(images, size, swap):
+def resized(images: Sequence[Tensor], size: int, swap: bool) -> Tensor:
     """Raw images as [N, 3, size, size] in [0, 1]; each is as if it were resized alone.
 
     Args:
@@ -18,7 +20,7 @@ def resized(images, size, swap):
     alike = defaultdict(list)
     for i, image in enumerate(images):
         alike[image.shape, image.dtype].append(i)
-    found = [None] * len(images)
+    found: dict[int, Tensor] = {}
     for indices in alike.values():
         for start in range(0, len(indices), TOGETHER):
             some = indices[start:start + TOGETHER]
@@ -27,4 +29,4 @@ def resized(images, size, swap):
             batch = F.interpolate(batch, (size, size), mode='bilinear', antialias=True)
             for i, image in zip(some, batch, strict=True):
                 found[i] = image
-    return torch.stack(found).clamp(0, 1)
+    return torch.stack([found[i] for i in range(len(images))]).clamp(0, 1)

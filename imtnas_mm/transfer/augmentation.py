@@ -1,12 +1,15 @@
 """Augmentation sets: C random views of each example, made in one batch."""
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
+from typing import Any
 
 import kornia.augmentation
 import torch
 from mmengine.logging import print_log
+from torch import Tensor
 
 from ..transport import to_device
-from .augmentation_kinds import kind_of
+from .augmentation_kinds import Kind, kind_of
 from .base import without_autocast
 
 # "random crop (He et al., 2019), flip, rotation, and color jitter" (paper Sec. 4)
@@ -17,6 +20,7 @@ DEFAULT_AUGMENTATIONS = (
     dict(type='ColorJiggle', brightness=.4, contrast=.4, saturation=.4, hue=.1),
 )
 DTYPES = (torch.float32, torch.float64)
+Step = tuple[Any, Kind | None]  # kornia's module and its kind, None where kornia applies it
 
 
 class Augmentations:
@@ -37,12 +41,12 @@ class Augmentations:
             kornia applies it.
     """
 
-    def __init__(self, steps):
+    def __init__(self, steps: Sequence[Step]) -> None:
         self.steps = tuple(step for step, _ in steps)
         self.groups = [(own, list(group)) for own, group in groupby(steps, lambda pair: pair[1] is not None)]
-        self.prepared = None
+        self.prepared: tuple[torch.device, torch.dtype] | None = None
 
-    def prepare(self, device, dtype):
+    def prepare(self, device: torch.device, dtype: torch.dtype) -> None:
         """The random numbers of this dtype from the host; what kornia applies itself holds its constants there."""
         if self.prepared == (device, dtype):
             return
@@ -55,7 +59,7 @@ class Augmentations:
                         module.set_rng_device_and_dtype(torch.device('cpu'), dtype)
         self.prepared = device, dtype
 
-    def __call__(self, images):
+    def __call__(self, images: Tensor) -> Tensor:
         """[N, 3, H, W] RGB in [0, 1] -> [N, 3, H', W'].
 
         Raises:
@@ -67,14 +71,14 @@ class Augmentations:
         with without_autocast(images.device.type):
             for own, group in self.groups:
                 if own:
-                    images = apply_together(group, images)
+                    images = apply_together([(step, kind) for step, kind in group if kind is not None], images)
                 else:
                     for step, _ in group:
                         images = step(images)
         return images
 
 
-def apply_together(steps, images):
+def apply_together(steps: Sequence[tuple[Any, Kind]], images: Tensor) -> Tensor:
     """Draws for all of some steps, moves what was drawn to the images' device at once, and applies the steps."""
     shape, drawn = tuple(images.shape), []
     for step, kind in steps:
@@ -86,7 +90,7 @@ def apply_together(steps, images):
     return images
 
 
-def build_augmentations(configs, image_size):
+def build_augmentations(configs: Iterable[Mapping[str, Any]], image_size: int) -> Augmentations:
     """:class:`Augmentations` by the names of kornia's classes.
 
     Raises:
@@ -114,7 +118,7 @@ def build_augmentations(configs, image_size):
     return Augmentations(steps)
 
 
-def augmentation_sets(images, num_augmentations, augmentations):
+def augmentation_sets(images: Tensor, num_augmentations: int, augmentations: Augmentations) -> Tensor:
     """C augmentations of each image.
 
     Args:

@@ -6,14 +6,16 @@ image are computed on the host and laid out as columns, one row per image: the c
 one copy. Flips and rotations have kornia's pixels to the bit; crops and colours differ in the rounding of float32
 (1e-7 and 2e-6).
 """
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
+from typing import Any
 
 import kornia.augmentation
 import torch
 import torch.nn.functional as F
 from kornia.geometry.conversions import convert_affinematrix_to_homography, normalize_homography
+from torch import Tensor
 
 from ..transport import to_device
 from .color import adjust_hue, adjust_saturation
@@ -24,19 +26,24 @@ NEUTRAL = dict(brightness_factor=1., contrast_factor=1., saturation_factor=1., h
 @dataclass(frozen=True)
 class Drawn:
     """One augmentation with its random numbers: ``apply(images, columns)`` gives images of ``shape``."""
-    columns: torch.Tensor  # [N, any], on the host, in the images' dtype
-    apply: Callable
-    shape: tuple
+    columns: Tensor  # [N, any], on the host, in the images' dtype
+    apply: Callable[[Tensor, Tensor], Tensor]
+    shape: tuple[int, ...]
 
 
-def selected(params):
+Kind = Callable[[Any, tuple[int, ...], torch.dtype], Drawn]  # of kornia's module, the shape of images and their dtype
+Adjust = Callable[[Tensor, Tensor], Tensor]
+
+
+def selected(params: Mapping[str, Tensor]) -> Tensor:
     """[N] bool: the images that the augmentation is applied to."""
     return params['batch_prob'] > .5
 
 
 # --- crop ---
 
-def resize_positions(start, length, count, align_corners, dtype):
+def resize_positions(start: Tensor, length: Tensor, count: int, align_corners: bool,
+                     dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
     """Where F.interpolate reads ``count`` bilinear samples of a segment: two indices and the weight of the second.
 
     Args:
@@ -55,7 +62,7 @@ def resize_positions(start, length, count, align_corners, dtype):
     return start + low, start + torch.minimum(low + 1, length - 1), (positions - low).clamp(0, 1)
 
 
-def resized_crop(step, shape, dtype):
+def resized_crop(step: Any, shape: tuple[int, ...], dtype: torch.dtype) -> Drawn:
     """RandomResizedCrop: each image's own box, resized bilinearly; its ``slice`` mode without a slice per image."""
     boxes = step.forward_parameters(shape)['src'].long()  # corners clockwise from the top left, [N, 4, 2] of (x, y)
     (left, top), (right, bottom) = boxes[:, 0].unbind(1), boxes[:, 2].unbind(1)
@@ -67,19 +74,19 @@ def resized_crop(step, shape, dtype):
     return Drawn(columns, partial(sample_rows_and_columns, size=(height, width)), (*shape[:2], height, width))
 
 
-def sample_rows_and_columns(images, columns, size):
+def sample_rows_and_columns(images: Tensor, columns: Tensor, size: tuple[int, int]) -> Tensor:
     """Bilinear interpolation, first along x, then along y: [N, C, H, W] -> [N, C, *size]."""
     height, width = size
     indices = columns[:, :2 * (width + height)].long()
     first_x, second_x, first_y, second_y = indices.split([width, width, height, height], 1)
     weight_x, weight_y = columns[:, 2 * (width + height):].split([width, height], 1)
 
-    def along_x(index):
+    def along_x(index: Tensor) -> Tensor:
         return images.gather(3, index[:, None, None].expand(*images.shape[:3], width))
 
     rows = torch.lerp(along_x(first_x), along_x(second_x), weight_x[:, None, None])
 
-    def along_y(index):
+    def along_y(index: Tensor) -> Tensor:
         return rows.gather(2, index[:, None, :, None].expand(*images.shape[:2], height, width))
 
     return torch.lerp(along_y(first_y), along_y(second_y), weight_y[:, None, :, None])
@@ -87,7 +94,7 @@ def sample_rows_and_columns(images, columns, size):
 
 # --- flip ---
 
-def horizontal_flip(step, shape, dtype):
+def horizontal_flip(step: Any, shape: tuple[int, ...], dtype: torch.dtype) -> Drawn:
     """RandomHorizontalFlip: which column of the image each column of the result is."""
     flipped = selected(step.forward_parameters(shape))
     places = torch.arange(shape[3])
@@ -95,14 +102,15 @@ def horizontal_flip(step, shape, dtype):
     return Drawn(columns.to(dtype), take_columns, shape)
 
 
-def take_columns(images, columns):
+def take_columns(images: Tensor, columns: Tensor) -> Tensor:
     return images.gather(3, columns.long()[:, None, None].expand(images.shape))
 
 
 # --- rotation ---
 
 @lru_cache(maxsize=32)
-def sampling_axes(height, width, align_corners, dtype, device):
+def sampling_axes(height: int, width: int, align_corners: bool, dtype: torch.dtype,
+                  device: torch.device) -> tuple[Tensor, Tensor]:
     """The pixels' normalised coordinates for grid_sample: x [1, 1, W, 1] and y [1, H, 1, 1].
 
     Made on the host, so that every device has the same bits.
@@ -116,21 +124,22 @@ def sampling_axes(height, width, align_corners, dtype, device):
         return x[None, None, :, None], y[None, :, None, None]
 
 
-def inverse_3x3(matrices):
+def inverse_3x3(matrices: Tensor) -> Tensor:
     """The inverse of each by cross products of its columns a, b, c: rows b x c, c x a, a x b over a . (b x c)."""
     a, b, c = matrices.unbind(-1)
     rows = torch.stack([torch.linalg.cross(b, c), torch.linalg.cross(c, a), torch.linalg.cross(a, b)], -2)
     return rows / (a * rows[:, 0]).sum(-1)[:, None, None]
 
 
-def rotation(step, shape, dtype):
+def rotation(step: Any, shape: tuple[int, ...], dtype: torch.dtype) -> Drawn:
     """RandomRotation: the first two rows of the map from an output's to the input's normalised coordinates."""
     params = step.forward_parameters(shape)
     of_shape = torch.empty((), dtype=dtype).expand(shape)  # kornia reads the shape and dtype alone
     matrices = step.generate_transformation_matrix(of_shape, params, step.flags)
     align_corners = step.flags['align_corners']
+    size = shape[2], shape[3]
     homographies = normalize_homography(
-        convert_affinematrix_to_homography(matrices[:, :2]), shape[2:], shape[2:], align_corners)
+        convert_affinematrix_to_homography(matrices[:, :2]), size, size, align_corners)
     theta = inverse_3x3(homographies)[:, :2].transpose(1, 2).flatten(1)  # xx, yx, xy, yy, x, y
     columns, options = [theta], dict(mode=step.flags['resample'].name.lower(), align_corners=align_corners)
     everywhere = step.p == 1
@@ -139,7 +148,7 @@ def rotation(step, shape, dtype):
     return Drawn(torch.cat(columns, 1), partial(warp, everywhere=everywhere, **options), shape)
 
 
-def warp(images, columns, mode, align_corners, everywhere):
+def warp(images: Tensor, columns: Tensor, mode: str, align_corners: bool, everywhere: bool) -> Tensor:
     """Samples each image on its affine grid, with zeros around it; images that aren't selected keep their bits."""
     axes = sampling_axes(*images.shape[2:], align_corners, images.dtype, images.device)
     of_x, of_y, offset = columns[:, None, None, :6].split(2, 3)
@@ -150,7 +159,7 @@ def warp(images, columns, mode, align_corners, everywhere):
 
 # --- colour ---
 
-def color_jiggle(step, shape, dtype):
+def color_jiggle(step: Any, shape: tuple[int, ...], dtype: torch.dtype) -> Drawn:
     """ColorJiggle: brightness, contrast, saturation and hue in an order that is drawn once per batch."""
     params = step.forward_parameters(shape)
     columns, adjustments = [], []
@@ -173,7 +182,8 @@ def color_jiggle(step, shape, dtype):
     return Drawn(columns, partial(adjust_color, adjustments=adjustments, everywhere=everywhere), shape)
 
 
-def adjust_color(images, columns, adjustments, everywhere):
+def adjust_color(images: Tensor, columns: Tensor, adjustments: Sequence[tuple[Adjust, int]],
+                 everywhere: bool) -> Tensor:
     """Clamped to [0, 1] before and after; images that aren't selected keep their bits."""
     found, start = images.clamp(0, 1), 0
     for adjust, width in adjustments:
@@ -183,11 +193,11 @@ def adjust_color(images, columns, adjustments, everywhere):
     return found if everywhere else torch.where(columns[:, start, None, None, None] > .5, found, images)
 
 
-def adjust_brightness(images, factors):
+def adjust_brightness(images: Tensor, factors: Tensor) -> Tensor:
     return (images + factors).clamp_(0, 1)
 
 
-def adjust_contrast(images, factors):
+def adjust_contrast(images: Tensor, factors: Tensor) -> Tensor:
     return (images * factors).clamp_(0, 1)
 
 
@@ -205,7 +215,7 @@ KINDS = {
 }
 
 
-def kind_of(step, options):
+def kind_of(step: Any, options: Mapping[str, Any]) -> Kind | None:
     """The kind of a kornia module that was made with ``options``; ``None`` where kornia has to apply it itself."""
     if type(step) is kornia.augmentation.RandomResizedCrop and (
             step.p_batch != 1 or step.flags['cropping_mode'] != 'slice' or step.flags['resample'].name != 'BILINEAR'):

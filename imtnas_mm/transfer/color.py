@@ -1,10 +1,11 @@
 """Saturation and hue of images, as kornia.enhance defines them, in few operations and without a host read."""
 import torch
+from torch import Tensor
 
 EPS = 1e-8  # kornia's: saturation is chroma / (value + EPS)
 
 
-def adjust_saturation(images, factors):
+def adjust_saturation(images: Tensor, factors: Tensor) -> Tensor:
     """HSV saturation times a factor, kept in [0, 1]; hue and value stay.
 
     With V the largest and m the smallest channel, S = (V - m) / (V + EPS) and S' = min(max(S factor, 0), 1), every
@@ -21,7 +22,7 @@ def adjust_saturation(images, factors):
     return torch.addcmul(value - wanted, images - least, ratio)
 
 
-def adjust_hue(images, sextants):
+def adjust_hue(images: Tensor, sextants: Tensor) -> Tensor:
     """The hue moves by ``sextants`` sixths of the circle; saturation and value stay.
 
     The hue h in sextants is ``(g - b) / C``, ``(b - r) / C + 2`` or ``(r - g) / C + 4`` where red, green or blue is the

@@ -1,13 +1,14 @@
 """Transfer of which examples are alike (paper Table 6, "Example-Similarity")."""
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 
 from ..registry import MODELS
-from .base import KnowledgeTransfer, TransferLoss, check_num_examples, check_weight, without_autocast
+from .base import Encoder, KnowledgeTransfer, TransferLoss, check_num_examples, check_weight, without_autocast
 from .pairs import pairs_of
 
 
-def cosine_similarities(embeddings):
+def cosine_similarities(embeddings: Tensor) -> Tensor:
     """[N, F] -> [N (N - 1) / 2], of every pair once."""
     normal = F.normalize(embeddings, dim=1)
     return pairs_of(normal @ normal.T)
@@ -31,7 +32,8 @@ class ExampleSimilarity(KnowledgeTransfer):
         image_size (int): the images are resized to it.
     """
 
-    def __init__(self, num_examples=20, threshold=.5, temperature=.1, weight=1., image_size=224):
+    def __init__(self, num_examples: int = 20, threshold: float = .5, temperature: float = .1, weight: float = 1.,
+                 image_size: int = 224) -> None:
         super().__init__()
         if not -1 < threshold < 1:
             raise ValueError(f'transfer.threshold={threshold} must lie between -1 and 1, as cosines do')
@@ -43,13 +45,13 @@ class ExampleSimilarity(KnowledgeTransfer):
         self.weight = check_weight(weight)
         self.image_size = image_size
 
-    def views(self, images):
+    def views(self, images: Tensor) -> Tensor:
         return images
 
-    def teacher_side(self, teacher, views):
+    def teacher_side(self, teacher: Encoder, views: Tensor) -> Tensor:
         return (cosine_similarities(teacher.embed(views)) > self.threshold).detach()
 
-    def student_side(self, student, views, teaching):
+    def student_side(self, student: Encoder, views: Tensor, teaching: Tensor) -> TransferLoss:
         """Logged: the share of pairs labelled dissimilar, and those the student sees otherwise."""
         logits = (cosine_similarities(student.embed(views)) - self.threshold) / self.temperature
         with without_autocast(logits.device.type):
@@ -59,6 +61,6 @@ class ExampleSimilarity(KnowledgeTransfer):
             active=((logits.detach() > 0) != teaching).mean(dtype=torch.float32))
         return TransferLoss(self.weight * loss, figures)
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         return (f'num_examples={self.num_examples}, threshold={self.threshold}, temperature={self.temperature}, '
                 f'weight={self.weight}')

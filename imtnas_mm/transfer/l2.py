@@ -1,6 +1,8 @@
 """Transfers that pull weights or embeddings together (paper Table 6, "L2-Weights" and "L2-Embedding")."""
+from torch import Tensor
+
 from ..registry import MODELS
-from .base import KnowledgeTransfer, TransferLoss, check_num_examples, check_weight
+from .base import Encoder, KnowledgeTransfer, TransferLoss, check_num_examples, check_weight
 
 
 @MODELS.register_module()
@@ -8,22 +10,22 @@ class L2Weights(KnowledgeTransfer):
     """``T = weight ||W~_{k-1} - W_k||^2`` (paper 4.5, after Rajeswaran et al., 2019); needs no images."""
     num_examples = 0
 
-    def __init__(self, weight=1.):
+    def __init__(self, weight: float = 1.) -> None:
         super().__init__()
         self.weight = check_weight(weight)
 
-    def views(self, images):
+    def views(self, images: Tensor) -> None:
         return None
 
-    def teacher_side(self, teacher, views):
+    def teacher_side(self, teacher: Encoder, views: None) -> Tensor:
         return teacher.weights
 
-    def student_side(self, student, views, teaching):
+    def student_side(self, student: Encoder, views: None, teaching: Tensor) -> TransferLoss:
         """Logged: the distance."""
         square = (teaching - student.weights).square().sum()
         return TransferLoss(self.weight * square, dict(distance=square.detach().sqrt()))
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         return f'weight={self.weight}'
 
 
@@ -37,22 +39,22 @@ class L2Embedding(KnowledgeTransfer):
         image_size (int): the images are resized to it.
     """
 
-    def __init__(self, num_examples=20, weight=1., image_size=224):
+    def __init__(self, num_examples: int = 20, weight: float = 1., image_size: int = 224) -> None:
         super().__init__()
         self.num_examples = check_num_examples(num_examples)
         self.weight = check_weight(weight)
         self.image_size = image_size
 
-    def views(self, images):
+    def views(self, images: Tensor) -> Tensor:
         return images
 
-    def teacher_side(self, teacher, views):
+    def teacher_side(self, teacher: Encoder, views: Tensor) -> Tensor:
         return teacher.embed(views)
 
-    def student_side(self, student, views, teaching):
+    def student_side(self, student: Encoder, views: Tensor, teaching: Tensor) -> TransferLoss:
         """Logged: the root of the mean square distance."""
         square = (teaching - student.embed(views)).square().sum(1).mean()
         return TransferLoss(self.weight * square, dict(distance=square.detach().sqrt()))
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         return f'num_examples={self.num_examples}, weight={self.weight}'

@@ -1,15 +1,19 @@
 """Transfer by matching distributions (paper Eq. 3-4): the paper's method."""
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import torch
 from mmengine.logging import print_log
+from torch import Tensor
 
 from ..registry import MODELS
 from .augmentation import DEFAULT_AUGMENTATIONS, augmentation_sets, build_augmentations
-from .base import KnowledgeTransfer, TransferLoss, check_num_examples, without_autocast
+from .base import Encoder, KnowledgeTransfer, TransferLoss, check_num_examples, without_autocast
 from .pairs import in_any_pair, pairs_of
 from .statistic import largest_statistic, two_sample_statistics
 
 
-def hinge(teacher, student, threshold):
+def hinge(teacher: Tensor, student: Tensor, threshold: float) -> Tensor:
     """Eq. 4, pair by pair: ``max(0, -(d_teacher - tau)(d_student - tau))``, all shaped alike."""
     return (-(teacher - threshold) * (student - threshold)).relu()
 
@@ -31,13 +35,13 @@ class MMDTransfer(KnowledgeTransfer):
     """
 
     def __init__(self,
-                 num_examples=20,
-                 num_augmentations=20,
-                 threshold=5.,
-                 kernel_scale=.1,
-                 statistic='scaled',
-                 image_size=224,
-                 augmentations=DEFAULT_AUGMENTATIONS):
+                 num_examples: int = 20,
+                 num_augmentations: int = 20,
+                 threshold: float = 5.,
+                 kernel_scale: float = .1,
+                 statistic: str = 'scaled',
+                 image_size: int = 224,
+                 augmentations: Sequence[Mapping[str, Any]] = DEFAULT_AUGMENTATIONS) -> None:
         super().__init__()
         if num_augmentations < 2:
             raise ValueError(f'transfer.num_augmentations={num_augmentations} must be at least 2 (Eq. 3); '
@@ -59,14 +63,14 @@ class MMDTransfer(KnowledgeTransfer):
                 logger='current',
                 level=30)  # logging.WARNING
 
-    def views(self, images):
+    def views(self, images: Tensor) -> Tensor:
         """C views of each example, [S * C, 3, image_size, image_size] set by set; see :class:`Augmentations`.
 
         The random numbers are the host's: from one seed a GPU makes the views that a CPU makes, up to rounding.
         """
         return augmentation_sets(images, self.num_augmentations, self.augmentations)
 
-    def statistics(self, encoder, views):
+    def statistics(self, encoder: Encoder, views: Tensor) -> Tensor:
         """d of Eq. 3-4 for every pair of sets, [S (S - 1) / 2]."""
         embeddings = encoder.embed(views)
         sets = embeddings.view(-1, self.num_augmentations, embeddings.shape[-1])
@@ -74,10 +78,10 @@ class MMDTransfer(KnowledgeTransfer):
             sets = sets.float() if sets.dtype in (torch.bfloat16, torch.float16) else sets
             return pairs_of(two_sample_statistics(sets, self.kernel_scale, self.statistic))
 
-    def teacher_side(self, teacher, views):
+    def teacher_side(self, teacher: Encoder, views: Tensor) -> Tensor:
         return self.statistics(teacher, views)
 
-    def student_side(self, student, views, teaching):
+    def student_side(self, student: Encoder, views: Tensor, teaching: Tensor) -> TransferLoss:
         """Eq. 4, summed over pairs; only sets in a pair that violates it are needed for its derivatives.
 
         Logged: the share of pairs the hinge is active for, and that the teacher tells apart.
@@ -90,7 +94,7 @@ class MMDTransfer(KnowledgeTransfer):
         sets = in_any_pair(violated, len(views) // self.num_augmentations)
         return TransferLoss(losses.sum(), figures, sets.repeat_interleave(self.num_augmentations))
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         return (f'num_examples={self.num_examples}, num_augmentations={self.num_augmentations}, '
                 f'threshold={self.threshold}, kernel_scale={self.kernel_scale}, statistic={self.statistic!r}, '
                 f'augmentations={list(self.augmentations.steps)}')

@@ -1,21 +1,22 @@
 """The two-sample statistic between sets of embeddings (paper Eq. 3 and Appendix D)."""
 import torch
+from torch import Tensor
 
 STATISTICS = ('scaled', 'plain')
 
 
-def check_statistic(statistic):
+def check_statistic(statistic: str) -> None:
     if statistic not in STATISTICS:
         raise ValueError(f'statistic={statistic!r} is not one of {STATISTICS}')
 
 
-def largest_statistic(num_augmentations, statistic='scaled'):
+def largest_statistic(num_augmentations: int, statistic: str = 'scaled') -> float:
     """What no pair of sets can exceed: a kernel value lies in (0, 1], so Eq. 3 stays below 2."""
     check_statistic(statistic)
     return 2. * (num_augmentations if statistic == 'scaled' else 1)
 
 
-def squared_distances(points):
+def squared_distances(points: Tensor) -> Tensor:
     """[N, F] -> [N, N] of ||x_i - x_j||^2 from one Gram matrix; the diagonal is 0."""
     points = points - points.mean(0)  # distances don't change, cancellation gets smaller
     gram = points @ points.T
@@ -23,7 +24,7 @@ def squared_distances(points):
     return torch.sub(norms[:, None] + norms, gram, alpha=2).clamp_min(0)
 
 
-def two_sample_statistics(embeddings, kernel_scale=.1, statistic='scaled'):
+def two_sample_statistics(embeddings: Tensor, kernel_scale: float = .1, statistic: str = 'scaled') -> Tensor:
     """The statistic of all pairs of sets at once.
 
     Eq. 3 with the radial basis function kernel ``f(x, y) = exp(-kernel_scale

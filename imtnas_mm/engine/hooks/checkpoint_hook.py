@@ -72,7 +72,7 @@ class AtomicCheckpointHook(CheckpointHook):
         runner.message_hub.update_info(STOPPED, None)
         if not is_main_process():
             return
-        write_whole(osp.join(runner.work_dir, 'last_checkpoint'), self.last_ckpt)
+        write_whole(osp.join(runner.work_dir, 'last_checkpoint'), str(self.last_ckpt))
         paths = [self.file_backend.join_path(self.out_dir, self.filename_tmpl.format(old)) for old in outdated]
         if stopped and stopped != self.last_ckpt and osp.dirname(osp.abspath(stopped)) == osp.abspath(self.out_dir):
             paths.append(stopped)  # one of another work dir, which this run was resumed from, stays

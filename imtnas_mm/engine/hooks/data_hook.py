@@ -1,5 +1,6 @@
 """Whether the datasets of a run, its heads and its checkpoint go together; checked before the first iteration."""
 import itertools
+from typing import Any
 
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
@@ -35,7 +36,7 @@ class DataHook(Hook):
             for part, loop in loops.items():
                 name_failures(loop.dataloader.dataset, f'{part}_dataloader.dataset')
             if 'train' in loops and len(loops['train'].dataloader) == 0:
-                loader = loops['train'].dataloader
+                loader: Any = loops['train'].dataloader
                 raise DataError(f'train_dataloader.batch_size={loader.batch_sampler.batch_size}: the dataset has '
                                 f'{len(loader.dataset)} examples, so that with drop_last=True there is no batch')
 
@@ -133,9 +134,13 @@ def check_same_classes(datasets):
                 raise DataError(f'{field}: its {what} are not those of {first}: {difference(names, others)}')
 
 
-def folders_of(dataset):
+def folders_of(dataset: Any) -> tuple[str, ...] | None:
     """The folders that gave a CustomDataset its labels, in their order."""
-    return next((tuple(one.folder_to_idx) for one in base_datasets(dataset) if hasattr(one, 'folder_to_idx')), None)
+    for base in base_datasets(dataset):
+        folders = getattr(base, 'folder_to_idx', None)
+        if folders is not None:
+            return tuple(folders)
+    return None
 
 
 def difference(names, others):

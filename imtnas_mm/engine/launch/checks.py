@@ -3,6 +3,7 @@ import errno
 import os
 import tempfile
 from contextlib import contextmanager
+from typing import Any
 
 from ...datasets import check_dataset, check_evaluator
 from ...datasets.workers import named_worker_deaths
@@ -47,7 +48,7 @@ def check_data(cfg, *parts):
     if is_search(cfg) or is_joint(cfg) or job_rank(cfg.launcher):  # one process is enough
         return dropped
     for part in parts:
-        loader = cfg.get(f'{part}_dataloader') or {}
+        loader: Any = cfg.get(f'{part}_dataloader') or {}
         if 'dataset' in loader:  # the loops say where one is missing
             dropped += check_dataset(
                 loader.dataset, cfg.get('default_scope', 'mmengine'), f'{part}_dataloader.dataset')

@@ -3,6 +3,7 @@ import copy
 import json
 import os
 import os.path as osp
+from typing import Any
 
 from mmengine.config import ConfigDict
 from mmengine.dist import barrier, is_main_process
@@ -78,17 +79,18 @@ def phase_config(cfg, phase, folder, records):
 def run_phase(cfg, keep, path):
     runner = build_runner(cfg)
     warn_of_other_batches(runner)
-    space = runner.model.space
+    model: Any = runner.model
+    space = model.space
     if not hasattr(space, 'next_candidates'):
         raise ValueError(f'phases: model.search_space.type={type(space).__name__} has no phases; PDARTSSupernet has')
     if is_main_process() and osp.exists(path):
         os.remove(path)
     runner.train()
-    alphas = {name: alpha.detach().cpu() for name, alpha in runner.model.architecture.named_alphas().items()}
+    alphas = {name: alpha.detach().cpu() for name, alpha in model.architecture.named_alphas().items()}
     record = dict(
         format=FORMAT,
         candidates=as_lists(space.candidates()),
-        importance=runner.model.derive().importance,
+        importance=model.derive().importance,
         kept=as_lists(space.next_candidates(alphas, keep)) if keep else None)
     if is_main_process():
         write_whole(path, json.dumps(record, indent=1))

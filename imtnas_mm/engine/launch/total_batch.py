@@ -102,7 +102,8 @@ def other_batches(cfg, processes):
     accumulated = cfg.get('optim_wrapper', {}).get('accumulative_counts', 1)
     found = [
         OtherBatch(name, loader.get('batch_size', 1), processes, accumulated, total, field)
-        for name, (loader, field, total) in declared_batches(cfg).items() if total is not None]
+        for name, (loader, field, total) in declared_batches(cfg).items()
+        if total is not None and field is not None]
     return [one for one in found if one.total != one.written_for]
 
 

@@ -1,4 +1,5 @@
 """Batches as a function of the seed and the iteration."""
+from typing import Any
 
 
 class Feed:
@@ -12,8 +13,8 @@ class Feed:
     def __init__(self, make, per_iteration=1):
         self.make = make
         self.per_iteration = per_iteration
-        self.iterator = None
-        self.position = None  # of the next batch
+        self.iterator: Any = None
+        self.position: Any = None  # of the next batch
 
     def seek(self, seed, iteration):
         """Starts it, unless its next batch is the first of ``iteration`` already."""

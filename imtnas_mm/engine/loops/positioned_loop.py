@@ -1,4 +1,6 @@
 """A train loop that begins at any iteration, and sees there what it would have seen without a stop."""
+from typing import Any
+
 from mmengine.runner import BaseLoop
 
 from ..hooks.validated_hook import ValidatedHook, validation_due, validation_missed
@@ -23,6 +25,8 @@ class PositionedLoop(BaseLoop):
         val_begin, val_interval (int): in epochs, as in mmengine; the last epoch
             is always validated.
     """
+
+    dataloader: Any  # the data
 
     def __init__(self, runner, data, max_epochs, val_begin, val_interval):
         super().__init__(runner, data)
