@@ -104,7 +104,7 @@ def memory_counter():
 @contextlib.contextmanager
 def without_caches():
     """Inside and after, constants that the package keeps are made anew: fakes must not stay."""
-    from imtnas_mm.spaces import normalization
+    from imtnas_mm.layers import normalization
     from imtnas_mm.transfer import pairs
     kept = normalization.constant, pairs.pair_positions, pairs.pairs_of_sets
     try:
@@ -119,7 +119,7 @@ def without_caches():
 @contextlib.contextmanager
 def as_on_a_gpu():
     """Convolutions take the ways that they take on a GPU."""
-    from imtnas_mm.spaces import convolution
+    from imtnas_mm.layers import convolution
     with mock.patch.object(convolution, 'is_pointwise', lambda *_: False), \
             mock.patch.object(convolution, '_slow_weight_gradient', lambda *_: False):
         yield
@@ -128,17 +128,17 @@ def as_on_a_gpu():
 @contextlib.contextmanager
 def places(counter, model):
     """Tells the counter the block of the search network whose pass has last begun."""
-    from imtnas_mm.spaces.base import SearchSpace
+    from imtnas_mm.spaces.base import SearchSpace, call
     names = {module: name for task in model.tasks.values() for name, module in task.space.named_modules()}
     plain = SearchSpace.block
 
-    def block(space, module, function, *inputs, **options):
+    def block(space, module, *inputs, function=call, **options):
 
         def noted(module_then, *inputs):
             counter.place = names.get(module, type(module).__name__)
             return function(module_then, *inputs)
 
-        return plain(space, module, noted, *inputs, **options)
+        return plain(space, module, *inputs, function=noted, **options)
 
     with mock.patch.object(SearchSpace, 'block', block):
         yield
@@ -162,7 +162,7 @@ def take_widest(model):
     """Where a space of MBConv layers samples two paths of each, the two with the widest maps and kernels."""
     import torch
 
-    from imtnas_mm.spaces.mbconv_layout import IDENTITY, kernel_and_expansion
+    from imtnas_mm.spaces.mbconv.layout import IDENTITY, kernel_and_expansion
     if not model.draw:
         return
 

@@ -47,6 +47,17 @@ OPERATORS = {entry.name: entry for entry in (
         'hardtanh_backward', '(grad_output, self, min_val, max_val) -> 1',
         'the gradient of a ReLU6 in one pass; masks of documented operators take three'),
     Private(
+        'threshold_backward', '(grad_output, self, threshold) -> 1',
+        'the gradient of a ReLU in one pass, without a map of zeros for its input in the second derivative'),
+    Private(
+        'max_pool2d_with_indices_backward',
+        '(grad_output, self, kernel_size, stride, padding, dilation, ceil_mode, indices) -> 1',
+        "the gradient of F.max_pool2d; F.max_unpool2d doesn't sum where windows overlap"),
+    Private(
+        'avg_pool2d_backward',
+        '(grad_output, self, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override) -> 1',
+        'the gradient of F.avg_pool2d, whose borders have other divisors'),
+    Private(
         'convolution',
         '(input, weight, bias, stride, padding, dilation, transposed, output_padding, groups) -> 1',
         "its flops are listed under it by torch's counter"),
@@ -73,6 +84,9 @@ native_batch_norm = _operator('native_batch_norm')
 native_batch_norm_backward = _operator('native_batch_norm_backward')
 convolution_backward = _operator('convolution_backward')
 hardtanh_backward = _operator('hardtanh_backward')
+threshold_backward = _operator('threshold_backward')
+max_pool2d_with_indices_backward = _operator('max_pool2d_with_indices_backward')
+avg_pool2d_backward = _operator('avg_pool2d_backward')
 convolution = _operator('convolution')
 addmm = _operator('addmm')
 mm = _operator('mm')

@@ -112,7 +112,7 @@ def read_scalars(figures):
     """``figures`` with each Tensor of one number as a Python number; all of them are read at once.
 
     Args:
-        figures (dict[str, Tensor | float])
+        figures (dict[str, Tensor | float]): by name.
     """
     names = [name for name, value in figures.items() if isinstance(value, torch.Tensor) and value.numel() == 1]
     values = _read([figures[name].reshape(1) for name in names])

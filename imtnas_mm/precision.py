@@ -24,7 +24,7 @@ def float32_products(tf32):
     lets cuDNN's convolutions use it unless told otherwise. A CPU has no TF32.
 
     Args:
-        tf32 (bool)
+        tf32 (bool): whether matrix products and convolutions may use it.
     """
     precisions = [operator.fp32_precision for operator in OPERATORS]
     switches = [_switch(owner) for owner in SWITCHES]

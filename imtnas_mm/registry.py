@@ -19,7 +19,7 @@ def scoped(cfg):
     return dict(cfg, type=cfg['type'] if '.' in cfg['type'] else f'{SCOPE}.{cfg["type"]}')
 
 
-MODELS = _child(mmengine_registry.MODELS, 'spaces', 'networks', 'encoders', 'transfer', 'tasks', 'algorithms')
+MODELS = _child(mmengine_registry.MODELS, 'layers', 'spaces', 'networks', 'encoders', 'transfer', 'tasks', 'algorithms')
 DATASETS = _child(mmengine_registry.DATASETS, 'datasets')
 DATA_SAMPLERS = _child(mmengine_registry.DATA_SAMPLERS, 'datasets')
 TRANSFORMS = _child(mmengine_registry.TRANSFORMS, 'datasets')

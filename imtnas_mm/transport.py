@@ -94,7 +94,7 @@ def to_host(tensors):
     """Tensors of one type and device on the host, without a graph; those that are there come as they are.
 
     Args:
-        tensors (dict[str, Tensor])
+        tensors (dict[str, Tensor]): by name.
 
     Returns:
         dict[str, Tensor]

@@ -9,6 +9,7 @@ for _name in ('OMP_NUM_THREADS', 'MKL_NUM_THREADS', 'OPENBLAS_NUM_THREADS'):
     os.environ.setdefault(_name, '1')  # read once, when numpy and torch are first imported
 
 import contextlib  # noqa: E402
+import logging  # noqa: E402
 import random  # noqa: E402
 from unittest import mock  # noqa: E402
 
@@ -98,9 +99,11 @@ def gpu(request):
 
 @pytest.fixture(autouse=True)
 def environment_put_back():
-    """What a test leaves in the environment, as a launcher does, isn't there for others."""
+    """What a test leaves in the environment, as a launcher does, isn't there for others, nor are silenced logs."""
+    disabled = logging.root.manager.disable
     with mock.patch.dict(os.environ):
         yield
+    logging.disable(disabled)
 
 
 @pytest.fixture(autouse=True)

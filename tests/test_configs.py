@@ -10,7 +10,7 @@ from mmpretrain.structures import DataSample
 
 from helpers.tiny_run import scope_put_back, shared_architecture  # noqa: F401
 from imtnas_mm.analysis.complexity import count_parameters
-from imtnas_mm.networks import CellHead, CellNet
+from imtnas_mm.spaces import CellHead, CellNet
 from imtnas_mm.tasks.joint_model import is_joint
 
 FOLDER = Path(__file__).parents[1] / 'configs' / 'retrain'

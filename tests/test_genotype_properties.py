@@ -8,14 +8,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers.genotypes import SPACE_NAMES, genotypes
+from helpers.genotypes import MBCONV, OWN_LAYOUT, SPACE_NAMES, genotypes
 from imtnas_mm.genotype import GenotypeError, genotype_from_dict, load_genotype, resolve_genotype, save_genotype
 from imtnas_mm.networks.build import build_network
 from imtnas_mm.registry import MODELS
-from imtnas_mm.spaces.mbconv_layout import LAYOUTS
 
 SPACES = {
-    **{space: dict(type='MBConvSupernet', layout=space, width_mult=.1) for space in LAYOUTS},
+    **{space: dict(type='MBConvSupernet', layout=space, width_mult=.1) for space in ('fairnas19', 'proxyless21')},
+    'mbconv': dict(type='MBConvSupernet', layout=OWN_LAYOUT.to_dict()),
     **{space: dict(type=f'{name}Supernet', channels=8, layers=3)
        for space, name in dict(darts='DARTS', pdarts='PDARTS', pcdarts='PCDARTS', prdarts='PRDARTS').items()},
 }
@@ -38,7 +38,7 @@ def test_round_trip(path, genotype):
 
 @pytest.mark.parametrize('space', SPACE_NAMES)
 def test_networks_of_the_file_and_of_the_genotype_are_the_same(path, space):
-    options = dict(width_mult=.1) if space in LAYOUTS else dict(channels=4, layers=3)
+    options = dict(width_mult=.1) if space in MBCONV else dict(channels=4, layers=3)
 
     @given(genotype=genotypes((space, )))
     @settings(max_examples=3)
@@ -94,9 +94,11 @@ def mutated(draw):
         holder = holder[key]
     old = copy.deepcopy(holder[path[-1]])
     kind = draw(st.sampled_from(['value', 'missing', 'extra']))
-    # any number of cells may be searched, and any number of edges be on
+    of_layout = path[2] if path[:2] == ('architecture', 'layout') and len(path) == 3 else None
+    # any number of cells may be searched, and any number of edges be on; a layout has defaults
     optional = path in (('importance', ), ('sharing', )) or path[:2] == ('sharing', 'blocks') or (
-        path[:2] == ('sharing', 'edges') and len(path) == 3)
+        path[:2] == ('sharing', 'edges') and len(path) == 3) or of_layout not in (
+            None, 'name', 'widths', 'depths', 'strides')
     if kind == 'missing' and not optional:
         del holder[path[-1]]
     elif kind == 'extra' and isinstance(old, dict):
@@ -106,7 +108,10 @@ def mutated(draw):
     else:
         names_a_task = path[:2] == ('sharing', 'tasks') and len(path) == 3  # which any text may
         wrong = [value for value in WRONG if value != old and not (names_a_task and value and isinstance(value, str))
-                 and not (path == ('sharing', 'edges') and value == [])]
+                 and not (path == ('sharing', 'edges') and value == [])
+                 and not (of_layout == 'name' and value and isinstance(value, str))
+                 and not (of_layout in ('first_width', 'last_width') and value is None)
+                 and not (of_layout == 'identity' and value == 'none')]
         holder[path[-1]] = draw(st.sampled_from(wrong))
     return data, next(str(key) for key in path if isinstance(key, str))
 

@@ -8,14 +8,15 @@ import pytest
 from helpers import tiny_run as tiny
 from imtnas_mm.genotype import GenotypeError, load_genotype, published_genotype, resolve_genotype
 from imtnas_mm.registry import MODELS
-from imtnas_mm.spaces.mbconv_layout import mbconv_blocks, searched_layers
+from imtnas_mm.spaces.mbconv.layout import mbconv_blocks, searched_layers
 
 LAYERS = searched_layers('fairnas19')
 LAYERED = dict(
     published_genotype('fairnas_a').to_dict(),
     importance={layer.name: [1 / len(layer.choices)] * len(layer.choices) for layer in LAYERS},
     source=dict(config='a.py', iteration=3),
-    sharing=dict(method='branching', tasks=['cls', 'det'], blocks={block: [0, 1] for block in mbconv_blocks(LAYERS)}))
+    sharing=dict(method='branching', tasks=['cls', 'det'],
+                 blocks={block: [0, 1] for block in mbconv_blocks('fairnas19')}))
 CELLS = dict(
     published_genotype('pc_darts_cifar').to_dict(),
     importance={

@@ -15,7 +15,6 @@ from helpers import small_search
 from helpers.host_reads import READS
 from helpers.small_search import CELLS, TRANSFER, build, build_method, iterate, optimisers
 from imtnas_mm.replay import CudaGraph, Recordings
-from imtnas_mm.spaces.mbconv_layout import LAYOUTS, Layout
 from imtnas_mm.transport import tensors_of, with_tensors
 
 
@@ -76,8 +75,9 @@ def traces(monkeypatch):
 TASK = copy.deepcopy(small_search.TASKS['cls'])
 TASK['model']['head'].update(dropout=0.)
 LIVE = dict(TRANSFER, num_augmentations=3, image_size=8, threshold=.05)
-LAYOUTS.setdefault('two layers', Layout(widths=(8, 16), depths=(1, 1), strides=(1, 2), stem_width=8, first_width=8))
-SMALL = dict(layout='two layers', out_indices=(1, ))
+SMALL = dict(
+    layout=dict(name='two layers', widths=(8, 16), depths=(1, 1), strides=(1, 2), stem_width=8, first_width=8),
+    out_indices=(1, ))
 
 
 @pytest.fixture(autouse=True)

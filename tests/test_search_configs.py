@@ -8,7 +8,7 @@ from mmengine.utils import import_modules_from_strings
 from imtnas_mm.analysis.complexity import count_parameters
 from imtnas_mm.engine.launch.phases import check_phases, phase_config
 from imtnas_mm.registry import MODELS
-from imtnas_mm.spaces.cell_layout import CELLS, EDGES, OPERATIONS
+from imtnas_mm.spaces.cells.layout import CELLS, EDGES, OPERATIONS
 
 FOLDER = Path(__file__).parents[1] / 'configs'
 CONFIGS = sorted(path.stem for path in FOLDER.glob('*.py'))

@@ -1,17 +1,7 @@
 """Run a declared experiment: search, derive, retrain and test every row with every seed, continuing what stopped."""
 import argparse
-import signal
-import sys
-import time
-from concurrent.futures import ThreadPoolExecutor
 
-from imtnas_mm.experiments import load_experiment, plan_runs
-from imtnas_mm.experiments.cards import CardError, Cards, choose_cards, visible_cards
-from imtnas_mm.experiments.checks import refusals, unchecked
-from imtnas_mm.experiments.cluster import EXECUTORS, OWN, Cluster, ClusterError, RunJob
-from imtnas_mm.experiments.execute import TOOLS, Processes, Stopped, execute, state_of
-
-POLL = dict(slurm=10., local=.1)  # seconds between two looks at jobs
+from imtnas_mm.arguments import EXECUTORS, SBATCH_FLAGS, check_file
 
 
 def parse_args(argv=None):
@@ -39,13 +29,14 @@ def parse_args(argv=None):
     cluster.add_argument('--cpus', type=int, metavar='N', help='CPUs of each process of a Slurm job')
     cluster.add_argument('--slurm', nargs='+', default=[], metavar='OPTION=VALUE', help='other options of sbatch, as '
                          'in account=me mem=64GB')
-    parser.add_argument('--tools', default=str(TOOLS), help=argparse.SUPPRESS)  # for tests
+    parser.add_argument('--tools', help=argparse.SUPPRESS)  # for tests
     args = parser.parse_args(argv)
     for option in ('jobs', 'gpus_per_run', 'runs_per_gpu', 'time', 'cpus'):
         value = getattr(args, option)
         if value is not None and value < 1:
             parser.error(f'--{option.replace("_", "-")} {value}: it must be at least 1')
     check_cluster(parser, args)
+    check_file('experiment', args.experiment)
     return args
 
 
@@ -69,159 +60,16 @@ def check_cluster(parser, args):
         if not name or not equals:
             parser.error(f'--slurm {text}: it must be OPTION=VALUE, as in account=me')
         name = name.lstrip('-').replace('_', '-')
-        if name in OWN:
+        if name in SBATCH_FLAGS:
             parser.error(f'--slurm {text}: {name} is set by --partition, --time, --cpus or --gpus-per-run')
         options[name] = value
     args.slurm = options
 
 
-def lease_arguments(args):
-    """Arguments of :class:`~imtnas_mm.experiments.cards.Cards` for the GPUs of this machine that may be used."""
-    visible = visible_cards()
-    return dict(cards=choose_cards(args.gpus, visible), hide=bool(visible), runs_per_gpu=args.runs_per_gpu)
-
-
-def jobs_at_once(args, runs, cards):
-    """int: how many runs go on at once.
-
-    Raises:
-        CardError: ``--jobs`` is more than the GPUs hold.
-    """
-    if not cards:
-        return args.jobs or 1
-    smallest = min(run.processes(name, args.gpus_per_run) for run in runs for name in run.trainings())
-    most = max(len(cards) * args.runs_per_gpu // smallest, 1)
-    if args.jobs is not None and args.jobs > most:
-        raise CardError(f'--jobs {args.jobs}: {len(cards)} GPU(s) with {args.runs_per_gpu} run(s) on each and '
-                        f'{smallest} for each run hold {most}; it must be at most that, or --runs-per-gpu more')
-    return args.jobs or most
-
-
 def main(argv=None):
     args = parse_args(argv)
-    try:
-        runs = {run.identity: run for run in plan_runs(load_experiment(args.experiment), args.rows, args.seeds)}
-        states = {identity: state_of(run, args.work_dir) for identity, run in runs.items()}
-        given = None if args.executor == 'slurm' else lease_arguments(args)
-        cluster = args.executor and Cluster(
-            args.executor, args.work_dir, args.partition, args.time, args.cpus, args.slurm)
-        cards = given['cards'] if given else None
-        at_once = len(runs) if given is None and args.jobs is None else jobs_at_once(args, runs.values(), cards)
-    except ValueError as error:
-        sys.exit(f'compare: {error}')
-    if args.dry_run:
-        for identity, run in runs.items():
-            job = cluster.current(run) if cluster else None
-            print(f'{identity}  {states[identity]:8}  {run.name}' + (f'  (job {job.job_id})' if job else ''))
-    todo = [run for identity, run in runs.items() if states[identity] in ('new', 'started') or (
-        states[identity] == 'failed' and args.retry_failed)]
-    for text in unchecked(todo, args.gpus_per_run):
-        print(f'compare: {text}', file=sys.stderr)
-    problems = refusals(todo, args.gpus_per_run, len(cards) if cards else None)
-    if problems:
-        sys.exit('\n'.join(['compare: nothing is started:', *problems]))
-    if args.dry_run:
-        return
-    problems = [f'{called(run)}: failed before; --retry-failed tries again' for run in runs.values()
-                if states[run.identity] == 'failed' and not args.retry_failed]
-    done = [run for run in runs.values() if states[run.identity] == 'finished']
-    for run in done:
-        print(f'finished: {called(run)}', flush=True)
-    if cluster:
-        problems += run_as_jobs(todo, cluster, given, at_once, args)
-    else:
-        problems += run_here(todo, Cards(**given), at_once, args)
-    if problems:
-        sys.exit('\n'.join(['compare: not finished:', *problems]))
-
-
-def called(run):
-    return f'{run.name} ({run.identity})'
-
-
-def report(run, record):
-    """Print how a run ended; returns what is wrong, or None."""
-    print(f'{record["state"]}: {called(run)}', flush=True)
-    return None if record['state'] == 'finished' else f'{called(run)}: {record["failure"]}'
-
-
-def run_here(runs, cards, at_once, args):
-    """The runs, by processes of this one; returns texts of those that are not finished."""
-    processes = Processes()
-
-    def stop(*_):
-        processes.stop()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, stop)
-
-    def one(run):
-        try:
-            return report(run, execute(run, args.work_dir, processes, args.tools, cards, args.gpus_per_run))
-        except Stopped:
-            return f'{called(run)}: stopped'
-        except BlockingIOError:
-            return f'{called(run)}: another process is at it'
-        except Exception as error:  # the other runs go on
-            return f'{called(run)}: {type(error).__name__}: {error}'
-
-    with ThreadPoolExecutor(at_once) as pool:
-        return [problem for problem in pool.map(one, runs) if problem]
-
-
-def run_as_jobs(runs, cluster, given, at_once, args):
-    """The runs, each by a job, ``at_once`` at a time; returns texts of those that are not finished."""
-    waiting, at_work, problems = list(runs), {}, []
-
-    def stop(*_):
-        raise KeyboardInterrupt
-
-    signal.signal(signal.SIGTERM, stop)
-    try:
-        while waiting or at_work:
-            while waiting and len(at_work) < at_once:
-                run = waiting.pop(0)
-                at_work[run.identity] = run, job_of(run, cluster, given, args)
-            for run, job in list(at_work.values()):
-                if job.done():
-                    del at_work[run.identity]
-                    problems.append(outcome(run, job))
-            time.sleep(POLL[args.executor])
-    except KeyboardInterrupt:
-        if args.executor == 'local':
-            for _, job in at_work.values():
-                job.cancel()
-            problems += [f'{called(run)}: stopped' for run in (*(run for run, _ in at_work.values()), *waiting)]
-        else:
-            problems += [f'{called(run)}: job {job.job_id} goes on; started again, this waits for it, and scancel '
-                         f'{job.job_id} ends it' for run, job in at_work.values()]
-            problems += [f'{called(run)}: not submitted' for run in waiting]
-    except ClusterError as error:
-        sys.exit(f'compare: {error}')
-    return [problem for problem in problems if problem]
-
-
-def job_of(run, cluster, given, args):
-    """The job of a run: the one that was submitted before, or a new one."""
-    job = cluster.current(run)
-    if job is not None:
-        print(f'job {job.job_id}, submitted before: {called(run)}', flush=True)
-        return job
-    most = max(run.processes(name, args.gpus_per_run) for name in run.trainings())
-    on_cpus = args.gpus == '0' or given is not None
-    cards = dict(given) if given is not None else dict(hide=True) if on_cpus else None
-    job = cluster.submit(run, RunJob(run, args.work_dir, args.tools, args.gpus_per_run, cards),
-                         gpus=0 if on_cpus else most, processes=most)
-    print(f'job {job.job_id}: {called(run)}', flush=True)
-    return job
-
-
-def outcome(run, job):
-    """What is wrong with the run of a job that has ended, or None."""
-    error = job.exception()
-    if error is not None:
-        return f'{called(run)}: job {job.job_id}: {error}'
-    return report(run, job.result())
+    from imtnas_mm.experiments.compare import compare
+    compare(args)
 
 
 if __name__ == '__main__':

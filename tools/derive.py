@@ -3,11 +3,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from mmengine.config import DictAction
-
-from imtnas_mm.analysis.derive import derive_from_checkpoint
-from imtnas_mm.analysis.draw import draw_genotype
-from imtnas_mm.genotype import save_genotype
+from imtnas_mm.arguments import add_config_options, check_file, config_options
 
 
 def parse_args(argv=None):
@@ -19,24 +15,25 @@ def parse_args(argv=None):
                         'beside it as .svg and .png (default: %(default)s)')
     parser.add_argument('--shape', type=int, nargs='+', default=[224], metavar=('H', 'W'),
                         help='input size of the MACs, one number for a square (default: 224)')
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        help='override some settings of the config, as in key=value or key="[a,b]"; nested keys by dots')
+    add_config_options(parser)
     args = parser.parse_args(argv)
     if len(args.shape) > 2 or min(args.shape) < 1:
         parser.error(f'--shape {" ".join(map(str, args.shape))}: it must be H or H W, at least 1')
     if not args.out.endswith('.json'):
         parser.error(f'--out {args.out}: it must end with .json')
+    check_file('config', args.config)
+    check_file('checkpoint', args.checkpoint)
     return args
 
 
 def main(argv=None):
     args = parse_args(argv)
+    from imtnas_mm.analysis.derive import derive_from_checkpoint
+    from imtnas_mm.analysis.draw import draw_genotype
+    from imtnas_mm.genotype import save_genotype
     height, width = args.shape[0], args.shape[-1]
     try:
-        derived = derive_from_checkpoint(args.config, args.checkpoint, args.cfg_options)
+        derived = derive_from_checkpoint(args.config, args.checkpoint, config_options(args.cfg_options))
         parameters, macs = derived.complexity(height, width)
         save_genotype(derived.genotype, args.out)
         pictures = draw_genotype(derived.genotype, Path(args.out).with_suffix(''), **derived.options)

@@ -3,7 +3,7 @@ import argparse
 import os.path as osp
 import sys
 
-from imtnas_mm.engine.export import SUFFIXES, exported, exported_task, write_exported
+from imtnas_mm.arguments import check_file
 
 
 def parse_args(argv=None):
@@ -17,7 +17,9 @@ def parse_args(argv=None):
                         'that the config of the checkpoint names is elsewhere now')
     parser.add_argument('--task', help='of a joint training, export the model of this task by itself, with the names '
                         'of an ordinary retraining')
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    check_file('checkpoint', args.checkpoint)
+    return args
 
 
 def has_classes(dataset_meta):
@@ -28,6 +30,7 @@ def has_classes(dataset_meta):
 
 def main(argv=None):
     args = parse_args(argv)
+    from imtnas_mm.engine.export import SUFFIXES, exported, exported_task, write_exported
     paths = [args.out] if osp.splitext(args.out)[1] in SUFFIXES else [args.out + suffix for suffix in SUFFIXES]
     try:
         if not osp.basename(args.out):

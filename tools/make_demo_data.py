@@ -2,14 +2,17 @@
 import argparse
 import sys
 
-from imtnas_mm.datasets.demo import DemoDataError, make_demo_data
 
-
-def main():
+def parse_args(argv=None):
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--out', default='data/demo', help='folder to write (default: %(default)s)')
     parser.add_argument('--seed', type=int, default=0, help='seed of colours, noise and places (default: %(default)s)')
-    args = parser.parse_args()
+    return parser.parse_args(argv)
+
+
+def main(argv=None):
+    args = parse_args(argv)
+    from imtnas_mm.datasets.demo import DemoDataError, make_demo_data
     try:
         written = make_demo_data(args.out, args.seed)
     except DemoDataError as error:

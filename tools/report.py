@@ -3,12 +3,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from imtnas_mm.analysis.picture import write_picture
-from imtnas_mm.atomic_files import write_whole
-from imtnas_mm.experiments import load_experiment, plan_runs
-from imtnas_mm.experiments.figure import figure_points, report_figure
-from imtnas_mm.experiments.records import read_record, record_path
-from imtnas_mm.experiments.report import comma_separated, finished_seeds, markdown, table_rows
+from imtnas_mm.arguments import check_file
 
 
 def parse_args(argv=None):
@@ -16,11 +11,19 @@ def parse_args(argv=None):
     parser.add_argument('experiment', help='file in configs/experiments/')
     parser.add_argument('--work-dir', default='work_dirs/experiments', help='of compare.py (default: %(default)s)')
     parser.add_argument('--out', help='folder to write to (default: the work dir)')
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    check_file('experiment', args.experiment)
+    return args
 
 
 def main(argv=None):
     args = parse_args(argv)
+    from imtnas_mm.analysis.picture import write_picture
+    from imtnas_mm.atomic_files import write_whole
+    from imtnas_mm.experiments import load_experiment, plan_runs
+    from imtnas_mm.experiments.figure import figure_points, report_figure
+    from imtnas_mm.experiments.records import read_record, record_path
+    from imtnas_mm.experiments.report import comma_separated, finished_seeds, markdown, table_rows
     records = {}
     try:
         experiment = load_experiment(args.experiment)

@@ -252,7 +252,8 @@ main() {
         check_ops || fail_with_log 'mmcv has no working ops even after it was compiled anew: mmdet cannot run.' \
             "See the log above for the compiler's messages; mmcv.ops must import and compute."
     fi
-    check_imports 'mmdet, mmpretrain, kornia, sklearn, timm, imtnas_mm' ||
+    # yapf writes a cache when it is first imported, which two processes at once would spoil for each other
+    check_imports 'mmdet, mmpretrain, kornia, sklearn, timm, yapf.yapflib.yapf_api, imtnas_mm' ||
         fail_with_log 'a package is installed but does not import.' "Delete the environment and run again: rm -rf '$VENV'"
 
     rm -rf "$TMP"

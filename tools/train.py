@@ -1,21 +1,7 @@
 """Search an architecture, or retrain a derived one: which, the config says."""
 import argparse
 
-from imtnas_mm.checkpoint import check_checkpoint_file
-from imtnas_mm.datasets import log_dropped
-from imtnas_mm.engine.hooks.termination_hook import Terminated, sigterm_noted
-from imtnas_mm.engine.launch import (
-    add_common_arguments,
-    build_runner,
-    check_data,
-    check_work_dir,
-    is_search,
-    load_config,
-    named_faults,
-)
-from imtnas_mm.engine.launch.phases import run_phases
-from imtnas_mm.engine.launch.process_group import leave_group, run_as_program
-from imtnas_mm.engine.launch.total_batch import warn_of_other_batches
+from imtnas_mm.arguments import add_launch_arguments, check_file
 
 
 def parse_args(argv=None):
@@ -34,37 +20,21 @@ def parse_args(argv=None):
                         'its batch size')
     parser.add_argument('--architecture', help='what to retrain: an architecture.json or a published name; sets '
                         'model.backbone.architecture')
-    add_common_arguments(parser)
-    return parser.parse_args(argv)
-
-
-def train(cfg):
-    if cfg.get('phases'):
-        run_phases(cfg)
-        return
-    dropped = check_data(cfg, 'train', 'val')
-    runner = build_runner(cfg)
-    log_dropped(dropped)
-    warn_of_other_batches(runner)
-    if cfg.get('resume') and not is_search(cfg):  # mmengine would skip what doesn't fit; a search checks it itself
-        if runner._load_from:
-            check_checkpoint_file(runner._load_from, runner.model, resumed=True)
-    runner.train()
+    add_launch_arguments(parser)
+    args = parser.parse_args(argv)
+    check_file('config', args.config)
+    if args.resume not in (None, 'auto'):
+        check_file('--resume', args.resume)
+    return args
 
 
 def main(argv=None):
     args = parse_args(argv)
-    with sigterm_noted():
-        cfg = load_config(args)
-        check_work_dir(cfg.work_dir)
-        try:
-            with named_faults(cfg.work_dir):
-                train(cfg)
-        except Terminated:
-            leave_group()
-            raise
-        leave_group()
+    from imtnas_mm.engine.launch.train import train
+    train(args)
 
 
 if __name__ == '__main__':
+    parse_args()
+    from imtnas_mm.engine.launch.process_group import run_as_program
     run_as_program(main)

@@ -7,7 +7,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from ..analysis.complexity import COUNTED
 from ..architecture import mean_entropy
-from ..spaces.noise import gumbel
+from ..layers.noise import gumbel
 from .shared_choices import SharedChoices
 
 BRANCHING = 'branching'  # the group of A

@@ -5,8 +5,8 @@ from dataclasses import dataclass, fields
 import torch
 import torch.nn.functional as F
 
-from ..spaces.fusion import FUSION, INIT, fusion_edges
-from ..spaces.noise import logistic
+from ..layers.noise import logistic
+from ..networks.fusion import FUSION, INIT, fusion_edges
 from .shared_choices import SharedChoices
 
 REGULARIZER_WEIGHTS = dict(entropy=10., l1=5.)  # at the end of the search (Gao et al., 2020)
@@ -79,7 +79,7 @@ class Fusion(SharedChoices):
     Args:
         space (SearchSpace): of the operations.
         tasks (tuple[str]): K names, in the order of the fused networks.
-        options (FusionOptions)
+        options (FusionOptions): how the edges are made.
     """
     group = FUSION
 

@@ -17,8 +17,8 @@ class JointSearch(UnrolledSearch):
     Args:
         train_weights (dict[str, float], optional): beta_k of L_k^tr; 1 by default.
         val_weights (dict[str, float], optional): alpha_k of L_k^val; 1 by default.
-        encoder_weights, rounds, transfer, encoder_task_weight,
-            hypernetwork_step: of IMTNAS, not used.
+        encoder_weights, rounds, transfer: of IMTNAS, not used.
+        encoder_task_weight, hypernetwork_step: of IMTNAS, not used.
         options: of :class:`UnrolledSearch`.
     """
 

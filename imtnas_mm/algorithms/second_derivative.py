@@ -61,7 +61,7 @@ def check_twice_differentiable(function, module, prefix=''):
         module (nn.Module): what computes it; its submodules are named in the error.
 
     Raises:
-        SecondDerivativeError
+        SecondDerivativeError: names the module without one.
     """
     guilty = {}
     handles = []

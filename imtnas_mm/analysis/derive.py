@@ -9,12 +9,13 @@ from mmengine.registry import init_default_scope
 
 from ..checkpoint import CheckpointError, check_state_dict
 from ..config.text import expression_at, keywords, plain_value
-from ..genotype import Genotype
+from ..genotype import Genotype, load_genotype, plain
 from ..networks.build import build_network, shared_options
 from ..networks.shared import shared_networks
 from ..progress import Progress
 from ..registry import MODELS, SCOPE
 from ..safe_loading import load_safely
+from ..space_format import format_of
 from .complexity import count_macs, count_parameters
 
 ALPHAS = 'architecture.alphas.'  # their keys in a search checkpoint's state_dict
@@ -72,6 +73,24 @@ def derive_from_checkpoint(config, checkpoint, cfg_options=None):
     return Derived(genotype, shared_options(genotype.space, options))
 
 
+def derived_from_file(config, architecture, cfg_options=None):
+    """An architecture file whose space, or whose scale, a config tells.
+
+    Args:
+        config (str): a config file; its ``custom_imports`` may register the
+            space, and its ``model.search_space``, if it has one, has the scale.
+        architecture (str): an architecture file.
+        cfg_options (dict, optional): merged into the config.
+
+    Raises:
+        GenotypeError: if the file is not valid.
+    """
+    cfg = Config.fromfile(config)
+    cfg.merge_from_dict(cfg_options or {})
+    genotype = load_genotype(architecture)
+    return Derived(genotype, shared_options(genotype.space, cfg.get('model', {}).get('search_space') or {}))
+
+
 def searched_choices(cfg, space):
     """All that the search of a config decides on: the space's choices, with its method's own where it has any."""
     method = MODELS.get(cfg.model.get('type', 'IMTNAS'))  # a space by itself has no choices but its own
@@ -108,17 +127,14 @@ def read_alphas(saved, shapes, checkpoint, config):
 
 
 def check_scale(saved, space, options, checkpoint, config):
-    """Compare the network's scale with that of the config in the checkpoint, since A doesn't depend on it."""
+    """Compare the options that A does not show with those in the checkpoint: the scale, and what is recorded."""
     searched = keywords(expression_at(saved.get('meta', {}).get('cfg', ''), 'model', 'search_space'))
     if not searched:
         return  # the checkpoint was stripped of its config
-    here = shared_options(space, options)
-    there = {name: plain_value(node) for name, node in shared_options(space, searched).items()}
-    for name in {**there, **here}:
-        if _as_tuple(here.get(name)) != _as_tuple(there.get(name)):
-            raise CheckpointError(f'{checkpoint}: model.search_space.{name}: {there.get(name)!r} in its search, '
-                                  f'{here.get(name)!r} in {config}; give the config and --cfg-options of the search')
-
-
-def _as_tuple(value):
-    return tuple(value) if isinstance(value, list) else value
+    space_format = format_of(space)
+    for name in (*space_format.network_options, *space_format.recorded_options):
+        there = plain_value(searched[name]) if name in searched else None
+        here = options.get(name)
+        if plain(here) != plain(there):
+            raise CheckpointError(f'{checkpoint}: model.search_space.{name}: {there!r} in its search, {here!r} in '
+                                  f'{config}; give the config and --cfg-options of the search')

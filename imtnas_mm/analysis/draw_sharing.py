@@ -1,9 +1,8 @@
 """Pictures of what several tasks share: a column a task, in the order of depth. Lengths are inches, y goes up."""
 from matplotlib.patches import Rectangle
 
-from ..spaces.cell_layout import reductions
-from ..spaces.mbconv_layout import LAYOUTS, get_layout, searched_layers
-from .picture import FAINT, FIXED, FIXED_EDGE, INK, MARGIN, blank, draw_box, draw_route, heading, layer_label, note
+from ..space_format import format_of
+from .picture import FAINT, FIXED, FIXED_EDGE, INK, MARGIN, blank, draw_box, draw_route, heading, note
 
 COLOURS = (('#9ecae8', '#3b78a8'), ('#f6b26b', '#b8701f'), ('#b5d9a3', '#4f8a3c'), ('#d8c7ea', '#7d5ba6'),
            ('#f4c2cf', '#b04a67'), ('#efe08a', '#998614'))
@@ -50,7 +49,7 @@ def title_lines(axes, name, lines):
 def branching_figure(genotype, name, title):
     """A row a block: what tasks share is one box, or boxes of a colour joined by a band; what is a task's own, grey."""
     tasks, blocks = genotype.sharing['tasks'], genotype.sharing['blocks']
-    labels = block_labels(genotype)
+    labels = format_of(genotype.space).blocks(genotype.architecture, len(blocks))
     centres = [MARGIN + NAMES + COLUMN / 2 + i * (COLUMN + COLUMN_GAP) for i in range(len(tasks))]
     width = max(NARROWEST, centres[-1] + COLUMN / 2 + MARGIN)
     height = HEAD_ROOM + len(blocks) * (ROW + ROW_GAP) + .35
@@ -121,19 +120,6 @@ def group_colours(shares, number):
     return found
 
 
-def block_labels(genotype):
-    """dict: block -> what it is."""
-    blocks = genotype.sharing['blocks']
-    if genotype.space in LAYOUTS:
-        layers = searched_layers(genotype.space)
-        choices = genotype.architecture['layers']
-        return dict(stem='Conv, SepConv', **{
-            layer.name: layer_label(choice) for layer, choice in zip(layers, choices, strict=True)})
-    reducing = reductions(len(blocks) - 1)
-    return {block: '' if block == 'stem' else 'reduction' if i - 1 in reducing else 'normal'
-            for i, block in enumerate(blocks)}
-
-
 # --- fusion ----------------------------------------------------------------------------------------------------------
 
 
@@ -144,7 +130,7 @@ def fusion_figure(genotype, name, title):
     pass the columns on their way below the stage they come from.
     """
     tasks = genotype.sharing['tasks']
-    stages = len(get_layout(genotype.space).widths) if genotype.space in LAYOUTS else 3
+    stages = format_of(genotype.space).stages(genotype.architecture)
     edges = sorted((tasks.index(source), r, tasks.index(target), s) for target, s, source, r in
                    genotype.sharing['edges'])
     passing = [[edge for edge in edges if edge[1] == row and abs(edge[0] - edge[2]) > 1] for row in range(stages)]

@@ -8,8 +8,6 @@ from matplotlib.patches import FancyBboxPatch, PathPatch, Polygon
 from matplotlib.path import Path as Outline
 from matplotlib.patheffects import withStroke
 
-from ..spaces.mbconv_layout import IDENTITY, kernel_and_expansion
-
 FIXED, FIXED_EDGE, INK, FAINT = '#e3e3e3', '#8a8a8a', '#222222', '#6b6b6b'
 MARGIN = .4
 HEAD = .09  # of an arrow
@@ -88,11 +86,3 @@ def draw_box(axes, box, fill, edge, name, rounding=.05):
     x, y, width, height = box
     axes.add_patch(FancyBboxPatch((x - width / 2, y - height / 2), width, height, facecolor=fill, edgecolor=edge,
                                   boxstyle=f'round,pad=0,rounding_size={rounding}', lw=1, gid=name, zorder=2))
-
-
-def layer_label(choice):
-    """``'mbconv_5x5_e3'`` -> ``'MBConv3 5×5'``, as the papers write it."""
-    if choice == IDENTITY:
-        return IDENTITY
-    kernel, expansion = kernel_and_expansion(choice)
-    return f'MBConv{expansion} {kernel}×{kernel}'

@@ -8,6 +8,7 @@ from .hooks import (
     DropPathHook,
     FiniteHook,
     TerminationHook,
+    VersionHook,
     WorkersHook,
 )
 from .loops import (
@@ -26,5 +27,5 @@ __all__ = [
     'ArchitectureHook', 'AtomicCheckpointHook', 'CheckpointError', 'DataHook', 'DropPathHook', 'FiniteHook',
     'InterleavedSearchLoop', 'JointRunner', 'JointTestLoop', 'JointTrainLoop', 'JointValLoop', 'NonFiniteError',
     'RetrainLoop', 'SearchOptimWrapperConstructor', 'SearchRunner', 'SearchTestLoop', 'SearchValLoop',
-    'TerminationHook', 'WorkersHook', 'check_state_dict'
+    'TerminationHook', 'VersionHook', 'WorkersHook', 'check_state_dict'
 ]

@@ -10,13 +10,11 @@ from .cards import CardError, Cards, visible_cards
 from .execute import TOOLS, Processes, Stopped, execute
 from .records import record_path
 
-EXECUTORS = ('slurm', 'local')
 POLL = .1  # seconds between two looks at a run, in its job
 REQUEUES = 1000  # of a job at its time limit: each resumes where the last one stopped
 SIGNAL_DELAY = 120  # seconds before the time limit, in which a training ends its iteration and writes its checkpoint
 END = 600  # seconds that a job whose training got a SIGTERM waits for the end that Slurm announced so
 LOCAL_MINUTES = 60 * 24 * 365  # submitit ends a local job after two, if it isn't told
-OWN = ('partition', 'time', 'nodes', 'ntasks', 'ntasks-per-node', 'cpus-per-task')  # sbatch's, not for --slurm
 
 
 class ClusterError(ValueError):
@@ -122,7 +120,7 @@ class Cluster:
     """Submits runs and finds their jobs again.
 
     Args:
-        executor (str): one of :data:`EXECUTORS`.
+        executor (str): one of ``imtnas_mm.arguments.EXECUTORS``.
         work_dir (str): of the experiments.
         partition (str | None): Slurm's.
         minutes (int | None): time limit of a job, after which it is queued again.

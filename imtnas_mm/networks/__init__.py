@@ -1,7 +1,6 @@
-from .cell import CellNet
-from .cell_head import CellHead
+"""Backbones that are no search space's own, their classifier, and what the derived networks of all spaces share."""
+from .derived import DerivedNet
 from .imagenet_head import ImageNetHead
-from .mbconv import MBConvNet
 from .timm_pyramid import TIMMPyramid
 
-__all__ = ['CellHead', 'CellNet', 'ImageNetHead', 'MBConvNet', 'TIMMPyramid']
+__all__ = ['DerivedNet', 'ImageNetHead', 'TIMMPyramid']

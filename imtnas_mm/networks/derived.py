@@ -7,7 +7,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from ..checkpoint import CheckpointError, read_checkpoint
 from ..genotype import resolve_genotype
-from ..spaces.stages import stage_outputs
+from ..space_format import format_of, registered_spaces
+from .stages import stage_outputs
 
 
 def before_last(outputs, auxiliary):
@@ -29,7 +30,7 @@ class FreezableStages:
 
 
 class DerivedNet(FreezableStages, BaseModule):
-    """A backbone built from an architecture, in stages of falling resolution.
+    """A backbone built from an architecture, in stages of falling resolution; its space registers it as its network.
 
     A subclass calls :meth:`_freeze` when its modules stand, says by
     :meth:`_stage_modules` what a stage consists of, and runs them in
@@ -41,14 +42,13 @@ class DerivedNet(FreezableStages, BaseModule):
 
     Args:
         architecture: what :func:`resolve_genotype` takes.
-        stages (dict[str, int]): the spaces whose architectures the class
-            builds -> their number of stages.
-        out_indices (tuple[int]): stages whose output ``forward`` returns.
+        out_indices (tuple[int], optional): stages whose output ``forward``
+            returns; the last one by default.
         norm_eval (bool): keep batch normalisation in evaluation mode.
         frozen_stages (int): -1 freezes nothing, 0 what comes before the
             stages, n also stages 0 to n - 1. What is frozen has no gradient
             and stays in evaluation mode.
-        init_cfg (dict): ``dict(type='Pretrained', checkpoint=...,
+        init_cfg (dict, optional): ``dict(type='Pretrained', checkpoint=...,
             prefix='backbone.')`` loads the weights of a classifier of the same
             architecture; another architecture's are refused.
 
@@ -59,14 +59,15 @@ class DerivedNet(FreezableStages, BaseModule):
     joint_config = 'configs/retrain/joint_mbconv_cls_det.py'  # trains networks that share parts
     layers_prefix = 'layers.'  # of the entries of the state dict that depend on the architecture
 
-    def __init__(self, architecture, stages, out_indices, norm_eval, frozen_stages, init_cfg):
+    def __init__(self, architecture, out_indices=None, norm_eval=False, frozen_stages=-1, init_cfg=None):
         super().__init__(init_cfg)
         self.genotype = resolve_genotype(architecture)
         space = self.genotype.space
-        if space not in stages:
-            raise ValueError(f'architecture: its space is {space!r}; {type(self).__name__} builds those of '
-                             f'{sorted(stages)}')
-        number = stages[space]
+        if not isinstance(self, format_of(space).network):
+            built = sorted(name for name, other in registered_spaces().items() if isinstance(self, other.network))
+            raise ValueError(f'architecture: its space is {space!r}; {type(self).__name__} builds those of {built}')
+        number = format_of(space).stages(self.genotype.architecture)
+        out_indices = (number - 1, ) if out_indices is None else out_indices
         if not out_indices or any(i not in range(number) for i in out_indices):
             raise ValueError(f'out_indices={out_indices!r}: {space} has stages 0 to {number - 1}')
         if frozen_stages not in range(-1, number + 1):
@@ -105,7 +106,7 @@ class DerivedNet(FreezableStages, BaseModule):
         return tuple(self.stage_channels[i] for i in sorted(self.out_indices))
 
     def stages(self, x, auxiliary):
-        """Images [N, 3, H, W] -> generator as in ``spaces.stages``.
+        """Images [N, 3, H, W] -> generator as in ``networks.stages``.
 
         Args:
             x (Tensor): the images.

@@ -2,9 +2,9 @@
 from mmengine.model import BaseModule
 from torch import nn
 
-from ..spaces.fusion import INIT, FusionEdge, needed_parts, run_fused, scaled_identity
 from .build import build_network
 from .derived import before_last
+from .fusion import INIT, FusionEdge, needed_parts, run_fused, scaled_identity
 
 
 class FusedBackbone(BaseModule):

@@ -1,15 +1,10 @@
-from .activation import TwiceReLU6
+"""The search spaces: a folder or a file each, which registers its supernet, its derived network and its format."""
 from .base import SearchSpace
-from .convolution import TwiceConv2d
-from .darts import DARTSSupernet
+from .cells import CellHead, CellNet, DARTSSupernet, PCDARTSSupernet, PDARTSSupernet, PRDARTSSupernet
 from .fused import FusedSupernet
-from .mbconv import MBConvSupernet
-from .normalization import TwiceBatchNorm2d
-from .pcdarts import PCDARTSSupernet
-from .pdarts import PDARTSSupernet
-from .prdarts import PRDARTSSupernet
+from .mbconv import MBConvNet, MBConvSupernet
 
 __all__ = [
-    'SearchSpace', 'DARTSSupernet', 'FusedSupernet', 'MBConvSupernet', 'PCDARTSSupernet', 'PDARTSSupernet',
-    'PRDARTSSupernet', 'TwiceBatchNorm2d', 'TwiceConv2d', 'TwiceReLU6'
+    'CellHead', 'CellNet', 'DARTSSupernet', 'FusedSupernet', 'MBConvNet', 'MBConvSupernet', 'PCDARTSSupernet',
+    'PDARTSSupernet', 'PRDARTSSupernet', 'SearchSpace'
 ]

@@ -8,9 +8,9 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from ..architecture import mean_entropy
+from ..layers.recompute import recomputed_module
+from ..networks.stages import stage_outputs
 from ..transport import to_host
-from .recompute import recomputed_module
-from .stages import stage_outputs
 
 
 class GateValues(dict):
@@ -207,7 +207,7 @@ class SearchSpace(BaseModule):
         raise NotImplementedError(f'{type(self).__name__} has no stages')
 
     def stages(self, x):
-        """Images [N, 3, H, W] -> generator as in ``spaces.stages``."""
+        """Images [N, 3, H, W] -> generator as in ``networks.stages``."""
         raise NotImplementedError(f'{type(self).__name__} has no stages')
 
     def forward(self, x):

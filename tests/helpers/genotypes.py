@@ -1,12 +1,16 @@
 """Hypothesis's strategy of valid genotypes, of every space and with all that an architecture file may hold."""
 from hypothesis import strategies as st
 
-from imtnas_mm.genotype import SPACES, Genotype
-from imtnas_mm.spaces.cell_layout import CELLS, EDGES, NODES, NONE, OPERATIONS, STAGES
-from imtnas_mm.spaces.fusion import fusion_edges
-from imtnas_mm.spaces.mbconv_layout import LAYOUTS, mbconv_blocks, searched_layers
+from imtnas_mm.genotype import Genotype
+from imtnas_mm.networks.fusion import fusion_edges
+from imtnas_mm.spaces.cells.layout import CELLS, EDGES, NODES, NONE, OPERATIONS, STAGES
+from imtnas_mm.spaces.mbconv.layout import LAYOUTS, Candidate, Layout, mbconv_blocks, searched_layers
 
-SPACE_NAMES = tuple(SPACES)
+SPACE_NAMES = ('fairnas19', 'proxyless21', 'mbconv', 'darts', 'pdarts', 'pcdarts', 'prdarts')
+OWN_LAYOUT = Layout(  # of the space mbconv, whose files record it
+    'own', widths=(8, 16), depths=(2, 3), strides=(1, 2), candidates=(Candidate(3, 1), Candidate(5, 4)),
+    identity='projection', stem_width=8, first_width=None, last_width=24, activation='SiLU')
+MBCONV = {**LAYOUTS, 'mbconv': OWN_LAYOUT}  # by space
 numbers = st.floats(allow_nan=False, allow_infinity=False) | st.integers(-10**30, 10**30)
 sources = st.dictionaries(st.text(max_size=8), st.text(max_size=8) | numbers, max_size=3)
 tasks = st.lists(st.text(min_size=1, max_size=5), min_size=1, max_size=4, unique=True)
@@ -21,8 +25,8 @@ def probabilities(rng, size, sums=True):
 
 
 def importance_of(rng, space):
-    if space in LAYOUTS:
-        return {layer.name: probabilities(rng, len(layer.choices)) for layer in searched_layers(space)}
+    if space in MBCONV:
+        return {layer.name: probabilities(rng, len(layer.choices)) for layer in searched_layers(MBCONV[space])}
     groups = {cell: [probabilities(rng, len(OPERATIONS), space != 'prdarts') for _ in EDGES] for cell in CELLS}
     if space == 'pcdarts':
         groups.update({f'{cell}_edges{i}': probabilities(rng, i + 2) for cell in CELLS for i in range(NODES)})
@@ -44,7 +48,7 @@ def nodes_of(rng, space):
 @st.composite
 def branchings(draw, space):
     rng, names = draw(st.randoms(use_true_random=True)), draw(tasks)
-    blocks = mbconv_blocks(searched_layers(space)) if space in LAYOUTS else \
+    blocks = mbconv_blocks(MBCONV[space]) if space in MBCONV else \
         ('stem', *(f'cell{i + 1}' for i in range(draw(st.integers(3, 9)))))
     copies = {block: [rng.randrange(len(names)) for _ in names] for block in blocks}
     return dict(method='branching', tasks=names, blocks=copies)
@@ -53,7 +57,7 @@ def branchings(draw, space):
 @st.composite
 def fusions(draw, space):
     rng, names = draw(st.randoms(use_true_random=True)), draw(tasks)
-    every = sum(fusion_edges(len(names), len(LAYOUTS[space].widths) if space in LAYOUTS else STAGES), ())
+    every = sum(fusion_edges(len(names), len(MBCONV[space].widths) if space in MBCONV else STAGES), ())
     on = rng.sample(every, rng.randrange(min(len(every), 9) + 1))
     edges = [[names[edge.target], edge.stage, names[edge.source], edge.source_stage] for edge in on]
     return dict(method='fusion', tasks=names, edges=sorted(edges))
@@ -63,8 +67,10 @@ def fusions(draw, space):
 def genotypes(draw, spaces=SPACE_NAMES):
     """A genotype of one of the spaces; importance, source and sharing are there or not."""
     space, rng = draw(st.sampled_from(spaces)), draw(st.randoms(use_true_random=True))
-    if space in LAYOUTS:
-        architecture = dict(layers=[rng.choice(layer.choices) for layer in searched_layers(space)])
+    if space in MBCONV:
+        architecture = dict(layers=[rng.choice(layer.choices) for layer in searched_layers(MBCONV[space])])
+        if space == 'mbconv':
+            architecture = dict(layout=OWN_LAYOUT.to_dict(), **architecture)
     else:
         architecture = {cell: nodes_of(rng, space) for cell in CELLS}
     importance = importance_of(rng, space) if draw(st.booleans()) else None

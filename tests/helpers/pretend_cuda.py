@@ -13,7 +13,7 @@ from torch.nn import functional
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map_only
 
-from imtnas_mm.spaces import normalization
+from imtnas_mm.layers import normalization
 
 from .host_reads import READS
 

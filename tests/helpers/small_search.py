@@ -7,13 +7,12 @@ from mmengine.structures import InstanceData
 from mmpretrain.structures import DataSample
 
 from imtnas_mm.registry import MODELS
-from imtnas_mm.spaces.mbconv_layout import LAYOUTS, Layout
 
 # a layout of 4 layers, two of them with a legal identity
-LAYOUTS.setdefault('tiny', Layout(widths=(8, 8, 16), depths=(1, 2, 1), strides=(1, 1, 2), stem_width=8, first_width=8))
+LAYOUT = dict(name='tiny', widths=(8, 8, 16), depths=(1, 2, 1), strides=(1, 1, 2), stem_width=8, first_width=8)
 
 BATCH_NORM = dict(type='BN', affine=False, track_running_stats=False)
-SPACE = dict(type='MBConvSupernet', layout='tiny', out_indices=(2, ), norm_cfg=BATCH_NORM)
+SPACE = dict(type='MBConvSupernet', layout=LAYOUT, out_indices=(2, ), norm_cfg=BATCH_NORM)
 CLASSIFIER = dict(
     type='ImageClassifier',
     data_preprocessor=dict(num_classes=3, mean=[120., 110., 100.], std=[60., 55., 50.], to_rgb=True),

@@ -15,8 +15,9 @@ import pytest
 import torch
 from mmengine.registry import DefaultScope
 
+from imtnas_mm.engine.launch import build_runner, load_config
 from imtnas_mm.genotype import published_genotype
-from imtnas_mm.spaces.mbconv_layout import mbconv_blocks, searched_layers
+from imtnas_mm.spaces.mbconv.layout import mbconv_blocks
 
 ROOT = Path(__file__).parents[2]
 COLOURS = dict(red=(40, 40, 220), green=(40, 220, 40), blue=(220, 40, 40))  # the classes; in OpenCV's order
@@ -223,7 +224,7 @@ def retrain_fields(root, task='det', architecture='fairnas_c', epochs=1, **field
 def shared_architecture(tasks, rows, name='fairnas_smallest'):
     """A published architecture of whose blocks the tasks share what ``rows`` says: block's number -> copies."""
     cells = ['stem', *(f'cell{i + 1}' for i in range(4))]
-    blocks = mbconv_blocks(searched_layers('fairnas19')) if name.startswith('fairnas') else cells
+    blocks = mbconv_blocks('fairnas19') if name.startswith('fairnas') else cells
     sharing = dict(method='branching', tasks=list(tasks),
                    blocks={block: list(rows(i)) for i, block in enumerate(blocks)})
     return replace(published_genotype(name), sharing=sharing)
@@ -303,9 +304,8 @@ def run(name, config, *args, options=()):
 
 def runner_of(config, work_dir, *args, options=()):
     """The runner that tools/train.py would start."""
-    train = tool('train')
-    return train.build_runner(
-        train.load_config(train.parse_args(arguments(config, '--work-dir', work_dir, *args, options=options))))
+    return build_runner(load_config(tool('train').parse_args(
+        arguments(config, '--work-dir', work_dir, *args, options=options))))
 
 
 def scalars(work_dir):

@@ -4,9 +4,9 @@ from scipy import special, stats
 
 from helpers.small_search import SPACE
 from imtnas_mm.algorithms.fusion import FUSION, Fusion, FusionOptions, bernoulli_entropy
+from imtnas_mm.layers.noise import logistic
 from imtnas_mm.progress import Progress
 from imtnas_mm.registry import MODELS, scoped
-from imtnas_mm.spaces.noise import logistic
 
 TASKS = ('a', 'b', 'c')
 

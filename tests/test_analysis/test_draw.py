@@ -8,9 +8,9 @@ from matplotlib.image import imread
 
 from helpers.pictures import SVG, texts
 from imtnas_mm.analysis.draw import draw_genotype
-from imtnas_mm.analysis.picture import layer_label
 from imtnas_mm.genotype import Genotype, published_genotype
-from imtnas_mm.spaces.mbconv_layout import searched_layers
+from imtnas_mm.spaces.mbconv.architecture import layer_label
+from imtnas_mm.spaces.mbconv.layout import searched_layers
 
 
 def mixed_genotype(space, importance=True):
@@ -97,5 +97,5 @@ def test_stem_with_dots_is_kept(tmp_path):
 
 
 def test_unknown_space(tmp_path):
-    with pytest.raises(ValueError, match="space='nasnet' has no drawing; those of fairnas19, .*, prdarts have"):
+    with pytest.raises(ValueError, match="space='nasnet' is not registered; known spaces are .*fairnas19, "):
         draw_genotype(Genotype('nasnet', {}), tmp_path / 'a')

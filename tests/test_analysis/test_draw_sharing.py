@@ -11,9 +11,9 @@ from helpers.pictures import SVG, bounds, check_texts, texts
 from imtnas_mm.analysis.draw import draw_genotype
 from imtnas_mm.analysis.draw_sharing import groups_of, neighbours, sharing_figure
 from imtnas_mm.genotype import published_genotype
-from imtnas_mm.spaces.mbconv_layout import mbconv_blocks, searched_layers
+from imtnas_mm.spaces.mbconv.layout import mbconv_blocks
 
-BLOCKS = dict(fairnas_a=list(mbconv_blocks(searched_layers('fairnas19'))),
+BLOCKS = dict(fairnas_a=list(mbconv_blocks('fairnas19')),
               darts_v2=['stem', *(f'cell{i + 1}' for i in range(8))])
 STAGES = dict(fairnas_a=6, darts_v2=3)
 TASKS = ['c10', 'a task of a long name', 'imagenet', 'det']

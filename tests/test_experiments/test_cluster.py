@@ -16,9 +16,11 @@ import torch
 from helpers import tiny_run as tiny
 from helpers.stub_tools import RETRAIN, calls, compare, records, same, traces, write, write_tools
 from imtnas_mm.experiments import cluster as module
+from imtnas_mm.experiments import compare as compare_module
 from imtnas_mm.experiments import load_experiment, plan_runs
 from imtnas_mm.experiments.cards import Card, CardError, Cards
 from imtnas_mm.experiments.cluster import Cluster, RunJob, blocked_signals
+from imtnas_mm.experiments.compare import outcome
 from imtnas_mm.experiments.execute import Processes
 
 
@@ -77,7 +79,6 @@ def test_a_preempted_job_is_queued_again_and_resumes(tmp_path, tools, experiment
 
 def test_how_a_job_ended(tmp_path, experiment, capsys):
     run, = plan_runs(load_experiment(experiment))
-    outcome = tiny.tool('compare').outcome
 
     def ended(error=None, **record):
         return outcome(run, SimpleNamespace(job_id='7', exception=lambda: error, result=lambda: record))
@@ -226,10 +227,9 @@ def interrupted(monkeypatch, *args):
     def stop(_):
         raise KeyboardInterrupt
 
-    main = tiny.tool('compare')
-    monkeypatch.setattr(main.time, 'sleep', stop)
+    monkeypatch.setattr(compare_module.time, 'sleep', stop)
     with pytest.raises(SystemExit) as error:
-        main.main([str(arg) for arg in args])
+        tiny.tool('compare').main([str(arg) for arg in args])
     monkeypatch.undo()
     return str(error.value)
 

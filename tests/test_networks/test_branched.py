@@ -7,14 +7,14 @@ import torch
 from imtnas_mm.analysis.complexity import count_parameters
 from imtnas_mm.analysis.derive import Derived
 from imtnas_mm.genotype import GenotypeError, genotype_from_dict, load_genotype, published_genotype, save_genotype
-from imtnas_mm.networks import CellNet, MBConvNet
 from imtnas_mm.networks.build import build_network
 from imtnas_mm.networks.shared import shared_networks
-from imtnas_mm.spaces.mbconv_layout import mbconv_blocks, searched_layers
+from imtnas_mm.spaces import CellNet, MBConvNet
+from imtnas_mm.spaces.mbconv.layout import mbconv_blocks
 
 TASKS = ['cls', 'det', 'seg']
 CASES = {  # published architecture -> options of its network, names of the searched blocks
-    'fairnas_a': (dict(width_mult=.25), list(mbconv_blocks(searched_layers('fairnas19')))),
+    'fairnas_a': (dict(width_mult=.25), list(mbconv_blocks('fairnas19'))),
     'darts_v2': (dict(channels=4, layers=20), ['stem', *(f'cell{i + 1}' for i in range(8))]),
     'pc_darts_cifar': (dict(channels=4, layers=8), ['stem', *(f'cell{i + 1}' for i in range(3))]),
 }

@@ -9,10 +9,10 @@ from imtnas_mm.analysis.complexity import count_parameters
 from imtnas_mm.analysis.derive import Derived
 from imtnas_mm.engine import DropPathHook
 from imtnas_mm.genotype import load_genotype, published_genotype, save_genotype
-from imtnas_mm.networks import CellNet, MBConvNet
 from imtnas_mm.networks.build import build_network
 from imtnas_mm.networks.fusion_backbone import FusedBackbone
 from imtnas_mm.networks.shared import shared_networks
+from imtnas_mm.spaces import CellNet, MBConvNet
 
 TASKS = ['cls', 'det', 'seg']
 MBCONV, CELLS = dict(width_mult=.25), dict(channels=4, layers=5)

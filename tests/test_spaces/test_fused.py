@@ -6,10 +6,10 @@ from torch.func import functional_call
 
 from helpers.devices import moved
 from helpers.small_search import CELLS, SPACE
+from imtnas_mm.networks.fusion import FusionEdge, fusion_edges, needed_parts
 from imtnas_mm.registry import MODELS, scoped
 from imtnas_mm.spaces.base import gate_names
 from imtnas_mm.spaces.fused import FusedSupernet, edge_name
-from imtnas_mm.spaces.fusion import FusionEdge, fusion_edges, needed_parts
 
 SPACES = dict(
     mbconv=dict(SPACE, out_indices=(0, 2)),
@@ -49,8 +49,9 @@ def plain_stages(space, x):
             x = yield x
     else:
         before = last = space.stem[0](x)
-        for cell in space.cells:  # a stage each
-            before, last = last, space.run_cell(cell, before, last, space.mixtures()[cell.kind])
+        mixtures = space.mixtures()
+        for cell, kernels in zip(space.cells, space.kernels(mixtures), strict=True):  # a stage each
+            before, last = last, space.run_cell(cell, before.relu(), last.relu(), mixtures[cell.kind], kernels)
             last = yield space.finish(last) if cell is space.cells[-1] else last
 
 

@@ -12,9 +12,9 @@ from helpers.small_search import classification_batch, detection_batch
 from helpers.tiny_run import scope_put_back  # noqa: F401
 from imtnas_mm.analysis.complexity import count_parameters
 from imtnas_mm.genotype import GenotypeError, published_genotype, save_genotype
-from imtnas_mm.networks import MBConvNet
 from imtnas_mm.networks.shared import shared_networks
 from imtnas_mm.registry import MODELS
+from imtnas_mm.spaces import MBConvNet
 
 SIZE = 32
 

@@ -16,7 +16,7 @@ from helpers.cifar_files import write_cifar
 from helpers.killed_run import killed_at_call
 from imtnas_mm.engine.launch.phases import check_phases, read_record, run_phases
 from imtnas_mm.genotype import load_genotype
-from imtnas_mm.spaces.cell_layout import SKIP
+from imtnas_mm.spaces.cells.layout import SKIP
 
 pytestmark = pytest.mark.slow
 

@@ -11,7 +11,7 @@ from mmengine.logging import HistoryBuffer
 from mmengine.runner import save_checkpoint
 
 from imtnas_mm.genotype import load_genotype, published_genotype
-from imtnas_mm.spaces.mbconv_layout import searched_layers
+from imtnas_mm.spaces.mbconv.layout import searched_layers
 
 ROOT = Path(__file__).parents[2]
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from imtnas_mm.genotype import published_genotype, save_genotype
-from imtnas_mm.spaces.mbconv_layout import searched_layers
+from imtnas_mm.spaces.mbconv.layout import searched_layers
 
 ROOT = Path(__file__).parents[2]
 

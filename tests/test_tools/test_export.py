@@ -113,7 +113,6 @@ def test_refused(classifier, tmp_path):
     (folder / 'folder.pth').mkdir()
     gone = tmp_path / 'gone.pth', tmp_path / 'a'
     for args, message in (
-        ((tmp_path / 'none.pth', 'a'), 'none.pth: cannot be loaded'),
         (gone, r"gone.pth: meta.cfg: model.backbone.architecture: 'gone.json'.*--archi"),
         ((*gone, '--architecture', 'no.json'), "architecture: 'no.json'"),
         ((*gone, '--architecture', 'fairnas_a', '--no-ema'), 'ema_state_dict: is missing'),
@@ -125,6 +124,8 @@ def test_refused(classifier, tmp_path):
     ):
         with pytest.raises(SystemExit, match=f'^export: .*{message}'):
             export(*args)
+    with pytest.raises(SystemExit, match='checkpoint: .*none.pth is not a file'):
+        export(tmp_path / 'none.pth', 'a')
     assert sorted(path.name for path in tmp_path.iterdir()) == ['gone.pth', 'nothing.pth', 'number.pth']
     export(tmp_path / 'gone.pth', tmp_path / 'a.safetensors', '--architecture', 'fairnas_a')
     assert read_checkpoint(str(tmp_path / 'a.safetensors'))['meta']['architecture']['source'] == dict(name='fairnas_a')

@@ -6,9 +6,10 @@ from .drop_path_hook import DropPathHook
 from .finite_hook import FiniteHook
 from .termination_hook import TerminationHook
 from .validated_hook import ValidatedHook
+from .version_hook import VersionHook
 from .workers_hook import WorkersHook
 
 __all__ = [
     'ArchitectureHook', 'AtomicCheckpointHook', 'DataHook', 'DropPathHook', 'FiniteHook', 'TerminationHook',
-    'ValidatedHook', 'WorkersHook'
+    'ValidatedHook', 'VersionHook', 'WorkersHook'
 ]

@@ -6,7 +6,7 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
 from ...checkpoint import latest_checkpoint
-from ..hooks import DataHook, FiniteHook, TerminationHook, WorkersHook
+from ..hooks import DataHook, FiniteHook, TerminationHook, VersionHook, WorkersHook
 from .config import is_search
 from .process_group import start_group
 
@@ -23,7 +23,7 @@ def build_runner(cfg):
         defaults = dict(broadcast_buffers=False, find_unused_parameters=cfg.get('find_unused_parameters', False))
         cfg.model_wrapper_cfg = {**defaults, **(cfg.get('model_wrapper_cfg') or {}), 'device_ids': None}
     runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
-    for hook in (DataHook, TerminationHook, WorkersHook):
+    for hook in (DataHook, TerminationHook, VersionHook, WorkersHook):
         runner.register_hook(hook())
     if not is_search(cfg):  # a search's loop checks more
         runner.register_hook(FiniteHook())

@@ -4,9 +4,10 @@ import inspect
 import os
 import os.path as osp
 
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.runner import Runner
 
+from ...arguments import config_options
 from ...config.single_task import restrict_to_task
 from ...genotype import resolve_genotype
 from ...tasks.joint_model import is_joint
@@ -17,19 +18,6 @@ READ_FIELDS = ('activation_checkpointing', 'auto_scale_lr', 'compile', 'efficien
                'find_unused_parameters', 'model_wrapper_cfg', 'runner_type', 'sync_bn')
 
 
-def add_common_arguments(parser):
-    """The flags that mmdet's train and test tools share."""
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        help='override some settings of the config, as in key=value or key="[a,b]"; nested keys by dots')
-    parser.add_argument(
-        '--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none', help='job launcher')
-    # torch.distributed.launch passes --local-rank
-    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
-
-
 def is_search(cfg):
     return str(cfg.get('runner_type')).rpartition('.')[2] == SearchRunner.__name__
 
@@ -37,15 +25,15 @@ def is_search(cfg):
 def load_config(args):
     """The config with the command line's changes, in mmdet's order of priority."""
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    check_file('config', args.config)
     cfg = Config.fromfile(args.config)
     if 'model' not in cfg:
         raise SystemExit(f'config: {args.config} has no model; it must be the config of a search or a retraining' + (
             ', and this is an experiment, which tools/compare.py runs' if 'evaluations' in cfg else ''))
     cfg.launcher = args.launcher
-    if args.cfg_options is not None:
-        check_options(args.cfg_options, cfg, args.config)
-        cfg.merge_from_dict(args.cfg_options)
+    options = config_options(args.cfg_options)
+    if options is not None:
+        check_options(options, cfg, args.config)
+        cfg.merge_from_dict(options)
     restrict_single_task(cfg)
     if args.work_dir is not None:
         cfg.work_dir = args.work_dir
@@ -73,7 +61,6 @@ def load_config(args):
     if resume == 'auto':
         cfg.resume, cfg.load_from = True, None
     elif resume is not None:
-        check_file('--resume', resume)
         cfg.resume, cfg.load_from = True, resume
     return cfg
 
@@ -100,6 +87,3 @@ def restrict_single_task(cfg):
             restrict_to_task(cfg, order[0])
 
 
-def check_file(what, path):
-    if '://' not in path and not osp.isfile(path):
-        raise SystemExit(f'{what}: {path} is not a file')

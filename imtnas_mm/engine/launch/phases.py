@@ -9,10 +9,10 @@ from mmengine.dist import barrier, is_main_process
 from mmengine.logging import print_log
 
 from ...analysis.draw import draw_genotype
-from ...analysis.draw_cells import draw_phases
 from ...atomic_files import write_whole
 from ...genotype import load_genotype, save_genotype
-from ...spaces.pdarts import check_candidates
+from ...spaces.cells.pdarts import check_candidates
+from ...spaces.cells.picture import draw_phases
 from .build import build_runner
 from .total_batch import warn_of_other_batches
 

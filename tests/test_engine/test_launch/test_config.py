@@ -3,6 +3,7 @@ import pytest
 from mmengine.hub import get_config
 
 from helpers import tiny_run as tiny
+from imtnas_mm.engine.launch import is_search, load_config
 from imtnas_mm.genotype import GenotypeError
 
 DEMO = str(tiny.ROOT / 'configs' / 'imtnas_demo.py')
@@ -14,8 +15,7 @@ def retrain(data, tmp_path):
 
 
 def load(*args):
-    train = tiny.tool('train')
-    return train.load_config(train.parse_args([str(arg) for arg in args]))
+    return load_config(tiny.tool('train').parse_args([str(arg) for arg in args]))
 
 
 def test_work_dir(tmp_path):
@@ -98,4 +98,4 @@ def test_a_single_task_of_several():
 
 
 def test_libraries_own_configs_are_no_searches():
-    assert not tiny.tool('train').is_search(get_config('mmdet::retinanet/retinanet_r50_fpn_1x_coco.py'))
+    assert not is_search(get_config('mmdet::retinanet/retinanet_r50_fpn_1x_coco.py'))

@@ -17,7 +17,7 @@ from imtnas_mm.engine import InterleavedSearchLoop, SearchValLoop
 from imtnas_mm.engine.loops.search_loop import SearchData
 from imtnas_mm.engine.runner import SearchRunner
 from imtnas_mm.genotype import load_genotype
-from imtnas_mm.spaces.mbconv_layout import searched_layers
+from imtnas_mm.spaces.mbconv.layout import searched_layers
 from imtnas_mm.tasks import Task
 
 LAYERS = searched_layers('fairnas19')

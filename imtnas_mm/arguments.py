@@ -1,0 +1,60 @@
+"""Command-line arguments that several tools share; nothing is imported before they are read.
+
+PyTorch and OpenMMLab take ten seconds to import. ``--help``, a wrong flag and a missing file answer at once, so a
+tool's module level imports the standard library and this file alone, and its ``main`` the rest.
+"""
+import argparse
+import os.path as osp
+from collections.abc import Sequence
+
+EXECUTORS = ('slurm', 'local')  # of jobs by submitit
+# options of sbatch that have a flag of their own
+SBATCH_FLAGS = ('partition', 'time', 'nodes', 'ntasks', 'ntasks-per-node', 'cpus-per-task')
+
+
+def add_config_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        type=_assignment,
+        metavar='KEY=VALUE',
+        help='override some settings of the config, as in key=value or key="[a,b]"; nested keys by dots')
+
+
+def _assignment(text: str) -> str:
+    if '=' not in text:
+        raise argparse.ArgumentTypeError(f'{text}: it must be key=value, as in train_cfg.max_epochs=5')
+    return text
+
+
+def add_launch_arguments(parser: argparse.ArgumentParser) -> None:
+    """The flags that mmdet's train and test tools share."""
+    add_config_options(parser)
+    parser.add_argument(
+        '--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none', help='job launcher')
+    # torch.distributed.launch passes --local-rank
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
+
+
+def check_file(argument: str, path: str) -> None:
+    """Leave if an argument names a file that does not exist; addresses of the network pass.
+
+    Raises:
+        SystemExit: names the argument and the path.
+    """
+    if '://' not in path and not osp.isfile(path):
+        raise SystemExit(f'{argument}: {path} is not a file')
+
+
+def config_options(texts: Sequence[str] | None) -> dict | None:
+    """The values of ``--cfg-options``, by mmengine's rules; ``None`` without any.
+
+    Args:
+        texts (list[str], optional): ``key=value`` each.
+    """
+    if texts is None:
+        return None
+    from mmengine.config import DictAction  # once the other arguments are read
+    parser = argparse.ArgumentParser()
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction)
+    return parser.parse_args(['--cfg-options', *texts]).cfg_options

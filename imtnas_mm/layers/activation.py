@@ -1,0 +1,68 @@
+"""ReLU and ReLU6 that are kept once and mask their gradients alone.
+
+PyTorch's ReLU6 keeps a copy of what it overwrites in place, and both hand a map of zeros
+to their input in the double backward. The mask is the output's: ``0 < y``, and ``0 < y < 6``.
+"""
+import torch
+from torch import nn
+
+from ..compat import hardtanh_backward, threshold_backward
+from ..registry import MODELS
+
+
+class _Rectified(torch.autograd.Function):
+
+    @staticmethod
+    def forward(ctx, x, function, masked):
+        y = function(x)
+        ctx.save_for_backward(y)
+        ctx.masked = masked
+        return y
+
+    @staticmethod
+    def backward(ctx, grad):
+        # the mask doesn't move with x, so that no derivative goes through it
+        return _Masked.apply(grad, ctx.saved_tensors[0].detach(), ctx.masked), None, None
+
+
+class _Masked(torch.autograd.Function):
+    """Linear in the gradient and symmetric: its derivative is itself."""
+
+    @staticmethod
+    def forward(ctx, grad, y, masked):
+        ctx.save_for_backward(y)
+        ctx.masked = masked
+        return masked(grad, y)
+
+    @staticmethod
+    def backward(ctx, grad):
+        return _Masked.apply(grad, ctx.saved_tensors[0], ctx.masked), None, None
+
+
+def _masked_by_relu(grad, y):
+    return threshold_backward(grad, y, 0)
+
+
+def _masked_by_relu6(grad, y):
+    return hardtanh_backward(grad, y, 0., 6.)
+
+
+def relu(x):
+    """``max(x, 0)``, to be differentiated any number of times."""
+    return _Rectified.apply(x, torch.relu, _masked_by_relu) if x.requires_grad and torch.is_grad_enabled() else x.relu()
+
+
+@MODELS.register_module(name=['TwiceDifferentiableReLU6', 'TwiceReLU6'])  # configs may have either name
+class TwiceDifferentiableReLU6(nn.ReLU6):
+    """``nn.ReLU6`` to be differentiated any number of times. ``inplace`` counts where no gradient is wanted."""
+
+    def forward(self, input):
+        if not input.requires_grad or not torch.is_grad_enabled():
+            return super().forward(input)
+        return _Rectified.apply(input, nn.functional.relu6, _masked_by_relu6)
+
+
+def twice_differentiable_act_cfg(act_cfg):
+    """``act_cfg`` with :class:`TwiceDifferentiableReLU6` for ReLU6."""
+    is_relu6 = act_cfg is not None and act_cfg['type'] == 'ReLU6'
+    return dict(act_cfg, type='imtnas_mm.TwiceDifferentiableReLU6') if is_relu6 else act_cfg

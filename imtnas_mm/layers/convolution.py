@@ -1,0 +1,133 @@
+"""A convolution whose second derivative is as fast as its first.
+
+PyTorch's double backward of a grouped convolution goes group by group: hundreds
+of small convolutions for a depthwise one. Its terms are grouped convolutions
+themselves. With ``y = conv(x, w)``, ``gx = dL/dx`` and ``gw = dL/dw`` as
+functions of (gy, x, w), and ``u``, ``v`` the adjoints of gx and gw:
+
+    adjoint of gy = conv(u, w) + conv(x, v)
+    adjoint of x  = input gradient at (gy, v)
+    adjoint of w  = weight gradient at (u, gy)
+"""
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torch.autograd.function import once_differentiable
+
+from ..compat import convolution_backward
+from ..registry import MODELS
+from . import pointwise
+from .pointwise import is_pointwise
+
+FAST_WIDTH = 3  # of the depthwise kernels whose weight gradient oneDNN has vector code for
+
+
+def _convolve(x, weight, options):
+    if is_pointwise(x, weight, options):
+        return pointwise.convolve(x, weight, options[-1])
+    return F.conv2d(x, weight, None, *options)
+
+
+def _add_convolved(y, x, weight, options):
+    """Adds :func:`_convolve` of the others to y, in place."""
+    if is_pointwise(x, weight, options) and y.is_contiguous(memory_format=torch.channels_last):
+        return pointwise.add_convolved(y, x, weight, options[-1])
+    return y.add_(_convolve(x, weight, options))
+
+
+def _gradients(grad, x, weight, options, mask):
+    """(dL/dx, dL/dw), each where ``mask`` asks for it."""
+    stride, padding, dilation, groups = options
+    if is_pointwise(x, weight, options):
+        return (pointwise.input_gradient(grad, weight, groups) if mask[0] else None,
+                pointwise.weight_gradient(grad, x, groups) if mask[1] else None)
+    for_weight = None
+    if mask[1] and _slow_weight_gradient(x, weight, dilation, groups):
+        for_weight = _weight_gradient_by_columns(grad, x, weight, stride, padding)
+        mask = mask[0], False
+    if not any(mask):
+        return None, for_weight
+    found = convolution_backward(grad, x, weight, None, stride, padding, dilation, False, [0, 0], groups,
+                                 [*mask, False])
+    # what the mask leaves out is undefined
+    return found[0] if mask[0] else None, found[1] if mask[1] else for_weight
+
+
+def _slow_weight_gradient(x, weight, dilation, groups):
+    """Whether it is a depthwise one on a CPU in float32, of a kernel that is too wide for oneDNN."""
+    return (x.device.type == 'cpu' and x.dtype == torch.float32 and weight.shape[1] == 1 and
+            groups == len(weight) == x.shape[1] and weight.shape[3] > FAST_WIDTH and tuple(dilation) == (1, 1) and
+            x.is_contiguous(memory_format=torch.channels_last))
+
+
+def _weight_gradient_by_columns(grad, x, weight, stride, padding):
+    """A few columns of the kernel at a time, each as the gradient of a narrow kernel over the part of x it meets."""
+    parts, first = [], 0
+    # oneDNN has no vector code for kernels higher than the map before its padding: it is padded here
+    x = F.pad(x, (padding[1], padding[1], padding[0], padding[0]))
+    for part in weight.split(FAST_WIDTH, 3):
+        met = x[..., first:first + (grad.shape[3] - 1) * stride[1] + part.shape[3]]
+        parts.append(convolution_backward(grad, met, part, None, stride, [0, 0], [1, 1], False, [0, 0], len(weight),
+                                          [False, True, False])[1])
+        first += part.shape[3]
+    return torch.cat(parts, 3)
+
+
+class _Convolution(torch.autograd.Function):
+
+    @staticmethod
+    def forward(ctx, x, weight, options):
+        ctx.save_for_backward(x, weight)
+        ctx.options = options
+        return _convolve(x, weight, options)
+
+    @staticmethod
+    def backward(ctx, grad):
+        x, weight = ctx.saved_tensors
+        return *_ConvolutionGradients.apply(grad, x, weight, ctx.options, ctx.needs_input_grad[:2]), None
+
+
+class _ConvolutionGradients(torch.autograd.Function):
+
+    @staticmethod
+    def forward(ctx, grad, x, weight, options, mask):
+        ctx.save_for_backward(grad, x, weight)
+        ctx.options = options
+        ctx.set_materialize_grads(False)
+        return _gradients(grad, x, weight, options, mask)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, u, v):
+        grad, x, weight = ctx.saved_tensors
+        for_grad = for_x = for_weight = None
+        if u is not None:
+            if ctx.needs_input_grad[0]:
+                for_grad = _convolve(u, weight, ctx.options)
+            if ctx.needs_input_grad[2]:
+                for_weight = _gradients(grad, u, weight, ctx.options, (False, True))[1]
+        if v is not None:
+            if ctx.needs_input_grad[0]:
+                for_grad = (_convolve(x, v, ctx.options) if for_grad is None else
+                            _add_convolved(for_grad, x, v, ctx.options))
+            if ctx.needs_input_grad[1]:
+                for_x = _gradients(grad, x, v, ctx.options, (True, False))[0]
+        return for_grad, for_x, for_weight, None, None
+
+
+def conv2d(x, weight, stride=1, padding=0, dilation=1, groups=1):
+    """``F.conv2d`` without bias, to be differentiated up to twice; the options are numbers."""
+    options = (stride, stride), (padding, padding), (dilation, dilation), groups
+    if torch.is_autocast_enabled(x.device.type):
+        return F.conv2d(x, weight, None, *options)
+    return _Convolution.apply(x, weight, options)
+
+
+@MODELS.register_module(name=['TwiceDifferentiableConv2d', 'TwiceConv2d'])  # configs may have either name
+class TwiceDifferentiableConv2d(nn.Conv2d):
+    """``nn.Conv2d`` without bias and with zero padding, to be differentiated up to twice."""
+
+    def _conv_forward(self, input, weight, bias):
+        if bias is not None or self.padding_mode != 'zeros' or torch.is_autocast_enabled(input.device.type):
+            return super()._conv_forward(input, weight, bias)
+        return _Convolution.apply(input, weight, (self.stride, self.padding, self.dilation, self.groups))

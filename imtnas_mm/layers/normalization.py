@@ -1,0 +1,158 @@
+"""A batch normalisation whose second derivative costs about as much as its first.
+
+PyTorch composes its double backward of dozens of passes over the maps. By
+channel, with ``r = (var x + eps)^-1/2``, ``y = (x - mean x) r`` and
+
+    gx = dL/dx = P(g) = r (g - mean g - y mean(g y)),
+
+P is linear and symmetric. With ``u`` the adjoint of gx, ``a = mean(g y)``,
+``b = mean(u y)`` and ``s = mean(u g) - mean u mean g - a b``, the derivative of
+``sum(u gx) = n r s`` by g is P(u). x enters through y, ``v = d/dy = -r (b g + a u)``,
+and through r, ``dr/dx = -r^2 y / n``:
+
+    adjoint of g = P(u)
+    adjoint of x = P(v) - r^2 s y = -r (b P(g) + a P(u) + r s y)
+                 = r^2 (b (mean g - g) + a (mean u - u) + (2 a b - s) y)
+"""
+import functools
+
+import torch
+from torch import nn
+from torch.autograd.function import once_differentiable
+
+from .. import compat
+from ..registry import MODELS
+
+OWN_DTYPES = (torch.float32, torch.float64)
+
+
+def layout_of(x):
+    """The memory format that x is stored in."""
+    channels_last = x.is_contiguous(memory_format=torch.channels_last)
+    return torch.channels_last if channels_last else torch.contiguous_format
+
+
+def by_channel(values):
+    """[C] -> [1, C, 1, 1]"""
+    return values.view(1, -1, 1, 1)
+
+
+def has_own(x):
+    """Whether the functions of this module serve x; PyTorch's take half precision, and refuse one value a channel."""
+    return x.dtype in OWN_DTYPES and x.numel() > x.shape[1] and not torch.is_autocast_enabled(x.device.type)
+
+
+@functools.cache
+def constant(value, number, dtype, device):
+    """[number], made once: as an argument it costs no operation."""
+    return torch.full((number, ), value, dtype=dtype, device=device)
+
+
+def _like(value, mean):
+    return constant(value, len(mean), mean.dtype, mean.device)
+
+
+def normalized(x, eps):
+    """y, mean x and r by channel."""
+    return compat.native_batch_norm(x, None, None, None, None, True, 0., eps)
+
+
+def norm_gradient(grad, x, mean, invstd, weight=None):
+    """``weight P(grad)``, sum(grad y) and sum(grad) by channel; weight [C], 1 by default."""
+    # eps is in invstd already
+    options = None, None, mean, invstd, True, 0., [True] * 3
+    if x.device.type == 'cpu':
+        # with a weight, gradients in channels-last layout came out NaN on some CPUs
+        found, dot, total = compat.native_batch_norm_backward(grad, x, None, *options)
+        return found if weight is None else found.mul_(by_channel(weight)), dot, total
+    # without a weight, CUDA gives neither of the sums
+    return compat.native_batch_norm_backward(grad, x, _like(1., mean) if weight is None else weight, *options)
+
+
+def norm_sums(grad, x, mean, invstd):
+    """sum(grad y) and sum(grad) by channel."""
+    weight = None if x.device.type == 'cpu' else _like(1., mean)
+    return compat.native_batch_norm_backward(grad, x, weight, None, None, mean, invstd, True, 0.,
+                                             [False, True, True])[1:]
+
+
+def dot(a, b, mean):
+    """sum(a b) by channel, without a map of the products: the sum of a normalisation by the mean 0 and the deviation 1.
+
+    Args:
+        a, b (Tensor): [N, C, H, W].
+        mean (Tensor): [C], of their dtype and device.
+    """
+    return norm_sums(a, b, _like(0., mean), _like(1., mean))[0]
+
+
+def second_norm_gradient(u, gradient, x, mean, invstd, grad_dot):
+    """The adjoints of grad and x for ``u``, that of ``gradient = P(grad)``; sums by channel are [C]."""
+    for_grad, u_dot, _ = norm_gradient(u, x, mean, invstd)
+    # sum(u P(g)) = n r s: the factors of P(g), of P(u) and of y
+    rows = torch.stack([u_dot, grad_dot, dot(u, gradient, mean)]).mul_(invstd / (x.numel() // x.shape[1]))
+    by_gradient, by_u, by_y = rows.unbind()
+    by_x = by_y * invstd
+    for_x = torch.addcmul(by_channel(by_x * mean), by_channel(by_gradient), gradient, value=-1)
+    return for_grad, for_x.addcmul_(by_channel(by_u), for_grad, value=-1).addcmul_(by_channel(by_x), x, value=-1)
+
+
+class _BatchNorm(torch.autograd.Function):
+
+    @staticmethod
+    def forward(ctx, x, eps):
+        y, mean, invstd = normalized(x, eps)
+        ctx.save_for_backward(x, mean, invstd)
+        return y
+
+    @staticmethod
+    def backward(ctx, grad):
+        return _BatchNormGradient.apply(grad, *ctx.saved_tensors), None
+
+
+class _BatchNormGradient(torch.autograd.Function):
+
+    @staticmethod
+    def forward(ctx, grad, x, mean, invstd):
+        # of another layout where it comes from a pooling or an expanded tensor
+        grad = grad.contiguous(memory_format=layout_of(x))
+        gradient, dot, _ = norm_gradient(grad, x, mean, invstd)
+        ctx.save_for_backward(gradient, x, mean, invstd, dot)
+        return gradient
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, u):
+        gradient, x, mean, invstd, dot = ctx.saved_tensors
+        u = u.contiguous(memory_format=layout_of(x))
+        if not ctx.needs_input_grad[1]:
+            return norm_gradient(u, x, mean, invstd)[0], None, None, None
+        return *second_norm_gradient(u, gradient, x, mean, invstd, dot), None, None
+
+
+def batch_norm(x, eps=1e-5):
+    """[N, C, H, W] normalised by the statistics of the batch, without affine parameters."""
+    if not has_own(x):
+        return nn.functional.batch_norm(x, None, None, training=True, eps=eps)
+    return _BatchNorm.apply(x.contiguous(memory_format=layout_of(x)), eps)
+
+
+@MODELS.register_module(name=['TwiceDifferentiableBatchNorm2d', 'TwiceBatchNorm2d'])  # configs may have either name
+class TwiceDifferentiableBatchNorm2d(nn.BatchNorm2d):
+    """``nn.BatchNorm2d`` to be differentiated up to twice, fast where it has no weights and no running statistics.
+
+    A third derivative raises there. Everything else is ``nn.BatchNorm2d``:
+    affine weights, running statistics, autocast, half precision.
+    """
+
+    def forward(self, input):
+        if self.affine or self.running_mean is not None or input.dim() != 4:
+            return super().forward(input)
+        return batch_norm(input, self.eps)
+
+
+def twice_differentiable_norm_cfg(norm_cfg):
+    """``norm_cfg`` with :class:`TwiceDifferentiableBatchNorm2d` for batch normalisation that it makes faster."""
+    statistics_alone = norm_cfg is not None and norm_cfg['type'] in ('BN', 'BN2d') and not (
+        norm_cfg.get('affine', True) or norm_cfg.get('track_running_stats', True))
+    return dict(norm_cfg, type='imtnas_mm.TwiceDifferentiableBatchNorm2d') if statistics_alone else norm_cfg

@@ -1,0 +1,373 @@
+"""The edges of a searched cell, computed together.
+
+A mixed edge is ``sum_o gate_o o(x)`` (Liu et al., 2019, DARTS, Eq. 2). Edges that
+leave one state share its ReLU and its pools; their convolutions of one family
+(separable or dilated) are one grouped convolution over (operations x edges x
+channels), its kernels all as wide as the widest, and the last 1x1 convolutions of
+both families are one. Normalisation has no affine
+parameters, so it's by channel and one call too. Pools and the identity enter
+the nodes as one matrix product, and a dilated convolution of an even map is an
+ordinary one of its four phases. The sums are those of edges computed one by
+one; only their order differs.
+"""
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from ...layers.activation import relu
+from ...layers.convolution import conv2d
+from ...layers.joining import join, stack
+from ...layers.pooling import avg_pool, max_pool, pools
+from .blocks import parities
+from .layout import (
+    AVG_POOL,
+    CONVOLUTIONS,
+    DILATED,
+    EDGES,
+    MAX_POOL,
+    NODES,
+    OPERATIONS,
+    SEPARABLE,
+    SKIP,
+    kernel_size,
+)
+
+# operation -> its weights: (name, whether depthwise)
+PARTS = {
+    **{operation: (('depthwise1', True), ('pointwise1', False), ('depthwise2', True), ('pointwise2', False))
+       for operation in SEPARABLE},
+    **{operation: (('depthwise', True), ('pointwise', False)) for operation in DILATED},
+}
+HALVES = ('even', 'odd')  # the two convolutions of a factorised reduction
+
+
+def mix(maps, rows):
+    """``rows [T, L] @ maps``, L maps [N, C, H, W] -> [T, N, H, W, C]."""
+    stacked = stack([x.permute(0, 2, 3, 1) for x in maps])
+    return (rows @ stacked.reshape(len(maps), -1)).view(len(rows), *stacked.shape[1:])
+
+
+class NodeSums:
+    """What the edges have brought so far to the nodes of a cell that are still to come.
+
+    Groups of edges whose operations are all computed bring something to every
+    node to come, in one tensor; others bring piece by piece.
+    """
+
+    def __init__(self):
+        self.total = None  # [nodes, N, H, W, C]
+        self.pieces = [[] for _ in range(NODES)]
+        self.first = 0  # the next node
+
+    def add_maps(self, targets, x):
+        """x [T, N, H, W, C], one map per target."""
+        if len(targets) == NODES - self.first:
+            self.total = x if self.total is None else self.total + x
+        else:
+            for target, piece in zip(targets, x.unbind(), strict=True):
+                self.add(target, piece.permute(0, 3, 1, 2))
+
+    def add(self, node, piece):
+        """piece [N, C, H, W]"""
+        self.pieces[node].append(piece)
+
+    def take(self):
+        """The sum of the next node, [N, C, H, W]; ``None`` where nothing came."""
+        parts, left = self.pieces[self.first], NODES - self.first - 1
+        if self.total is not None:
+            found, self.total = self.total.split([1, left]) if left else (self.total, None)
+            parts.append(found.squeeze(0).permute(0, 3, 1, 2))  # not an index, whose gradient is padded with zeros
+        self.first += 1
+        return sum(parts[1:], parts[0]) if parts else None
+
+
+def factorized_reduction(x, even, odd, edges=1):
+    """Half the resolution by two strided 1x1 convolutions, the second one pixel on.
+
+    Args:
+        x (Tensor): [N, C, H, W] of any size, rectified.
+        even, odd (Tensor): [edges * O, C, 1, 1] each.
+
+    Returns:
+        Tensor: [N, edges * 2 O, ceil(H / 2), ceil(W / 2)], of an edge first the even channels.
+    """
+    y = conv2d(join(parities(x), 1), join([even, odd]), groups=2)
+    if edges == 1:
+        return y
+    y = y.permute(0, 2, 3, 1).unflatten(3, (2, edges, -1)).transpose(3, 4)
+    return y.flatten(3).permute(0, 3, 1, 2)
+
+
+def channels_last(x):
+    """The same in the layout in which depthwise convolutions take about half the time on CPUs."""
+    return x.contiguous(memory_format=torch.channels_last)
+
+
+def to_phases(x, copies=1):
+    """[N, C, H, W] of even size -> [4 N, copies * C, H / 2, W / 2], the pixels of equal parity together."""
+    number, channels, height, width = x.shape
+    x = x.permute(0, 2, 3, 1).reshape(number, height // 2, 2, width // 2, 2, 1, channels)
+    x = x.permute(2, 4, 0, 1, 3, 5, 6).expand(-1, -1, -1, -1, -1, copies, -1)
+    return x.reshape(4 * number, height // 2, width // 2, copies * channels).permute(0, 3, 1, 2)
+
+
+def from_phases(x):
+    """The inverse of :func:`to_phases`."""
+    number, channels, height, width = x.shape
+    x = x.permute(0, 2, 3, 1).reshape(2, 2, number // 4, height, width, channels)
+    return x.permute(2, 3, 0, 4, 1, 5).reshape(number // 4, 2 * height, 2 * width, channels).permute(0, 3, 1, 2)
+
+
+def repeated(x, copies):
+    """[N, C, H, W] -> [N, copies * C, H, W]"""
+    number, channels, height, width = x.shape
+    x = x.permute(0, 2, 3, 1)[:, :, :, None].expand(-1, -1, -1, copies, -1)
+    return x.reshape(number, height, width, copies * channels).permute(0, 3, 1, 2)
+
+
+class EdgeGroup(nn.Module):
+    """The mixed edges from some states of one size, at one stride.
+
+    Its ``state_dict`` has an entry for each edge and operation,
+    ``edge<index>.<operation>.<part>``, though their weights are held together.
+
+    Args:
+        states (tuple[int]): the states they leave.
+        stride (int): 1 or 2.
+        channels (int): C of every state.
+        candidates (list[tuple[str]]): the operations of each of the 14 edges.
+        norm (EdgeNorm): of ``cells``.
+    """
+
+    def __init__(self, states, stride, channels, candidates, norm):
+        super().__init__()
+        self.states = tuple(states)
+        self.stride = stride
+        self.channels = channels
+        self.norm = norm
+        self.edges = tuple(i for i, edge in enumerate(EDGES) if edge.predecessor in self.states)
+        self.members = {
+            operation: tuple(i for i in self.edges if operation in candidates[i]) for operation in OPERATIONS
+        }
+        for operation in CONVOLUTIONS:
+            for name, depthwise in PARTS[operation]:
+                shape = (1, *[kernel_size(operation)] * 2) if depthwise else (channels, 1, 1)
+                self._hold(operation, name, channels, shape)
+        if stride == 2:
+            for name in HALVES:
+                self._hold(SKIP, name, channels // 2, (channels, 1, 1))
+        self._register_state_dict_hook(_split_entries)
+        self.register_load_state_dict_pre_hook(_join_entries)
+
+    def _hold(self, operation, name, rows, shape):
+        if self.members[operation]:
+            weight = nn.Parameter(torch.empty(len(self.members[operation]) * rows, *shape))
+            nn.init.kaiming_normal_(weight, nonlinearity='relu')
+            self.register_parameter(f'{operation}_{name}', weight)
+
+    def kernels(self, plan):
+        """The parameters that each convolution takes, for :func:`side_by_side`.
+
+        Args:
+            plan (GroupPlan): of the group.
+
+        Returns:
+            list[list[list[Tensor]]]: by bundle; of factorised reductions their
+            halves, state by state; else the parts of each family but for the
+            last, and that one of all.
+        """
+        found = []
+        for bundle in plan.bundles:
+            edges = bundle.members
+            if bundle.families[0].parts[0][0] == SKIP:
+                halves = [dict(zip(edges, self._rows(SKIP, half, edges, True), strict=True)) for half in HALVES]
+                found.append([[half[edge] for edge in leaving] for leaving in self._leaving(edges) for half in halves])
+                continue
+            slots, last = [], []
+            for family in bundle.families:
+                parts = [[row for operation, edges in family.parts for row in self._rows(operation, name, edges)]
+                         for name, _ in PARTS[family.parts[0][0]]]
+                slots += parts[:-1]
+                last += parts[-1]
+            found.append([*slots, last])
+        return found
+
+    def _rows(self, operation, name, edges, apart=False):
+        """The weights of a part of an operation on some of its edges; those of all edges are one, but ``apart``."""
+        weight = getattr(self, f'{operation}_{name}')
+        members = self.members[operation]
+        if tuple(edges) == members and not apart:
+            return [weight]
+        rows = weight.split(len(weight) // len(members))
+        return [rows[members.index(edge)] for edge in edges]
+
+    def _leaving(self, edges):
+        """Some edges by the state that they leave, for the states that any leaves."""
+        by_state = (tuple(edge for edge in edges if EDGES[edge].predecessor == state) for state in self.states)
+        return [leaving for leaving in by_state if leaving]
+
+    def forward(self, states, weights, sums, joined=None):
+        """Adds what the group's edges bring to the nodes.
+
+        Args:
+            states (list[Tensor]): [N, C, H, W], the cell's so far.
+            weights (GroupWeights): of the group.
+            sums (NodeSums): of the cell.
+            joined (Tensor, optional): the states of the group, side by side where they are so already.
+        """
+        states = _States({state: states[state] for state in self.states}, joined)
+        self._add_maps(states, weights, sums)
+        if weights.plan.bundles:
+            self._add_convolutions(states.rectified(), weights, sums)
+
+    def _add_convolutions(self, states, weights, sums):
+        for bundle, gates, kernels in zip(weights.plan.bundles, weights.bundles, weights.kernels, strict=True):
+            if bundle.families[0].parts[0][0] == SKIP:
+                y = self._reduce(bundle.members, states, kernels)
+            else:
+                y = self._convolve(bundle, states, kernels)
+            y = self.norm.weighted_sum([y], [gates], len(bundle.members))
+            if bundle.whole:
+                self._add_whole(y, sums)
+            else:
+                for edge, piece in zip(bundle.members, y.split(self.channels, 1), strict=True):
+                    sums.add(EDGES[edge].node, piece)
+
+    def _convolve(self, bundle, states, kernels):
+        """The separable and the dilated convolutions, not yet normalised: [N, members * C, H, W]."""
+        even = all(size % 2 == 0 for size in states.joined.shape[2:])
+        *kernels, last = kernels
+        kernels, maps = iter(kernels), []
+        for family in bundle.families:
+            number, dilated = len(family.members), family.parts[0][0] in DILATED
+            phases = dilated and even
+            x = self._inputs(family, states, phases)
+            if dilated:
+                x = self._depthwise(x, next(kernels), *((1, 1) if phases else (self.stride, 2)))
+                x = from_phases(x) if phases and self.stride == 1 else x
+            else:
+                x = conv2d(self._depthwise(x, next(kernels), self.stride), next(kernels), groups=number)
+                x = self._depthwise(relu(self.norm(x, number)), next(kernels))
+            maps.append(x)
+        return conv2d(join(maps, 1), last, groups=len(bundle.members))
+
+    def _depthwise(self, x, kernel, stride=1, dilation=1):
+        return conv2d(x, kernel, stride, dilation * (kernel.shape[-1] // 2), dilation, x.shape[1])
+
+    def _inputs(self, family, states, phases):
+        """What the convolutions of a family see, [N, members * C, H, W]; with ``phases`` as a dilated kernel sees it.
+
+        Its neighbours are the pixels of one parity, at stride 2 those of the even one alone.
+        """
+        if family.whole:  # edges are in the order of their nodes, those of one node side by side
+            x, copies = states.joined, len(family.members) // len(self.states)
+        else:
+            x, copies = join([states[EDGES[edge].predecessor] for edge in family.members], 1), 1
+        if phases and self.stride == 1:
+            return to_phases(x, copies)
+        return repeated(parities(x)[0] if phases else x, copies)
+
+    def _add_whole(self, y, sums):
+        """y [N, operations * edges * C, H, W] of all edges of the group, each to its node."""
+        y = y.permute(0, 2, 3, 1)
+        number, height, width, channels = y.shape
+        states = len(self.states)
+        operations = channels // (len(self.edges) * self.channels)
+        # one after the other: PyTorch sums far slower over two dimensions that aren't neighbours
+        if operations > 1:
+            y = y.reshape(number, height, width, operations, -1).sum(3)
+        y = y.unflatten(3, (-1, states, self.channels))
+        y = y.sum(4) if states > 1 else y.squeeze(4)
+        sums.add_maps(range(NODES - y.shape[3], NODES), y.permute(3, 0, 1, 2, 4))
+
+    def _reduce(self, edges, states, kernels):
+        """The factorised reductions of some edges, not yet normalised."""
+        pieces = {}
+        for leaving, even, odd in zip(self._leaving(edges), kernels[::2], kernels[1::2], strict=True):
+            y = factorized_reduction(states[EDGES[leaving[0]].predecessor], even, odd, len(leaving))
+            pieces.update(zip(leaving, y.split(self.channels, 1), strict=True))
+        return join([pieces[edge] for edge in edges], 1)
+
+    def _add_maps(self, states, weights, sums):
+        """Pools and, at stride 1, the identity: one product of gates and maps."""
+        for edge in weights.plan.dropped:
+            node, state = EDGES[edge]
+            sums.add(node, F.dropout(states[state], weights.skip_dropout) * weights.identity(edge))
+        if not weights.plan.maps:
+            return
+        maps = []
+        pooled = self._pooled(weights.plan.maps, states)
+        if pooled is not None:
+            maps += self.norm(pooled, pooled.shape[1] // self.channels).split(self.channels, 1)
+        maps += [states[state] for operation, state in weights.plan.maps if operation == SKIP]
+        sums.add_maps(weights.plan.targets, mix(maps, weights.rows))
+
+    def _pooled(self, maps, states):
+        """The pools of some states, side by side and not yet normalised; ``None`` without any."""
+        of_max, of_avg = (tuple(state for name, state in maps if name == pool) for pool in (MAX_POOL, AVG_POOL))
+        if of_max and of_max == of_avg:
+            return pools(states.some(of_max), self.stride)
+        found = [pool(states.some(pooled), self.stride) for pool, pooled in ((max_pool, of_max), (avg_pool, of_avg))
+                 if pooled]
+        return join(found, 1) if found else None
+
+
+class _States:
+    """The states that a group of edges leaves, by number and side by side.
+
+    Args:
+        maps (dict[int, Tensor]): [N, C, H, W] each.
+        joined (Tensor, optional): [N, states * C, H, W], the same.
+    """
+
+    def __init__(self, maps, joined=None):
+        self.maps = maps
+        self._joined = joined
+
+    @property
+    def joined(self):
+        if self._joined is None:
+            self._joined = join(list(self.maps.values()), 1)
+        return self._joined
+
+    def __getitem__(self, state):
+        return self.maps[state]
+
+    def some(self, states):
+        """[N, len(states) * C, H, W]"""
+        return self.joined if states == tuple(self.maps) else join([self.maps[state] for state in states], 1)
+
+    def rectified(self):
+        x = relu(self.joined)
+        return _States(dict(zip(self.maps, x.chunk(len(self.maps), 1), strict=True)), x)
+
+
+def _entries(group):
+    """(name of the joined weight, names of its entries by edge)."""
+    for joined in group._parameters:
+        operation = next(operation for operation in OPERATIONS if joined.startswith(f'{operation}_'))
+        part = joined.removeprefix(f'{operation}_')
+        yield joined, [f'edge{edge}.{operation}.{part}' for edge in group.members[operation]]
+
+
+def _split_entries(group, state, prefix, local_metadata):
+    for joined, names in _entries(group):
+        rows = state.pop(prefix + joined).chunk(len(names))
+        state.update({prefix + name: row for name, row in zip(names, rows, strict=True)})
+
+
+def _join_entries(group, state, prefix, metadata, strict, missing, unexpected, errors):
+    """An entry that is missing or of another shape is told of by its own name, and leaves the weight as it was."""
+    for joined, names in _entries(group):
+        rows = getattr(group, joined).detach().chunk(len(names))
+        given = []
+        for name, row in zip(names, rows, strict=True):
+            value = state.pop(prefix + name, None)
+            if value is None:
+                missing.append(prefix + name)
+            elif value.shape != row.shape:
+                errors.append(f'size mismatch for {prefix}{name}: {tuple(value.shape)}, not {tuple(row.shape)}.')
+            else:
+                row = value.to(row)
+            given.append(row)
+        state[prefix + joined] = torch.cat(given)

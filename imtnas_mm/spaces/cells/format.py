@@ -1,0 +1,107 @@
+"""The format of the spaces of cells, which each of them registers: check, summary, network, picture."""
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from ...genotype import Place, check_importance, check_object
+from ...space_format import SpaceFormat
+from .layout import CELLS, EDGES, NODES, NONE, OPERATIONS, STAGES, reductions
+from .network import CellNet
+from .picture import draw_cells
+from .traits import CellTraits
+
+PLAIN = CellTraits()
+
+
+def cell_format(name: str, title: str, traits: CellTraits = PLAIN, published: Mapping[str, dict] | None = None
+                ) -> SpaceFormat:
+    """The format of a space of cells, whose derived network is :class:`CellNet`.
+
+    An architecture is ``{'normal': nodes, 'reduce': nodes}``, with four nodes
+    each and for each node two inputs, ``[operation, predecessor]``.
+
+    Args:
+        name (str): of the space, that of its supernet.
+        title (str): of the space, in pictures.
+        traits (CellTraits): what sets it apart.
+        published (dict[str, dict], optional): architectures by name; those
+            that :func:`read_cells` reads.
+    """
+    return SpaceFormat(
+        name=name,
+        title=title,
+        network=CellNet,  # a cell is searched in a small network and evaluated in a large one: no option is shared
+        check=partial(check_cells, name, traits),
+        summary=summarise,
+        stages=lambda architecture: STAGES,
+        blocks=block_labels,
+        published=published or {},
+        draw=partial(draw_cells, title, traits))
+
+
+def check_cells(space: str, traits: CellTraits, architecture: Any, importance: Any, root: Place) -> None:
+    """Refuses what is no architecture of cells."""
+    check_object(architecture, root['architecture'], CELLS)
+    for cell in CELLS:
+        nodes, place = architecture[cell], root['architecture'][cell]
+        if not isinstance(nodes, list) or len(nodes) != NODES:
+            place.fail(nodes, f'a cell is a list of {NODES} nodes, each two [operation, predecessor]')
+        for i, node in enumerate(nodes):
+            _check_node(i, node, space, traits, place[i])
+    if importance is None:
+        return
+    shapes = {cell: (len(EDGES), len(OPERATIONS)) for cell in CELLS}
+    if traits.weighs_edges:
+        shapes.update({f'{cell}_edges{i}': (i + 2, ) for cell in CELLS for i in range(NODES)})
+    check_importance(importance, shapes, root['importance'], sums=not traits.has_activation_probabilities)
+
+
+def _check_node(index, node, space, traits, place):
+    operations = [operation for operation in OPERATIONS if operation != NONE]
+    if not isinstance(node, list) or len(node) != 2:
+        place.fail(node, 'a node is a list of two [operation, predecessor]')
+    for j, pair in enumerate(node):
+        if not isinstance(pair, list) or len(pair) != 2:
+            place[j].fail(pair, 'it must be [operation, predecessor]')
+        operation, predecessor = pair
+        if operation not in operations:
+            place[j][0].fail(operation, f'known operations are {", ".join(operations)}')
+        if isinstance(predecessor, bool) or not isinstance(predecessor, int) or not 0 <= predecessor < index + 2:
+            place[j][1].fail(predecessor, f'the predecessors of node {index} are the states 0 to {index + 1}')
+    if node[0] == node[1]:
+        place.fail(node, 'the two inputs of a node must differ')
+    if node[0][1] == node[1][1] and not traits.joins_operations:
+        place.fail(node, f'the two inputs of a node of {space} come from two predecessors')
+
+
+def summarise(architecture: dict) -> str:
+    """``normal sep3-1 sep3-0 | skip-0 sep3-1 | ... reduce max-0 ...``"""
+    cells = []
+    for cell, nodes in architecture.items():
+        nodes = [' '.join(f'{short_name(operation)}-{state}' for operation, state in node) for node in nodes]
+        cells.append(f'{cell} {" | ".join(nodes)}')
+    return '  '.join(cells)
+
+
+def short_name(operation: str) -> str:
+    """``'sep_conv_3x3'`` -> ``'sep3'``, ``'skip_connect'`` -> ``'skip'``; a pool's kernel is always 3."""
+    kind = operation.split('_')[0]
+    return f'{kind}{operation[-1]}' if 'conv' in operation else kind
+
+
+def read_cells(normal: str, reduce: str) -> dict:
+    """The architecture of two cells in the words of :func:`summarise`, ``'sep3-1 sep3-0 | ...'``."""
+    long_names = {short_name(operation): operation for operation in OPERATIONS}
+
+    def read(text):
+        pairs = [[pair.split('-') for pair in node.split()] for node in text.split('|')]
+        return [[[long_names[name], int(state)] for name, state in node] for node in pairs]
+
+    return dict(normal=read(normal), reduce=read(reduce))
+
+
+def block_labels(architecture: dict, number: int) -> dict[str, str]:
+    """The stem and the cells of a search network of ``number`` blocks, or of the fewest: what each of them is."""
+    cells = max(number - 1, 3)
+    reducing = reductions(cells)
+    return {'stem': '', **{f'cell{i + 1}': 'reduction' if i in reducing else 'normal' for i in range(cells)}}

@@ -1,0 +1,275 @@
+"""Pictures of cells: their graphs, and the importance weights as heat maps. Lengths are inches, y goes up."""
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch, Rectangle
+
+from ...analysis.picture import (
+    FAINT,
+    FIXED,
+    FIXED_EDGE,
+    INK,
+    MARGIN,
+    blank,
+    draw_box,
+    draw_route,
+    heading,
+    legend,
+    note,
+    write_picture,
+)
+from ...genotype import Genotype
+from .graph import lay_out
+from .layout import AVG_POOL, CELLS, DILATED, EDGES, MAX_POOL, NODES, OPERATIONS, SEPARABLE, SKIP
+from .traits import CellTraits
+
+CELL_TITLES = {'normal': 'Normal cell', 'reduce': 'Reduction cell'}
+STATES = ('$c_{k{-}2}$', '$c_{k{-}1}$', *map(str, range(NODES)))
+OUTPUT = '$c_k$'
+KINDS = {  # of operation: name, fill, edge
+    **dict.fromkeys(SEPARABLE, ('separable convolution', '#9ecae8', '#3b78a8')),
+    **dict.fromkeys(DILATED, ('dilated convolution', '#f6b26b', '#b8701f')),
+    **dict.fromkeys((MAX_POOL, AVG_POOL), ('pooling', '#b5d9a3', '#4f8a3c')),
+    SKIP: ('skip connection', '#d8c7ea', '#7d5ba6'),
+}
+JOIN = '#a9a9a9'  # edges of the concatenation
+WEIGHTS = LinearSegmentedColormap.from_list('weights', ['#ffffff', '#9ecae8', '#1d4f7c'])
+PALE = .3  # at least this much is a weight of the darkest colour, so that equal ones stay pale
+LABEL, TALL_LABEL = .27, .42  # heights without and with a weight
+ABOVE_GRAPH, BELOW_GRAPH = .5, .3
+ROW, COLUMN, NODE_GAP, NAMES = .235, .355, .09, 1.05  # of a heat map; NAMES is left of it, for the operations
+PHASE_GAP = .35
+PHASE_ROOM = .85  # a row of phases takes this more than its heat maps
+
+
+def draw_cells(name: str, traits: CellTraits, genotype: Genotype, title: str | None) -> Figure:
+    """The two cells, and below them the weights they come from.
+
+    Args:
+        name (str): of the space.
+        traits (CellTraits): of the space.
+        genotype (Genotype): of the space.
+        title (str, optional): goes behind the name.
+    """
+    importance = genotype.importance
+    map_width = heat_map_width()
+    width = 2 * MARGIN + NAMES + 2 * map_width + PHASE_GAP
+    label_height = TALL_LABEL if importance else LABEL
+    graphs = {cell: lay_out(genotype.architecture[cell], width - 2 * MARGIN, label_height) for cell in CELLS}
+    edge_weights = traits.weighs_edges and importance
+    height = .45 + sum(ABOVE_GRAPH + graph.height + BELOW_GRAPH for graph in graphs.values())
+    if importance:
+        height += heat_map_height(edge_weights) + .95
+    figure, axes = blank(width, height)
+    heading(axes, name, title)
+    legend(axes, legend_handles())
+
+    top = height - .45
+    for cell, graph in graphs.items():
+        weights = edge_notes(genotype, cell, traits) if importance else None
+        draw_cell(axes, cell, graph, top, weights, remark_of(traits) if importance else '')
+        top -= ABOVE_GRAPH + graph.height + BELOW_GRAPH
+    if not importance:
+        return figure
+
+    probability = traits.has_activation_probabilities
+    what = 'of every gate' if probability else 'of every operation on every edge'
+    heading(axes, 'Activation probabilities' if probability else 'Importance weights',
+            f'{what}; framed: taken into the cell', y=top - .22, size=10)
+    top -= .7
+    highest = 1 if probability else max(PALE, *(max(row) for cell in CELLS for row in importance[cell]))
+    for i, cell in enumerate(CELLS):
+        kept = [[operation for operation, weight in zip(OPERATIONS, row, strict=True)
+                 if weight or not traits.narrows_candidates] for row in importance[cell]]
+        heat_map(axes, cell, MARGIN + NAMES + i * (map_width + PHASE_GAP), top, importance[cell], kept,
+                 taken(genotype.architecture[cell]), highest, names=not i,
+                 edge_weights=edge_weights and edges_of(importance, cell), head=CELL_TITLES[cell])
+    return figure
+
+
+def draw_phases(phases, path_stem, title=None, genotype=None):
+    """Draw how P-DARTS narrowed its candidates: the phases side by side, the final cells below.
+
+    Args:
+        phases (list[dict]): for each phase ``importance`` and ``candidates``,
+            each by cell: 14 rows of weights in the order of ``OPERATIONS``, and
+            the names of the operations that were candidates on each of the 14
+            edges.
+        path_stem (str | Path): the files are this with ``.svg`` and ``.png``.
+        title (str, optional): goes behind the name of the space.
+        genotype (Genotype, optional): the outcome, framed in the phases; without it they alone are drawn.
+
+    Returns:
+        tuple[Path, Path]: the SVG and the PNG.
+    """
+    return write_picture(path_stem, lambda: phases_figure(phases, title, genotype))
+
+
+def phases_figure(phases, title, genotype):
+    map_width = heat_map_width()
+    width = 2 * MARGIN + NAMES + len(phases) * (map_width + PHASE_GAP) - PHASE_GAP
+    graphs = {cell: lay_out(genotype.architecture[cell], width - 2 * MARGIN, LABEL) for cell in CELLS} \
+        if genotype else {}
+    height = .55 + len(CELLS) * (heat_map_height() + PHASE_ROOM)
+    height += sum(ABOVE_GRAPH + graph.height + BELOW_GRAPH for graph in graphs.values())
+    figure, axes = blank(width, height)
+    heading(axes, 'P-DARTS', title)
+    if graphs:
+        legend(axes, legend_handles())
+
+    remark = 'weight of every candidate' + ('; framed: taken into the final cell' if genotype else '')
+    top = height - .45
+    for cell in CELLS:
+        heading(axes, CELL_TITLES[cell], remark, y=top - .22, size=10)
+        for i, phase in enumerate(phases):
+            candidates = phase['candidates'][cell]
+            weights = phase['importance'][cell]
+            highest = max(PALE, *(max(row) for row in weights))
+            number = max(map(len, candidates))
+            heat_map(axes, cell, MARGIN + NAMES + i * (map_width + PHASE_GAP), top - .7, weights, candidates,
+                     taken(genotype.architecture[cell]) if genotype else (), highest, names=not i,
+                     head=f'phase {i + 1}: {number} candidates per edge', phase=i)
+        top -= heat_map_height() + PHASE_ROOM
+    for cell, graph in graphs.items():
+        draw_cell(axes, cell, graph, top, prefix='Final ')
+        top -= ABOVE_GRAPH + graph.height + BELOW_GRAPH
+    return figure
+
+
+def operation_label(operation):
+    """``'sep_conv_3x3'`` -> ``'sep conv 3×3'``."""
+    return operation.replace('_', ' ').replace('3x3', '3×3').replace('5x5', '5×5')
+
+
+def edge_index(node, predecessor):
+    return EDGES.index((node, predecessor))
+
+
+def taken(nodes):
+    """{(edge, operation)} of a cell."""
+    return {(edge_index(i, predecessor), operation) for i, node in enumerate(nodes) for operation, predecessor in node}
+
+
+def edges_of(importance, cell):
+    """The weights of the 14 edges; those into a node sum to 1."""
+    return [weight for node in range(NODES) for weight in importance[f'{cell}_edges{node}']]
+
+
+def remark_of(traits: CellTraits) -> str:
+    """What the numbers below the operations are."""
+    if traits.has_activation_probabilities:
+        return 'below an operation: the activation probability of its gate'
+    return 'below an operation: its weight' + (', and that of its edge' if traits.weighs_edges else '')
+
+
+def edge_notes(genotype: Genotype, cell: str, traits: CellTraits) -> list[list[str]]:
+    """For each node the texts below its two operations."""
+    notes = []
+    for i, node in enumerate(genotype.architecture[cell]):
+        notes.append([])
+        for operation, predecessor in node:
+            edge = edge_index(i, predecessor)
+            text = f'{genotype.importance[cell][edge][OPERATIONS.index(operation)]:.2f}'
+            if traits.weighs_edges:
+                text += f' · edge {edges_of(genotype.importance, cell)[edge]:.2f}'
+            notes[-1].append(text)
+    return notes
+
+
+def legend_handles():
+    kinds = [Patch(facecolor=fill, edgecolor=edge, label=name) for name, fill, edge in dict.fromkeys(KINDS.values())]
+    return [*kinds, Line2D([], [], color=JOIN, lw=1.4, label='concatenation')]
+
+
+def draw_cell(axes, cell, graph, top, weights=None, remark='', prefix=''):
+    """A cell's graph below its heading; ``weights`` are the texts of :func:`edge_notes`, ``remark`` explains them."""
+    remarks = ['edges from its two inputs have stride 2'] if cell == 'reduce' else []
+    remarks += [remark] if remark else []
+    heading(axes, (prefix + CELL_TITLES[cell]).capitalize(), '; '.join(remarks), y=top - .22, size=10)
+    left, bottom = MARGIN, top - ABOVE_GRAPH - graph.height
+
+    def put(points):
+        return [(left + x, bottom + y) for x, y in points]
+
+    for i, route in enumerate(graph.outputs):
+        draw_route(axes, put(route), JOIN, f'{cell}-node{i}-output', arrow=True)
+    for i, node in enumerate(graph.inputs):
+        for j, edge in enumerate(node):
+            _, fill, colour = KINDS[edge.operation]
+            name = f'{cell}-node{i}-input{j}'
+            draw_route(axes, put(edge.route), colour, name)
+            draw_route(axes, put(edge.arrow), colour, f'{name}-arrow', arrow=True)
+            x, y = put([edge.label[:2]])[0]
+            draw_box(axes, (x, y, *edge.label[2:]), fill, colour, f'{name}-label', rounding=.1)
+            shift = .085 if weights else 0
+            note(axes, x, y + shift - .01, operation_label(edge.operation), INK, size=9)
+            if weights:
+                note(axes, x, y - shift - .02, weights[i][j], INK)
+    for i, state in enumerate((*graph.states, graph.output)):
+        fixed = not 2 <= i < len(graph.states)
+        x, y = put([state[:2]])[0]
+        draw_box(axes, (x, y, *state[2:]), FIXED if fixed else '#ffffff', FIXED_EDGE if fixed else INK,
+                 f'{cell}-state{i}')
+        note(axes, x, y, (*STATES, OUTPUT)[i], INK, size=11)
+
+
+def heat_map_width():
+    return len(EDGES) * COLUMN + (NODES - 1) * NODE_GAP
+
+
+def heat_map_height(edge_weights=False):
+    return (len(OPERATIONS) + bool(edge_weights)) * ROW + bool(edge_weights) * NODE_GAP + .53
+
+
+def heat_map(axes, cell, left, top, weights, candidates, marked, highest, names, edge_weights=None, head='', phase=''):
+    """Operations x edges, the edges in brackets by node.
+
+    Args:
+        weights (list[list[float]]): of each edge, in the order of ``OPERATIONS``.
+        candidates (list[list[str]]): of each edge; other operations are left blank.
+        marked (Iterable): (edge, operation) to frame.
+        highest (float): the weight of the darkest colour.
+        names (bool): whether the operations' names are written left of it.
+        edge_weights (list[float], optional): another row.
+        head (str): goes above.
+        phase (str | int): goes into the ids of the SVG.
+    """
+    note(axes, left, top + .15, head, INK, size=8.5, ha='left')
+    columns = [left + e * COLUMN + edge.node * NODE_GAP for e, edge in enumerate(EDGES)]
+    for row, operation in enumerate(OPERATIONS):
+        y = top - (row + 1) * ROW
+        if names:
+            note(axes, left - .1, y + ROW / 2, operation_label(operation), INK, size=8, ha='right')
+        for e, x in enumerate(columns):
+            if operation in candidates[e]:
+                square(axes, x, y, weights[e][row], highest, f'{cell}{phase}-weight{e}-{operation}')
+            else:
+                axes.add_patch(Rectangle((x, y), COLUMN, ROW, facecolor='#f4f4f4', edgecolor='#ffffff', lw=.8,
+                                         zorder=.5))
+    for e, operation in sorted(marked):
+        y = top - (OPERATIONS.index(operation) + 1) * ROW
+        axes.add_patch(Rectangle((columns[e], y), COLUMN, ROW, facecolor='none', edgecolor=INK, lw=1.4, zorder=3,
+                                 joinstyle='miter', gid=f'{cell}{phase}-taken{e}-{operation}'))
+    y = top - len(OPERATIONS) * ROW
+    if edge_weights:
+        y -= NODE_GAP + ROW
+        if names:
+            note(axes, left - .1, y + ROW / 2, 'edge', INK, size=8, ha='right')
+        for e, x in enumerate(columns):
+            square(axes, x, y, edge_weights[e], 1, f'{cell}-edge{e}')
+    if names:
+        note(axes, left - .1, y - .13, 'from', size=8, ha='right')
+        note(axes, left - .1, y - .43, 'to', size=8, ha='right')
+    for edge, x in zip(EDGES, columns, strict=True):
+        note(axes, x + COLUMN / 2, y - .13, STATES[edge.predecessor], INK, size=8)
+    for node in range(NODES):
+        own = [x for edge, x in zip(EDGES, columns, strict=True) if edge.node == node]
+        a, b = own[0] + .04, own[-1] + COLUMN - .04
+        axes.plot([a, a, b, b], [y - .23, y - .29, y - .29, y - .23], color=FAINT, lw=1)
+        note(axes, (a + b) / 2, y - .43, f'node {node}', INK, size=8)
+
+
+def square(axes, x, y, weight, highest, name):
+    share = weight / highest
+    axes.add_patch(Rectangle((x, y), COLUMN, ROW, facecolor=WEIGHTS(share), edgecolor='#d5d5d5', lw=.5, gid=name))
+    note(axes, x + COLUMN / 2, y + ROW / 2 - .01, f'{weight:.2f}', '#ffffff' if share > .7 else INK, size=7)

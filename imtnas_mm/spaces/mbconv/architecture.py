@@ -1,0 +1,79 @@
+"""The architectures of the MBConv spaces: what they hold, how they are checked and summarised.
+
+``{'layers': [choice, ...]}`` has a choice per searched layer, first to last. In
+the space ``mbconv``, whose layout is a config's own, ``layout`` stands beside
+it: the fields of :class:`Layout`.
+"""
+from typing import Any
+
+from ...genotype import Genotype, Place, check_importance, check_object
+from .layout import (
+    IDENTITY,
+    LAYOUTS,
+    PROJECTION,
+    Layout,
+    kernel_and_expansion,
+    mbconv_blocks,
+    read_layout,
+    searched_layers,
+)
+
+RECORDED = 'mbconv'  # the space of the architectures that record their layout
+
+
+def mbconv_genotype(layout: Layout, choices: list[str], importance: dict | None, records_layout: bool) -> Genotype:
+    """The genotype of these choices; the space is the layout's own, or the one that records it."""
+    if records_layout:
+        return Genotype(RECORDED, dict(layout=layout.to_dict(), layers=choices), importance)
+    return Genotype(layout.name, dict(layers=choices), importance)
+
+
+def layout_of(space: str, architecture: dict) -> Layout:
+    """The layout of an architecture: what it records, or that of its space."""
+    recorded = architecture.get('layout')
+    return LAYOUTS[space] if recorded is None else read_layout(recorded, Place('architecture', 'layout'))
+
+
+def check_layers(layout: Layout, architecture: Any, importance: Any, root: Place) -> None:
+    """Refuses what is no architecture of a layout that its space names."""
+    check_object(architecture, root['architecture'], ('layers', ))
+    _check_choices(layout, architecture['layers'], importance, root)
+
+
+def check_recorded(architecture: Any, importance: Any, root: Place) -> None:
+    """Refuses what is no architecture with a layout of its own."""
+    check_object(architecture, root['architecture'], ('layout', 'layers'))
+    layout = read_layout(architecture['layout'], root['architecture']['layout'])
+    _check_choices(layout, architecture['layers'], importance, root)
+
+
+def _check_choices(layout, choices, importance, root):
+    layers, place = searched_layers(layout), root['architecture']['layers']
+    if not isinstance(choices, list) or len(choices) != len(layers):
+        got = f'{len(choices)} of them' if isinstance(choices, list) else type(choices).__name__
+        place.fail(choices, f'{layout.name} takes a list of {len(layers)} choices, one per layer, not {got}')
+    for i, (choice, layer) in enumerate(zip(choices, layers, strict=True)):
+        if choice not in layer.choices:
+            place[i].fail(choice, f'{layer.name} of {layout.name} takes one of {", ".join(layer.choices)}')
+    if importance is not None:
+        check_importance(importance, {layer.name: (len(layer.choices), ) for layer in layers}, root['importance'])
+
+
+def summarise(architecture: dict) -> str:
+    """``3x3e6 identity 5x5e3 ...``, behind the name of a recorded layout."""
+    choices = ' '.join(choice.removeprefix('mbconv_').replace('_', '') for choice in architecture['layers'])
+    return f'{architecture["layout"]["name"]}: {choices}' if 'layout' in architecture else choices
+
+
+def layer_label(choice: str) -> str:
+    """``'mbconv_5x5_e3'`` -> ``'MBConv3 5×5'``, as the papers write it."""
+    if choice in (IDENTITY, PROJECTION):
+        return choice
+    kernel, expansion = kernel_and_expansion(choice)
+    return f'MBConv{expansion} {kernel}×{kernel}'
+
+
+def block_labels(layout: Layout, architecture: dict) -> dict[str, str]:
+    """What each block of a network is."""
+    first = 'Conv' if layout.first_width is None else 'Conv, SepConv'
+    return dict(zip(mbconv_blocks(layout), [first, *map(layer_label, architecture['layers'])], strict=True))

@@ -1,0 +1,61 @@
+"""The modules that an MBConv supernet and its derived networks share."""
+from mmcv.cnn import ConvModule
+from mmdet.models.layers import InvertedResidual
+from torch import nn
+
+from .layout import IDENTITY, PROJECTION, Layer, Layout, kernel_and_expansion, scaled_width
+
+
+def stem_and_first(table: Layout, width_mult: float, stem_stride: int, norm_cfg: dict, act_cfg: dict | None,
+                   conv_cfg: dict | None = None) -> tuple[nn.Module, nn.Module]:
+    """What comes before the searched layers: the 3x3 convolution, and the separable convolution where there is one."""
+    if stem_stride not in (1, 2):
+        raise ValueError(f'stem_stride={stem_stride!r} must be 1 or 2')
+    width = scaled_width(table.stem_width, width_mult)
+    options = dict(conv_cfg=conv_cfg, norm_cfg=norm_cfg)
+    stem = ConvModule(3, width, 3, stem_stride, 1, act_cfg=act_cfg, **options)
+    if table.first_width is None:
+        return stem, nn.Identity()
+    return stem, nn.Sequential(
+        ConvModule(width, width, 3, 1, 1, groups=width, act_cfg=act_cfg, **options),
+        ConvModule(width, scaled_width(table.first_width, width_mult), 1, act_cfg=None, **options))
+
+
+def last_convolution(table: Layout, in_channels: int, width_mult: float, norm_cfg: dict, act_cfg: dict | None,
+                     conv_cfg: dict | None = None) -> nn.Module | None:
+    """The 1x1 convolution after the last stage; None where the layout has none."""
+    if table.last_width is None:
+        return None
+    return ConvModule(in_channels, scaled_width(table.last_width, width_mult), 1, conv_cfg=conv_cfg, norm_cfg=norm_cfg,
+                      act_cfg=act_cfg)
+
+
+def activation_of(table: Layout, act_cfg: dict | None) -> dict:
+    """The config of the convolutions' activation: ``act_cfg``, or where that is None the layout's own."""
+    return dict(type=table.activation) if act_cfg is None else act_cfg
+
+
+def mbconv(layer: Layer, choice: str, norm_cfg: dict, act_cfg: dict | None, conv_cfg: dict | None = None,
+           se_ratio: float | None = None) -> nn.Module:
+    """The module of one choice of a layer: 1x1 expansion, depthwise kxk, 1x1 projection; or the identity, or a 1x1
+    convolution in its place where the layer changes width or resolution.
+
+    With ``se_ratio``, squeeze-and-excitation follows the depthwise convolution
+    and squeezes to ``se_ratio`` times the layer's input channels.
+    """
+    if choice == IDENTITY:
+        return nn.Identity()
+    if choice == PROJECTION:
+        return ConvModule(layer.in_channels, layer.out_channels, 1, layer.stride, conv_cfg=conv_cfg, norm_cfg=norm_cfg,
+                          act_cfg=None)
+    kernel, expansion = kernel_and_expansion(choice)
+    return InvertedResidual(
+        layer.in_channels,
+        layer.out_channels,
+        layer.in_channels * expansion,
+        kernel_size=kernel,
+        stride=layer.stride,
+        se_cfg=None if se_ratio is None else dict(channels=layer.in_channels * expansion, ratio=expansion / se_ratio),
+        conv_cfg=conv_cfg,
+        norm_cfg=norm_cfg,
+        act_cfg=act_cfg)

@@ -1,0 +1,54 @@
+"""Registers the MBConv spaces: one per named layout, and one for the layouts that configs give."""
+from collections.abc import Mapping
+from functools import partial
+
+from ...space_format import SpaceFormat, register_space
+from .architecture import RECORDED, block_labels, check_layers, check_recorded, layout_of, summarise
+from .layout import LAYOUTS, Layout
+from .network import MBConvNet
+from .picture import draw_mbconv
+from .published import FAIRNAS
+
+NETWORK_OPTIONS = ('width_mult', 'stem_stride', 'strides')
+
+
+def register_layout(layout: Layout, title: str, published: Mapping[str, dict] | None = None) -> None:
+    """Make a layout known by its name: as ``layout`` of :class:`MBConvSupernet`, and as a space of its own.
+
+    Args:
+        layout (Layout): its name is that of the space.
+        title (str): of the space, in pictures.
+        published (dict[str, dict], optional): architectures by name.
+    """
+    register_space(SpaceFormat(
+        name=layout.name,
+        title=title,
+        network=MBConvNet,
+        network_options=NETWORK_OPTIONS,
+        check=partial(check_layers, layout),
+        summary=summarise,
+        stages=lambda architecture: len(layout.widths),
+        blocks=lambda architecture, number: block_labels(layout, architecture),
+        published=published or {},
+        draw=partial(draw_mbconv, layout, title)))
+    LAYOUTS[layout.name] = layout
+
+
+def _layout(architecture):
+    return layout_of(RECORDED, architecture)
+
+
+register_layout(LAYOUTS['fairnas19'], 'FairNAS-19', FAIRNAS)
+register_layout(LAYOUTS['proxyless21'], 'ProxylessNAS-21')
+register_space(SpaceFormat(
+    name=RECORDED,
+    title='MBConv',
+    network=MBConvNet,
+    network_options=NETWORK_OPTIONS,
+    recorded_options=('layout', ),
+    check=check_recorded,
+    summary=summarise,
+    stages=lambda architecture: len(architecture['layout']['widths']),
+    blocks=lambda architecture, number: block_labels(_layout(architecture), architecture),
+    draw=lambda genotype, title, **options: draw_mbconv(
+        layout := _layout(genotype.architecture), f'MBConv: {layout.name}', genotype, title, **options)))

@@ -1,0 +1,99 @@
+"""The network of an MBConv architecture."""
+from torch import nn
+
+from ...networks.derived import DerivedNet
+from ...registry import MODELS
+from .architecture import layout_of
+from .blocks import activation_of, last_convolution, mbconv, stem_and_first
+from .layout import by_stage, mbconv_blocks, searched_layers, stage_widths
+
+
+@MODELS.register_module()
+class MBConvNet(DerivedNet):
+    """The backbone that an architecture of an MBConv space stands for.
+
+    A stage is a group of layers of one width, counted from 0. At the layout's
+    own strides the outputs of FairNAS-19 after stages 0, 1, 3 and 5 have
+    strides 4, 8, 16, 32 and 32, 40, 96, 320 channels.
+
+    Args:
+        architecture: what :func:`resolve_genotype` takes: the path of an
+            ``architecture.json``, its content, or a name such as ``fairnas_a``.
+        width_mult (float): multiplies every width (rounded to a multiple of 8).
+        stem_stride (int): 2, or 1 for small images.
+        strides (tuple[int], optional): of the stages, in place of the layout's.
+        out_indices (tuple[int], optional): stages whose output ``forward``
+            returns; the last one by default.
+        se_ratio (float, optional): squeeze-and-excitation in every layer that
+            is searched, squeezed to this share of the layer's input channels;
+            1 gives FairNAS-A/B/C-SE (Chu et al., 2019). None: without.
+        norm_cfg (dict): of every normalisation layer.
+        act_cfg (dict, optional): activation of the convolutions; the layout's
+            by default.
+        norm_eval (bool): keep batch normalisation in evaluation mode.
+        frozen_stages (int): -1 freezes nothing, 0 the stem and the separable
+            convolution, n also stages 0 to n - 1. What is frozen has no
+            gradient and stays in evaluation mode.
+        init_cfg (dict, optional): Kaiming for convolutions by default. With
+            ``dict(type='Pretrained', checkpoint=..., prefix='backbone.')`` the
+            weights of a classifier of the same architecture are loaded;
+            another architecture's are refused.
+
+    Raises:
+        GenotypeError: if the architecture is not valid.
+        ValueError: if another argument is not.
+    """
+
+    def __init__(self,
+                 architecture,
+                 width_mult=1.,
+                 stem_stride=2,
+                 strides=None,
+                 out_indices=None,
+                 se_ratio=None,
+                 norm_cfg=dict(type='BN'),  # noqa: B006
+                 act_cfg=None,
+                 norm_eval=False,
+                 frozen_stages=-1,
+                 init_cfg=None):
+        if se_ratio is not None and not 0 < se_ratio <= 1:
+            raise ValueError(f'se_ratio={se_ratio!r} must be above 0 and at most 1, or None')
+        if init_cfg is None:
+            init_cfg = [
+                dict(type='Kaiming', layer='Conv2d'),
+                dict(type='Constant', val=1, layer=['_BatchNorm', 'GroupNorm'])
+            ]
+        super().__init__(architecture, out_indices, norm_eval, frozen_stages, init_cfg)
+        table = layout_of(self.genotype.space, self.genotype.architecture)
+        self.layout, self.width_mult = table, width_mult
+        self.searched = searched_layers(table, width_mult, strides)
+        act_cfg = activation_of(table, act_cfg)
+        self.stem, self.first = stem_and_first(table, width_mult, stem_stride, norm_cfg, act_cfg)
+        self.layers = nn.ModuleDict({
+            layer.name: mbconv(layer, choice, norm_cfg, act_cfg, se_ratio=se_ratio)
+            for layer, choice in zip(self.searched, self.genotype.architecture['layers'], strict=True)
+        })
+        self.last = last_convolution(table, self.searched[-1].out_channels, width_mult, norm_cfg, act_cfg)
+        self._freeze()
+
+    def blocks(self, names):
+        return {name: paths for name, paths in mbconv_blocks(self.layout).items() if name in names}
+
+    @property
+    def stage_channels(self):
+        return stage_widths(self.layout, self.searched, self.width_mult)
+
+    def stages(self, x, auxiliary):
+        x = self.first(self.stem(x))
+        for layers in by_stage(self.searched):
+            for layer in layers:
+                x = self.layers[layer.name](x)
+            if self.last is not None and layers[-1] is self.searched[-1]:
+                x = self.last(x)
+            x = yield x
+
+    def _stage_modules(self, stage):
+        if stage < 0:
+            return [self.stem, self.first]
+        modules = [self.layers[layer.name] for layer in self.searched if layer.stage == stage]
+        return [*modules, self.last] if self.last is not None and stage == self.searched[-1].stage else modules

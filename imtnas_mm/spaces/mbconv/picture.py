@@ -1,0 +1,115 @@
+"""Pictures of MBConv architectures: a row of boxes, as high as their kernels. Lengths are inches, y goes up."""
+from matplotlib.figure import Figure
+from matplotlib.patches import FancyBboxPatch, Patch
+
+from ...analysis.picture import FAINT, FIXED, FIXED_EDGE, INK, blank, heading, legend, note
+from ...genotype import Genotype
+from .architecture import layer_label
+from .layout import IDENTITY, PROJECTION, Layout, kernel_and_expansion, scaled_width, searched_layers
+
+COLOURS = {3: ('#9ecae8', '#3b78a8'), 6: ('#f6b26b', '#b8701f')}  # of an expansion: fill, edge
+OTHERS = (('#b5d9a3', '#4f8a3c'), ('#d8c7ea', '#7d5ba6'), ('#f4c2cf', '#b04a67'), ('#efe08a', '#998614'))
+LOWEST = 1.15  # room for a label
+BOX, GAP, STAGE_GAP = .34, .13, .30
+
+
+def box_height(kernel: int) -> float:
+    """A box is as much higher as its kernel is wider, and high enough for its label."""
+    return max(LOWEST, .4 + .25 * kernel)
+
+
+def expansion_colours(layout: Layout) -> dict[int, tuple[str, str]]:
+    """Fill and edge of each expansion that a layout has; beyond six of them colours come again."""
+    expansions = sorted({candidate.expansion for candidate in layout.candidates})
+    others = [expansion for expansion in expansions if expansion not in COLOURS]
+    return {expansion: COLOURS.get(expansion) or OTHERS[others.index(expansion) % len(OTHERS)]
+            for expansion in expansions}
+
+
+def draw_mbconv(layout: Layout, name: str, genotype: Genotype, title: str, width_mult: float = 1.,
+                stem_stride: int = 2, strides: tuple[int, ...] | None = None) -> Figure:
+    """Left to right: a box per layer, its height the kernel, its colour the expansion, a bar for the identity.
+
+    Args:
+        layout (Layout): of the architecture.
+        name (str): of the space.
+        genotype (Genotype): of the layout.
+        title (str): goes behind the name.
+        width_mult, stem_stride, strides: of the network.
+    """
+    searched = searched_layers(layout, width_mult, strides)
+    colours = expansion_colours(layout)
+    highest = max(box_height(candidate.kernel) for candidate in layout.candidates)
+    choices = genotype.architecture['layers']
+    stages = len(layout.widths)
+    first = ('Conv 3×3', ) if layout.first_width is None else ('Conv 3×3', 'SepConv 3×3')
+    has_last = layout.last_width is not None
+    boxes = len(searched) + len(first) + has_last
+    width = boxes * (BOX + GAP) + (stages + 1 + has_last) * STAGE_GAP + .8
+    row = .25 if genotype.importance else 0  # of the probabilities
+    height = highest + row + 1.65
+    figure, axes = blank(width, height)
+    middle = height - .8 - highest / 2
+    lowest = middle - highest / 2
+    brackets = lowest - row - .2
+
+    heading(axes, name, title)
+    legend(axes, [Patch(facecolor=fill, edgecolor=edge, label=f'expansion {expansion}')
+                  for expansion, (fill, edge) in colours.items()])
+
+    x = .4
+    axes.annotate('', (width - .3, middle), (x, middle), zorder=0,
+                  arrowprops=dict(arrowstyle='->', color=FAINT, lw=1, shrinkA=0, shrinkB=0))
+    widths = [scaled_width(w, width_mult) for w in (layout.stem_width, layout.first_width) if w is not None]
+    start = x
+    for label in first:
+        box(axes, x, middle, box_height(3), label, FIXED, FIXED_EDGE)
+        x += BOX + GAP
+    bracket(axes, start, x - GAP, brackets, 'fixed', f'{", ".join(map(str, widths))} ch', stem_stride)
+    if genotype.importance:
+        note(axes, (start + x - GAP) / 2, lowest - .16, 'probability')
+    total_stride = stem_stride
+
+    for stage in range(stages):
+        x += STAGE_GAP
+        start = x
+        for layer, choice in zip(searched, choices, strict=True):
+            if layer.stage != stage:
+                continue
+            total_stride *= layer.stride
+            if choice == IDENTITY:
+                bar(axes, x, middle, IDENTITY)
+            elif choice == PROJECTION:
+                box(axes, x, middle, LOWEST, PROJECTION, '#ffffff', INK)
+            else:
+                kernel, expansion = kernel_and_expansion(choice)
+                box(axes, x, middle, box_height(kernel), layer_label(choice), *colours[expansion])
+            if genotype.importance:
+                probability = genotype.importance[layer.name][layer.choices.index(choice)]
+                note(axes, x + BOX / 2, lowest - .16, f'{probability:.2f}')
+            x += BOX + GAP
+        channels = scaled_width(layout.widths[stage], width_mult)
+        bracket(axes, start, x - GAP, brackets, f'stage {stage}', f'{channels} ch', total_stride)
+    if has_last:
+        x += STAGE_GAP
+        box(axes, x, middle, LOWEST, 'Conv 1×1', FIXED, FIXED_EDGE)
+        bracket(axes, x, x + BOX, brackets, 'fixed', f'{scaled_width(layout.last_width, width_mult)} ch', total_stride)
+    return figure
+
+
+def box(axes, x, middle, height, label, colour, edge):
+    axes.add_patch(FancyBboxPatch((x, middle - height / 2), BOX, height, boxstyle='round,pad=0,rounding_size=.05',
+                                  facecolor=colour, edgecolor=edge, lw=1))
+    axes.text(x + BOX / 2, middle, label, rotation=90, size=9, ha='center', va='center', color=INK)
+
+
+def bar(axes, x, middle, label):
+    axes.plot([x, x + BOX], [middle, middle], color=INK, lw=3, solid_capstyle='round')
+    axes.text(x + BOX / 2, middle + .1, label, rotation=90, size=9, ha='center', va='bottom', color=FAINT)
+
+
+def bracket(axes, left, right, y, name, channels, stride):
+    """What the boxes from left to right have in common."""
+    axes.plot([left, left, right, right], [y + .07, y, y, y + .07], color=FAINT, lw=1)
+    for i, (text, colour) in enumerate(((name, INK), (channels, FAINT), (f'stride {stride}', FAINT))):
+        note(axes, (left + right) / 2, y - .13 - .15 * i, text, colour)

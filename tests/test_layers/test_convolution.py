@@ -1,0 +1,91 @@
+import pytest
+import torch
+from torch import nn
+
+from imtnas_mm.layers import TwiceDifferentiableConv2d
+from imtnas_mm.layers.convolution import _slow_weight_gradient
+
+CASES = [
+    dict(in_channels=4, out_channels=4, kernel_size=3, padding=1, groups=4),
+    dict(in_channels=4, out_channels=4, kernel_size=5, padding=2, stride=2, groups=4),
+    dict(in_channels=4, out_channels=6, kernel_size=1),
+    dict(in_channels=4, out_channels=4, kernel_size=3, padding=2, dilation=2, groups=2),
+]
+
+
+@pytest.mark.parametrize('options', CASES, ids=str)
+@pytest.mark.parametrize('layout', [torch.contiguous_format, torch.channels_last], ids=str)
+def test_value_and_two_derivatives_are_those_of_conv2d(options, layout, device):
+    plain = nn.Conv2d(**options, bias=False).double().to(device)
+    twice = TwiceDifferentiableConv2d(**options, bias=False).double().to(device)
+    twice.load_state_dict(plain.state_dict())
+    x = torch.randn(2, 4, 7, 6, dtype=torch.float64).to(device).contiguous(memory_format=layout).requires_grad_()
+    found = []
+    for conv in (plain, twice):
+        y = conv(x)
+        first = torch.autograd.grad((y**3).sum(), [x, conv.weight], create_graph=True)
+        second = torch.autograd.grad(sum((g**2).sum() for g in first), [x, conv.weight])
+        weight_alone, = torch.autograd.grad((conv(x)**3).sum(), [conv.weight], create_graph=True)
+        third = torch.autograd.grad((weight_alone**2).sum(), [x, conv.weight])
+        found.append([y, *first, *second, *third])
+    for a, b in zip(*found, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-10)
+
+
+def test_gradgradcheck(device):
+    conv = TwiceDifferentiableConv2d(3, 3, 3, stride=2, padding=1, groups=3, bias=False).double().to(device)
+    x = torch.randn(1, 3, 5, 5, dtype=torch.float64).to(device).requires_grad_()
+    weight = conv.weight.detach().clone().requires_grad_()
+
+    def function(x, weight):
+        return torch.func.functional_call(conv, dict(weight=weight), (x, ))
+
+    # a GPU may add in another order each time
+    assert torch.autograd.gradcheck(function, (x, weight), nondet_tol=1e-10)
+    assert torch.autograd.gradgradcheck(function, (x, weight), nondet_tol=1e-10)
+
+
+def test_one_convolution_a_term():
+    """No loop over groups: the double backward of 32 groups calls as many convolutions as that of 2."""
+    calls = []
+    for groups in (2, 32):
+        conv = TwiceDifferentiableConv2d(groups, groups, 3, padding=1, groups=groups, bias=False)
+        x = torch.randn(1, groups, 8, 8, requires_grad=True)
+        with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
+            first = torch.autograd.grad((conv(x)**3).sum(), [x, conv.weight], create_graph=True)
+            torch.autograd.grad(sum((g**2).sum() for g in first), [x, conv.weight])
+        calls.append(sum(e.count for e in profile.key_averages() if e.key == 'aten::convolution'))
+    assert calls[0] == calls[1] == 3
+
+
+@pytest.mark.parametrize('kernel', [(5, 5), (7, 7), (4, 8)], ids=str)
+@pytest.mark.parametrize('stride', [1, 2, 3])
+@pytest.mark.parametrize('size', [(7, 6), (3, 2), (12, 9)], ids=str)
+def test_weight_gradient_of_wide_depthwise_kernels(kernel, stride, size):
+    """In float32 and channels-last, where it is made of narrow kernels' gradients."""
+    options = dict(in_channels=8, out_channels=8, kernel_size=kernel, stride=stride, padding=(3, 4), groups=8)
+    conv = TwiceDifferentiableConv2d(**options, bias=False)
+    x = torch.randn(3, 8, *size)
+    y = conv(x)
+    grad = torch.randn_like(y)
+    exact = conv.double()(x.double())
+    expected, = torch.autograd.grad(exact, conv.weight, grad.double())
+    conv.float()
+    x = x.contiguous(memory_format=torch.channels_last)
+    assert _slow_weight_gradient(x, conv.weight, conv.dilation, conv.groups)
+    for needs_x in (False, True):
+        x.requires_grad_(needs_x)
+        inputs = [conv.weight, x][:1 + needs_x]
+        found = torch.autograd.grad(conv(x), inputs, grad)
+        torch.testing.assert_close(found[0], expected.float(), rtol=1e-4, atol=1e-4)
+    plain = nn.functional.conv2d(x, conv.weight, None, stride, (3, 4), 1, 8)
+    torch.testing.assert_close(found[1], torch.autograd.grad(plain, x, grad)[0], rtol=1e-4, atol=1e-4)
+
+
+def test_autocast_still_works(device):
+    conv = TwiceDifferentiableConv2d(4, 4, 3, padding=1, groups=4, bias=False).to(device)
+    x = torch.randn(1, 4, 6, 6).to(device)
+    with torch.autocast(device.type, torch.bfloat16):
+        y = conv(x)
+        y.float().sum().backward()
+    assert y.dtype == torch.bfloat16 and conv.weight.grad.dtype == torch.float32
