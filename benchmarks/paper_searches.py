@@ -157,8 +157,7 @@ def loop(cfg, model, data):
         batches = data.iteration(model) if batches is None else batches
         own.dataloader = SimpleNamespace(next=lambda *_: batches)
         with torch.random.fork_rng([]):
-            own.run_iter(0)
-        own._iter += 1
+            own.run_iter(0, own.next_batches())
 
     return iterate
 

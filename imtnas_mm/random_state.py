@@ -2,9 +2,62 @@
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import Enum, unique
 
 import numpy as np
 import torch
+
+
+@unique
+class Purpose(int, Enum):
+    """All that random numbers are drawn for. A run draws them from keys of non-negative integers.
+
+    Each member has its word in the key, and the fields of the key in their order. No two purposes of one run may have
+    keys of one form. Checkpoints resume exactly as long as words and forms stay as they are.
+    """
+
+    def __new__(cls, word: int, form: str) -> 'Purpose':
+        member = int.__new__(cls, word)
+        member._value_ = word, form
+        return member
+
+    # of data
+    HALVES = 1, 'purpose seed'  # which examples train weights, and which the architecture
+    ORDER = 2, 'purpose seed epoch'  # of the examples of one task, in a search and a joint training
+    EXAMPLE = 3, 'purpose seed position'  # what their pipeline draws
+    SLICE = 4, 'purpose seed'  # which examples a DatasetSlice has
+    RETRAIN_ORDER = 5, 'purpose seed epoch'  # what a sampler draws from the global generators
+    RETRAIN_EXAMPLE = 6, 'purpose seed rank iteration slot'  # slot: of the example in its batch
+    # seeds of a task's data in a search or a joint training
+    WEIGHT_BATCHES = 0, 'seed task purpose'
+    ARCHITECTURE_BATCHES = 1, 'seed task purpose'
+    TRANSFER_IMAGES = 2, 'seed task purpose'
+    # of a search
+    GATES = 0, 'seed purpose iteration'
+    LOSS = 1, 'seed purpose iteration stage rank'
+    VIEWS = 2, 'seed purpose iteration stage rank'
+    VALIDATION = 3, 'seed purpose iteration stage rank'
+    HEADS = 4, 'seed purpose'  # their initial weights
+    PREPROCESSING = 5, 'seed purpose batch_purpose iteration index rank'
+    # of other trainings
+    JOINT_ITERATION = 1, 'seed purpose iteration rank'
+    RETRAIN_ITERATION = 0, 'seed rank iteration'
+
+    def key(self, **fields: int) -> tuple[int, ...]:
+        """The key with this purpose's word in its place; ``fields`` are the others of its form.
+
+        Raises:
+            TypeError: other fields than those of its form.
+        """
+        names = self.value[1].split()
+        if fields.keys() != set(names) - {'purpose'}:
+            raise TypeError(f'{self}: got the fields {sorted(fields)}; its key is ({", ".join(names)})')
+        return tuple(int(self) if name == 'purpose' else fields[name] for name in names)
+
+
+def seeded_permutation(number: int, *key: int) -> np.ndarray:
+    """A permutation of ``range(number)``, int64, drawn by NumPy's PCG64 from the key alone."""
+    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(key))).permutation(number)
 
 
 def seed_of(*key: int) -> int:
@@ -17,6 +70,35 @@ def seed_generators(*key: int) -> None:
     seed = seed_of(*key)
     _seed_python_and_numpy(seed)
     torch.manual_seed(seed)
+
+
+@contextmanager
+def _put_back(generators: list[torch.Generator]) -> Iterator[None]:
+    """After it, python's and numpy's global generators and those of torch in ``generators`` are as they were."""
+    states = [generator.get_state() for generator in generators]
+    python_state, numpy_state = random.getstate(), np.random.get_state()
+    try:
+        yield
+    finally:
+        random.setstate(python_state)
+        np.random.set_state(numpy_state)
+        for generator, state in zip(generators, states, strict=True):
+            generator.set_state(state)
+
+
+@contextmanager
+def isolated_streams(*key: int) -> Iterator[None]:
+    """As :func:`isolated_random` for the pipeline of one example, whose transforms draw from all three generators.
+
+    Each starts from a stream of its own, and torch's is the CPU's alone.
+    """
+    words = np.random.SeedSequence(key).generate_state(12)
+    with _put_back([torch.default_generator]):
+        random.seed(words[:4].tobytes())
+        np.random.seed(words[4:8])
+        # not torch.manual_seed: it would reseed the GPUs, too
+        torch.default_generator.manual_seed(int(words[8:10].view(np.uint64)[0] >> np.uint64(1)))
+        yield
 
 
 @contextmanager
@@ -34,10 +116,8 @@ def isolated_random(*key: int) -> Iterator[None]:
     generators = [torch.default_generator]
     if torch.cuda.is_initialized():  # not torch.manual_seed: it queues a seed for every kind of device not in use
         generators.append(torch.cuda.default_generators[torch.cuda.current_device()])
-    states = [generator.get_state() for generator in generators]
-    python_state, numpy_state = random.getstate(), np.random.get_state()
     seed = seed_of(*key)
-    try:
+    with _put_back(generators):
         _seed_python_and_numpy(seed)
         for generator in generators:
             generator.manual_seed(seed)
@@ -46,11 +126,6 @@ def isolated_random(*key: int) -> Iterator[None]:
         for draws in _noticing:
             draws.noticed |= any(not torch.equal(generator.get_state(), state)
                                  for generator, state in zip(generators, begin, strict=True))
-    finally:
-        random.setstate(python_state)
-        np.random.set_state(numpy_state)
-        for generator, state in zip(generators, states, strict=True):
-            generator.set_state(state)
 
 
 def _seed_python_and_numpy(seed: int) -> None:

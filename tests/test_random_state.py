@@ -1,10 +1,16 @@
+"""Random numbers are functions of keys, and leave no trace in the global generators."""
 import random
 
 import numpy as np
 import pytest
 import torch
 
-from imtnas_mm.random_state import isolated_random, noticing_draws, seed_of
+from imtnas_mm.random_state import (
+    Purpose,
+    isolated_random,
+    noticing_draws,
+    seed_of,
+)
 
 
 def draws():
@@ -126,3 +132,29 @@ def test_draws_are_noticed():
         with isolated_random(2):
             pass
     assert draws.noticed
+
+
+@pytest.mark.parametrize('purpose', Purpose, ids=lambda purpose: purpose.name)
+def test_a_key_has_the_fields_of_its_purpose(purpose):
+    fields = {name: 10 + i for i, name in enumerate(purpose.value[1].split()) if name != 'purpose'}
+    key = purpose.key(**fields)
+    assert [word for word in key if word >= 10] == list(fields.values())
+    assert [word for word in key if word < 10] == [int(purpose)] * (len(key) - len(fields))
+    with pytest.raises(TypeError, match='got the fields .*its key is'):
+        purpose.key(**fields, colour=1)
+    assert seed_of(purpose, 1) == seed_of(int(purpose), 1)  # a member is its word
+
+
+def test_keys_of_checkpoints():
+    """Another word or place would have a resumed run draw other numbers."""
+    assert Purpose.HALVES.key(seed=7) == (1, 7) and Purpose.SLICE.key(seed=7) == (4, 7)
+    assert Purpose.ORDER.key(seed=7, epoch=3) == (2, 7, 3) and Purpose.EXAMPLE.key(seed=7, position=9) == (3, 7, 9)
+    assert Purpose.RETRAIN_ORDER.key(seed=7, epoch=3) == (5, 7, 3)
+    assert Purpose.RETRAIN_EXAMPLE.key(seed=7, rank=1, iteration=9, slot=2) == (6, 7, 1, 9, 2)
+    assert Purpose.RETRAIN_ITERATION.key(seed=7, rank=1, iteration=9) == (7, 1, 9)
+    assert Purpose.JOINT_ITERATION.key(seed=7, iteration=9, rank=2) == (7, 1, 9, 2)
+    of_tasks = Purpose.WEIGHT_BATCHES, Purpose.ARCHITECTURE_BATCHES, Purpose.TRANSFER_IMAGES
+    assert [purpose.key(seed=7, task=5) for purpose in of_tasks] == [(7, 5, 0), (7, 5, 1), (7, 5, 2)]
+    assert Purpose.GATES.key(seed=7, iteration=9) == (7, 0, 9) and Purpose.HEADS.key(seed=7) == (7, 4)
+    assert [int(purpose) for purpose in (Purpose.LOSS, Purpose.VIEWS, Purpose.VALIDATION, Purpose.PREPROCESSING)] == [
+        1, 2, 3, 5]

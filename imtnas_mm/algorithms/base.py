@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from ..architecture import Architecture, flat_importance
 from ..encoders import EncoderWeights
 from ..progress import Progress
-from ..random_state import isolated_random, seed_of
+from ..random_state import Purpose, isolated_random, seed_of
 from ..registry import MODELS
 from ..spaces.base import GateValues
 from ..tasks.base import Task
@@ -16,7 +16,8 @@ from ..transport import to_device, to_host
 from .stage import check_order, interleaved_stages
 
 # what a seed is for: the first number after it in a key of random_state
-FOR_GATES, FOR_LOSS, FOR_VIEWS, FOR_VALIDATION, FOR_HEADS, FOR_PREPROCESSING = range(6)
+FOR_GATES, FOR_LOSS, FOR_VIEWS = Purpose.GATES, Purpose.LOSS, Purpose.VIEWS
+FOR_VALIDATION, FOR_HEADS, FOR_PREPROCESSING = Purpose.VALIDATION, Purpose.HEADS, Purpose.PREPROCESSING
 
 
 class SearchAlgorithm(BaseModel):

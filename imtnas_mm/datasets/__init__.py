@@ -1,13 +1,15 @@
 from .build import build_dataset, check_dataset, check_evaluator, log_dropped
 from .checks import DataError
 from .cifar import CIFAR10, CIFAR100
+from .endless import EndlessOrder, EndlessSampler, build_endless_loader
+from .epochs import build_epoch_loader
 from .pipeline import NamedPipeline, base_datasets, name_failures, raw_images
-from .positioned import PositionedDataset, PositionSampler, build_positioned_loader
+from .seeded import Position, SeededDataset
 from .slice import build_slice, slice_indices
 from .split import split_indices
 
 __all__ = [
-    'base_datasets', 'build_dataset', 'build_positioned_loader', 'build_slice', 'check_dataset', 'check_evaluator',
-    'CIFAR10', 'CIFAR100', 'DataError', 'log_dropped', 'name_failures', 'NamedPipeline', 'PositionedDataset',
-    'PositionSampler', 'raw_images', 'slice_indices', 'split_indices'
+    'base_datasets', 'build_dataset', 'build_endless_loader', 'build_epoch_loader', 'build_slice', 'check_dataset',
+    'check_evaluator', 'CIFAR10', 'CIFAR100', 'DataError', 'EndlessOrder', 'EndlessSampler', 'log_dropped',
+    'name_failures', 'NamedPipeline', 'Position', 'raw_images', 'SeededDataset', 'slice_indices', 'split_indices'
 ]

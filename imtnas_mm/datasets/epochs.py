@@ -5,60 +5,15 @@ of an epoch's batches come is a matter of the iteration to go on from; what the
 pipeline makes of an example, of the seed, the rank, the iteration and its place
 in the batch.
 """
-from typing import Any, NamedTuple
+from typing import Any
 
 from mmengine.dist import get_rank
 from mmengine.runner import Runner
-from torch.utils.data import BatchSampler, DataLoader, Dataset, IterableDataset
+from torch.utils.data import BatchSampler, DataLoader, IterableDataset
 
-from .positioned import seeded_random
+from ..random_state import Purpose, isolated_streams
+from .seeded import Position, SeededDataset
 from .workers import watch_workers
-
-# Keep the uses of one seed apart, as in positioned.py.
-_EPOCH, _PLACE = 5, 6
-
-
-class Place(NamedTuple):
-    """An index into a dataset, and what sets its random numbers."""
-    seed: int
-    rank: int
-    iteration: int
-    slot: int  # in the batch
-    index: Any
-
-
-class EpochDataset(Dataset):
-    """A dataset whose pipeline runs under random states made from the :class:`Place` it is read at.
-
-    All else is the dataset's own, for samplers, hooks and evaluators. A
-    transform that keeps a state from item to item (mmdet's CachedMosaic) makes
-    items depend on the worker that read them.
-
-    Args:
-        dataset: a built mmengine-style dataset, then ``wrapped``.
-    """
-
-    def __init__(self, dataset):
-        self.__dict__['wrapped'] = dataset
-
-    def __getattr__(self, name):
-        if name == 'wrapped' or name.startswith('__'):  # being unpickled; or what torch would rather call
-            raise AttributeError(name)
-        return getattr(self.wrapped, name)
-
-    def __setattr__(self, name, value):
-        setattr(self.wrapped, name, value)
-
-    def __len__(self):
-        return len(self.wrapped)
-
-    def __getitem__(self, place):
-        dataset = self.wrapped
-        if not isinstance(place, Place):
-            return dataset[place]
-        *entropy, index = place
-        with seeded_random(_PLACE, *entropy):
-            return dataset[index]
 
 
 class EpochBatches(BatchSampler):
@@ -99,7 +54,7 @@ class EpochBatches(BatchSampler):
             if hasattr(part, 'set_epoch'):
                 part.set_epoch(self.epoch)
         # a sampler may draw from the global generators, too
-        with seeded_random(_EPOCH, self.seed, self.epoch):
+        with isolated_streams(*Purpose.RETRAIN_ORDER.key(seed=self.seed, epoch=self.epoch)):
             batches = [batch for batch, _ in zip(self.batches, range(length + 1), strict=False)]
         if len(batches) != length:
             sampler = type(getattr(self.batches, 'sampler', self.batches)).__name__
@@ -108,8 +63,9 @@ class EpochBatches(BatchSampler):
                              f'in epoch {self.epoch + 1} where their length is {length}; a training by epochs needs '
                              'epochs of one length, as DefaultSampler gives')
         for number in range(self.done, length):
-            yield [Place(self.seed, self.rank, first + number, slot, index)
-                   for slot, index in enumerate(batches[number])]
+            yield [Position(index, Purpose.RETRAIN_EXAMPLE.key(
+                seed=self.seed, rank=self.rank, iteration=first + number, slot=slot))
+                for slot, index in enumerate(batches[number])]
 
 
 def build_epoch_loader(cfg, seed, field='train_dataloader'):
@@ -123,7 +79,8 @@ def build_epoch_loader(cfg, seed, field='train_dataloader'):
 
     Returns:
         DataLoader: ``.batch_sampler`` is an :class:`EpochBatches`, ``.dataset``
-        an :class:`EpochDataset`.
+        a
+        :class:`SeededDataset`.
     """
     plain = Runner.build_dataloader(cfg, seed=seed)
     if isinstance(plain.dataset, IterableDataset) or plain.batch_sampler is None:
@@ -134,5 +91,5 @@ def build_epoch_loader(cfg, seed, field='train_dataloader'):
                      'multiprocessing_context', 'generator', 'prefetch_factor', 'persistent_workers', 'in_order')
     }
     return watch_workers(
-        DataLoader(EpochDataset(plain.dataset), batch_sampler=EpochBatches(plain.batch_sampler, seed, field), **kept),
+        DataLoader(SeededDataset(plain.dataset), batch_sampler=EpochBatches(plain.batch_sampler, seed, field), **kept),
         field)

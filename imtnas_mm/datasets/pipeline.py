@@ -8,7 +8,7 @@ from mmcv.transforms import LoadImageFromFile
 from mmengine.dataset import BaseDataset, Compose, ConcatDataset
 
 from .checks import DataError, is_remote
-from .epochs import EpochDataset
+from .seeded import SeededDataset
 
 _TIFF = (b'II*\0', b'MM\0*', b'II+\0', b'MM\0+')
 _PNG = b'\x89PNG\r\n\x1a\n'
@@ -53,7 +53,7 @@ def base_datasets(dataset):
     """The datasets of mmengine's kind in a built dataset: itself, or those that it wraps."""
     if isinstance(dataset, BaseDataset):
         yield dataset
-    elif isinstance(dataset, EpochDataset):
+    elif isinstance(dataset, SeededDataset):
         yield from base_datasets(dataset.wrapped)
     else:
         for inner in (getattr(dataset, 'dataset', None), *(getattr(dataset, 'datasets', None) or ())):

@@ -2,10 +2,9 @@
 import numpy as np
 from mmengine.registry import DATASETS as ALL_DATASETS
 
+from ..random_state import Purpose, seeded_permutation
 from ..registry import DATASETS
 from .checks import DataError
-
-_SLICE = 4  # keeps this use of a seed apart from the others in this package
 
 
 def slice_indices(total, num, seed=0, rest=False):
@@ -18,7 +17,7 @@ def slice_indices(total, num, seed=0, rest=False):
         raise ValueError(f'num={num!r}: must be a whole number from 1 to {total - 1}, the dataset has {total} examples')
     if seed < 0:
         raise ValueError(f'seed={seed!r}: must not be negative')
-    order = np.random.Generator(np.random.PCG64(np.random.SeedSequence((_SLICE, seed)))).permutation(total)
+    order = seeded_permutation(total, *Purpose.SLICE.key(seed=seed))
     return np.sort(order[num:] if rest else order[:num])
 
 

@@ -1,7 +1,7 @@
 """The train and validation halves of a task's training data."""
 import numpy as np
 
-_SPLIT = 1  # keeps this use of a seed apart from the others in this package
+from ..random_state import Purpose, seeded_permutation
 
 
 def split_indices(num, ratio=.5, seed=0):
@@ -29,6 +29,6 @@ def split_indices(num, ratio=.5, seed=0):
         raise ValueError(f'ratio={ratio!r}: the train share must lie strictly between 0 and 1')
     if seed < 0:
         raise ValueError(f'seed={seed!r}: must not be negative')
-    order = np.random.Generator(np.random.PCG64(np.random.SeedSequence((_SPLIT, seed)))).permutation(num)
+    order = seeded_permutation(num, *Purpose.HALVES.key(seed=seed))
     num_train = min(max(round(num * ratio), 1), num - 1)
     return np.sort(order[:num_train]), np.sort(order[num_train:])

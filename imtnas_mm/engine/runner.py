@@ -10,7 +10,7 @@ from ..registry import RUNNERS
 from .replicas import check_replicas
 
 
-class PositionedRunner(Runner):
+class ResumableRunner(Runner):
     """Resumes within an epoch, if epochs are as long as they were: with others it would skip iterations or repeat
     some."""
 
@@ -38,12 +38,12 @@ class PositionedRunner(Runner):
 
 
 @RUNNERS.register_module()
-class JointRunner(PositionedRunner):
+class JointRunner(ResumableRunner):
     """Trains a :class:`JointModel` over the dataloaders and evaluators of several tasks."""
 
 
 @RUNNERS.register_module()
-class SearchRunner(PositionedRunner):
+class SearchRunner(ResumableRunner):
     """Runs a search: one model over the dataloaders and evaluators of several tasks.
 
     - ``train_cfg.rounds`` and ``train_cfg.order`` go to the model, whose heads

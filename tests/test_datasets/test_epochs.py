@@ -1,5 +1,4 @@
 """Epochs whose batches are mmengine's, and whose examples are functions of seed, rank, iteration and place."""
-import pickle
 import random
 
 import mmdet.datasets.samplers  # noqa: F401  registers them
@@ -12,7 +11,7 @@ from mmengine.registry import DATA_SAMPLERS
 from mmengine.runner import Runner
 from torch.utils.data import RandomSampler
 
-from imtnas_mm.datasets.epochs import EpochDataset, build_epoch_loader
+from imtnas_mm.datasets import build_epoch_loader
 
 
 class Augment:
@@ -126,19 +125,6 @@ def test_what_is_refused_is_drawn_again_alike():
     first, second = (epoch(build_epoch_loader(cfg([Refuse(), Augment()]), 7), 1) for _ in range(2))
     assert first == second
     assert indices(first) != indices(epoch(build_epoch_loader(cfg(), 7), 1))
-
-
-def test_a_dataset_for_hooks_and_samplers():
-    images = Images(pipeline=[Augment()], serialize_data=False)
-    dataset = EpochDataset(images)
-    assert len(dataset) == 20 and dataset.metainfo == dict(classes=('a', 'b'))
-    assert dataset.get_data_info(3)['img_path'] == 'photos/3.jpg' and dataset[3]['index'] == 3
-    dataset.pipeline = lambda data: 'switched'  # as hooks do in the last epochs
-    assert images.pipeline is dataset.pipeline and dataset[0] == 'switched'
-    dataset.pipeline = None
-    assert len(pickle.loads(pickle.dumps(dataset))) == 20  # as workers that are spawned get it
-    with pytest.raises(AttributeError, match='nothing'):
-        dataset.nothing  # noqa: B018
 
 
 def test_epochs_of_unlike_lengths_are_refused():

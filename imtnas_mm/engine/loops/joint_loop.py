@@ -3,14 +3,12 @@ from mmengine.dist import get_rank
 from mmengine.hooks import EMAHook
 from mmengine.model import is_model_wrapper
 
-from ...random_state import isolated_random
+from ...random_state import Purpose, isolated_random
 from ...registry import LOOPS
 from ...tasks import JointModel
 from .feed import Feed
-from .positioned_loop import PositionedLoop, check_at_least
+from .resumable_loop import FeedLoop, check_at_least
 from .task_data import TrainingSet
-
-FOR_MODEL = 1  # apart from other uses of a run's seed
 
 
 class TaskDatasets:
@@ -59,7 +57,7 @@ class JointData:
 
 
 @LOOPS.register_module()
-class JointTrainLoop(PositionedLoop):
+class JointTrainLoop(FeedLoop):
     """Steps a :class:`JointModel` on a minibatch of each task an iteration.
 
     The batches, and what the model draws (dropout, drop path), are a function
@@ -100,10 +98,11 @@ class JointTrainLoop(PositionedLoop):
                                     f'{data.batches_per_epoch} iterations')
         return super().run()
 
-    def run_iter(self, index):
+    def next_batches(self):
+        return self.dataloader.next(self._iter)
+
+    def step(self, batches):
         runner = self.runner
-        batches = self.dataloader.next(self._iter)
-        runner.call_hook('before_train_iter', batch_idx=index, data_batch=batches)
-        with isolated_random(runner.seed, FOR_MODEL, self._iter, get_rank()):
-            outputs = runner.model.train_step(batches, optim_wrapper=runner.optim_wrapper)
-        runner.call_hook('after_train_iter', batch_idx=index, data_batch=batches, outputs=outputs)
+        key = Purpose.JOINT_ITERATION.key(seed=runner.seed, iteration=self._iter, rank=get_rank())
+        with isolated_random(*key):
+            return runner.model.train_step(batches, optim_wrapper=runner.optim_wrapper)

@@ -6,21 +6,21 @@ from mmengine.logging import print_log
 from mmengine.runner import EpochBasedTrainLoop
 
 from ...checkpoint import CheckpointError
-from ...datasets.epochs import build_epoch_loader
-from ...random_state import seed_generators
+from ...datasets import build_epoch_loader
+from ...random_state import Purpose, seed_generators
 from ...registry import LOOPS
-from ..hooks.validated_hook import ValidatedHook, validation_due, validation_missed
+from .resumable_loop import ResumableLoop
 
 EPOCHS = 'epochs_of'  # in mmengine's message hub: how long an epoch is, and for how many processes
 
 
 @LOOPS.register_module()
-class RetrainLoop(EpochBasedTrainLoop):
+class RetrainLoop(ResumableLoop, EpochBasedTrainLoop):
     """mmengine's EpochBasedTrainLoop, with the fields that it has, where all is a function of seed, iteration and rank.
 
     What an iteration sees and draws doesn't depend on the workers, nor on what
     ran before: sampling and augmentation are those of
-    :func:`~imtnas_mm.datasets.epochs.build_epoch_loader`, and dropout, drop path
+    :func:`~imtnas_mm.datasets.build_epoch_loader`, and dropout, drop path
     and mixup start from (seed, iteration, rank). So a training that was stopped
     at any iteration and resumed from a checkpoint ends as one that was not.
 
@@ -42,27 +42,7 @@ class RetrainLoop(EpochBasedTrainLoop):
         """With ``diff_rank_seed`` mmengine adds the rank to it."""
         return runner.seed - (get_rank() if runner._randomness_cfg.get('diff_rank_seed') else 0)
 
-    def run(self):
-        runner = self.runner
-        runner.call_hook('before_train')
-        runner.register_hook(ValidatedHook())
-        self._go_on()
-        self._decide_current_val_interval()
-        if validation_missed(self):
-            self.validate()
-        try:
-            while self._epoch < self._max_epochs and not self.stop_training:
-                self.run_epoch()
-                self._decide_current_val_interval()
-                if validation_due(self):
-                    self.validate()
-        finally:
-            self.dataloader._iterator = None  # persistent workers end
-        runner.call_hook('after_train')
-        return runner.model
-
-    def _go_on(self):
-        """From where the runner is, which may have been resumed."""
+    def start(self) -> None:
         runner, hub = self.runner, self.runner.message_hub
         here = dict(iterations=len(self.dataloader), processes=get_world_size())
         saved = hub.get_info(EPOCHS) or here
@@ -83,24 +63,27 @@ class RetrainLoop(EpochBasedTrainLoop):
             print_log(f'resumed after {self._iter} iterations, between two steps of the optimiser '
                       f'(optim_wrapper.accumulative_counts={steps}): the gradients of the last {self._iter % steps} '
                       'are lost. Checkpoints at whole steps resume exactly', 'current', logging.WARNING)
+        self._decide_current_val_interval()
 
-    def run_epoch(self):
-        """The iterations left of the present epoch (all, unless resumed within it)."""
-        runner, loader = self.runner, self.dataloader
-        done = self._iter - self._epoch * len(loader)
-        loader.batch_sampler.seek(self._epoch, done)
-        runner.call_hook('before_train_epoch')
-        runner.model.train()
-        if done < len(loader):
-            for index, batch in enumerate(loader, done):
-                self.run_iter(index, batch)
-        runner.call_hook('after_train_epoch')
-        self._epoch += 1
+    def stop(self) -> None:
+        self.dataloader._iterator = None  # persistent workers end
 
-    def run_iter(self, idx, data_batch):
-        seed_generators(self._shared_seed, get_rank(), self._iter)
-        super().run_iter(idx, data_batch)
+    def batches(self, done: int):
+        self.dataloader.batch_sampler.seek(self._epoch, done)
+        return self.dataloader if done < len(self.dataloader) else ()
 
-    def validate(self):
-        seed_generators(self._shared_seed, get_rank(), self._iter)
-        self.runner.val_loop.run()
+    def _seed(self):
+        key = Purpose.RETRAIN_ITERATION.key(seed=self._shared_seed, rank=get_rank(), iteration=self._iter)
+        seed_generators(*key)
+
+    def run_iter(self, index, batch):
+        self._seed()
+        EpochBasedTrainLoop.run_iter(self, index, batch)
+
+    def validation_due(self) -> bool:
+        self._decide_current_val_interval()
+        return super().validation_due()
+
+    def validate(self) -> None:
+        self._seed()
+        super().validate()

@@ -7,7 +7,7 @@ from ...progress import Progress
 from ...registry import LOOPS
 from .feed import Feed
 from .iteration_guard import IterationGuard
-from .positioned_loop import PositionedLoop, check_at_least
+from .resumable_loop import FeedLoop, check_at_least
 from .task_data import TaskData
 
 
@@ -89,7 +89,7 @@ class SearchData:
 
 
 @LOOPS.register_module()
-class InterleavedSearchLoop(PositionedLoop):
+class InterleavedSearchLoop(FeedLoop):
     """M rounds over K tasks, then A, once an iteration (Algorithm 2; reading 7).
 
     Args:
@@ -157,14 +157,14 @@ class InterleavedSearchLoop(PositionedLoop):
                                f'{len(data.val_indices)} the architecture')
         return super().run()
 
-    def run_iter(self, index):
-        runner, model = self.runner, self.runner.model
+    def next_batches(self):
+        model = self.runner.model
         model.set_progress(
             Progress(self._epoch, self._max_epochs, self.warmup_epochs, self._iter / max(self._max_iters - 1, 1)))
-        batches = self.dataloader.next(self._iter, model.active_stages())
-        runner.call_hook('before_train_iter', batch_idx=index, data_batch=batches)
-        figures = read_scalars(self.guard(runner, lambda: self.update(batches)))
-        runner.call_hook('after_train_iter', batch_idx=index, data_batch=batches, outputs=figures)
+        return self.dataloader.next(self._iter, model.active_stages())
+
+    def step(self, batches):
+        return read_scalars(self.guard(self.runner, lambda: self.update(batches)))
 
     def update(self, batches):
         """Every stage in order, then A, then the optimisers of weights and heads; returns the figures to log."""

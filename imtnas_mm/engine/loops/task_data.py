@@ -6,10 +6,8 @@ from mmengine.dataset import BaseDataset, ConcatDataset
 from mmengine.dist import get_world_size
 from mmengine.logging import print_log
 
-from ...datasets import DataError, build_dataset, build_positioned_loader, raw_images, split_indices
-from ...random_state import seed_of
-
-FOR_TRAIN, FOR_VAL, FOR_EXAMPLES = range(3)
+from ...datasets import DataError, build_dataset, build_endless_loader, raw_images, split_indices
+from ...random_state import Purpose, seed_of
 
 
 def check_splittable(dataset, field):
@@ -55,19 +53,19 @@ class TrainingSet:
         """Full batches of it, over all ranks."""
         return max(len(self.train_indices) // (self.cfg['batch_size'] * get_world_size()), 1)
 
-    def _loader(self, dataset, indices, use, seed, start, **changes):
+    def _loader(self, dataset, indices, purpose, seed, start, **changes):
         # from pinned memory a GPU copies while the host goes on; without a GPU PyTorch warns of it
         pinned = dict(pin_memory=torch.cuda.is_available())
-        return build_positioned_loader(
+        return build_endless_loader(
             {**pinned, **self.cfg, 'dataset': dataset, **changes},
             indices,
-            seed_of(seed, self.index, use) % 2**32,
+            seed_of(*purpose.key(seed=seed, task=self.index)) % 2**32,
             start,
             field=self.field)
 
     def train_loader(self, seed, start):
         """Batches from the ``start``-th on."""
-        return self._loader(self.dataset, self.train_indices, FOR_TRAIN, seed, start)
+        return self._loader(self.dataset, self.train_indices, Purpose.WEIGHT_BATCHES, seed, start)
 
 
 class TaskData(TrainingSet):
@@ -107,10 +105,10 @@ class TaskData(TrainingSet):
         """Batches that A is judged on, of D^val or D^tr (``val``, ``train``), through the training pipeline, as DARTS
         does."""
         indices = dict(val=self.val_indices, train=self.train_indices)[unroll_batch]
-        return self._loader(self.dataset, indices, FOR_VAL, seed, start)
+        return self._loader(self.dataset, indices, Purpose.ARCHITECTURE_BATCHES, seed, start)
 
     def example_loader(self, seed, start, batch_size):
         """Raw images of D^tr, for transfer."""
         return self._loader(
-            self.examples, self.train_indices, FOR_EXAMPLES, seed, start, batch_size=batch_size,
+            self.examples, self.train_indices, Purpose.TRANSFER_IMAGES, seed, start, batch_size=batch_size,
             collate_fn=dict(type='pseudo_collate'))

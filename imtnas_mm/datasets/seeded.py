@@ -1,0 +1,112 @@
+"""A dataset whose pipeline draws random numbers from where an example is read, so that a training resumes exactly.
+
+The same position gives the same example, whatever was read before it, whichever
+worker reads it, and wherever the run was resumed.
+"""
+from typing import Any, NamedTuple
+
+import numpy as np
+from mmengine.dataset import BaseDataset, ConcatDataset
+from torch.utils.data import Dataset
+
+from ..random_state import isolated_streams
+from .checks import DataError
+
+
+class Position(NamedTuple):
+    """Where an example is read: its index in the dataset, and the key of the random numbers that its pipeline draws."""
+    index: Any
+    key: tuple[int, ...]
+
+
+def innermost(dataset, index):
+    """The dataset that an example of a ConcatDataset is of, and its index there."""
+    while isinstance(dataset, ConcatDataset):
+        part, index = dataset._get_ori_dataset_idx(index)
+        dataset = dataset.datasets[part]
+    return dataset, index
+
+
+def prepare(dataset, index):
+    """What the pipeline makes of an example, None where it drops it."""
+    dataset, index = innermost(dataset, index)
+    return dataset.prepare_data(index)
+
+
+def retries_of(dataset):
+    """How often mmengine's dataset would try another example for one that its pipeline drops.
+
+    None for a test set, and for wrappers (mmengine's RepeatDataset, mmdet's
+    MultiImageMixDataset), which have a retry of their own or none.
+    """
+    if isinstance(dataset, ConcatDataset):
+        retries = [retries_of(one) for one in dataset.datasets]
+        return None if None in retries else max(retries)
+    plain = isinstance(dataset, BaseDataset) and type(dataset).__getitem__ is BaseDataset.__getitem__
+    return dataset.max_refetch if plain and not dataset.test_mode else None
+
+
+class SeededDataset(Dataset):
+    """A dataset that is read by :class:`Position`; all else is the dataset's own, for samplers, hooks and evaluators.
+
+    A pipeline may return None, as a crop without an object does. mmengine then
+    takes another example of the dataset, which would mix the train and
+    validation halves of a search; with ``part``, it is another one of the part.
+
+    A transform that keeps a state from item to item (mmdet's CachedMosaic)
+    makes items depend on the worker that read them.
+
+    Args:
+        dataset: a built mmengine-style dataset, then ``wrapped``.
+        part (sequence of int, optional): the examples that are read; by default all of them are.
+
+    Raises:
+        ValueError: a part without indices, or with one outside the dataset.
+        DataError: (when read) the pipeline gave None again and again.
+    """
+
+    def __init__(self, dataset, part=None):
+        retries = None
+        if part is not None:
+            part = np.asarray(part, dtype=np.int64)
+            if part.ndim != 1 or part.size == 0:
+                raise ValueError(f'indices: got shape {part.shape}; needs one example or more in a flat sequence')
+            if part.min() < 0 or part.max() >= len(dataset):
+                raise ValueError(f'indices reach from {part.min()} to {part.max()}; the dataset has {len(dataset)} '
+                                 'examples')
+            retries = retries_of(dataset)
+        self.__dict__.update(wrapped=dataset, part=part, retries=retries)
+
+    def __getattr__(self, name):
+        if name in ('wrapped', 'part', 'retries') or name.startswith('__'):  # it is unpickled; or torch asks for a hook
+            raise AttributeError(name)
+        return getattr(self.wrapped, name)
+
+    def __setattr__(self, name, value):
+        setattr(self.wrapped, name, value)
+
+    def __len__(self):
+        return len(self.wrapped if self.part is None else self.part)
+
+    def __getitem__(self, position):
+        if not isinstance(position, Position):
+            return self.wrapped[position]
+        index, key = position
+        with isolated_streams(*key):
+            return self.wrapped[index] if self.retries is None else self._read(index)
+
+    def _read(self, index):
+        for _ in range(self.retries + 1):
+            item = prepare(self.wrapped, index)
+            if item is not None:
+                return item
+            last, index = index, int(np.random.choice(self.part))
+        raise DataError(f'the pipeline returned None {self.retries + 1} times in a row, the last time for '
+                        f'{self._name(last)}')
+
+    def _name(self, index):
+        dataset, index = innermost(self.wrapped, index)
+        try:
+            return dataset.get_data_info(index)['img_path']
+        except (AttributeError, KeyError, TypeError):  # in-memory sets have no files
+            return f'example {index} of {type(dataset).__name__}'

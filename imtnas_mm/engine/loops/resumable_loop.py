@@ -1,0 +1,154 @@
+"""Train loops that begin at any iteration, and go on there as if the run had not been stopped."""
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from mmengine.runner import BaseLoop
+from torch import nn
+
+from ..hooks.validated_hook import VALIDATED, ValidatedHook
+
+
+def check_at_least(**fields: tuple[int, int]) -> None:
+    """Raises ValueError unless each field of ``train_cfg``, (value, least), is large enough."""
+    for name, (value, least) in fields.items():
+        if value < least:
+            raise ValueError(f'train_cfg.{name}={value} must be at least {least}')
+
+
+class ResumableLoop(BaseLoop):
+    """A mixin for loops by epochs: resumes within an epoch, and before a validation that was still to come.
+
+    A subclass has the attributes of mmengine's EpochBasedTrainLoop and the four
+    methods below.
+    """
+    dataloader: Any  # with the length of an epoch
+    val_begin: int
+    val_interval: int
+    stop_training: bool
+    _epoch: int
+    _max_epochs: int
+    _iter: int
+
+    def start(self) -> None:
+        """Before the first iteration: the data begin where the runner is, which may have been resumed."""
+        raise NotImplementedError
+
+    def stop(self) -> None:
+        """After the last iteration, or an error: workers end."""
+        raise NotImplementedError
+
+    def batches(self, done: int) -> Iterable[Any]:
+        """The batches of the present epoch without its first ``done``."""
+        raise NotImplementedError
+
+    def run_iter(self, index: int, batch: Any) -> None:
+        """Iteration ``index`` of the present epoch, between its hooks; ``iter`` is then one more."""
+        raise NotImplementedError
+
+    def run(self) -> nn.Module:
+        runner = self.runner
+        runner.call_hook('before_train')
+        runner.register_hook(ValidatedHook())
+        try:
+            self.start()
+            if self.validation_missed():
+                self.validate()
+            while self._epoch < self._max_epochs and not self.stop_training:
+                self.run_epoch()
+                if self.validation_due():
+                    self.validate()
+        finally:
+            self.stop()
+        runner.call_hook('after_train')
+        return runner.model
+
+    def run_epoch(self) -> None:
+        """The iterations left of the present epoch (all, unless resumed within it)."""
+        self.runner.call_hook('before_train_epoch')
+        self.runner.model.train()
+        done = self._iter - self._epoch * len(self.dataloader)
+        for index, batch in enumerate(self.batches(done), done):
+            self.run_iter(index, batch)
+        self.runner.call_hook('after_train_epoch')
+        self._epoch += 1
+
+    def validate(self) -> None:
+        self.runner.val_loop.run()
+
+    def validation_due(self) -> bool:
+        """Whether a validation follows the epochs done, as in mmengine: from ``val_begin`` on, every ``val_interval``,
+        and after the last."""
+        return self.runner.val_loop is not None and self._epoch >= self.val_begin and (
+            self._epoch % self.val_interval == 0 or self._epoch == self._max_epochs)
+
+    def validation_missed(self) -> bool:
+        """Whether the run was resumed from the end of an epoch whose validation was still to come.
+
+        mmengine writes the checkpoint before that validation, and goes on with the next epoch.
+        """
+        return 0 < self._epoch * len(self.dataloader) == self._iter and self.validation_due() and \
+            self.runner.message_hub.get_info(VALIDATED, 0) < self._epoch
+
+
+class FeedLoop(ResumableLoop):
+    """Epochs of iterations over feeds, which have batches without an end.
+
+    A subclass has the batches of an iteration (:meth:`next_batches`) and the
+    iteration (:meth:`step`).
+
+    Args:
+        data: to mmengine's hooks a dataloader; has ``start(seed)`` and
+            ``stop()``, and as its length the iterations of an epoch.
+        max_epochs (int): number of epochs.
+        val_begin, val_interval (int): in epochs, as in mmengine; the last epoch
+            is always validated.
+    """
+
+    def __init__(self, runner, data, max_epochs, val_begin, val_interval):
+        super().__init__(runner, data)
+        self._max_epochs = max_epochs
+        self._max_iters = max_epochs * len(data)
+        self.val_begin = val_begin
+        self.val_interval = val_interval
+        self._epoch = self._iter = 0
+        self.stop_training = False
+
+    @property
+    def max_epochs(self) -> int:
+        return self._max_epochs
+
+    @property
+    def max_iters(self) -> int:
+        return self._max_iters
+
+    @property
+    def epoch(self) -> int:
+        return self._epoch
+
+    @property
+    def iter(self) -> int:
+        return self._iter
+
+    def start(self) -> None:
+        self.dataloader.start(self.runner.seed)
+
+    def stop(self) -> None:
+        self.dataloader.stop()
+
+    def batches(self, done: int) -> Iterator[Any]:
+        for _ in range(done, len(self.dataloader)):
+            yield self.next_batches()
+
+    def run_iter(self, index: int, batch: Any) -> None:
+        self.runner.call_hook('before_train_iter', batch_idx=index, data_batch=batch)
+        outputs = self.step(batch)
+        self.runner.call_hook('after_train_iter', batch_idx=index, data_batch=batch, outputs=outputs)
+        self._iter += 1
+
+    def next_batches(self) -> Any:
+        """The batches of iteration ``iter``."""
+        raise NotImplementedError
+
+    def step(self, batches: Any) -> dict[str, Any]:
+        """Iteration ``iter``; returns what hooks log."""
+        raise NotImplementedError
