@@ -62,7 +62,8 @@ class TwiceDifferentiableReLU6(nn.ReLU6):
         return _Rectified.apply(input, nn.functional.relu6, _masked_by_relu6)
 
 
-def twice_differentiable_act_cfg(act_cfg):
+def twice_differentiable_act_cfg(act_cfg: dict | None) -> dict | None:
     """``act_cfg`` with :class:`TwiceDifferentiableReLU6` for ReLU6."""
-    is_relu6 = act_cfg is not None and act_cfg['type'] == 'ReLU6'
-    return dict(act_cfg, type='imtnas_mm.TwiceDifferentiableReLU6') if is_relu6 else act_cfg
+    if act_cfg is None or act_cfg['type'] != 'ReLU6':
+        return act_cfg
+    return dict(act_cfg, type='imtnas_mm.TwiceDifferentiableReLU6')

@@ -12,6 +12,8 @@ and with ``u`` and ``v`` the adjoints of the two,
     adjoint of x_i = -r (b w_i P(g) + a w_i P(u_i) + w_i r s y_i) + v_i P(g)
     adjoint of w_i = sum(u_i P(g)) = sum(g P(u_i)) = n r s
 """
+from typing import Any
+
 import torch
 from torch.autograd.function import once_differentiable
 
@@ -72,7 +74,8 @@ class _GatedNormsGradient(torch.autograd.Function):
         rows[1:3].mul_(w)
         rows[2].mul_(r)
         constants = rows[2] * mean
-        for_grad, for_maps = None, []
+        for_grad: Any = None
+        for_maps = []
         for i, (x, gradient, (of_u, _, _)) in enumerate(zip(maps, gradients, of_us, strict=True)):
             weight = by_channel(weights[i])
             for_grad = of_u * weight if for_grad is None else for_grad.addcmul_(weight, of_u)

@@ -151,8 +151,9 @@ class TwiceDifferentiableBatchNorm2d(nn.BatchNorm2d):
         return batch_norm(input, self.eps)
 
 
-def twice_differentiable_norm_cfg(norm_cfg):
+def twice_differentiable_norm_cfg(norm_cfg: dict | None) -> dict | None:
     """``norm_cfg`` with :class:`TwiceDifferentiableBatchNorm2d` for batch normalisation that it makes faster."""
-    statistics_alone = norm_cfg is not None and norm_cfg['type'] in ('BN', 'BN2d') and not (
-        norm_cfg.get('affine', True) or norm_cfg.get('track_running_stats', True))
-    return dict(norm_cfg, type='imtnas_mm.TwiceDifferentiableBatchNorm2d') if statistics_alone else norm_cfg
+    if norm_cfg is None or norm_cfg['type'] not in ('BN', 'BN2d') or \
+            norm_cfg.get('affine', True) or norm_cfg.get('track_running_stats', True):
+        return norm_cfg
+    return dict(norm_cfg, type='imtnas_mm.TwiceDifferentiableBatchNorm2d')

@@ -7,6 +7,7 @@ PyTorch's checkpoint can't do this: the graph of a first derivative that is to b
 differentiated holds everything that was computed again.
 """
 import contextlib
+from typing import Any
 
 import torch
 from torch.autograd.function import once_differentiable
@@ -18,7 +19,7 @@ class _Surroundings:
 
     def __init__(self, device, draws):
         kind = device.type
-        self.autocast = dict(
+        self.autocast: dict[str, Any] = dict(
             device_type=kind, enabled=torch.is_autocast_enabled(kind), dtype=torch.get_autocast_dtype(kind),
             cache_enabled=False)
         self.devices = [device] if kind == 'cuda' else []
