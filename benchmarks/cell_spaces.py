@@ -28,8 +28,7 @@ FAST = dict(darts='DARTSSupernet', pcdarts='PCDARTSSupernet', prdarts='PRDARTSSu
 def register_plain():
     """The plain supernets as search spaces; dict of space -> config."""
     sys.path.insert(0, os.path.join(HERE, os.pardir, 'tests'))
-    from plain_cells import PlainSupernet
-
+    from helpers.plain_cells import PlainSupernet
     from imtnas_mm.registry import MODELS
     from imtnas_mm.spaces import PRDARTSSupernet
 

@@ -1,12 +1,13 @@
 """Counts what an iteration asks of a device: operations, waits of the host, copies between the two."""
+import os
+import sys
 from collections import Counter
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-# operators whose result is on the host, or whose shape the host must know: on a GPU the host waits for either
-READS = ('_local_scalar_dense', 'nonzero', 'unique', '_unique2', 'unique_dim', 'masked_select', 'bincount', 'equal',
-         'repeat_interleave.Tensor')
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir, 'tests'))
+from helpers.host_reads import READS  # noqa: E402
 
 
 class OperationCounter(TorchDispatchMode):
@@ -32,8 +33,7 @@ class OperationCounter(TorchDispatchMode):
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}
         name = func._schema.name.removeprefix('aten::')
-        full = f'{name}.{func._overloadname}'
-        if name in READS or full in READS:
+        if name in READS:
             self.reads[name] += 1
         elif name in ('index', 'index_put', 'index_put_') and any(
                 index is not None and index.dtype in (torch.bool, torch.uint8) for index in args[1]):

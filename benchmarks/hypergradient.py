@@ -141,8 +141,7 @@ def iteration(model, optim_wrapper, batch, images, index, num):
 def whole_graph(model, optim_wrapper, batch, images, num):
     """The same gradient with the whole chain in one graph, from the tests' oracle."""
     sys.path.insert(0, os.path.join(os.path.dirname(__file__), os.pardir, 'tests'))
-    from whole_graph import whole_graph_gradient
-
+    from helpers.whole_graph import whole_graph_gradient
     from imtnas_mm.algorithms.chain import StageRecord
     model.start_iteration(0)
     prepared = []

@@ -78,7 +78,7 @@ def recorder_on(device):
 
 def on_pretended(name, mode, details):
     sys.path.insert(0, os.path.join(HERE, os.pardir, 'tests'))
-    from pretend_cuda import pretended_cuda
+    from helpers.pretend_cuda import pretended_cuda
     found = {}
     for kind in ('', 'replayed_'):
         with pretended_cuda() as device:

@@ -103,7 +103,7 @@ class Data:
         return found
 
     def iteration(self, model):
-        from imtnas_mm.engine.search_loop import IterationBatches
+        from imtnas_mm.engine.loops.search_loop import IterationBatches
         found, previous = IterationBatches(), None
         for stage in model.stages:
             found.stages.append(self.stage(stage, previous))
@@ -138,8 +138,8 @@ def loop(cfg, model, data):
     import torch
     from mmengine.logging import MessageHub
 
-    from imtnas_mm.engine.non_finite import IterationGuard
-    from imtnas_mm.engine.search_loop import InterleavedSearchLoop
+    from imtnas_mm.engine.loops.iteration_guard import IterationGuard
+    from imtnas_mm.engine.loops.search_loop import InterleavedSearchLoop
     hub = MessageHub.get_instance(f'benchmark_{id(model)}')
 
     def call_hook(name, outputs=None, **_):

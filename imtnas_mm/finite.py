@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
+from mmengine.model import is_model_wrapper
 from torch import Tensor
 
 Quantities = Mapping[str, Sequence[Tensor]]  # by what they are
@@ -52,6 +53,19 @@ def check_finite(where: str, quantities: Quantities) -> None:
         if len(bad):
             share = '' if len(numbers) == 1 else f' in {len(bad)} of {len(numbers)} numbers'
             raise NonFiniteError(f'{where}: {name} is {bad[0].item()}{share}')
+
+
+def check_state(where, model, optim_wrapper):
+    """Raises :class:`NonFiniteError` unless all parameters and all that the optimisers keep are finite."""
+    model = model.module if is_model_wrapper(model) else model
+    wrappers = dict(optim_wrapper.items()) if hasattr(optim_wrapper, 'items') else {'': optim_wrapper}
+    kept = {
+        f'the state of the optimiser {name}'.rstrip(): [
+            value for state in wrapper.optimizer.state.values() for value in state.values()
+            if hasattr(value, 'is_floating_point') and value.is_floating_point()]
+        for name, wrapper in wrappers.items()
+    }
+    check_finite(where, {**{name: [parameter] for name, parameter in model.named_parameters()}, **kept})
 
 
 class FiniteLedger:

@@ -1,13 +1,13 @@
 """The architecture file: what a search found, as versioned JSON that is checked when it is read or written."""
 import copy
 import json
-import os
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
+from .atomic_files import write_whole
 from .space_format import SpaceFormat, format_of, known_spaces, registered_spaces
 
 FORMAT = 'imtnas_mm.architecture'
@@ -139,7 +139,7 @@ def check_importance(importance: Any, shapes: dict[str, tuple[int, ...]], place:
         _check_probabilities(importance[name], shape, place[name], sums)
 
 
-def _check_sharing(sharing, space_format, architecture, place):
+def _check_sharing(sharing: Any, space_format: SpaceFormat, architecture: dict, place: Place) -> None:
     if not isinstance(sharing, dict):
         place.fail(sharing, 'it must be an object with method, tasks and what the method shares')
     method = sharing.get('method')
@@ -154,7 +154,8 @@ def _check_sharing(sharing, space_format, architecture, place):
     SHARING[method].check(sharing[field], tasks, space_format, architecture, place[field])
 
 
-def _check_branching(blocks, tasks, space_format, architecture, place):
+def _check_branching(blocks: Any, tasks: list[str], space_format: SpaceFormat, architecture: dict,
+                     place: Place) -> None:
     if space_format.blocks is None:
         place.fail(blocks, f'the space {space_format.name} has no blocks that tasks could share')
     names = space_format.blocks(architecture, len(blocks) if isinstance(blocks, dict) else 0)
@@ -286,19 +287,6 @@ def save_genotype(genotype: Genotype, path: str | Path) -> None:
     genotype_from_dict(data, path)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, _text(data) + '\n')
-
-
-def write_whole(path: str | Path, text: str) -> None:
-    """Write a text file so that what stands at ``path`` is the old one or the whole new one."""
-    path = Path(path)
-    part = path.with_name(f'.{path.name}.{os.getpid()}.part')
-    try:
-        part.write_text(text, encoding='utf-8')
-        os.replace(part, path)
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(path)) from error  # a full disk doesn't say which file
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _text(value, pad='\n  '):

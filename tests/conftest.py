@@ -31,8 +31,8 @@ def pytest_addoption(parser):
     parser.addoption(
         '--device', choices=('all', 'cpu', 'cuda', 'pretended'), default='all',
         help='where the tests with a device compute: on the CPU and, where there is one, a GPU (all, the default), on '
-             'the CPU alone, on the GPU alone, or on the device of pretend_cuda.py, which shows without a GPU whether '
-             'they handle one; cuda and pretended leave out the tests without a device')
+             'the CPU alone, on the GPU alone, or on the device of helpers/pretend_cuda.py, which shows without a GPU '
+             'whether they handle one; cuda and pretended leave out the tests without a device')
 
 
 def pytest_configure(config):
@@ -61,13 +61,13 @@ def device(request):
 
     A test asks for it where its subject computes. It makes its tensors there
     (``torch.randn(..., device=device)``), puts models there by ``.to(device)``
-    and tensors in lists, tuples and dicts by ``devices.moved(batch, device)``;
-    raw batches stay on the CPU, where dataloaders leave them. A generator is of
+    and tensors in lists, tuples and dicts by ``helpers.devices.moved(batch, device)``; raw
+    batches stay on the CPU, where dataloaders leave them. A generator is of
     the CPU unless the subject says otherwise. float32 products on the GPU are
     exact ones, not TF32.
     """
     if request.param == 'pretended':
-        from pretend_cuda import pretended_cuda
+        from helpers.pretend_cuda import pretended_cuda
         with pretended_cuda():
             yield torch.device('cuda')
         return
@@ -78,12 +78,12 @@ def device(request):
 
 @pytest.fixture
 def gpu(request):
-    """A context that has the device ``cuda``: a GPU's or, without one, that of ``pretend_cuda``.
+    """A context that has the device ``cuda``: a GPU's or, without one, that of ``helpers.pretend_cuda``.
 
     Entered, it gives the :class:`PretendedCuda`, or ``None`` where the GPU is
     real. For tests that compare it with the CPU.
     """
-    from pretend_cuda import pretended_cuda
+    from helpers.pretend_cuda import pretended_cuda
 
     @contextlib.contextmanager
     def real():

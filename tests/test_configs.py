@@ -7,11 +7,11 @@ from mmengine.config import Config
 from mmengine.registry import MODELS, TRANSFORMS, init_default_scope
 from mmengine.utils import import_modules_from_strings
 from mmpretrain.structures import DataSample
-from tiny_run import scope_put_back, shared_architecture  # noqa: F401
 
+from helpers.tiny_run import scope_put_back, shared_architecture  # noqa: F401
 from imtnas_mm.analysis.complexity import count_parameters
 from imtnas_mm.spaces import CellHead, CellNet
-from imtnas_mm.tasks.joint import is_joint
+from imtnas_mm.tasks.joint_model import is_joint
 
 FOLDER = Path(__file__).parents[1] / 'configs' / 'retrain'
 JOINT = sorted(path.stem for path in FOLDER.glob('*joint_*.py'))

@@ -3,8 +3,8 @@ import math
 
 import pytest
 import torch
-from host_reads import no_host_reads
 
+from helpers.host_reads import no_host_reads
 from imtnas_mm.finite import FiniteLedger, NonFiniteError, read_scalars
 
 

@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import pytest
 import torch
-from genotypes import MBCONV, OWN_LAYOUT, SPACE_NAMES, genotypes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from helpers.genotypes import MBCONV, OWN_LAYOUT, SPACE_NAMES, genotypes
 from imtnas_mm.genotype import GenotypeError, genotype_from_dict, load_genotype, resolve_genotype, save_genotype
 from imtnas_mm.networks.build import build_network
 from imtnas_mm.registry import MODELS

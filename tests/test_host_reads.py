@@ -1,8 +1,9 @@
 """The guard against host reads sees them."""
 import pytest
 import torch
-from host_reads import HostRead, no_host_reads
 from torch.nn import functional as F
+
+from helpers.host_reads import HostRead, no_host_reads
 
 ROWS = torch.arange(6.).reshape(3, 2)
 READS = dict(

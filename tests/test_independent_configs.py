@@ -3,14 +3,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from detector_check import check_trains_and_predicts
 from mmengine.config import Config
 from mmengine.registry import MODELS, init_default_scope
 from mmengine.utils import import_modules_from_strings
 from mmpretrain.structures import DataSample
 from test_configs import build
-from tiny_run import scope_put_back  # noqa: F401
 
+from helpers.detector_check import check_trains_and_predicts
+from helpers.tiny_run import scope_put_back  # noqa: F401
 from imtnas_mm.analysis.complexity import count_macs, count_parameters
 from imtnas_mm.networks import TIMMPyramid
 

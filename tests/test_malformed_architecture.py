@@ -4,8 +4,8 @@ import json
 import re
 
 import pytest
-import tiny_run as tiny
 
+from helpers import tiny_run as tiny
 from imtnas_mm.genotype import GenotypeError, load_genotype, published_genotype, resolve_genotype
 from imtnas_mm.registry import MODELS
 from imtnas_mm.spaces.mbconv.layout import mbconv_blocks, searched_layers

@@ -1,8 +1,8 @@
 """The precision of float32 products: set where a search says, and as it was everywhere else."""
 import pytest
-import small_search as small
 import torch
 
+from helpers import small_search as small
 from imtnas_mm.precision import OPERATORS, float32_products
 
 

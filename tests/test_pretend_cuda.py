@@ -1,10 +1,10 @@
 """The pretended CUDA device refuses and leaves out what a real one does."""
 import pytest
 import torch
-from pretend_cuda import DeviceError, on_cuda, pretended_cuda
 from torch import nn
 from torch.nn import functional as F
 
+from helpers.pretend_cuda import DeviceError, on_cuda, pretended_cuda
 from imtnas_mm.compat import native_batch_norm, native_batch_norm_backward
 
 pytestmark = pytest.mark.skipif(torch.cuda.is_available(), reason='a GPU is there, and the tests with a device use it')

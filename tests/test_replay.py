@@ -7,13 +7,13 @@ computations are functions of the tensors they are given.
 import copy
 
 import pytest
-import small_search
 import torch
-from host_reads import READS
-from small_search import CELLS, TRANSFER, build, build_method, iterate, optimisers
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map_only
 
+from helpers import small_search
+from helpers.host_reads import READS
+from helpers.small_search import CELLS, TRANSFER, build, build_method, iterate, optimisers
 from imtnas_mm.replay import CudaGraph, Recordings
 from imtnas_mm.transport import tensors_of, with_tensors
 

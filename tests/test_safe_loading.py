@@ -5,13 +5,13 @@ from pickle import UnpicklingError
 import numpy as np
 import pytest
 import torch
-from malicious import write_malicious, write_malicious_attributes
 from mmengine.logging import HistoryBuffer
 from mmengine.registry import MODELS
 from mmengine.runner import CheckpointLoader
-from tiny_run import scope_put_back  # noqa: F401
 
 import imtnas_mm.networks  # noqa: F401
+from helpers.malicious import write_malicious, write_malicious_attributes
+from helpers.tiny_run import scope_put_back  # noqa: F401
 from imtnas_mm.analysis.derive import load_weights
 from imtnas_mm.checkpoint import CheckpointError, read_checkpoint
 from imtnas_mm.safe_loading import load_safely

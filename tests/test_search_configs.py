@@ -6,7 +6,7 @@ from mmengine.config import Config
 from mmengine.utils import import_modules_from_strings
 
 from imtnas_mm.analysis.complexity import count_parameters
-from imtnas_mm.engine.phases import check_phases, phase_config
+from imtnas_mm.engine.launch.phases import check_phases, phase_config
 from imtnas_mm.registry import MODELS
 from imtnas_mm.spaces.cells.layout import CELLS, EDGES, OPERATIONS
 

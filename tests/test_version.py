@@ -1,10 +1,10 @@
 """One version: the package's, the distribution's and the change log's are the same."""
 import re
 
-import tiny_run as tiny
 from setuptools.config.pyprojecttoml import read_configuration
 
 import imtnas_mm
+from helpers import tiny_run as tiny
 
 
 def test_the_distribution_has_the_version_of_the_package():

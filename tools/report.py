@@ -19,11 +19,11 @@ def parse_args(argv=None):
 def main(argv=None):
     args = parse_args(argv)
     from imtnas_mm.analysis.picture import write_picture
+    from imtnas_mm.atomic_files import write_whole
     from imtnas_mm.experiments import load_experiment, plan_runs
     from imtnas_mm.experiments.figure import figure_points, report_figure
     from imtnas_mm.experiments.records import read_record, record_path
     from imtnas_mm.experiments.report import comma_separated, finished_seeds, markdown, table_rows
-    from imtnas_mm.genotype import write_whole
     records = {}
     try:
         experiment = load_experiment(args.experiment)

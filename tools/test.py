@@ -24,11 +24,11 @@ def parse_args(argv=None):
 
 def main(argv=None):
     args = parse_args(argv)
-    from imtnas_mm.engine.test import test
+    from imtnas_mm.engine.launch.test import test
     test(args)
 
 
 if __name__ == '__main__':
     parse_args()
-    from imtnas_mm.engine.process_group import run_as_program
+    from imtnas_mm.engine.launch.process_group import run_as_program
     run_as_program(main)

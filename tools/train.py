@@ -30,11 +30,11 @@ def parse_args(argv=None):
 
 def main(argv=None):
     args = parse_args(argv)
-    from imtnas_mm.engine.train import train
+    from imtnas_mm.engine.launch.train import train
     train(args)
 
 
 if __name__ == '__main__':
     parse_args()
-    from imtnas_mm.engine.process_group import run_as_program
+    from imtnas_mm.engine.launch.process_group import run_as_program
     run_as_program(main)

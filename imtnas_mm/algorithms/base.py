@@ -7,9 +7,10 @@ from torch import Tensor, nn
 
 from ..architecture import Architecture, flat_importance
 from ..encoders import EncoderWeights
+from ..progress import Progress
 from ..random_state import isolated_random, seed_of
 from ..registry import MODELS
-from ..spaces.base import GateValues, Progress
+from ..spaces.base import GateValues
 from ..tasks.base import Task
 from ..transport import to_device, to_host
 from .stage import check_order, interleaved_stages

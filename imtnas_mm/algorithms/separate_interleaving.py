@@ -2,8 +2,8 @@
 import torch
 from mmengine.logging import print_log
 
+from ..progress import Progress
 from ..registry import MODELS
-from ..spaces.base import Progress
 from .joint import JointSearch
 from .stage import interleaved_stages
 

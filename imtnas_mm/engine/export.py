@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import torch
 
+from ..atomic_files import write_checkpoint
 from ..checkpoint import CheckpointError, read_checkpoint
-from ..config_text import expression_at, plain_value
+from ..config.text import expression_at, plain_value
 from ..genotype import GenotypeError, resolve_genotype
 from ..safetensors_file import SUFFIX, to_safetensors
-from .checkpoint_hook import AtomicBackend
 
 SUFFIXES = ('.pth', SUFFIX)
 
@@ -118,4 +118,4 @@ def write_exported(content, path):
         data = buffer.getvalue()
     else:
         raise ValueError(f'{path}: it must end with {" or ".join(SUFFIXES)}')
-    AtomicBackend().put(data, str(path))
+    write_checkpoint(path, data)

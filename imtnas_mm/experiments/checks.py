@@ -3,7 +3,7 @@ from collections.abc import Iterable
 
 from mmengine.config import Config
 
-from ..engine.total_batch import declared_batches, other_batches
+from ..engine.launch.total_batch import declared_batches, other_batches
 from .run import Run
 
 

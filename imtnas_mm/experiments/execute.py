@@ -21,10 +21,11 @@ from mmengine.utils import import_modules_from_strings
 from torch.distributed.elastic.multiprocessing import SignalException
 
 from ..analysis.complexity import count_macs, count_parameters
-from ..engine.termination import STOPPED
-from ..genotype import load_genotype, save_genotype, write_whole
+from ..atomic_files import write_whole
+from ..engine.hooks.termination_hook import STOPPED
+from ..genotype import load_genotype, save_genotype
 from ..registry import SCOPE
-from ..tasks.joint import joint_backbones
+from ..tasks.joint_model import joint_backbones
 from .cards import Cards, GivenUp
 from .records import new_record, read_record, record_path, write_record
 from .run import Run

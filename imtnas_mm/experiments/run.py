@@ -9,9 +9,9 @@ from typing import Any
 
 from mmengine.config import Config, ConfigDict
 
+from ..config.single_task import restrict_to_task
 from ..genotype import Genotype, load_genotype, published_genotype
-from ..tasks.joint import is_joint
-from ..tasks.single_task import restrict_to_task
+from ..tasks.joint_model import is_joint
 from .declaration import Experiment
 
 IDENTITY_LENGTH = 16  # hexadecimal digits

@@ -2,7 +2,7 @@
 from torch import nn
 
 from .branched import branched_networks
-from .fused import fused_networks
+from .fusion_backbone import fused_networks
 
 # method of sharing -> builder(genotype, task_options) -> dict task -> backbone
 BUILDERS = {'branching': branched_networks, 'fusion': fused_networks}

@@ -1,7 +1,6 @@
 """What every search space is to the algorithms."""
 import contextlib
 from abc import abstractmethod
-from typing import NamedTuple
 
 import torch
 from mmengine.model import BaseModule
@@ -12,20 +11,6 @@ from ..architecture import mean_entropy
 from ..layers.recompute import recomputed_module
 from ..networks.stages import stage_outputs
 from ..transport import to_host
-
-
-class Progress(NamedTuple):
-    """Where a search stands: its epoch of how many, those with A frozen, and the share of iterations done in [0, 1]."""
-    epoch: int
-    max_epochs: int
-    warmup_epochs: int
-    fraction: float
-
-    @classmethod
-    def of(cls, values):
-        """From the tensor [4] that a checkpoint keeps; ``None`` where the search hadn't begun."""
-        epoch, max_epochs, warmup_epochs, fraction = values.tolist()
-        return cls(int(epoch), int(max_epochs), int(warmup_epochs), fraction) if max_epochs else None
 
 
 class GateValues(dict):

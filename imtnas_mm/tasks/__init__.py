@@ -1,6 +1,6 @@
 from .base import Task
 from .classification import ClassificationTask
 from .detection import DetectionTask
-from .joint import JointModel
+from .joint_model import JointModel
 
 __all__ = ['Task', 'ClassificationTask', 'DetectionTask', 'JointModel']

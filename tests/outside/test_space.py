@@ -3,8 +3,8 @@ import json
 import re
 
 import pytest
-import tiny_run as tiny
 
+from helpers import tiny_run as tiny
 from imtnas_mm.analysis import draw
 from imtnas_mm.genotype import GenotypeError, load_genotype, published_genotype, resolve_genotype, save_genotype
 

@@ -12,8 +12,9 @@ from pathlib import Path
 sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[2])]
 
 import conftest  # noqa: E402, F401  one thread
-import killed_run as killed  # noqa: E402
-import tiny_run as tiny  # noqa: E402
+
+from helpers import killed_run as killed  # noqa: E402
+from helpers import tiny_run as tiny  # noqa: E402
 
 
 def stress(folder, world_size, kind, kills, seeds):

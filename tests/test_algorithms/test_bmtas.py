@@ -4,15 +4,15 @@ import itertools
 import pytest
 import torch
 from mmengine.config import Config
-from small_search import CELLS, SPACE, TASKS, classification_batch, iterate, optimisers, raw_batch, val_batches
 
+from helpers.small_search import CELLS, SPACE, TASKS, classification_batch, iterate, optimisers, raw_batch, val_batches
 from imtnas_mm.algorithms.base import FOR_VALIDATION
 from imtnas_mm.algorithms.branching import BRANCHING, block_macs, expected_copies
 from imtnas_mm.analysis.complexity import count_macs, count_parameters
 from imtnas_mm.analysis.derive import searched_choices
 from imtnas_mm.architecture import flat_importance
+from imtnas_mm.progress import Progress
 from imtnas_mm.registry import MODELS
-from imtnas_mm.spaces.base import Progress
 
 RATES = (.05, .02)  # of small_search.optimisers
 

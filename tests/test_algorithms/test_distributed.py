@@ -2,13 +2,13 @@
 import copy
 from functools import partial
 
-import one_process as one
 import pytest
-import ranks
-import small_search as small
 import torch
 from mmengine.dist import get_rank
 
+from helpers import one_process as one
+from helpers import ranks
+from helpers import small_search as small
 from imtnas_mm.encoders import StoredWeights
 
 GROUP_NORM = dict(type='GN', num_groups=2)
@@ -118,7 +118,7 @@ def test_twenty_iterations(mode, kind, rounds, tmp_path):
     max(p_i, 1) + 1.2e-7)`` over a rank's images with ``p_i`` positive anchors;
     the boxes of the ranks are alike, so that both sums are half of the union's.
     mmdet's 1.2e-7 isn't: hence the tolerance. T is ``1/2 (T_0 + T_1)``, see
-    :func:`one_process.one_process`.
+    :func:`helpers.one_process.one_process`.
     """
     options = dict(hypergradient=mode, encoder_weights=dict(type=kind))
     needed = check(lambda: build(rounds=rounds, **options), 20, tmp_path, tolerance=1e-7)

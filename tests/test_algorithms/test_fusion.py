@@ -1,12 +1,12 @@
 import pytest
 import torch
 from scipy import special, stats
-from small_search import SPACE
 
+from helpers.small_search import SPACE
 from imtnas_mm.algorithms.fusion import FUSION, Fusion, FusionOptions, bernoulli_entropy
 from imtnas_mm.layers.noise import logistic
+from imtnas_mm.progress import Progress
 from imtnas_mm.registry import MODELS, scoped
-from imtnas_mm.spaces.base import Progress
 
 TASKS = ('a', 'b', 'c')
 

@@ -1,12 +1,12 @@
 """The sweep against one graph of the whole chain, central differences, DARTS's formula and a problem by hand."""
 import pytest
-import small_search
 import torch
 from mmengine.model import BaseModel, BaseModule
-from small_search import CELLS, TRANSFER, build, iterate, optimisers, stage_batches, val_batches
 from torch import nn
-from whole_graph import validation_loss, whole_graph_gradient
 
+from helpers import small_search
+from helpers.small_search import CELLS, TRANSFER, build, iterate, optimisers, stage_batches, val_batches
+from helpers.whole_graph import validation_loss, whole_graph_gradient
 from imtnas_mm.algorithms import hypergradient as module
 from imtnas_mm.algorithms.base import FOR_LOSS, FOR_VALIDATION
 from imtnas_mm.algorithms.second_derivative import (
@@ -17,9 +17,9 @@ from imtnas_mm.algorithms.second_derivative import (
     plain_focal_loss,
 )
 from imtnas_mm.genotype import Genotype
+from imtnas_mm.progress import Progress
 from imtnas_mm.registry import MODELS
 from imtnas_mm.spaces import SearchSpace
-from imtnas_mm.spaces.base import Progress
 from imtnas_mm.transfer import KnowledgeTransfer, TransferLoss
 
 RATES = dict(encoder=.3, head=.2)

@@ -4,7 +4,8 @@ import math
 
 import pytest
 import torch
-from small_search import (
+
+from helpers.small_search import (
     BATCH_NORM,
     CELLS,
     CLASSIFIER,
@@ -17,12 +18,11 @@ from small_search import (
     stage_batches,
     val_batches,
 )
-
 from imtnas_mm.algorithms.loss_scale import LossScale
 from imtnas_mm.algorithms.stage import check_order, interleaved_stages
 from imtnas_mm.genotype import genotype_from_dict
+from imtnas_mm.progress import Progress
 from imtnas_mm.registry import MODELS
-from imtnas_mm.spaces.base import Progress
 from imtnas_mm.transfer import Encoder
 
 STORED = dict(type='StoredWeights')

@@ -1,9 +1,9 @@
 """The jointly learned baselines: against each other, and A's gradient against one whole graph."""
 import pytest
 import torch
-from small_search import assert_same, iterate, optimisers, stage_batches, trace_steps, val_batches
-from small_search import build_method as build
 
+from helpers.small_search import assert_same, iterate, optimisers, stage_batches, trace_steps, val_batches
+from helpers.small_search import build_method as build
 from imtnas_mm.algorithms.base import FOR_LOSS, FOR_VALIDATION
 
 STORED = dict(type='StoredWeights')

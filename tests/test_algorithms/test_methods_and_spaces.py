@@ -4,15 +4,16 @@ import inspect
 
 import pytest
 import torch
-from small_search import CELLS, SPACE, TRANSFER, assert_same, images, iterate, optimisers
-from small_search import build_method as build
 
+from helpers.small_search import CELLS, SPACE, TRANSFER, assert_same, images, iterate, optimisers
+from helpers.small_search import build_method as build
 from imtnas_mm.algorithms.base import SearchAlgorithm
 from imtnas_mm.genotype import load_genotype, save_genotype
 from imtnas_mm.networks.build import build_network, shared_options
 from imtnas_mm.networks.shared import shared_networks
+from imtnas_mm.progress import Progress
 from imtnas_mm.registry import MODELS
-from imtnas_mm.spaces.base import Progress, SearchSpace
+from imtnas_mm.spaces.base import SearchSpace
 
 SPACES = {  # options that make a space small, and the tasks whose heads fit it
     'MBConvSupernet': (dict(SPACE, layout='fairnas19', width_mult=.05, out_indices=(5, ), estimator='two_path'),

@@ -2,7 +2,8 @@
 import pytest
 import torch
 from mmengine.config import Config
-from small_search import (
+
+from helpers.small_search import (
     CELLS,
     SPACE,
     build_method,
@@ -12,12 +13,11 @@ from small_search import (
     stage_batches,
     val_batches,
 )
-
 from imtnas_mm.algorithms.base import FOR_VALIDATION
 from imtnas_mm.algorithms.fusion import FUSION
 from imtnas_mm.analysis.derive import searched_choices
+from imtnas_mm.progress import Progress
 from imtnas_mm.registry import MODELS, scoped
-from imtnas_mm.spaces.base import Progress
 from imtnas_mm.spaces.fused import edge_name
 
 RATES = (.05, .02)  # of small_search.optimisers

@@ -1,7 +1,8 @@
 """Whole iterations of a search on CUDA, pretended where there is no GPU: the numbers of a CPU, and few reads."""
 import pytest
 import torch
-from small_search import CELLS, SPACE, build, iterate, optimisers
+
+from helpers.small_search import CELLS, SPACE, build, iterate, optimisers
 
 SPACES = {  # options that make a space small, and the tasks whose heads fit it
     'MBConv': (SPACE, ('cls', 'det')),

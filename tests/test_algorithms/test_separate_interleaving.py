@@ -3,10 +3,10 @@ import copy
 
 import pytest
 import torch
-from small_search import CELLS, assert_same, iterate, optimisers, trace_steps
-from small_search import build_method as build
 
-from imtnas_mm.spaces.base import Progress
+from helpers.small_search import CELLS, assert_same, iterate, optimisers, trace_steps
+from helpers.small_search import build_method as build
+from imtnas_mm.progress import Progress
 
 CHAIN = dict(virtual_step=dict(momentum=True, weight_decay=True))
 

@@ -5,8 +5,8 @@ from xml.etree import ElementTree
 import pytest
 import torch
 from matplotlib.image import imread
-from pictures import SVG, texts
 
+from helpers.pictures import SVG, texts
 from imtnas_mm.analysis.draw import draw_genotype
 from imtnas_mm.genotype import Genotype, published_genotype
 from imtnas_mm.spaces.mbconv.architecture import layer_label

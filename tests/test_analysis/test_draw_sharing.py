@@ -6,8 +6,8 @@ from itertools import product
 from xml.etree import ElementTree
 
 import pytest
-from pictures import SVG, bounds, check_texts, texts
 
+from helpers.pictures import SVG, bounds, check_texts, texts
 from imtnas_mm.analysis.draw import draw_genotype
 from imtnas_mm.analysis.draw_sharing import groups_of, neighbours, sharing_figure
 from imtnas_mm.genotype import published_genotype

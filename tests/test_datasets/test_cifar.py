@@ -2,13 +2,13 @@ import pickle
 
 import numpy as np
 import pytest
-from cifar_files import BATCHES, md5, write_cifar
 from mmengine.registry import DATASETS
-from tiny_run import scope_put_back  # noqa: F401
 
+from helpers.cifar_files import BATCHES, md5, write_cifar
+from helpers.tiny_run import scope_put_back  # noqa: F401
 from imtnas_mm.datasets import CIFAR10, CIFAR100, DataError, build_dataset, check_dataset
 from imtnas_mm.datasets.cifar import load_batch
-from imtnas_mm.engine.task_data import TaskData
+from imtnas_mm.engine.loops.task_data import TaskData
 
 FIELD = 'train_dataloader.cls.dataset'
 KINDS = dict(cifar10=CIFAR10, cifar100=CIFAR100)

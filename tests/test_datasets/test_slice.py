@@ -1,12 +1,12 @@
 """Parts of a dataset by a seed: disjoint, complete, and datasets like any other."""
 import numpy as np
 import pytest
-import tiny_run as tiny
-from cifar_files import write_cifar
-from tiny_run import data, scope_put_back  # noqa: F401
 
+from helpers import tiny_run as tiny
+from helpers.cifar_files import write_cifar
+from helpers.tiny_run import data, scope_put_back  # noqa: F401
 from imtnas_mm.datasets import DataError, build_dataset, slice_indices
-from imtnas_mm.engine.task_data import TaskData
+from imtnas_mm.engine.loops.task_data import TaskData
 
 
 def test_parts_are_disjoint_and_complete():

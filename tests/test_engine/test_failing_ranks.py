@@ -7,13 +7,13 @@ import signal
 import time
 
 import pytest
-import ranks
-import tiny_run as tiny
-from tiny_run import no_pictures  # noqa: F401
+from mmengine.registry import RUNNERS
 
+from helpers import ranks
+from helpers import tiny_run as tiny
+from helpers.tiny_run import no_pictures  # noqa: F401
 from imtnas_mm.algorithms import IMTNAS
-from imtnas_mm.engine import launch
-from imtnas_mm.engine.search_loop import InterleavedSearchLoop
+from imtnas_mm.engine.loops.search_loop import InterleavedSearchLoop
 
 TIMEOUT = 4  # seconds
 SLACK = 20  # for a busy machine
@@ -48,7 +48,7 @@ def fail_in_a_loss():
 def fail_in_building():
     def build(cfg):
         raise RuntimeError('this build fails')
-    launch.RUNNERS.build = build
+    RUNNERS.build = build
 
 
 FAILURES = dict(

@@ -3,13 +3,15 @@ import errno
 import os
 from pathlib import Path
 
-import interruptions  # noqa: F401
 import pytest
-import retrainings
-import tiny_run as tiny
 from mmengine.hooks import Hook
-from search_state import differences
 
+from helpers import (
+    interruptions,  # noqa: F401
+    retrainings,
+)
+from helpers import tiny_run as tiny
+from helpers.search_state import differences
 from imtnas_mm.checkpoint import CheckpointError, latest_checkpoint
 from imtnas_mm.datasets.workers import WorkerError
 from imtnas_mm.registry import HOOKS
@@ -120,7 +122,7 @@ def test_a_work_dir_that_cannot_be_written(data, tmp_path, tool, monkeypatch):
 
     def refused(**_):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-    monkeypatch.setattr('imtnas_mm.engine.launch.tempfile.TemporaryFile', refused)
+    monkeypatch.setattr('imtnas_mm.engine.launch.checks.tempfile.TemporaryFile', refused)
     with pytest.raises(SystemExit, match=rf'--work-dir: {tmp_path}/work cannot be written to \(Permission denied\)'):
         tiny.run(tool, config, *checkpoint, '--work-dir', tmp_path / 'work')
 

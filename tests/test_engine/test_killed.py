@@ -1,7 +1,8 @@
 """A training killed at a random moment and resumed ends as one that was not. tests/stress/killed.py does it often."""
-import killed_run as killed
 import pytest
-from tiny_run import no_pictures  # noqa: F401
+
+from helpers import killed_run as killed
+from helpers.tiny_run import no_pictures  # noqa: F401
 
 pytestmark = pytest.mark.slow
 

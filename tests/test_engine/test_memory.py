@@ -3,10 +3,11 @@ import gc
 from collections import Counter
 
 import pytest
-import tiny_run as tiny
 import torch
 from mmengine.hooks import Hook
 from torch.multiprocessing.reductions import shared_cache
+
+from helpers import tiny_run as tiny
 
 memory = tiny.tool('memory', 'benchmarks')
 ITERATIONS = 150

@@ -6,16 +6,16 @@ import multiprocessing
 from types import SimpleNamespace
 
 import pytest
-import small_search as small
-import tiny_run as tiny
 import torch
 from mmengine.logging import MessageHub
 from mmpretrain.models import ImageClassifier
-from search_state import differences, losses, state
 
+from helpers import small_search as small
+from helpers import tiny_run as tiny
+from helpers.search_state import differences, losses, state
 from imtnas_mm.algorithms import IMTNAS
 from imtnas_mm.engine import NonFiniteError
-from imtnas_mm.engine.non_finite import SKIPPED, IterationGuard
+from imtnas_mm.engine.loops.iteration_guard import SKIPPED, IterationGuard
 from imtnas_mm.finite import all_finite, check_finite
 
 FIXED = dict(order=('cls', 'cls2'), hypergradient='first_order', virtual_rates=dict(encoder=.05, head=.02))
@@ -79,7 +79,7 @@ IDS = [message.split(':')[-1].strip() + f' {i}' for i, (*_, message) in enumerat
 
 
 class Search:
-    """A search of :mod:`small_search`, an iteration at a time, with the batches of each."""
+    """A search of :mod:`helpers.small_search`, an iteration at a time, with the batches of each."""
 
     def __init__(self, choice, name, **options):
         self.model = small.build(**dict(FIXED, **options))
@@ -228,7 +228,7 @@ def test_ranks_decide_together(choice, tmp_path):
 @pytest.fixture
 def search_config(data, tmp_path, monkeypatch):
     """Four iterations, of which the second and the fourth have a NaN loss, a checkpoint after each."""
-    monkeypatch.setattr('imtnas_mm.engine.architecture_hook.draw_genotype', lambda *args, **options: None)
+    monkeypatch.setattr('imtnas_mm.engine.hooks.architecture_hook.draw_genotype', lambda *args, **options: None)
     task_loss = IMTNAS.task_loss
 
     def spoilt(self, stage, *args):

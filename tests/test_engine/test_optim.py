@@ -1,6 +1,6 @@
 import pytest
-from small_search import build
 
+from helpers.small_search import build
 from imtnas_mm.engine import SearchOptimWrapperConstructor
 
 

@@ -2,13 +2,13 @@
 import re
 
 import pytest
-import ranks
-import tiny_run as tiny
 import torch
 from mmengine.dist import get_rank
 from mmengine.hooks import Hook
-from search_state import state
 
+from helpers import ranks
+from helpers import tiny_run as tiny
+from helpers.search_state import state
 from imtnas_mm.engine.replicas import fingerprint
 from imtnas_mm.registry import HOOKS
 

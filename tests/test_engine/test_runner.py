@@ -1,10 +1,10 @@
 """SearchRunner: what it refuses, and that a resumed search ends as one that never stopped."""
 import pytest
-import tiny_run as tiny
 from mmengine.hooks import Hook
-from search_state import differences, state
-from tiny_run import no_pictures  # noqa: F401
 
+from helpers import tiny_run as tiny
+from helpers.search_state import differences, state
+from helpers.tiny_run import no_pictures  # noqa: F401
 from imtnas_mm.checkpoint import CheckpointError
 from imtnas_mm.genotype import load_genotype
 from imtnas_mm.registry import HOOKS

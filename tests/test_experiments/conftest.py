@@ -1,6 +1,7 @@
 import pytest
 import torch
-from tiny_run import data, quick_runs, scope_put_back  # noqa: F401
+
+from helpers.tiny_run import data, quick_runs, scope_put_back  # noqa: F401
 
 
 @pytest.fixture(autouse=True)

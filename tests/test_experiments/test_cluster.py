@@ -11,10 +11,10 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-import tiny_run as tiny
 import torch
-from stub_tools import RETRAIN, calls, compare, records, same, traces, write, write_tools
 
+from helpers import tiny_run as tiny
+from helpers.stub_tools import RETRAIN, calls, compare, records, same, traces, write, write_tools
 from imtnas_mm.experiments import cluster as module
 from imtnas_mm.experiments import compare as compare_module
 from imtnas_mm.experiments import load_experiment, plan_runs

@@ -8,11 +8,23 @@ import time
 from pathlib import Path
 
 import pytest
-import tiny_run as tiny
-from pictures import texts
-from stub_tools import JOINT, RETRAIN, RETRAIN100, SEARCH, arguments, calls, compare, records, same, write, write_tools
 
 import imtnas_mm
+from helpers import tiny_run as tiny
+from helpers.pictures import texts
+from helpers.stub_tools import (
+    JOINT,
+    RETRAIN,
+    RETRAIN100,
+    SEARCH,
+    arguments,
+    calls,
+    compare,
+    records,
+    same,
+    write,
+    write_tools,
+)
 
 CALLS = ['train.py search.py', 'derive.py search.py', 'train.py c10.py', 'test.py c10.py']
 

@@ -5,13 +5,13 @@ import pytest
 from mmengine.registry import DATASETS, METRICS
 from mmengine.registry import MODELS as ROOT_MODELS
 from mmengine.utils import import_modules_from_strings
-from package_experiments import EXPERIMENTS, planned
-from stub_tools import FIELDS, JOINT, RETRAIN, RETRAIN100, SEARCH, write
-from tiny_run import shared_architecture
 
+from helpers.package_experiments import EXPERIMENTS, planned
+from helpers.stub_tools import FIELDS, JOINT, RETRAIN, RETRAIN100, SEARCH, write
+from helpers.tiny_run import shared_architecture
 from imtnas_mm.algorithms import SearchAlgorithm
 from imtnas_mm.datasets import slice_indices
-from imtnas_mm.engine.phases import phase_config
+from imtnas_mm.engine.launch.phases import phase_config
 from imtnas_mm.experiments import ExperimentError, load_experiment, plan_runs
 from imtnas_mm.experiments.checks import refusals, unchecked
 from imtnas_mm.experiments.execute import complexity, joint_complexity

@@ -7,12 +7,14 @@ import time
 from pathlib import Path
 from types import SimpleNamespace
 
-import interruptions  # noqa: F401
 import pytest
-import retrainings
-import tiny_run as tiny
-from search_state import differences
 
+from helpers import (
+    interruptions,  # noqa: F401
+    retrainings,
+)
+from helpers import tiny_run as tiny
+from helpers.search_state import differences
 from imtnas_mm.experiments import load_experiment, plan_runs
 from imtnas_mm.experiments.execute import Processes, Stopped, execute
 from imtnas_mm.experiments.records import comparable
@@ -66,7 +68,7 @@ def await_stop(folder, name, iteration):
 
 @pytest.fixture
 def experiment(data, tmp_path):
-    """Search, and retrain by ``cells`` of tests/retrainings.py; either waits to be stopped once."""
+    """Search, and retrain by ``cells`` of tests/helpers/retrainings.py; either waits to be stopped once."""
     marks = tmp_path / 'marks'
     marks.mkdir()
     fields = tiny.search_fields(data, ('cls', ), rounds=1, max_epochs=2, epoch_length=3)

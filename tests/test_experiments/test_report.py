@@ -1,9 +1,9 @@
 import math
 
 import pytest
-from package_experiments import EXPERIMENTS, planned
-from stub_tools import RETRAIN, RETRAIN100, SEARCH, write
 
+from helpers.package_experiments import EXPERIMENTS, planned
+from helpers.stub_tools import RETRAIN, RETRAIN100, SEARCH, write
 from imtnas_mm.experiments import Experiment, load_experiment, plan_runs
 from imtnas_mm.experiments.report import (
     NOTES,

@@ -10,11 +10,11 @@ import time
 from pathlib import Path
 
 import pytest
-import tiny_run as tiny
 import torch
-from stub_tools import RETRAIN, SEARCH, calls, compare, records, traces, write, write_tools
 
-from imtnas_mm.engine.termination import STOPPED
+from helpers import tiny_run as tiny
+from helpers.stub_tools import RETRAIN, SEARCH, calls, compare, records, traces, write, write_tools
+from imtnas_mm.engine.hooks.termination_hook import STOPPED
 from imtnas_mm.experiments import load_experiment, plan_runs
 from imtnas_mm.experiments.cards import Card, Cards
 from imtnas_mm.experiments.checks import refusals, unchecked

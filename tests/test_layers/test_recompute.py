@@ -3,12 +3,12 @@ import weakref
 
 import pytest
 import torch
-from small_search import CELLS, SPACE, TRANSFER, build, iterate, optimisers, stage_batches
 from torch.func import functional_call
 
+from helpers.small_search import CELLS, SPACE, TRANSFER, build, iterate, optimisers, stage_batches
 from imtnas_mm.layers.recompute import recomputed, recomputed_module
+from imtnas_mm.progress import Progress
 from imtnas_mm.spaces import DARTSSupernet, MBConvSupernet, PCDARTSSupernet, PDARTSSupernet, PRDARTSSupernet
-from imtnas_mm.spaces.base import Progress
 
 SPACES = dict(
     mbconv=lambda: MBConvSupernet(**{k: v for k, v in SPACE.items() if k != 'type'}),

@@ -1,9 +1,9 @@
 """The modules with derivatives of their own take the ways that they take on CUDA, without one."""
 import pytest
 import torch
-from pretend_cuda import on_cuda, pretended_cuda
 from torch.nn import functional as F
 
+from helpers.pretend_cuda import on_cuda, pretended_cuda
 from imtnas_mm.layers import TwiceDifferentiableReLU6
 from imtnas_mm.layers.convolution import conv2d
 from imtnas_mm.layers.gated_norm import gated_norms

@@ -2,10 +2,10 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from devices import moved
-from small_search import CELLS, SPACE
 from torch.func import functional_call
 
+from helpers.devices import moved
+from helpers.small_search import CELLS, SPACE
 from imtnas_mm.networks.fusion import FusionEdge, fusion_edges, needed_parts
 from imtnas_mm.registry import MODELS, scoped
 from imtnas_mm.spaces.base import gate_names
@@ -182,7 +182,7 @@ def test_gates_are_no_statistics():
 
 
 def test_dropout_and_progress_reach_all():
-    from imtnas_mm.spaces.base import Progress
+    from imtnas_mm.progress import Progress
     space = MODELS.build(scoped(dict(type='FusedSupernet', networks=2, network=0, space=dict(
         CELLS, type='PDARTSSupernet', skip_dropout=.3))))
     space.set_progress(Progress(0, 4, 0, 0.))

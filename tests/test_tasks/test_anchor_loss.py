@@ -6,7 +6,6 @@ import re
 
 import pytest
 import torch
-from host_reads import HostRead, no_host_reads
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mmdet.models.dense_heads import RetinaHead
@@ -14,8 +13,9 @@ from mmdet.models.losses import L1Loss, SmoothL1Loss
 from mmdet.registry import MODELS as DET_MODELS
 from mmengine.config import ConfigDict
 from mmengine.structures import InstanceData
-from small_search import DETECTOR, SPACE, TASKS, build, detection_batch, iterate, optimisers
 
+from helpers.host_reads import HostRead, no_host_reads
+from helpers.small_search import DETECTOR, SPACE, TASKS, build, detection_batch, iterate, optimisers
 from imtnas_mm.registry import MODELS
 from imtnas_mm.tasks.anchor_loss import AnchorLoss, why_not
 

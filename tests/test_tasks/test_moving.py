@@ -3,13 +3,13 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from copies import CopyCounter
 from mmdet.structures import DetDataSample
 from mmdet.structures.bbox import HorizontalBoxes
 from mmdet.structures.mask import BitmapMasks
 from mmengine.model import BaseDataPreprocessor
 from mmengine.structures import BaseDataElement, InstanceData, PixelData
 
+from helpers.device_calls import DeviceCalls
 from imtnas_mm.tasks.moving import are_images, moved, stacked
 from imtnas_mm.tasks.resizing import TOGETHER, resized
 from imtnas_mm.transport import LARGE, copied_together, tensors_of, to_device, with_tensors
@@ -34,7 +34,7 @@ def test_there_is_one_copy_per_dtype():
     mixed = [tensor for trio in zip(tensors(), tensors(torch.uint8), tensors(torch.int64), strict=True)
              for tensor in trio]
     there = torch.zeros(3, device='meta')
-    with CopyCounter() as counter:
+    with DeviceCalls() as counter:
         found = to_device([*mixed, there], 'meta')
     assert counter.copies == {torch.float32: 1, torch.uint8: 1, torch.int64: 1}
     assert found[-1] is there
@@ -48,7 +48,7 @@ def test_large_pinned_tensors_are_not_gathered_first(monkeypatch):
     gathered = []
     monkeypatch.setattr('imtnas_mm.transport.copied_together',
                         lambda some, device: gathered.extend(some) or copied_together(some, device))
-    with CopyCounter() as counter:
+    with DeviceCalls() as counter:
         to_device([*large, *small], 'meta')
     assert counter.copies == {torch.uint8: 3} and len(gathered) == 3
 
@@ -84,7 +84,7 @@ def test_a_batch_moves_as_mmengine_would_move_it():
                  data_samples=[det_sample(), det_sample(masks=False)],
                  more=dict(pair=(torch.rand(2), 'name'), nothing=None, number=3))
     before = described(batch)
-    with CopyCounter() as counter:
+    with DeviceCalls() as counter:
         found = moved(batch, 'meta')
     assert set(counter.copies.values()) == {1}
     expected = BaseDataPreprocessor().to('meta').cast_data(batch)
@@ -106,7 +106,7 @@ def test_values_keep_their_places():
 def test_images_of_one_size_are_stacked():
     images = [torch.randint(0, 256, (3, 5, 6), dtype=torch.uint8) for _ in range(4)]
     assert torch.equal(stacked(images, 'cpu'), torch.stack(images))
-    with CopyCounter() as counter:
+    with DeviceCalls() as counter:
         found = stacked(images, 'meta')
         assert stacked(torch.stack(images), 'meta').shape == found.shape == (4, 3, 5, 6)
         lists = stacked([*images, images[0][:, :3]], 'meta')

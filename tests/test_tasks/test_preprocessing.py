@@ -4,8 +4,6 @@ import copy
 import numpy as np
 import pytest
 import torch
-from copies import CopyCounter
-from host_reads import no_host_reads
 from mmdet.models import DetDataPreprocessor
 from mmdet.structures import DetDataSample
 from mmdet.structures.bbox import HorizontalBoxes
@@ -14,8 +12,10 @@ from mmengine.logging import MessageHub
 from mmengine.structures import BaseDataElement, InstanceData, PixelData
 from mmpretrain.models import ClsDataPreprocessor
 from mmpretrain.structures import DataSample, MultiTaskDataSample
-from small_search import CLASSIFIER, DETECTOR, SPACE, TASKS, images
 
+from helpers.device_calls import DeviceCalls
+from helpers.host_reads import no_host_reads
+from helpers.small_search import CLASSIFIER, DETECTOR, SPACE, TASKS, images
 from imtnas_mm.random_state import isolated_random
 from imtnas_mm.registry import MODELS
 
@@ -127,12 +127,12 @@ def test_samples_of_several_tasks_are_left_to_the_library():
 
 def test_a_classification_batch_takes_two_copies():
     task = on('meta', build_task('cls'))
-    with CopyCounter() as counter:
+    with DeviceCalls() as counter:
         found = task.preprocess(dict(inputs=images(6), data_samples=cls_samples(6)), True)
     assert counter.copies == {torch.uint8: 1, torch.int64: 1}
     assert found['inputs'].is_meta and all(s.gt_label.is_meta for s in found['data_samples'])
     assert [s.gt_label.shape for s in found['data_samples']] == [(1, )] * 6
-    with CopyCounter() as counter:
+    with DeviceCalls() as counter:
         task.preprocess(dict(inputs=sized((16, 16), (12, 18)), data_samples=cls_samples(2, scores=True)), True)
     assert counter.copies == {torch.uint8: 1, torch.int64: 1, torch.float32: 1}
 
@@ -217,13 +217,13 @@ def test_a_failing_batch_leaves_the_preprocessor_as_it_was():
 @pytest.mark.parametrize('sizes', [ALIKE, UNLIKE], ids=['alike', 'unlike'])
 def test_a_detection_batch_takes_three_copies(sizes):
     task = on('meta', build_task('det'))
-    with CopyCounter() as counter:
+    with DeviceCalls() as counter:
         found = task.preprocess(det_batch(sizes, ignored=True, boxtype=True), True)
     assert counter.copies == {torch.uint8: 1, torch.int64: 1, torch.float32: 1}
     for sample in found['data_samples']:
         assert sample.gt_instances.bboxes.is_meta and sample.ignored_instances.labels.is_meta
         assert isinstance(sample.gt_instances.bboxes, torch.Tensor)
-    with CopyCounter() as counter:
+    with DeviceCalls() as counter:
         copy.deepcopy(task.data_preprocessor)(det_batch(sizes, ignored=True, boxtype=True), True)
     assert sum(counter.copies.values()) >= 5 * len(sizes)
 
@@ -257,6 +257,6 @@ def test_preprocessors_of_other_classes_get_the_raw_batch():
 @pytest.mark.parametrize('name', ['cls', 'det'])
 def test_examples_take_one_copy(name):
     task = on('meta', build_task(name))
-    with CopyCounter() as counter:
+    with DeviceCalls() as counter:
         found = task.examples(sized((8, 8), (9, 20), (8, 8)), 12)
     assert counter.copies == {torch.uint8: 1} and found.shape == (3, 3, 12, 12)

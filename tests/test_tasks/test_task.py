@@ -5,8 +5,17 @@ import pytest
 import torch
 from mmengine.config import ConfigDict
 from mmengine.registry import MODELS as ROOT_MODELS
-from small_search import BATCH_NORM, CLASSIFIER, DETECTOR, SPACE, TASKS, classification_batch, detection_batch, images
 
+from helpers.small_search import (
+    BATCH_NORM,
+    CLASSIFIER,
+    DETECTOR,
+    SPACE,
+    TASKS,
+    classification_batch,
+    detection_batch,
+    images,
+)
 from imtnas_mm.registry import MODELS
 
 BATCHES = dict(cls=classification_batch, det=detection_batch)

@@ -2,17 +2,19 @@
 import json
 import signal
 
-import interruptions  # noqa: F401
-import killed_run as killed
 import pytest
-import ranks
-import search_state
-import tiny_run as tiny
 import torch
-from cifar_files import write_cifar
-from killed_run import killed_at_call
 
-from imtnas_mm.engine.phases import check_phases, read_record, run_phases
+from helpers import (
+    interruptions,  # noqa: F401
+    ranks,
+    search_state,
+)
+from helpers import killed_run as killed
+from helpers import tiny_run as tiny
+from helpers.cifar_files import write_cifar
+from helpers.killed_run import killed_at_call
+from imtnas_mm.engine.launch.phases import check_phases, read_record, run_phases
 from imtnas_mm.genotype import load_genotype
 from imtnas_mm.spaces.cells.layout import SKIP
 

@@ -1,8 +1,8 @@
 """Retraining of a cell architecture on CIFAR, by the configs in configs/retrain/ at a test's scale."""
 import pytest
-import tiny_run as tiny
-from cifar_files import write_cifar
 
+from helpers import tiny_run as tiny
+from helpers.cifar_files import write_cifar
 from imtnas_mm.checkpoint import CheckpointError
 from imtnas_mm.datasets import DataError
 

@@ -7,11 +7,11 @@ import time
 from pathlib import Path
 
 import pytest
-import ranks
-import retrainings
-import tiny_run as tiny
 import torch
-from search_state import differences
+
+from helpers import ranks, retrainings
+from helpers import tiny_run as tiny
+from helpers.search_state import differences
 
 pytestmark = pytest.mark.slow
 

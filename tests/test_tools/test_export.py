@@ -2,10 +2,10 @@
 import pickle
 
 import pytest
-import tiny_run as tiny
 import torch
 from mmengine.registry import MODELS
 
+from helpers import tiny_run as tiny
 from imtnas_mm.checkpoint import CheckpointError, read_checkpoint
 from imtnas_mm.genotype import published_genotype, save_genotype
 

@@ -1,8 +1,8 @@
 """A joint training through the tools: train, test, export."""
 import pytest
-import tiny_run as tiny
 import torch
 
+from helpers import tiny_run as tiny
 from imtnas_mm.checkpoint import CheckpointError, read_checkpoint
 from imtnas_mm.datasets import DataError
 from imtnas_mm.genotype import published_genotype, save_genotype

@@ -3,9 +3,10 @@ import re
 from pickle import UnpicklingError
 
 import pytest
-import tiny_run as tiny
 import torch
-from malicious import write_malicious
+
+from helpers import tiny_run as tiny
+from helpers.malicious import write_malicious
 
 REFUSED = re.escape('code.pth: refused, for it is not only tensors and plain values, and could run code')
 

@@ -1,9 +1,9 @@
 """The search methods by ``model.type`` alone, end to end: search, resume, derive."""
 import pytest
-import tiny_run as tiny
 import torch
-from search_state import differences, losses, state
 
+from helpers import tiny_run as tiny
+from helpers.search_state import differences, losses, state
 from imtnas_mm.genotype import load_genotype
 
 

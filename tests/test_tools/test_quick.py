@@ -4,7 +4,8 @@ import subprocess
 import sys
 
 import pytest
-import tiny_run as tiny
+
+from helpers import tiny_run as tiny
 
 TOOLS = sorted(path.name for path in (tiny.ROOT / 'tools').glob('*.py'))
 LARGE = ('torch', 'numpy', 'mmengine', 'mmcv', 'mmdet', 'mmpretrain', 'matplotlib', 'submitit')

@@ -5,8 +5,8 @@ import shutil
 
 import cv2
 import pytest
-import tiny_run as tiny
 
+from helpers import tiny_run as tiny
 from imtnas_mm.checkpoint import CheckpointError
 from imtnas_mm.datasets import DataError
 from imtnas_mm.genotype import GenotypeError, published_genotype, save_genotype

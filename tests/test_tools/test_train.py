@@ -1,7 +1,7 @@
 """What tools/train.py says of a search that cannot be run. End to end: tests/test_engine/test_search_loop.py."""
 import pytest
-import tiny_run as tiny
 
+from helpers import tiny_run as tiny
 from imtnas_mm.datasets import DataError
 
 

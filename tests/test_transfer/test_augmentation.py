@@ -5,10 +5,10 @@ import logging
 import kornia.augmentation
 import pytest
 import torch
-from device_calls import DeviceCalls
-from host_reads import no_host_reads
 from torch import nn
 
+from helpers.device_calls import DeviceCalls
+from helpers.host_reads import no_host_reads
 from imtnas_mm.transfer import MMDTransfer
 from imtnas_mm.transfer.augmentation import DEFAULT_AUGMENTATIONS, augmentation_sets, build_augmentations
 

@@ -2,9 +2,9 @@ import logging
 
 import pytest
 import torch
-from device_calls import DeviceCalls
-from host_reads import no_host_reads
 
+from helpers.device_calls import DeviceCalls
+from helpers.host_reads import no_host_reads
 from imtnas_mm.transfer import Encoder, MMDTransfer
 from imtnas_mm.transfer.mmd import hinge
 

@@ -2,11 +2,11 @@
 import math
 
 import pytest
-import small_search as small
 import torch
-from host_reads import no_host_reads
-from whole_graph import whole_graph_gradient
 
+from helpers import small_search as small
+from helpers.host_reads import no_host_reads
+from helpers.whole_graph import whole_graph_gradient
 from imtnas_mm.registry import MODELS
 from imtnas_mm.transfer import Encoder, ExampleSimilarity, L2Embedding, L2Weights
 

@@ -2,8 +2,8 @@ import itertools
 
 import pytest
 import torch
-from device_calls import DeviceCalls
 
+from helpers.device_calls import DeviceCalls
 from imtnas_mm.transfer.pairs import in_any_pair, pairs_of
 
 

@@ -1,13 +1,13 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from detector_check import check_trains_and_predicts
 from mmengine.hub import get_config
 from mmengine.registry import MODELS as ROOT_MODELS
 from mmengine.registry import init_default_scope
-from tiny_run import scope_put_back  # noqa: F401
 from torch import nn
 
+from helpers.detector_check import check_trains_and_predicts
+from helpers.tiny_run import scope_put_back  # noqa: F401
 from imtnas_mm.analysis.complexity import count_macs, count_parameters
 from imtnas_mm.genotype import published_genotype
 from imtnas_mm.networks.build import build_network, shared_options

@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch.func import functional_call
 
+from imtnas_mm.progress import Progress
 from imtnas_mm.spaces import PDARTSSupernet
-from imtnas_mm.spaces.base import Progress
 from imtnas_mm.spaces.cells import edges as module
 from imtnas_mm.spaces.cells.layout import CELLS, EDGES, NONE, OPERATIONS, SKIP
 from imtnas_mm.spaces.cells.pdarts import skip_dropout_rate, strongest_candidates

@@ -6,8 +6,8 @@ from xml.etree import ElementTree
 import pytest
 import torch
 from matplotlib.image import imread
-from pictures import SVG, bounds, check_texts, texts
 
+from helpers.pictures import SVG, bounds, check_texts, texts
 from imtnas_mm.analysis.draw import draw_genotype
 from imtnas_mm.genotype import Genotype, genotype_from_dict, published_genotype
 from imtnas_mm.space_format import format_of

@@ -3,10 +3,10 @@ import math
 
 import pytest
 import torch
-from devices import moved
 
+from helpers.devices import moved
+from imtnas_mm.progress import Progress
 from imtnas_mm.spaces import PRDARTSSupernet
-from imtnas_mm.spaces.base import Progress
 from imtnas_mm.spaces.cells.layout import CELLS, EDGES, OPERATIONS
 from imtnas_mm.spaces.cells.prdarts import activation_probability, hard_concrete, path_depth_regularization
 

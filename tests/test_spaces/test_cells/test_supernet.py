@@ -1,12 +1,12 @@
-"""The cell supernets against the edge-by-edge ones of ``plain_cells``, their entries, and their numbers of weights."""
+"""The cell supernets against the edge-by-edge ones of ``helpers.plain_cells``; their entries and numbers of weights."""
 import copy
 
 import pytest
 import torch
-from plain_cells import PlainSupernet, group_norm, plain_state
 from torch.func import functional_call
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from helpers.plain_cells import PlainSupernet, group_norm, plain_state
 from imtnas_mm.spaces import DARTSSupernet, PCDARTSSupernet, PDARTSSupernet, PRDARTSSupernet
 from imtnas_mm.spaces.cells.edges import from_phases, to_phases
 from imtnas_mm.spaces.cells.layout import EDGES, OPERATIONS, incoming, reductions

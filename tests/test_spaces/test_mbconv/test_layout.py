@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 import torch
-from pictures import texts
 
+from helpers.pictures import texts
 from imtnas_mm import space_format
 from imtnas_mm.analysis.derive import derive_from_checkpoint
 from imtnas_mm.analysis.draw import draw_genotype

@@ -2,13 +2,13 @@ from dataclasses import replace
 
 import pytest
 import torch
-from detector_check import check_trains_and_predicts
 from mmengine.hub import get_config
 from mmengine.registry import MODELS as ROOT_MODELS
 from mmengine.registry import init_default_scope
-from tiny_run import scope_put_back  # noqa: F401
 from torch import nn
 
+from helpers.detector_check import check_trains_and_predicts
+from helpers.tiny_run import scope_put_back  # noqa: F401
 from imtnas_mm.analysis.complexity import count_macs, count_parameters
 from imtnas_mm.checkpoint import CheckpointError
 from imtnas_mm.genotype import GenotypeError, published_genotype, save_genotype

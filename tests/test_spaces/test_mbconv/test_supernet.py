@@ -3,9 +3,9 @@ import math
 
 import pytest
 import torch
-from devices import moved
 from torch.func import functional_call
 
+from helpers.devices import moved
 from imtnas_mm.networks import ImageNetHead
 from imtnas_mm.spaces import MBConvSupernet
 from imtnas_mm.spaces.mbconv.layout import CONVOLUTIONS, IDENTITY, searched_layers

@@ -1,0 +1,152 @@
+"""Whether the datasets of a run, its heads and its checkpoint go together; checked before the first iteration."""
+import itertools
+from typing import Any
+
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.runner import BaseLoop
+
+from ...datasets import DataError, base_datasets, name_failures
+from ...datasets.checks import some
+from ...registry import HOOKS
+
+PARTS = ('train', 'val', 'test')
+
+
+@HOOKS.register_module()
+class DataHook(Hook):
+    """Stops a run whose datasets don't fit its heads or one another.
+
+    Where mmdet and mmpretrain go on, a label beyond the head is an index error
+    in a loss or, on a GPU, an assertion of a kernel; and validation classes in
+    another order are a bad accuracy. In runs of mmengine's loops it also has
+    the pipelines name the files they fail at, as those of a search do.
+
+    Raises:
+        DataError: (before the run) names the fields and both numbers or names.
+    """
+    priority = 'VERY_HIGH'
+
+    def before_run(self, runner):
+        for prefix, model, datasets in run_parts(runner):
+            check_class_numbers(prefix, model, datasets)
+            check_same_classes(datasets)
+        loops = built_loops(runner)
+        if not has_tasks(runner.model):
+            for part, loop in loops.items():
+                name_failures(loop.dataloader.dataset, f'{part}_dataloader.dataset')
+            if 'train' in loops and len(loops['train'].dataloader) == 0:
+                loader: Any = loops['train'].dataloader
+                raise DataError(f'train_dataloader.batch_size={loader.batch_sampler.batch_size}: the dataset has '
+                                f'{len(loader.dataset)} examples, so that with drop_last=True there is no batch')
+
+    def after_load_checkpoint(self, runner, checkpoint):
+        loops = built_loops(runner)
+        if 'train' in loops and not runner._resume:  # other weights to start from may well be of other classes
+            return
+        saved = (checkpoint.get('meta') or {}).get('dataset_meta') or {}
+        names = unwrapped(runner.model).tasks if has_tasks(runner.model) else (None, )
+        for (part, loop), name in itertools.product(loops.items(), names):
+            dataset = loop.dataloader.dataset if name is None else task_dataset(part, loop, name)
+            classes = (saved if name is None else saved.get(name) or {}).get('classes')
+            found = classes_of(dataset)
+            if found and classes and found != tuple(classes):
+                field = f'{part}_dataloader.dataset' if name is None else f'{part}_dataloader.{name}.dataset'
+                raise DataError(f'{field}: its classes are not those of {runner._load_from}: '
+                                f'{difference(found, classes)}')
+
+
+def unwrapped(model):
+    return model.module if is_model_wrapper(model) else model
+
+
+def has_tasks(model):
+    """Whether it is of a search or a joint training."""
+    return hasattr(unwrapped(model), 'tasks')
+
+
+def task_dataset(part, loop, name):
+    return loop.tasks[name].dataset if part == 'train' else loop.loaders[name].dataset
+
+
+def built_loops(runner):
+    """Of 'train', 'val' and 'test', those that the run has; a test has no train loop."""
+    loops = {part: getattr(runner, f'_{part}_loop') for part in PARTS}
+    return {part: loop for part, loop in loops.items() if isinstance(loop, BaseLoop)}
+
+
+def run_parts(runner):
+    """A retraining's, or each task's: the field of the model, the model, and dataset by field."""
+    model, loops = unwrapped(runner.model), built_loops(runner)
+    if not has_tasks(model):
+        yield 'model', model, {f'{part}_dataloader.dataset': loop.dataloader.dataset for part, loop in loops.items()}
+        return
+    for name, task in model.tasks.items():
+        yield f'model.tasks.{name}.model', getattr(task, 'template', task), {
+            f'{part}_dataloader.{name}.dataset': task_dataset(part, loop, name) for part, loop in loops.items()}
+
+
+def class_numbers(model):
+    """``num_classes`` of the modules of a model, by their names.
+
+    As in mmdet's NumClassCheckHook, a region proposal network, which knows no
+    classes, is left out, and HTC's head for a semantic map; so is the
+    backbone, whose classifier is not used.
+    """
+    return {
+        name: module.num_classes
+        for name, module in model.named_modules()
+        if isinstance(getattr(module, 'num_classes', None), int)
+        and not {'backbone', 'rpn_head'} & set(name.split('.')) and type(module).__name__ != 'FusedSemanticHead'
+    }
+
+
+def check_class_numbers(prefix, model, datasets):
+    """Raise DataError unless every head and preprocessor has as many classes as each dataset."""
+    numbers = class_numbers(model)
+    for field, dataset in datasets.items():
+        classes = classes_of(dataset)
+        for name, number in numbers.items():
+            if classes is not None:
+                if len(classes) != number:
+                    raise DataError(f'{field}: has {len(classes)} classes ({some(classes)}), but '
+                                    f'{prefix}.{name}.num_classes={number}; they must be the same')
+            elif hasattr(dataset, 'get_gt_labels'):
+                highest = int(dataset.get_gt_labels().max())
+                if highest >= number:
+                    raise DataError(f'{field}: has labels up to {highest}, but {prefix}.{name}.num_classes={number}; '
+                                    'labels must be smaller')
+
+
+def classes_of(dataset):
+    """tuple[str]: the class names of a dataset, ``None`` without any."""
+    classes = getattr(dataset, 'metainfo', {}).get('classes')
+    return tuple(classes) if isinstance(classes, (list, tuple)) else None
+
+
+def check_same_classes(datasets):
+    """Raise DataError unless the datasets number the same classes in the same order, and so do their class folders."""
+    for what, names_of in (('classes', classes_of), ('class folders', folders_of)):
+        found = {field: names_of(dataset) for field, dataset in datasets.items() if names_of(dataset)}
+        for field, names in found.items():
+            first, others = next(iter(found.items()))
+            if names != others:
+                raise DataError(f'{field}: its {what} are not those of {first}: {difference(names, others)}')
+
+
+def folders_of(dataset: Any) -> tuple[str, ...] | None:
+    """The folders that gave a CustomDataset its labels, in their order."""
+    for base in base_datasets(dataset):
+        folders = getattr(base, 'folder_to_idx', None)
+        if folders is not None:
+            return tuple(folders)
+    return None
+
+
+def difference(names, others):
+    """Where two lists of names differ, in words."""
+    here, there = ([name for name in a if name not in b] for a, b in ((names, set(others)), (others, set(names))))
+    if here or there:
+        return f'it alone has {some(here)}, and the other alone {some(there)}'
+    i = next((i for i, (a, b) in enumerate(zip(names, others, strict=False)) if a != b), min(len(names), len(others)))
+    return f'the same names in another order: from place {i} on {some(names[i:], 3)}, there {some(others[i:], 3)}'

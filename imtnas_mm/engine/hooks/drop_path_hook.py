@@ -1,0 +1,27 @@
+"""Drop path that grows as training goes on."""
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+
+from ...registry import HOOKS
+
+
+@HOOKS.register_module()
+class DropPathHook(Hook):
+    """Before epoch e of E (from 0), edges of a ``CellNet`` are dropped at e / E times its ``drop_path``, as in DARTS.
+
+    The rate is logged as ``drop_path``.
+    """
+
+    def before_train(self, runner):
+        self.networks = [module for module in runner.model.modules() if hasattr(module, 'scale_drop_path')]
+        if not self.networks:
+            model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+            raise ValueError(f'DropPathHook: no part of {type(model).__name__} has a drop path to set; model.backbone '
+                             'must be a CellNet')
+
+    def before_train_epoch(self, runner):
+        for network in self.networks:
+            self.rate = network.scale_drop_path(runner.epoch / runner.max_epochs)
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        runner.message_hub.update_scalar('train/drop_path', self.rate)

@@ -1,0 +1,58 @@
+"""The buffers of a model wrapped for distributed use, which are each process's own.
+
+DistributedDataParallel keeps the weights alike, and mmengine lets each process
+have its own running statistics of batch normalisation. A checkpoint has those of
+the first process; the others' are kept beside them.
+"""
+import logging
+from contextlib import contextmanager
+
+from mmengine.dist import all_gather_object, get_rank, get_world_size
+from mmengine.hooks import EMAHook
+from mmengine.logging import print_log
+from mmengine.model import is_model_wrapper
+
+from ...checkpoint import CheckpointError
+
+RANK_BUFFERS = 'rank_buffers'  # in mmengine's message hub, which checkpoints keep
+
+
+def _buffers(runner):
+    """dict: name -> tensor, of the model and of those that hooks average."""
+    found = {f'model.{name}': buffer for name, buffer in runner.model.module.named_buffers()}
+    for number, hook in enumerate(hook for hook in runner.hooks if isinstance(hook, EMAHook)):
+        found.update((f'average{number}.{name}', buffer) for name, buffer in hook.ema_model.named_buffers())
+    return found
+
+
+@contextmanager
+def rank_buffers_kept(runner):
+    """Inside, a checkpoint that is written has every process's buffers. All processes must come here.
+
+    Afterwards they are of a moment that is past, which no later checkpoint may have.
+    """
+    own = None
+    if is_model_wrapper(runner.model):
+        own = all_gather_object({name: buffer.detach().cpu().clone() for name, buffer in _buffers(runner).items()})
+    runner.message_hub.update_info(RANK_BUFFERS, own)
+    yield
+    runner.message_hub.update_info(RANK_BUFFERS, None)
+
+
+def restore_rank_buffers(runner):
+    """After a checkpoint was loaded to resume from: every process takes its own back."""
+    kept = runner.message_hub.get_info(RANK_BUFFERS)
+    runner.message_hub.update_info(RANK_BUFFERS, None)
+    if kept is None:
+        return
+    if len(kept) != get_world_size():
+        print_log(f'{runner._load_from}: its training had {len(kept)} processes, here they are {get_world_size()}; all '
+                  'go on with the running statistics of its first', 'current', logging.WARNING)
+    elif is_model_wrapper(runner.model):
+        buffers = _buffers(runner)
+        missing = [name for name in kept[get_rank()] if name not in buffers]
+        if missing:
+            raise CheckpointError(f'{runner._load_from}: its training had {missing[0]}, which is of no model here; '
+                                  'resume it with the hooks (EMAHook) that it had')
+        for name, buffer in kept[get_rank()].items():
+            buffers[name].copy_(buffer)

@@ -1,0 +1,107 @@
+"""SIGTERM: the training ends its iteration, writes a checkpoint and leaves."""
+import os
+import signal
+import time
+from collections.abc import Sized
+from contextlib import contextmanager
+
+import torch
+from mmengine.dist import all_gather, all_reduce, get_backend, get_rank, get_world_size
+from mmengine.hooks import EMAHook, Hook
+from mmengine.runner import BaseLoop
+
+from ...registry import HOOKS
+from .checkpoint_hook import save_stopped
+
+EXIT_CODE = 128 + signal.SIGTERM
+# Slurm sends one to all processes of a job, and torchrun then another to those it started
+REPEATED = 3.  # seconds in which further ones count as the first
+
+STOPPED = 'SIGTERM: the training stops'  # how the line of its log begins
+
+_received = []  # time of the first SIGTERM
+
+
+class Terminated(SystemExit):
+    """The training stopped because of a SIGTERM; leaves Python with exit code 143."""
+
+    def __init__(self):
+        super().__init__(EXIT_CODE)
+
+
+def _note(*_):
+    if _received and time.monotonic() - _received[0] > REPEATED:
+        os._exit(EXIT_CODE)
+    if not _received:
+        _received.append(time.monotonic())
+
+
+@contextmanager
+def sigterm_noted():
+    """Inside, a SIGTERM makes a :class:`TerminationHook` stop the training; another one, later, ends it at once."""
+    before = signal.signal(signal.SIGTERM, _note)
+    _received.clear()
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+        _received.clear()
+
+
+def _told(group):
+    """Whether any process of a group got a SIGTERM; all must ask together."""
+    if get_world_size() == 1:
+        return bool(_received)
+    flag = torch.tensor(int(bool(_received)))
+    all_reduce(flag, 'max', group)
+    return bool(flag)
+
+
+@HOOKS.register_module()
+class TerminationHook(Hook):
+    """Stops the training of any loop after a SIGTERM to one of its processes, noted by :func:`sigterm_noted`.
+
+    All processes stop after the same iteration, once its logs and its regular
+    checkpoint are written; :func:`save_stopped` writes one if there was none.
+    A validation stops after the present batch, or, where processes have unlike
+    numbers of batches, at its end; resumed, it is done again from its start.
+
+    Raises:
+        Terminated: in all processes.
+    """
+    priority = 'LOWEST'
+    group = None  # of the processes; the default one
+
+    def before_train(self, runner):
+        if get_world_size() > 1 and get_backend() != 'gloo':
+            self.group = torch.distributed.new_group(backend='gloo')  # asks without waiting for the GPUs
+        if _told(self.group):
+            runner.logger.info(f'{STOPPED} before it began; no checkpoint is written')
+            raise Terminated
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        if _told(self.group):
+            self._leave(runner, runner.epoch, runner.iter + 1)
+
+    def before_val(self, runner):
+        loop = runner.val_loop
+        loaders = getattr(loop, 'loaders', {'': loop.dataloader}).values()
+        lengths = torch.tensor([len(one) if isinstance(one, Sized) else -get_rank() for one in loaders])
+        self.in_step = isinstance(runner._train_loop, BaseLoop) and all(
+            torch.equal(lengths, other) for other in all_gather(lengths))
+
+    def after_val_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        if self.in_step and _told(self.group):
+            for hook in runner.hooks:
+                if isinstance(hook, EMAHook):  # it has put the averaged weights in place for the validation
+                    hook.after_val_epoch(runner)
+            self._leave(runner, runner.epoch, runner.iter)
+
+    def after_val(self, runner):
+        if isinstance(runner._train_loop, BaseLoop) and _told(self.group):
+            self._leave(runner, runner.epoch, runner.iter)
+
+    def _leave(self, runner, epoch, iteration):
+        path = save_stopped(runner, epoch, iteration)
+        runner.logger.info(f'{STOPPED} after iteration {iteration}, which {path} holds; --resume goes on from there')
+        raise Terminated

@@ -1,0 +1,21 @@
+"""Names the dataloaders of mmengine's loops, for what is said when a worker of theirs dies."""
+from mmengine.hooks import Hook
+from torch.utils.data import DataLoader
+
+from ...datasets.workers import watch_workers
+from ...registry import HOOKS
+
+
+@HOOKS.register_module()
+class WorkersHook(Hook):
+    """Calls :func:`watch_workers` of every dataloader that a loop of the run has as ``dataloader`` or ``loaders``."""
+
+    def before_run(self, runner):
+        for part in ('train', 'val', 'test'):
+            loop = getattr(runner, f'_{part}_loop')
+            loaders = {f'{part}_dataloader': getattr(loop, 'dataloader', None)}
+            loaders.update((f'{part}_dataloader.{name}', loader)
+                           for name, loader in (getattr(loop, 'loaders', None) or {}).items())
+            for name, loader in loaders.items():
+                if isinstance(loader, DataLoader):
+                    watch_workers(loader, name)

@@ -1,0 +1,39 @@
+"""Builds the runner of a config, with the hooks that every run of this package has."""
+import torch
+from mmengine.dist import get_rank
+from mmengine.hooks import LoggerHook
+from mmengine.registry import RUNNERS
+from mmengine.runner import Runner
+
+from ...checkpoint import latest_checkpoint
+from ..hooks import DataHook, FiniteHook, TerminationHook, VersionHook, WorkersHook
+from .config import is_search
+from .process_group import start_group
+
+
+def build_runner(cfg):
+    """The config's runner; on a machine without a GPU its processes talk over gloo.
+
+    With ``cfg.resume`` and no ``cfg.load_from`` it resumes from
+    :func:`~imtnas_mm.checkpoint.latest_checkpoint`.
+    """
+    start_group(cfg)
+    if cfg.launcher != 'none' and not torch.cuda.is_available() and not is_search(cfg):
+        # what mmengine wraps with, but for its device_ids
+        defaults = dict(broadcast_buffers=False, find_unused_parameters=cfg.get('find_unused_parameters', False))
+        cfg.model_wrapper_cfg = {**defaults, **(cfg.get('model_wrapper_cfg') or {}), 'device_ids': None}
+    runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    for hook in (DataHook, TerminationHook, VersionHook, WorkersHook):
+        runner.register_hook(hook())
+    if not is_search(cfg):  # a search's loop checks more
+        runner.register_hook(FiniteHook())
+    if get_rank():  # mmengine lets all processes write the metrics of a test at once, to one file
+        for hook in runner.hooks:
+            if isinstance(hook, LoggerHook):
+                hook.after_test_epoch = lambda runner, metrics=None: None
+    if cfg.get('resume') and not cfg.get('load_from'):
+        runner._load_from = latest_checkpoint(runner.work_dir)
+        if runner._load_from is None:
+            runner._resume = False
+            runner.logger.warning(f'--resume: no checkpoint in {runner.work_dir}; it starts anew')
+    return runner

@@ -1,0 +1,56 @@
+"""Checks before a run, of its work dir and its data, and errors in it that say which file or dataloader they are of."""
+import errno
+import os
+import tempfile
+from contextlib import contextmanager
+from typing import Any
+
+from ...datasets import check_dataset, check_evaluator
+from ...datasets.workers import named_worker_deaths
+from ...tasks.joint_model import is_joint
+from .config import is_search
+from .process_group import job_rank
+
+
+def check_work_dir(path):
+    """Make the folder, and leave if no file can be written to it."""
+    try:
+        os.makedirs(path, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path) as file:
+            file.write(b'0')
+    except OSError as error:
+        raise SystemExit(f'--work-dir: {path} cannot be written to ({error.strerror}); checkpoints and logs need a '
+                         'folder that can') from error
+
+
+@contextmanager
+def named_faults(work_dir):
+    """Inside, an error of a dataloader's worker names the dataloader, and a full disk the work dir."""
+    try:
+        with named_worker_deaths():
+            yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT) or error.filename is not None:
+            raise
+        raise OSError(error.errno, f'{error.strerror}: a log or a picture could not be written, and the run stops; its '
+                      'checkpoints are kept, and --resume goes on from the last one', work_dir) from error
+
+
+def check_data(cfg, *parts):
+    """Check the data of parts ('train', 'val', 'test') of a config of mmdet or mmpretrain; the loops of a search and of
+    a joint training check their own.
+
+    Returns:
+        list[str]: what these datasets leave out of the data, for
+        :func:`~imtnas_mm.datasets.log_dropped` once the run has its log.
+    """
+    dropped = []
+    if is_search(cfg) or is_joint(cfg) or job_rank(cfg.launcher):  # one process is enough
+        return dropped
+    for part in parts:
+        loader: Any = cfg.get(f'{part}_dataloader') or {}
+        if 'dataset' in loader:  # the loops say where one is missing
+            dropped += check_dataset(
+                loader.dataset, cfg.get('default_scope', 'mmengine'), f'{part}_dataloader.dataset')
+            check_evaluator(cfg.get(f'{part}_evaluator') or {}, f'{part}_evaluator')
+    return dropped

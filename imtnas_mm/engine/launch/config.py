@@ -1,0 +1,89 @@
+"""The config of a run with the command line's changes."""
+import difflib
+import inspect
+import os
+import os.path as osp
+
+from mmengine.config import Config
+from mmengine.runner import Runner
+
+from ...arguments import config_options
+from ...config.single_task import restrict_to_task
+from ...genotype import resolve_genotype
+from ...tasks.joint_model import is_joint
+from ..runner import SearchRunner
+
+# top-level fields that are no argument of mmengine's Runner
+READ_FIELDS = ('activation_checkpointing', 'auto_scale_lr', 'compile', 'efficient_conv_bn_eval',
+               'find_unused_parameters', 'model_wrapper_cfg', 'runner_type', 'sync_bn')
+
+
+def is_search(cfg):
+    return str(cfg.get('runner_type')).rpartition('.')[2] == SearchRunner.__name__
+
+
+def load_config(args):
+    """The config with the command line's changes, in mmdet's order of priority."""
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    cfg = Config.fromfile(args.config)
+    if 'model' not in cfg:
+        raise SystemExit(f'config: {args.config} has no model; it must be the config of a search or a retraining' + (
+            ', and this is an experiment, which tools/compare.py runs' if 'evaluations' in cfg else ''))
+    cfg.launcher = args.launcher
+    options = config_options(args.cfg_options)
+    if options is not None:
+        check_options(options, cfg, args.config)
+        cfg.merge_from_dict(options)
+    restrict_single_task(cfg)
+    if args.work_dir is not None:
+        cfg.work_dir = args.work_dir
+    elif cfg.get('work_dir') is None:
+        cfg.work_dir = osp.join('./work_dirs', osp.splitext(osp.basename(args.config))[0])
+    if getattr(args, 'architecture', None):
+        if is_search(cfg) or 'architecture' not in cfg.model.get('backbone', {}):
+            raise SystemExit(f'--architecture {args.architecture}: {args.config} has no model.backbone.architecture '
+                             'to set; it is for the configs in configs/retrain/')
+        resolve_genotype(args.architecture)  # refused before any data are read
+        cfg.model.backbone.architecture = args.architecture
+    if getattr(args, 'amp', False):
+        if is_search(cfg):
+            cfg.model.amp = True
+        else:
+            cfg.optim_wrapper.type = 'AmpOptimWrapper'
+            cfg.optim_wrapper.loss_scale = 'dynamic'
+    if getattr(args, 'auto_scale_lr', False):
+        several = ' (a search has several batch sizes and optimisers)' if is_search(cfg) else \
+            ' (a joint training has several batch sizes)' if is_joint(cfg) else ''
+        if several or 'base_batch_size' not in cfg.get('auto_scale_lr', {}):
+            raise SystemExit(f'--auto-scale-lr: {args.config} has no auto_scale_lr.base_batch_size{several}')
+        cfg.auto_scale_lr.enable = True
+    resume = getattr(args, 'resume', None)
+    if resume == 'auto':
+        cfg.resume, cfg.load_from = True, None
+    elif resume is not None:
+        cfg.resume, cfg.load_from = True, resume
+    return cfg
+
+
+def check_options(options, cfg, config):
+    """Leave if one of ``--cfg-options`` is of a field that neither the config has nor anything reads.
+
+    Deeper fields are arguments of what is built, which refuses those it doesn't have.
+    """
+    known = {*cfg, *inspect.signature(Runner.__init__).parameters, *READ_FIELDS} - {'self', 'cfg'}
+    for key in options:
+        field = key.partition('.')[0]
+        if field not in known:
+            near = difflib.get_close_matches(field, sorted(known), 1)
+            raise SystemExit(f'--cfg-options {key}: {config} has no {field}, and nothing would read it'
+                             + (f'; is it {near[0]}?' if near else ''))
+
+
+def restrict_single_task(cfg):
+    """Of a search of several tasks by ``SingleTask``, leave that of ``train_cfg.order``."""
+    if is_search(cfg) and cfg.model.get('type') == 'SingleTask':
+        order = cfg.train_cfg.get('order') or ()
+        if len(order) == 1 and order[0] in cfg.model.tasks:  # the search says what is wrong with others
+            restrict_to_task(cfg, order[0])
+
+

@@ -1,0 +1,128 @@
+"""A search in phases, each on the operations that the last one kept (P-DARTS)."""
+import copy
+import json
+import os
+import os.path as osp
+from typing import Any
+
+from mmengine.config import ConfigDict
+from mmengine.dist import barrier, is_main_process
+from mmengine.logging import print_log
+
+from ...analysis.draw import draw_genotype
+from ...atomic_files import write_whole
+from ...genotype import load_genotype, save_genotype
+from ...spaces.cells.pdarts import check_candidates
+from ...spaces.cells.picture import draw_phases
+from .build import build_runner
+from .total_batch import warn_of_other_batches
+
+FORMAT = 'imtnas_mm.phase'
+RECORD = 'phase.json'  # in a phase's folder, once it has ended
+
+
+def check_phases(cfg):
+    """Raises ValueError for ``phases`` of a config that can't be run."""
+    phases = cfg.phases
+    if not isinstance(phases, (list, tuple)) or not phases:
+        raise ValueError(f'phases={phases!r} must be a list of dict(keep=..., config=...)')
+    for i, phase in enumerate(phases):
+        if set(phase) != {'keep', 'config'}:
+            raise ValueError(f'phases[{i}] has {sorted(phase)}; it takes keep and config')
+        keep, last = phase['keep'], i == len(phases) - 1
+        if (keep is not None) if last else not isinstance(keep, int) or keep < 1:
+            raise ValueError(f'phases[{i}].keep={keep!r} must be ' + (
+                'None: nothing follows the last phase' if last else 'the number of operations that the next one has'))
+
+
+def run_phases(cfg):
+    """Run the phases of a config one after the other; with ``cfg.resume``, those that have not ended yet.
+
+    A phase's checkpoints, logs and architecture lie in ``phase<n>`` of the work
+    dir. The work dir itself gets the last phase's architecture, and a picture
+    of how the phases narrowed the operations.
+    """
+    check_phases(cfg)
+    if cfg.get('load_from'):
+        raise ValueError(f'load_from={cfg.load_from!r}: a search in phases starts anew, or is resumed from its work '
+                         'dir by --resume without a path')
+    records = []
+    for number, phase in enumerate(cfg.phases, 1):
+        folder = osp.join(cfg.work_dir, f'phase{number}')
+        record = read_record(osp.join(folder, RECORD)) if cfg.get('resume') else None
+        if record is None:
+            record = run_phase(phase_config(cfg, phase, folder, records), phase['keep'], osp.join(folder, RECORD))
+        else:
+            print_log(f'phase {number} has ended already: {folder}', 'current')
+        records.append(record)
+    if is_main_process():
+        finish(cfg.work_dir, folder, records)
+    barrier()
+
+
+def phase_config(cfg, phase, folder, records):
+    """The config of one phase: the whole one with the phase's changes and the operations left by the last."""
+    changed = copy.deepcopy(cfg)
+    changed.merge_from_dict(copy.deepcopy(phase['config']))
+    changed.pop('phases')
+    changed.work_dir = folder
+    # mmengine keeps loggers and visualizers by name: a phase has its own
+    for named in (changed, changed.get('visualizer') or {}):
+        for key in ('experiment_name', 'name'):
+            if named.get(key):
+                named[key] = f'{named[key]}_{osp.basename(folder)}'
+    if records:
+        changed.model.search_space.candidates = ConfigDict(records[-1]['kept'])
+    return changed
+
+
+def run_phase(cfg, keep, path):
+    runner = build_runner(cfg)
+    warn_of_other_batches(runner)
+    model: Any = runner.model
+    space = model.space
+    if not hasattr(space, 'next_candidates'):
+        raise ValueError(f'phases: model.search_space.type={type(space).__name__} has no phases; PDARTSSupernet has')
+    if is_main_process() and osp.exists(path):
+        os.remove(path)
+    runner.train()
+    alphas = {name: alpha.detach().cpu() for name, alpha in model.architecture.named_alphas().items()}
+    record = dict(
+        format=FORMAT,
+        candidates=as_lists(space.candidates()),
+        importance=model.derive().importance,
+        kept=as_lists(space.next_candidates(alphas, keep)) if keep else None)
+    if is_main_process():
+        write_whole(path, json.dumps(record, indent=1))
+    barrier()
+    return record
+
+
+def as_lists(candidates):
+    """As JSON has them, whether a phase ran now or left its record."""
+    return {kind: [list(names) for names in rows] for kind, rows in candidates.items()}
+
+
+def read_record(path):
+    """What an ended phase left, ``None`` if it has not ended."""
+    if not osp.isfile(path):
+        return None
+    try:
+        with open(path) as file:
+            record = json.load(file)
+        if record.get('format') != FORMAT:
+            raise ValueError(f'format: {record.get("format")!r}; it must be {FORMAT!r}')
+        for name in ('candidates', 'kept'):
+            if record[name] is not None:
+                check_candidates(record[name])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f'{path}: cannot be read ({type(error).__name__}: {error}); remove it to run the phase '
+                         'again') from error
+    return record
+
+
+def finish(work_dir, last_folder, records):
+    genotype = load_genotype(osp.join(last_folder, 'architecture.json'))
+    save_genotype(genotype, osp.join(work_dir, 'architecture.json'))
+    draw_genotype(genotype, osp.join(work_dir, 'architecture'))
+    draw_phases(records, osp.join(work_dir, 'phases'), genotype=genotype)

@@ -1,0 +1,50 @@
+"""What a search does at an iteration whose losses, gradients or weights are not finite: stop, or leave it out."""
+import copy
+import logging
+
+from mmengine.logging import print_log
+
+from ...finite import NonFiniteError, check_state
+
+CHOICES = ('stop', 'skip')
+SKIPPED = 'skipped_iterations'  # in the log, and in mmengine's message hub, which checkpoints keep
+
+
+class IterationGuard:
+    """Runs a search's iterations with ``train_cfg.non_finite``.
+
+    ``stop`` lets a :class:`NonFiniteError` end the run. ``skip`` undoes the
+    whole iteration: weights, heads with their statistics, A, the scales of the
+    validation losses and the optimisers are as they were before it. For that
+    it holds a second copy of them.
+    """
+
+    def __init__(self, choice):
+        if choice not in CHOICES:
+            raise ValueError(f'train_cfg.non_finite={choice!r} is not one of {CHOICES}')
+        self.choice = choice
+
+    def __call__(self, runner, iteration):
+        """Runs ``iteration()`` and returns its figures.
+
+        Raises:
+            NonFiniteError: with ``stop``; all ranks raise it together.
+        """
+        model, optimisers = runner.model, runner.optim_wrapper
+        if self.choice == 'skip':
+            before = copy.deepcopy((model.state_dict(), optimisers.state_dict()))
+        skipped = runner.message_hub.get_info(SKIPPED, 0)
+        try:
+            figures = iteration()
+            check_state(f'iteration {runner.iter + 1}, after its steps', model, optimisers)
+        except NonFiniteError as error:
+            if self.choice == 'stop':
+                raise NonFiniteError(f"{error}. The checkpoints are from before it; train_cfg.non_finite='skip' leaves "
+                                     'such iterations out') from error
+            for part, state in zip((model, optimisers), before, strict=True):
+                part.load_state_dict(state)
+            optimisers.zero_grad()
+            figures, skipped = {}, skipped + 1
+            runner.message_hub.update_info(SKIPPED, skipped)
+            print_log(f'{error}. This iteration is left out; {skipped} so far', 'current', logging.WARNING)
+        return dict(figures, **{SKIPPED: skipped}) if self.choice == 'skip' else figures

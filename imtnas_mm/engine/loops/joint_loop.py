@@ -1,0 +1,109 @@
+"""The train loop of a joint model: a minibatch of every task an iteration."""
+from mmengine.dist import get_rank
+from mmengine.hooks import EMAHook
+from mmengine.model import is_model_wrapper
+
+from ...random_state import isolated_random
+from ...registry import LOOPS
+from ...tasks import JointModel
+from .feed import Feed
+from .positioned_loop import PositionedLoop, check_at_least
+from .task_data import TrainingSet
+
+FOR_MODEL = 1  # apart from other uses of a run's seed
+
+
+class TaskDatasets:
+    """What checkpoints keep of the training sets."""
+
+    def __init__(self, datasets):
+        self.datasets = datasets
+
+    def __len__(self):
+        return sum(map(len, self.datasets.values()))
+
+    @property
+    def metainfo(self):
+        return {name: getattr(dataset, 'metainfo', {}) for name, dataset in self.datasets.items()}
+
+
+class JointData:
+    """The tasks' feeds; to mmengine's hooks, a dataloader with ``len`` and ``dataset``.
+
+    Args:
+        tasks (dict[str, TrainingSet]): by name.
+        length (int): iterations of an epoch.
+    """
+
+    def __init__(self, tasks, length):
+        self.length = length
+        self.seed = None
+        self.dataset = TaskDatasets({name: data.dataset for name, data in tasks.items()})
+        self.feeds = {name: Feed(data.train_loader) for name, data in tasks.items()}
+
+    def __len__(self):
+        return self.length
+
+    def start(self, seed):
+        self.seed = seed
+
+    def stop(self):
+        for feed in self.feeds.values():
+            feed.stop()
+
+    def next(self, iteration):
+        """dict: task -> its batch of an iteration, a function of the seed and the iteration."""
+        for feed in self.feeds.values():
+            feed.seek(self.seed, iteration)
+        return {name: feed.next() for name, feed in self.feeds.items()}
+
+
+@LOOPS.register_module()
+class JointTrainLoop(PositionedLoop):
+    """Steps a :class:`JointModel` on a minibatch of each task an iteration.
+
+    The batches, and what the model draws (dropout, drop path), are a function
+    of the seed, the iteration and the rank: a resumed run continues bit by bit.
+
+    Args:
+        dataloader (dict): ``train_dataloader``, a dataloader config a task; the
+            whole set is used.
+        max_epochs (int): of ``epoch_length`` iterations each.
+        epoch_length (int, optional): by default the full batches of the first
+            task's training set.
+        val_begin, val_interval (int): in epochs, as in mmengine; the last epoch
+            is always validated.
+    """
+
+    def __init__(self, runner, dataloader, max_epochs, epoch_length=None, val_begin=1, val_interval=1):
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        if not isinstance(model, JointModel):
+            raise ValueError(f'train_cfg.type=JointTrainLoop: model.type is {type(model).__name__}; it trains a '
+                             'JointModel')
+        if set(dataloader) != set(model.order):
+            raise ValueError(f'train_dataloader has {sorted(dataloader)}; model.tasks are {list(model.order)}, and '
+                             'each needs a dataloader')
+        check_at_least(max_epochs=(max_epochs, 1), val_interval=(val_interval, 1))
+        self.tasks = {name: TrainingSet(name, i, dataloader[name], model.scopes[name])
+                      for i, name in enumerate(model.order)}
+        length = self.tasks[model.order[0]].batches_per_epoch if epoch_length is None else epoch_length
+        check_at_least(epoch_length=(length, 1))
+        super().__init__(runner, JointData(self.tasks, length), max_epochs, val_begin, val_interval)
+
+    def run(self):
+        for hook in self.runner.hooks:
+            if isinstance(hook, EMAHook) and hook.ema_model.update_buffers:
+                raise ValueError('EMAHook.update_buffers=True: it would average a shared weight once for each of its '
+                                 'tasks an iteration; leave it out, the running statistics are kept as they are')
+        for name, data in self.tasks.items():
+            self.runner.logger.info(f'task {name}: {len(data.dataset)} examples, seen once in '
+                                    f'{data.batches_per_epoch} iterations')
+        return super().run()
+
+    def run_iter(self, index):
+        runner = self.runner
+        batches = self.dataloader.next(self._iter)
+        runner.call_hook('before_train_iter', batch_idx=index, data_batch=batches)
+        with isolated_random(runner.seed, FOR_MODEL, self._iter, get_rank()):
+            outputs = runner.model.train_step(batches, optim_wrapper=runner.optim_wrapper)
+        runner.call_hook('after_train_iter', batch_idx=index, data_batch=batches, outputs=outputs)

@@ -1,0 +1,180 @@
+"""The train loop that alternates the stages and A's updates."""
+import itertools
+from dataclasses import dataclass, field
+
+from ...finite import read_scalars
+from ...progress import Progress
+from ...registry import LOOPS
+from .feed import Feed
+from .iteration_guard import IterationGuard
+from .positioned_loop import PositionedLoop, check_at_least
+from .task_data import TaskData
+
+
+@dataclass
+class IterationBatches:
+    """What one iteration sees: a batch a stage, and one a task for A."""
+    stages: list = field(default_factory=list)
+    architecture: dict = field(default_factory=dict)
+
+
+class SearchData:
+    """The feeds of all tasks; to mmengine's hooks, a dataloader with ``len`` and ``dataset``.
+
+    Args:
+        stages (tuple[Stage]): all that an iteration may have.
+        tasks (dict[str, TaskData]): by name.
+        num_examples (int): of a transfer, 0 without one.
+        unroll_batch (str): the half of the data that A is judged on.
+        length (int): iterations of an epoch.
+    """
+
+    def __init__(self, stages, tasks, num_examples, unroll_batch, length):
+        self.length = length
+        self.seed = None
+        self.dataset = tuple(data.dataset for data in tasks.values())
+        self.num_examples = num_examples
+        own = {name: sum(stage.task == name for stage in stages) for name in tasks}
+        taken = {name: 0 for name in tasks}
+        for before, stage in itertools.pairwise(stages):
+            taken[before.task] += 1
+            taken[stage.task] += 1
+        self.train = {name: Feed(data.train_loader, own[name]) for name, data in tasks.items()}
+        self.architecture = {
+            name: Feed(lambda seed, start, data=data: data.architecture_loader(seed, start, unroll_batch), 1)
+            for name, data in tasks.items()
+        }
+        self.examples = {
+            name: Feed(lambda seed, start, data=data: data.example_loader(seed, start, num_examples // 2),
+                        taken[name] if num_examples else 0)
+            for name, data in tasks.items()
+        }
+
+    def __len__(self):
+        return self.length
+
+    def feeds(self, task):
+        return self.train[task], self.architecture[task], self.examples[task]
+
+    def start(self, seed):
+        self.seed = seed
+
+    def stop(self):
+        for task in self.train:
+            for feed in self.feeds(task):
+                feed.stop()
+
+    def next(self, iteration, stages):
+        """The batches of an iteration, which has ``stages``: a function of the seed and the iteration.
+
+        The loaders of their tasks run; those of the others stop, with their workers.
+        """
+        active = {stage.task for stage in stages}
+        for task in self.train:
+            for feed in self.feeds(task):
+                if task in active:
+                    feed.seek(self.seed, iteration)
+                else:
+                    feed.stop()
+        batches = IterationBatches()
+        previous = None
+        for stage in stages:
+            batch = dict(train=self.train[stage.task].next())
+            if previous is not None and self.num_examples:
+                batch['examples'] = tuple(self.examples[s.task].next()['inputs'] for s in (previous, stage))
+            batches.stages.append(batch)
+            previous = stage
+        batches.architecture = {name: feed.next() for name, feed in self.architecture.items() if name in active}
+        return batches
+
+
+@LOOPS.register_module()
+class InterleavedSearchLoop(PositionedLoop):
+    """M rounds over K tasks, then A, once an iteration (Algorithm 2; reading 7).
+
+    Args:
+        dataloader (dict): ``train_dataloader``, a dataloader config a task.
+        rounds (int): M.
+        order (tuple[str]): the tasks of a round, as in ``('cls', 'det')``.
+            :class:`SearchRunner` hands both to the model.
+        max_epochs (int): of ``epoch_length`` iterations each.
+        epoch_length (int, optional): by default the full batches of the first
+            task's D^tr, so that an epoch shows each of that task's stages its
+            training half once.
+        warmup_epochs (int): epochs with A frozen.
+        split (dict): ``ratio`` of D^tr and the ``seed`` of the halves.
+        val_begin, val_interval (int): in epochs, as in mmengine; the last epoch
+            is always validated.
+        non_finite (str): what a NaN or infinite loss, gradient or weight does:
+            ``stop`` the run with an error, or ``skip`` the iteration
+            (:class:`IterationGuard`).
+    """
+
+    def __init__(self,
+                 runner,
+                 dataloader,
+                 rounds,
+                 order,
+                 max_epochs,
+                 epoch_length=None,
+                 warmup_epochs=0,
+                 split=None,
+                 val_begin=1,
+                 val_interval=1,
+                 non_finite='stop'):
+        split = dict(dict(ratio=.5, seed=0), **(split or {}))
+        if set(split) != {'ratio', 'seed'}:
+            raise ValueError(f'train_cfg.split has {sorted(split)}; it takes ratio and seed')
+        if not 0 < split['ratio'] < 1:
+            raise ValueError(f"train_cfg.split.ratio={split['ratio']} must lie between 0 and 1")
+        model = runner.model
+        model.check_epochs(max_epochs)
+        if set(dataloader) != set(order):
+            raise ValueError(f'train_dataloader has {sorted(dataloader)}; train_cfg.order={tuple(order)} needs a '
+                             'dataloader for each of its tasks and no other')
+        check_at_least(max_epochs=(max_epochs, 1), warmup_epochs=(warmup_epochs, 0), val_interval=(val_interval, 1))
+        self.tasks = {
+            name: TaskData(name, i, dataloader[name], model.tasks[name].scope, split['ratio'], split['seed'])
+            for i, name in enumerate(order)
+        }
+        length = self.tasks[order[0]].batches_per_epoch if epoch_length is None else epoch_length
+        check_at_least(epoch_length=(length, 1))
+        transfer = getattr(model, 'transfer', None)
+        num_examples = transfer.num_examples if transfer and len(model.stages) > 1 else 0
+        for data in self.tasks.values():
+            data.check_examples(num_examples // 2)
+        super().__init__(
+            runner, SearchData(model.stages, self.tasks, num_examples, model.unroll_batch, length), max_epochs,
+            val_begin, val_interval)
+        self.warmup_epochs = warmup_epochs
+        self.guard = IterationGuard(non_finite)
+
+    def run(self):
+        runner = self.runner
+        runner.model.seed = runner.seed
+        for name, data in self.tasks.items():
+            runner.logger.info(f'task {name}: {len(data.train_indices)} examples train its weights and head, '
+                               f'{len(data.val_indices)} the architecture')
+        return super().run()
+
+    def run_iter(self, index):
+        runner, model = self.runner, self.runner.model
+        model.set_progress(
+            Progress(self._epoch, self._max_epochs, self.warmup_epochs, self._iter / max(self._max_iters - 1, 1)))
+        batches = self.dataloader.next(self._iter, model.active_stages())
+        runner.call_hook('before_train_iter', batch_idx=index, data_batch=batches)
+        figures = read_scalars(self.guard(runner, lambda: self.update(batches)))
+        runner.call_hook('after_train_iter', batch_idx=index, data_batch=batches, outputs=figures)
+
+    def update(self, batches):
+        """Every stage in order, then A, then the optimisers of weights and heads; returns the figures to log."""
+        runner, model = self.runner, self.runner.model
+        model.start_iteration(self._iter)
+        figures = {}
+        for stage, batch in zip(model.active_stages(), batches.stages, strict=True):
+            figures.update(model.train_stage(stage, batch, runner.optim_wrapper))
+        if self._epoch >= self.warmup_epochs:
+            figures.update(model.update_architecture(batches.architecture, runner.optim_wrapper))
+        model.step_weights(runner.optim_wrapper)
+        figures.update(model.transfer_figures(), **model.architecture_figures())
+        return figures

@@ -1,0 +1,116 @@
+"""The training data of one task: the set, and in a search D_k^tr, D_k^val and the examples for transfer."""
+import logging
+
+import torch
+from mmengine.dataset import BaseDataset, ConcatDataset
+from mmengine.dist import get_world_size
+from mmengine.logging import print_log
+
+from ...datasets import DataError, build_dataset, build_positioned_loader, raw_images, split_indices
+from ...random_state import seed_of
+
+FOR_TRAIN, FOR_VAL, FOR_EXAMPLES = range(3)
+
+
+def check_splittable(dataset, field):
+    """Raises DataError for a wrapper by which an image of one half would be in the other, too.
+
+    RepeatDataset and ClassBalancedDataset give an image several indices,
+    MultiImageMixDataset mixes others into it.
+    """
+    if isinstance(dataset, ConcatDataset):
+        for i, one in enumerate(dataset.datasets):
+            check_splittable(one, f'{field}.datasets[{i}]')
+    elif not isinstance(dataset, BaseDataset):
+        raise DataError(f'{field}.type={type(dataset).__name__!r}: a search splits the images in two halves, which it '
+                        'would mix; give the dataset that it wraps, or a ConcatDataset of several')
+
+
+class TrainingSet:
+    """One task's training set, and endless loaders of it.
+
+    Args:
+        name (str): of the task.
+        index (int): its place in the order; sets its seeds apart.
+        dataloader (dict): mmengine dataloader config, ``train_dataloader.<name>``.
+        scope (str): where its names are looked up.
+    """
+
+    def __init__(self, name, index, dataloader, scope):
+        self.name = name
+        self.index = index
+        self.scope = scope
+        self.field = f'train_dataloader.{name}'
+        for key in ('dataset', 'batch_size'):
+            if key not in dataloader:
+                raise ValueError(f'{self.field}.{key} is missing')
+        if dataloader['batch_size'] < 1:
+            raise ValueError(f'{self.field}.batch_size={dataloader["batch_size"]} must be at least 1')
+        self.cfg = {key: value for key, value in dataloader.items() if key != 'dataset'}
+        self.dataset = build_dataset(dataloader['dataset'], scope, f'{self.field}.dataset')
+        self.train_indices = range(len(self.dataset))  # what weights learn on
+
+    @property
+    def batches_per_epoch(self):
+        """Full batches of it, over all ranks."""
+        return max(len(self.train_indices) // (self.cfg['batch_size'] * get_world_size()), 1)
+
+    def _loader(self, dataset, indices, use, seed, start, **changes):
+        # from pinned memory a GPU copies while the host goes on; without a GPU PyTorch warns of it
+        pinned = dict(pin_memory=torch.cuda.is_available())
+        return build_positioned_loader(
+            {**pinned, **self.cfg, 'dataset': dataset, **changes},
+            indices,
+            seed_of(seed, self.index, use) % 2**32,
+            start,
+            field=self.field)
+
+    def train_loader(self, seed, start):
+        """Batches from the ``start``-th on."""
+        return self._loader(self.dataset, self.train_indices, FOR_TRAIN, seed, start)
+
+
+class TaskData(TrainingSet):
+    """One task's training set in two seeded halves, D_k^tr and D_k^val.
+
+    Args:
+        name, index, dataloader, scope: of :class:`TrainingSet`.
+        ratio (float): share of D^tr.
+        split_seed (int): of the halves.
+    """
+
+    def __init__(self, name, index, dataloader, scope, ratio, split_seed):
+        super().__init__(name, index, dataloader, scope)
+        check_splittable(self.dataset, f'{self.field}.dataset')
+        if len(self.dataset) < 2:
+            raise DataError(f'{self.field}.dataset: has {len(self.dataset)} example; the halves that train weights and '
+                            'architecture need one each')
+        self.train_indices, self.val_indices = split_indices(len(self.dataset), ratio, split_seed)
+        self._warn_of_repeats()
+        self.examples = raw_images(self.dataset, f'{self.field}.dataset')
+
+    def _warn_of_repeats(self):
+        batch = self.cfg['batch_size'] * get_world_size()
+        for use, indices in (('for its weights', self.train_indices), ('for the architecture', self.val_indices)):
+            if len(indices) < batch:
+                print_log(f'{self.field}.batch_size={self.cfg["batch_size"]}: {batch} examples over all processes, but '
+                          f'the half {use} has {len(indices)}: a batch shows some of them again', 'current',
+                          logging.WARNING)
+
+    def check_examples(self, number):
+        """Raise DataError unless D^tr has ``number`` images for a transfer."""
+        if len(self.train_indices) < number:
+            raise DataError(f'model.transfer.num_examples={2 * number} takes {number} images of a task, but '
+                            f'{self.field}.dataset has {len(self.train_indices)} in the half that trains weights')
+
+    def architecture_loader(self, seed, start, unroll_batch):
+        """Batches that A is judged on, of D^val or D^tr (``val``, ``train``), through the training pipeline, as DARTS
+        does."""
+        indices = dict(val=self.val_indices, train=self.train_indices)[unroll_batch]
+        return self._loader(self.dataset, indices, FOR_VAL, seed, start)
+
+    def example_loader(self, seed, start, batch_size):
+        """Raw images of D^tr, for transfer."""
+        return self._loader(
+            self.examples, self.train_indices, FOR_EXAMPLES, seed, start, batch_size=batch_size,
+            collate_fn=dict(type='pseudo_collate'))

@@ -1,0 +1,1 @@
+"""What several test files use: tiny data, runs, searches and networks, oracles, and stand-ins of devices."""

@@ -1,0 +1,106 @@
+import functools
+import re
+
+import numpy as np
+import pytest
+
+from helpers import tiny_run as tiny
+from imtnas_mm.datasets import DataError
+from imtnas_mm.engine.loops.task_data import TaskData
+
+
+def task_data(loader, scope='mmpretrain', ratio=.5):
+    return TaskData('cls', 0, loader, scope, ratio, 0)
+
+
+def test_examples_need_a_transform_that_packs(data):
+    loader = tiny.cls_loader(data, 'train')
+    loader['dataset']['pipeline'] = [tiny.LOAD]
+    with pytest.raises(ValueError, match=r'^train_dataloader.cls.dataset.pipeline has no Pack'):
+        task_data(loader)
+
+
+def test_examples_are_unchanged_images_of_the_training_half(data):
+    loader = tiny.det_loader(data, 'train')
+    loader['dataset']['pipeline'] = [tiny.LOAD, tiny.BOXES, dict(type='Resize', scale=(8, 8)),
+                                     dict(type='PackDetInputs')]
+    found = task_data(loader, 'mmdet')
+    batch = next(iter(found.example_loader(seed=1, start=0, batch_size=3)))
+    trained = [found.dataset.get_data_info(int(i))['img_path'] for i in found.train_indices]
+    assert len(batch['inputs']) == 3
+    for image, sample in zip(batch['inputs'], batch['data_samples'], strict=True):
+        assert image.shape == (3, tiny.SIZE, tiny.SIZE) and sample.img_path in trained
+    assert next(iter(found.train_loader(seed=1, start=0)))['inputs'][0].shape == (3, 8, 8)
+
+
+def test_several_datasets_as_one(data):
+    """Each has a pipeline of its own; an example is as its own loads it."""
+    def part(size):
+        dataset = tiny.det_loader(data, 'train')['dataset']
+        return dict(dataset, pipeline=[tiny.LOAD, tiny.BOXES, dict(type='Resize', scale=(size, size)),
+                                       dict(type='PackDetInputs')])
+
+    dataset = dict(type='ConcatDataset', datasets=[part(8), part(16)], ignore_keys=[])
+    found = task_data(tiny.loader(dataset, 32), 'mmdet', ratio=.75)
+    assert len(found.dataset) == 16 and len(found.train_indices) == 12
+    sizes = {tuple(image.shape) for image in next(iter(found.train_loader(seed=1, start=0)))['inputs']}
+    assert sizes == {(3, 8, 8), (3, 16, 16)}
+    examples = next(iter(found.example_loader(seed=1, start=0, batch_size=32)))['inputs']
+    assert {tuple(image.shape) for image in examples} == {(3, tiny.SIZE, tiny.SIZE)}
+
+
+def test_datasets_that_would_mix_the_halves_are_refused(data):
+    inner = tiny.cls_loader(data, 'train')['dataset']
+    wrapped = dict(type='RepeatDataset', times=2, dataset=inner)
+    for dataset, place in ((wrapped, ''), (dict(type='ConcatDataset', datasets=[inner, wrapped]), '.datasets[1]')):
+        field = re.escape(f'train_dataloader.cls.dataset{place}.type')
+        with pytest.raises(DataError, match=f"^{field}='RepeatDataset': a search splits the images in two halves"):
+            task_data(tiny.loader(dataset, 4))
+
+
+def test_halves_and_epochs(data):
+    found = task_data(tiny.cls_loader(data, 'train', batch_size=4), ratio=.75)
+    assert len(found.train_indices) == 18 and len(found.val_indices) == 6  # of 3 classes' 8 images
+    assert not np.intersect1d(found.train_indices, found.val_indices).size
+    assert found.batches_per_epoch == 4  # 18 // 4, the rest is left to other epochs
+    assert task_data(tiny.cls_loader(data, 'train', batch_size=100)).batches_per_epoch == 1
+
+
+def test_loaders_draw_apart(data):
+    found = task_data(tiny.cls_loader(data, 'train', batch_size=4))
+    paths = {
+        name: [sample.img_path for sample in next(iter(loader(seed=1, start=0)))['data_samples']]
+        for name, loader in (('train', found.train_loader),
+                             ('val', functools.partial(found.architecture_loader, unroll_batch='val')))
+    }
+    assert not set(paths['train']) & set(paths['val'])
+    examples = next(iter(found.example_loader(seed=1, start=0, batch_size=4)))['data_samples']
+    assert [sample.img_path for sample in examples] != paths['train']
+
+
+@pytest.mark.parametrize('unroll_batch, half', [('val', 'val_indices'), ('train', 'train_indices')])
+def test_what_a_is_judged_on(data, unroll_batch, half):
+    found = task_data(tiny.cls_loader(data, 'train', batch_size=4))
+    own = {found.dataset.get_data_info(i)['img_path'] for i in getattr(found, half)}
+    batch = next(iter(found.architecture_loader(1, 0, unroll_batch)))
+    assert {sample.img_path for sample in batch['data_samples']} <= own
+
+
+@pytest.mark.parametrize('key', ['dataset', 'batch_size'])
+def test_what_a_dataloader_needs(data, key):
+    loader = tiny.cls_loader(data, 'train')
+    del loader[key]
+    with pytest.raises(ValueError, match=f'train_dataloader.cls.{key} is missing'):
+        task_data(loader)
+
+
+def test_batches_are_pinned_where_a_gpu_is_there(data, monkeypatch):
+    def pinned(**options):
+        found = task_data({**tiny.cls_loader(data, 'train'), **options})
+        loaders = (found.train_loader(seed=1, start=0), found.architecture_loader(1, 0, 'val'),
+                   found.example_loader(seed=1, start=0, batch_size=2))
+        return {loader.pin_memory for loader in loaders}
+
+    assert pinned() == {False} and pinned(pin_memory=True) == {True}
+    monkeypatch.setattr('torch.cuda.is_available', lambda: True)
+    assert pinned() == {True} and pinned(pin_memory=False) == {False}
