@@ -139,7 +139,7 @@ def check_importance(importance: Any, shapes: dict[str, tuple[int, ...]], place:
         _check_probabilities(importance[name], shape, place[name], sums)
 
 
-def _check_sharing(sharing, space_format, architecture, place):
+def _check_sharing(sharing: Any, space_format: SpaceFormat, architecture: dict, place: Place) -> None:
     if not isinstance(sharing, dict):
         place.fail(sharing, 'it must be an object with method, tasks and what the method shares')
     method = sharing.get('method')
@@ -154,7 +154,8 @@ def _check_sharing(sharing, space_format, architecture, place):
     SHARING[method].check(sharing[field], tasks, space_format, architecture, place[field])
 
 
-def _check_branching(blocks, tasks, space_format, architecture, place):
+def _check_branching(blocks: Any, tasks: list[str], space_format: SpaceFormat, architecture: dict,
+                     place: Place) -> None:
     if space_format.blocks is None:
         place.fail(blocks, f'the space {space_format.name} has no blocks that tasks could share')
     names = space_format.blocks(architecture, len(blocks) if isinstance(blocks, dict) else 0)

@@ -20,7 +20,7 @@ def parse_args(argv=None):
         parser.error('--cfg-options needs --config')
     if args.config:
         check_file('--config', args.config)
-        check_file('checkpoint', args.source)
+        check_file('source', args.source)
     return args
 
 

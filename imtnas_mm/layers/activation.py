@@ -62,7 +62,7 @@ class TwiceDifferentiableReLU6(nn.ReLU6):
         return _Rectified.apply(input, nn.functional.relu6, _masked_by_relu6)
 
 
-def twice_differentiable_act_cfg(act_cfg):
+def twice_differentiable_act_cfg(act_cfg: dict | None) -> dict | None:
     """``act_cfg`` with :class:`TwiceDifferentiableReLU6` for ReLU6."""
     if act_cfg is None or act_cfg['type'] != 'ReLU6':
         return act_cfg

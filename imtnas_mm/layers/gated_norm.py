@@ -12,6 +12,7 @@ and with ``u`` and ``v`` the adjoints of the two,
     adjoint of x_i = -r (b w_i P(g) + a w_i P(u_i) + w_i r s y_i) + v_i P(g)
     adjoint of w_i = sum(u_i P(g)) = sum(g P(u_i)) = n r s
 """
+
 import torch
 from torch.autograd.function import once_differentiable
 

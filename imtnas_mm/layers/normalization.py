@@ -151,7 +151,7 @@ class TwiceDifferentiableBatchNorm2d(nn.BatchNorm2d):
         return batch_norm(input, self.eps)
 
 
-def twice_differentiable_norm_cfg(norm_cfg):
+def twice_differentiable_norm_cfg(norm_cfg: dict | None) -> dict | None:
     """``norm_cfg`` with :class:`TwiceDifferentiableBatchNorm2d` for batch normalisation that it makes faster."""
     if norm_cfg is None or norm_cfg['type'] not in ('BN', 'BN2d') or (
             norm_cfg.get('affine', True) or norm_cfg.get('track_running_stats', True)):
