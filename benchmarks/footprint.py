@@ -154,8 +154,8 @@ def make_fake(model, mode):
         for name, buffer in module._buffers.items():
             if buffer is not None:
                 module._buffers[name] = mode.from_tensor(buffer)
-    model.gates = model.gates.with_tensors([mode.from_tensor(gate) for gate in model.gates.values()])
-    model.importance = mode.from_tensor(model.importance)
+    gates = model.gates.with_tensors([mode.from_tensor(gate) for gate in model.gates.values()])
+    model.set_gates(gates, mode.from_tensor(model.importance))
 
 
 def take_widest(model):

@@ -55,7 +55,7 @@ def test_weight_stages_have_it_by_option_and_the_architecture_never(tf32, monkey
 
 def test_the_log_says_so(monkeypatch):
     lines = []
-    monkeypatch.setattr('imtnas_mm.algorithms.unrolled.print_log', lambda text, **_: lines.append(text))
+    monkeypatch.setattr('imtnas_mm.algorithms.weight_stages.print_log', lambda text, **_: lines.append(text))
     small.build(tf32=True)
     assert lines == ["model.tf32=True: the weight stages round the factors of float32 products to TF32 on a GPU; A's "
                      'step and the chain of its gradient stay in full precision']

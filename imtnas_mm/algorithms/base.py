@@ -13,6 +13,7 @@ from ..registry import MODELS
 from ..spaces.base import GateValues
 from ..tasks.base import Task
 from ..transport import to_device, to_host
+from .method import SearchMethod
 from .stage import check_order, interleaved_stages
 
 # what a seed is for: the first number after it in a key of random_state
@@ -20,7 +21,7 @@ FOR_GATES, FOR_LOSS, FOR_VIEWS = Purpose.GATES, Purpose.LOSS, Purpose.VIEWS
 FOR_VALIDATION, FOR_HEADS, FOR_PREPROCESSING = Purpose.VALIDATION, Purpose.HEADS, Purpose.PREPROCESSING
 
 
-class SearchAlgorithm(BaseModel):
+class SearchAlgorithm(SearchMethod, BaseModel):
     """A search method as a model of mmengine's Runner.
 
     It holds what a checkpoint must hold: ``architecture`` (A),
@@ -36,7 +37,6 @@ class SearchAlgorithm(BaseModel):
         architecture (dict): options of :class:`Architecture`.
         seed (int): of all that an iteration draws.
     """
-    unroll_batch = 'val'  # the half of the data that A is judged on
     one_encoder = False  # whether the tasks share one set of encoder weights
     tasks: Any  # a ModuleDict of tasks, whose methods it declares no types of; so are the heads
     heads: Any
@@ -99,12 +99,11 @@ class SearchAlgorithm(BaseModel):
         """(task, round) of a stage's encoder weights."""
         return 0 if self.one_encoder else stage.task_index, stage.round
 
-    def active_stages(self):
-        """The stages of the present iteration, in order; they may depend on the progress."""
-        return self.stages
-
     def check_epochs(self, max_epochs):
-        """Raises ValueError for a search of so few epochs that the method can't run."""
+        """Any number will do."""
+
+    def active_stages(self):
+        return self.stages
 
     def head(self, stage):
         return self.heads[stage.task][stage.round]
@@ -112,7 +111,6 @@ class SearchAlgorithm(BaseModel):
     # --- what an iteration draws ---
 
     def set_progress(self, progress):
-        """How far the search is (:class:`Progress`); checkpoints keep it, since gates and weights may depend on it."""
         self.progress.copy_(self.progress.new_tensor(progress))
         self._tell_spaces(progress)
 
@@ -121,7 +119,6 @@ class SearchAlgorithm(BaseModel):
             task.space.set_progress(progress)
 
     def start_iteration(self, iteration):
-        """Draws the paths of an iteration and fixes A's gates for its weight stages."""
         self.iteration = iteration
         generator = torch.Generator().manual_seed(seed_of(self.seed, FOR_GATES, iteration))
         on_host = to_host(self.architecture.named_alphas())
@@ -133,24 +130,29 @@ class SearchAlgorithm(BaseModel):
     def refresh_gates(self):
         """Gates and importance weights at the present A, without a graph."""
         alphas = self.architecture.named_alphas()
-        self.gates = GateValues(self.space.gate_tensors(alphas, self.draw))
+        gates = GateValues(self.space.gate_tensors(alphas, self.draw))
         if self.space.samples:
-            self.gates.read()
-        self.importance = flat_importance(self.space.importance(alphas))
+            gates.read()
+        self.set_gates(gates, flat_importance(self.space.importance(alphas)))
+
+    def set_gates(self, gates: GateValues, importance: torch.Tensor) -> None:
+        """What the stages compute with, in the place of A: tensors without a graph."""
+        self.gates, self.importance = gates, importance
 
     @torch.no_grad()
     def architecture_figures(self):
         return {'architecture/entropy': self.space.entropy(self.architecture.named_alphas())}
 
+    def figures(self):
+        return self.architecture_figures()
+
     def derive(self):
-        """The genotype of the present A."""
         return self.space.derive(to_host(self.architecture.named_alphas()))
 
     # --- the search network as it is judged ---
 
     @torch.no_grad()
     def search_network(self, task, round=-1):
-        """The network of a task in a round (the last by default): batch of a loader -> predictions."""
         k, m = self.order.index(task), range(self.rounds)[round]
         alphas = self.architecture.named_alphas()
         gates = self.space.evaluation_gates(alphas)

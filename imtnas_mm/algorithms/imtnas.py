@@ -1,13 +1,21 @@
 """Interleaving multi-task architecture search, the paper's method (Sec. 3, Algorithm 2)."""
+from functools import partial
+from typing import Any
+
 import torch
 from mmengine.dist import get_rank
+from mmengine.optim import OptimWrapperDict
+from torch import Tensor
 
+from ..chain import GradientStep, Record, Variable, gradients, leaves
 from ..random_state import isolated_random
 from ..registry import MODELS
 from ..transfer import Encoder, TransferLoss
 from .base import FOR_VIEWS
-from .chain import gradients, leaves
-from .unrolled import ENCODER_GRADIENT, HEAD_GRADIENT, TASK_LOSS, UnrolledSearch, step
+from .stage import Stage
+from .stage_record import StageRecord
+from .unrolled import UnrolledSearch
+from .weight_stages import ENCODER_GRADIENT, HEAD_GRADIENT, TASK_LOSS, step
 
 HYPERNETWORK_STEPS = ('iteration', 'stage')
 
@@ -51,8 +59,9 @@ class IMTNAS(UnrolledSearch):
         self.encoder_task_weight = encoder_task_weight
         self.hypernetwork_step = hypernetwork_step
 
-    def previous(self, record):
-        return self.records[record.stage.index - 1] if record.stage.index else None
+    @property
+    def num_examples(self) -> int:
+        return self.transfer.num_examples if self.transfer is not None and len(self.stages) > 1 else 0
 
     # --- the losses of a stage, as functions of everything they depend on ---
 
@@ -103,23 +112,25 @@ class IMTNAS(UnrolledSearch):
 
     # --- the stages ---
 
-    def examples_of(self, stage, batch):
-        if stage.index and self.transfer is not None and self.transfer.num_examples:
-            return self.transfer_examples(stage, self.records[-1].stage, batch['examples'])
-        return None
+    def new_record(self, stage: Stage, batch: dict, optim_wrapper: OptimWrapperDict) -> StageRecord:
+        record = super().new_record(stage, batch, optim_wrapper)
+        if stage.index and self.num_examples:
+            record.examples = self.transfer_examples(stage, self.records[-1].stage, batch['examples'])
+        return record
 
     def stage_steps(self, record, encoder, parameters, constants, optim_wrapper):
         """The first stage by its task's loss; W of the others by the stage before, then H by the task's loss at W~."""
-        previous = self.previous(record)
-        if previous is None:
+        if not self.records:
             return super().stage_steps(record, encoder, parameters, constants, optim_wrapper)
+        previous = record.previous = self.records[-1]
         loss, record.figures, needed, record.active, encoder_gradient = self.transfer_step(
             record, previous, encoder)
         record.needed = None if self.space.couples_images else needed
         if record.active is not False:
             self.reduce_finite(self.where(record.stage), {
                 'the transfer loss': [loss.clone()], ENCODER_GRADIENT: [encoder_gradient]})
-        record.virtual_encoder = self.virtual_encoder(record, encoder, encoder_gradient, optim_wrapper)
+        record.encoder = Variable(self.virtual_encoder(record, encoder, encoder_gradient, optim_wrapper))
+        record.parts = self.transfer_parts
         names = list(parameters)
 
         def compute(tensors, data):
@@ -158,32 +169,77 @@ class IMTNAS(UnrolledSearch):
         return self.compute(('the transfer', 'from task', repr(previous.stage.task)), record.stage, compute, given,
                             record.data if self.encoder_task_weight else ())
 
-    def after_stage(self, record, optim_wrapper):
+    def transfer_parts(self, record: StageRecord) -> list[Record]:
+        """Eq. 28, ``W~ = W - eta_w grad_W T(A, W~_prev, W)``, and in the last round Eq. 29, as records.
+
+        The pullback of Eq. 28 is Eq. 21-23.
+        """
+        previous, encoder = record.previous, self.encoder_variable(record)
+
+        def loss(inner: list[Tensor], outer: list[Tensor], data: Any) -> Tensor:
+            views, data = data
+            teacher, *gates = outer
+            return self.encoder_objective(
+                record, previous, self.gates.with_tensors(gates), teacher, inner[0], data, *views).loss
+
+        def data() -> tuple[list[Tensor], Any]:
+            views = None if self.transfer is None else self.second_pass_views(record)
+            return [] if views is None else [views], record.data if self.encoder_task_weight else ()
+
+        what = f"the transfer's pullback from task {previous.stage.task!r}"
+        transfer = GradientStep(loss, [encoder], [record.encoder], [previous.encoder, *self.gate_variables],
+                                [record.encoder_rate], data, bool(record.active),
+                                partial(self.run_pullback, what, record.stage), self.reduce)
+        parts = [self.generation(record, encoder), transfer]
+        return parts if record.head is None else [*parts, self.head_part(record)]
+
+    def head_part(self, record: StageRecord) -> GradientStep:
+        """Eq. 29, ``H~ = H - eta_h grad_H L(A, W~, H)``, as a record.
+
+        Its pullback is Eq. 26 and the last term of Eq. 20.
+        """
+        head = self.head(record.stage)
+        parameters = self.head_before(record)
+
+        def loss(inner: list[Tensor], outer: list[Tensor], data: dict) -> Tensor:
+            encoder, *gates = outer
+            values = {**dict(zip(parameters, inner, strict=True)), **self.head_constants(head)}
+            return self.task_loss(record.stage, self.gates.with_tensors(gates), encoder, values, data)[0]
+
+        before = [Variable(parameter, constant=True) for parameter in parameters.values()]
+        return GradientStep(loss, before, list(record.head.values()), [record.encoder, *self.gate_variables],
+                            [record.head_rate] * len(before), lambda: record.data,
+                            run=partial(self.run_pullback, "the head's pullback", record.stage), mean=self.reduce)
+
+    def train_stage(self, stage: Stage, batch: dict, optim_wrapper: OptimWrapperDict) -> dict[str, Tensor]:
+        figures = super().train_stage(stage, batch, optim_wrapper)
         if self.hypernetwork_step == 'stage':
-            record.source = {n: p.detach().clone() for n, p in self.encoder_weights.named_parameters()}
+            self.records[-1].source = {n: p.detach().clone() for n, p in self.encoder_weights.named_parameters()}
             step(optim_wrapper['encoder'])
+        return figures
 
     def step_optimisers(self, optim_wrapper):
         if self.hypernetwork_step == 'iteration':
             step(optim_wrapper['encoder'])
         step(optim_wrapper['head'])
 
-    def second_pass_views(self, record):
-        """The augmented images that a stage's second pass needs; ``None`` without a transfer of images.
+    def second_pass_views(self, record: StageRecord) -> Tensor | None:
+        """The augmented images that a stage's second pass needs; ``None`` for a transfer without images.
 
         An image whose set is in no violated pair matters to no derivative of T, unless other images see it through
         statistics of the batch.
         """
-        if self.transfer is None:
-            return None
         views = self.transfer_views(record)
         return views if record.needed is None else views[record.needed]
 
-    def transfer_figures(self):
+    def figures(self) -> dict[str, Tensor]:
+        return {**self.transfer_figures(), **super().figures()}
+
+    def transfer_figures(self) -> dict[str, Tensor]:
         """Means over the stages: what share of pairs the hinge was active for, and the teacher told apart."""
-        found = {}
+        figures = {}
         for name in ('active', 'different'):
             values = [r.figures[f'transfer_{name}'] for r in self.records if f'transfer_{name}' in r.figures]
             if values:
-                found[f'transfer/{name}'] = torch.stack(values).mean()
-        return found
+                figures[f'transfer/{name}'] = torch.stack(values).mean()
+        return figures

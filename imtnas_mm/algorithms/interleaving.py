@@ -1,9 +1,14 @@
 """Minibatch interleaving, MI (paper 4.2, baseline 6; Doire & Okubadejo, 2019)."""
 import torch
+from mmengine.optim import OptimWrapperDict
+from torch import Tensor
 
+from ..chain import Record, Variable, WeightedSum
 from ..registry import MODELS
 from .joint import MTLSWS
-from .unrolled import step
+from .stage import Stage
+from .stage_record import StageRecord
+from .weight_stages import step
 
 
 @MODELS.register_module()
@@ -34,20 +39,29 @@ class MinibatchInterleaving(MTLSWS):
             total += encoder.detach() - other
         return 2 * self.sharing_weight * total
 
-    def after_stage(self, record, optim_wrapper):
-        record.head_source = {
-            name: p.detach().clone().requires_grad_() for name, p in self.head(record.stage).trained().items()
+    def stage_steps(self, record, encoder, parameters, constants, optim_wrapper):
+        gradients = super().stage_steps(record, encoder, parameters, constants, optim_wrapper)
+        record.parts = self.interleaved_parts
+        return gradients
+
+    def interleaved_parts(self, record: StageRecord) -> list[Record]:
+        """The step by the task's loss, then ``W~_k = step_k + 2 eta gamma sum_{j<k} W~_j`` and a constant."""
+        alone, factor = Variable(), 2 * record.encoder_rate * self.sharing_weight
+        earlier = self.records[:record.stage.task_index]
+        terms = [(alone, 1.), *((other.encoder, factor) for other in earlier)]
+        return [*self.task_parts(record, alone), WeightedSum(record.encoder, terms)]
+
+    def train_stage(self, stage: Stage, batch: dict, optim_wrapper: OptimWrapperDict) -> dict[str, Tensor]:
+        figures = super().train_stage(stage, batch, optim_wrapper)
+        self.records[-1].head_source = {
+            name: p.detach().clone().requires_grad_() for name, p in self.head(stage).trained().items()
         }
         step(optim_wrapper['encoder'])
         step(optim_wrapper['head'])
+        return figures
 
     def step_optimisers(self, optim_wrapper):
         """Nothing: each stage has stepped its own."""
 
     def encoder_before(self, record):
         return self.before[record.stage.task_index]
-
-    def pass_on(self, record, adjoint, adjoints):
-        """``dW~_k / dW~_j = 2 eta gamma`` for the tasks j before k."""
-        for earlier in self.records[:record.stage.task_index]:
-            adjoints.add_encoder(earlier.stage, 2 * record.encoder_rate * self.sharing_weight * adjoint)

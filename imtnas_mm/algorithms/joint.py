@@ -1,9 +1,16 @@
 """Multi-task learning with one architecture: all tasks' losses at once (paper 4.2, MTL-SAO, MTL-HWS, MTL-SWS)."""
+from functools import partial
+
 import torch
 from mmengine.logging import print_log
+from mmengine.optim import OptimWrapperDict
+from torch import Tensor
 
+from ..chain import Record, Variable, WeightedSum
 from ..registry import MODELS
 from ..tasks.loss_weights import check_weights
+from .stage import Stage
+from .stage_record import StageRecord
 from .unrolled import UnrolledSearch
 
 
@@ -90,9 +97,10 @@ class MTLSWS(JointSearch):
             total += encoder.detach() - self.encoder_weights.generate(j, 0, self.importance).detach()
         return 2 * self.sharing_weight * total
 
-    def with_sharing(self, stage, encoder, gradient):
-        """The term doesn't depend on A, and neither does W's start: it moves W~ and adds nothing to A's chain."""
-        return gradient + self.sharing_gradient(stage, encoder)
+    def stage_steps(self, record, encoder, parameters, constants, optim_wrapper):
+        """The sharing term doesn't depend on A, and neither does W: it moves W~ and adds nothing to A's chain."""
+        return self.task_steps(record, encoder, parameters, constants, optim_wrapper,
+                               self.sharing_gradient(record.stage, encoder))
 
 
 @MODELS.register_module()
@@ -100,25 +108,45 @@ class MTLHWS(JointSearch):
     """All tasks share one set of encoder weights, ``W~ = W - eta sum_k beta_k grad_W L_k`` (Eq. 8)."""
     one_encoder = True
 
+    def start_iteration(self, iteration: int) -> None:
+        super().start_iteration(iteration)
+        self.encoder_gradients = []
+
+    def train_stage(self, stage: Stage, batch: dict, optim_wrapper: OptimWrapperDict) -> dict[str, Tensor]:
+        figures = super().train_stage(stage, batch, optim_wrapper)
+        if len(self.records) == len(self.stages):
+            self.join(optim_wrapper)
+        return figures
+
+    def run_chain_again(self, optim_wrapper: OptimWrapperDict) -> None:
+        super().run_chain_again(optim_wrapper)
+        self.join(optim_wrapper)
+
     def run_stage(self, *args, **kwargs):
-        record, encoder_gradient, head_gradient = super().run_stage(*args, **kwargs)
-        record.encoder_gradient = encoder_gradient
-        return record, encoder_gradient, head_gradient
+        encoder_gradient, head_gradient = super().run_stage(*args, **kwargs)
+        self.encoder_gradients.append(encoder_gradient)
+        return encoder_gradient, head_gradient
 
-    def after_stage(self, record, optim_wrapper):
+    def join(self, optim_wrapper: OptimWrapperDict) -> None:
         """W~ of all stages, once the last of them has given its gradient."""
-        if len(self.records) < len(self.stages):
-            return
-        total = self.records[0].encoder_gradient
-        for other in self.records[1:]:
-            total = total + other.encoder_gradient
-        joint = self.virtual_encoder(record, self.encoder_before(record), total, optim_wrapper)
-        for each in self.records:
-            each.virtual_encoder, each.decay, each.encoder_gradient = joint, record.decay, None
+        total, *others = self.encoder_gradients
+        for other in others:
+            total = total + other
+        self.encoder_gradients = []
+        last = self.records[-1]
+        joint = Variable(self.virtual_encoder(last, self.encoder_before(last), total, optim_wrapper))
+        steps = [Variable() for _ in self.records]
+        for record in self.records:
+            record.encoder = joint
+            record.parts = partial(self.joint_parts, steps)
 
-    after_stage_again = after_stage
+    def joint_parts(self, steps: list[Variable], record: StageRecord) -> list[Record]:
+        """A stage's step as a record; after the last one's, ``W~ = W + sum_k (step_k - W)``.
 
-    def join_adjoints(self, adjoints):
-        """All stages' W~ are one, and its adjoint is the sum of theirs."""
-        total = torch.stack(list(adjoints.encoders.values())).sum(0)
-        adjoints.encoders = {index: total.clone() for index in adjoints.encoders}
+        Args:
+            steps (list[Variable]): what each stage's step alone makes of W.
+        """
+        parts = self.task_parts(record, steps[record.stage.index])
+        if record is self.records[-1]:
+            parts.append(WeightedSum(record.encoder, [(variable, 1.) for variable in steps]))
+        return parts

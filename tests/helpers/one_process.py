@@ -13,7 +13,7 @@ from imtnas_mm.transfer import TransferLoss
 def as_rank(rank):
     """What a stage draws is what it draws on this rank."""
     with mock.patch('imtnas_mm.algorithms.imtnas.get_rank', lambda: rank), \
-            mock.patch('imtnas_mm.algorithms.unrolled.get_rank', lambda: rank):
+            mock.patch('imtnas_mm.algorithms.weight_stages.get_rank', lambda: rank):
         yield
 
 

@@ -5,17 +5,12 @@ from mmengine.model import BaseModel, BaseModule
 from torch import nn
 
 from helpers import small_search
+from helpers.differentiable_once import Once, OnceModule
 from helpers.small_search import CELLS, TRANSFER, build, iterate, optimisers, stage_batches, val_batches
 from helpers.whole_graph import validation_loss, whole_graph_gradient
-from imtnas_mm.algorithms import hypergradient as module
+from imtnas_mm.algorithms import task_pullbacks
 from imtnas_mm.algorithms.base import FOR_LOSS, FOR_VALIDATION
-from imtnas_mm.algorithms.second_derivative import (
-    SecondDerivativeError,
-    check_twice_differentiable,
-    difference_pullback,
-    exact_pullback,
-    plain_focal_loss,
-)
+from imtnas_mm.chain import GradientStep, SecondDerivativeError
 from imtnas_mm.genotype import Genotype
 from imtnas_mm.progress import Progress
 from imtnas_mm.registry import MODELS
@@ -226,42 +221,55 @@ def test_finite_difference_agrees_with_exact(dtype, tolerance, weights):
     assert error(gradient(model, data, 'finite_difference'), gradient(model, data, 'exact')) < tolerance
 
 
+def leave_out(monkeypatch, chosen):
+    """Mutation: the sweep takes the inner gradients of some steps for constants.
+
+    Args:
+        chosen (callable): which, of :class:`GradientStep`.
+    """
+    original, left_out = GradientStep.pull_back, []
+
+    def mutant(step, adjoints, pullback):
+        if chosen(step):
+            left_out.append(step)
+            pullback = None
+        original(step, adjoints, pullback)
+
+    monkeypatch.setattr(GradientStep, 'pull_back', mutant)
+    return left_out
+
+
 @pytest.mark.parametrize('left_out', range(4))
 def test_leaving_out_a_stage_is_seen(monkeypatch, left_out):
-    """Mutation: with one stage's inner gradient taken for constant, the sweep must disagree with the truth."""
+    """The encoder's step of one stage: without it, the sweep must disagree with the truth."""
     model, _, data = active_chain()
     expected = gradient(model, data, 'exact')
-    for name in ('first_stage_pullback', 'transfer_pullback'):
-        original = getattr(module, name)
-
-        def mutant(algorithm, record, *args, original=original):
-            parts = original(algorithm, record, *args)
-            if record.stage.index != left_out:
-                return parts
-            return ([torch.zeros_like(p) for p in parts[0]], *(torch.zeros_like(p) for p in parts[1:]))
-
-        monkeypatch.setattr(module, name, mutant)
+    encoder = model.records[left_out].encoder
+    steps = leave_out(monkeypatch, lambda step: encoder in step.after)
     assert error(gradient(model, data, 'exact'), expected) > 1e-6
+    assert len(steps) == 1
 
 
-@pytest.mark.parametrize('name', ['head_pullback', 'first_stage_pullback', 'transfer_pullback'])
-def test_leaving_out_an_equation_is_seen(monkeypatch, name):
+@pytest.mark.parametrize('name, number', [('head', 2), ('first stage', 1), ('transfer', 3)])
+def test_leaving_out_an_equation_is_seen(monkeypatch, name, number):
     model, _, data = active_chain()
     expected = gradient(model, data, 'exact')
-    original = getattr(module, name)
+    first, *others = (record.encoder for record in model.records)
 
-    def mutant(*args):
-        parts = original(*args)
-        return ([torch.zeros_like(p) for p in parts[0]], *(torch.zeros_like(p) for p in parts[1:]))
+    def equation(step):
+        result = step.after[0]
+        return 'first stage' if result is first else 'transfer' if result in others else 'head'
 
-    monkeypatch.setattr(module, name, mutant)
+    steps = leave_out(monkeypatch, lambda step: equation(step) == name)
     assert error(gradient(model, data, 'exact'), expected) > 1e-6
+    assert len(steps) == number
 
 
 def test_leaving_out_the_hypernetworks_path_is_seen(monkeypatch):
     model, _, data = active_chain()
     expected = gradient(model, data, 'exact')
-    monkeypatch.setattr(model, 'importance_pullback', lambda record, adjoint: 0 * model.importance)
+    generate = model.generate
+    monkeypatch.setattr(model, 'generate', lambda record, importance: generate(record, importance.detach()).detach())
     assert error(gradient(model, data, 'exact'), expected) > 1e-4
 
 
@@ -502,43 +510,6 @@ def test_two_stages_by_hand():
 # --- second derivatives that are missing ---
 
 
-class Once(torch.autograd.Function):
-    """x^2 with a first derivative alone."""
-
-    @staticmethod
-    def forward(ctx, x):
-        ctx.save_for_backward(x)
-        return x * x
-
-    @staticmethod
-    @torch.autograd.function.once_differentiable
-    def backward(ctx, grad):
-        x, = ctx.saved_tensors
-        return 2 * x * grad
-
-
-class OnceModule(nn.Module):
-
-    def forward(self, x):
-        return Once.apply(x)
-
-
-def test_autograd_itself_drops_the_term():
-    """What the check is for: no error, and a gradient that doesn't depend on x."""
-    x = torch.tensor(3., requires_grad=True)
-    first, = torch.autograd.grad(Once.apply(x), x, create_graph=True)
-    assert first == 6 and not first.requires_grad
-
-
-def test_missing_second_derivative_names_the_module():
-    net = nn.Sequential(nn.Linear(2, 2), nn.Sequential(nn.ReLU(), OnceModule()), nn.Linear(2, 1))
-    x = torch.rand(1, 2, requires_grad=True)
-    with pytest.raises(SecondDerivativeError, match=r"tasks.det.1.1: Once has no second derivative.*'exact'.*"
-                       "finite_difference"):
-        check_twice_differentiable(lambda: net(x).sum(), net, 'tasks.det.')
-    check_twice_differentiable(lambda: net[0](x).sum(), net)
-
-
 def test_exact_refuses_a_head_with_such_an_operator_and_differences_do_not():
     model = build(rounds=1)
     template = model.tasks['det'].template
@@ -546,7 +517,8 @@ def test_exact_refuses_a_head_with_such_an_operator_and_differences_do_not():
     forward = template.bbox_head.forward_single
     template.bbox_head.forward_single = lambda x: tuple(template.bbox_head.relu_once(y) for y in forward(x))
     model.hypergradient = 'exact'
-    with pytest.raises(SecondDerivativeError, match='tasks.det.bbox_head.relu_once: Once has no second derivative'):
+    with pytest.raises(SecondDerivativeError, match='tasks.det.bbox_head.relu_once: Once has no second derivative'
+                       ".*hypergradient='exact'.*finite_difference"):
         iterate(model, optimisers(model))
     model.hypergradient = 'finite_difference'
     iterate(model, optimisers(model))
@@ -592,37 +564,6 @@ def test_an_operator_that_refuses_by_itself_is_named_by_its_task(monkeypatch):
     def refuse(*args):
         raise RuntimeError('derivative for some_op is not implemented')
 
-    monkeypatch.setitem(module.PULLBACKS, 'exact', refuse)
-    monkeypatch.setattr(module, 'exact_pullback', refuse)
+    monkeypatch.setitem(task_pullbacks.PULLBACKS, 'exact', refuse)
     with pytest.raises(SecondDerivativeError, match=r'tasks.det \(stage r1.det\).*some_op is not implemented'):
         iterate(model, optimisers(model))
-
-
-def test_pullbacks_of_a_cubic():
-    """f = x^2 y + x^3: d/dx, d/dy of v f_x at (2, 3) is v (2 y + 6 x), v 2 x."""
-    x, y, v = (torch.tensor(value, dtype=torch.float64) for value in (2., 3., .5))
-
-    def f(inner, outer):
-        return inner[0]**2 * outer[0] + inner[0]**3
-
-    for pullback, tolerance in ((exact_pullback, 1e-15), (difference_pullback, 1e-6)):
-        found = [t.item() for t in pullback(f, [x], [y], [v])]
-        assert found == pytest.approx([.5 * (6 + 12), .5 * 4], rel=tolerance)
-    assert [t.item() for t in exact_pullback(lambda i, o: 3 * i[0] + o[0], [x], [y], [v])] == [0, 0]
-
-
-@pytest.mark.parametrize('one_hot', [True, False])
-def test_plain_focal_loss_is_mmdets(one_hot):
-    from mmdet.models.losses import FocalLoss
-    from mmdet.models.losses import focal_loss as mmdet_module
-    pred = torch.randn(6, 3, dtype=torch.float64, requires_grad=True)
-    labels = torch.tensor([0, 1, 2, 3, 3, 1])
-    target = nn.functional.one_hot(labels, 4)[:, :3] if one_hot else labels
-    weight = torch.rand(6, dtype=torch.float64)
-    expected = FocalLoss()(pred, labels, weight, avg_factor=2.)
-    compiled = mmdet_module.sigmoid_focal_loss
-    with plain_focal_loss():
-        assert mmdet_module.sigmoid_focal_loss is not compiled
-        found = mmdet_module.sigmoid_focal_loss(pred, target, weight, reduction='mean', avg_factor=2.)
-    assert mmdet_module.sigmoid_focal_loss is compiled
-    torch.testing.assert_close(found, expected)

@@ -367,7 +367,7 @@ def test_an_iteration_is_a_function_of_its_number():
 
 def test_amp_is_for_the_weight_stages_alone(monkeypatch):
     seen, said = [], []
-    monkeypatch.setattr('imtnas_mm.algorithms.unrolled.print_log', lambda text, **_: said.append(text))
+    monkeypatch.setattr('imtnas_mm.algorithms.weight_stages.print_log', lambda text, **_: said.append(text))
     model = build(dtype=torch.float32, amp=True)
     assert "A's step and the chain of its gradient stay in full precision" in said[0]
     task = model.tasks['cls']

@@ -3,7 +3,7 @@ import torch
 from mmcv.cnn import build_norm_layer
 from torch import nn
 
-from imtnas_mm.algorithms.second_derivative import SecondDerivativeError, check_twice_differentiable
+from imtnas_mm.chain import SecondDerivativeError, check_twice_differentiable
 from imtnas_mm.layers import TwiceDifferentiableBatchNorm2d
 from imtnas_mm.layers.normalization import twice_differentiable_norm_cfg
 from imtnas_mm.spaces import MBConvSupernet

@@ -139,12 +139,10 @@ class InterleavedSearchLoop(FeedLoop):
         }
         length = self.tasks[order[0]].batches_per_epoch if epoch_length is None else epoch_length
         check_at_least(epoch_length=(length, 1))
-        transfer = getattr(model, 'transfer', None)
-        num_examples = transfer.num_examples if transfer and len(model.stages) > 1 else 0
         for data in self.tasks.values():
-            data.check_examples(num_examples // 2)
+            data.check_examples(model.num_examples // 2)
         super().__init__(
-            runner, SearchData(model.stages, self.tasks, num_examples, model.unroll_batch, length), max_epochs,
+            runner, SearchData(model.stages, self.tasks, model.num_examples, model.unroll_batch, length), max_epochs,
             val_begin, val_interval)
         self.warmup_epochs = warmup_epochs
         self.guard = IterationGuard(non_finite)
@@ -176,5 +174,5 @@ class InterleavedSearchLoop(FeedLoop):
         if self._epoch >= self.warmup_epochs:
             figures.update(model.update_architecture(batches.architecture, runner.optim_wrapper))
         model.step_weights(runner.optim_wrapper)
-        figures.update(model.transfer_figures(), **model.architecture_figures())
+        figures.update(model.figures())
         return figures

@@ -1,0 +1,40 @@
+"""How the gradients of the tasks' losses are differentiated, and errors that name the task."""
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor
+
+from ..chain import Pullback, SecondDerivativeError, difference_pullback, exact_pullback
+from .focal_loss import plain_focal_loss
+from .stage import Stage
+
+ADVICE = ("which hypergradient='exact' needs. Use hypergradient='finite_difference' or 'first_order', or a module "
+          'without this operator')
+
+
+def exact_task_pullback(function: Callable, inner: list[Tensor], outer: list[Tensor],
+                        adjoint: list[Tensor]) -> list[Tensor]:
+    """:func:`exact_pullback` of a task's loss."""
+    with plain_focal_loss():
+        return exact_pullback(function, inner, outer, adjoint)
+
+
+PULLBACKS = dict(exact=exact_task_pullback, finite_difference=difference_pullback)
+HYPERGRADIENTS = ('first_order', *PULLBACKS)
+
+
+@contextmanager
+def naming_task(stage: Stage, pullback: Pullback) -> Iterator[None]:
+    """An operator that refuses a second derivative by itself is refused with the task's name."""
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        raise
+    except RuntimeError as error:
+        if pullback is not PULLBACKS['exact'] or isinstance(error, SecondDerivativeError):
+            raise
+        raise SecondDerivativeError(
+            f"tasks.{stage.task} (stage {stage.name}): hypergradient='exact' failed in its second "
+            f"derivative: {error}. Use hypergradient='finite_difference' or 'first_order', or a module without this "
+            'operator') from error

@@ -1,0 +1,439 @@
+"""The weights' half of a search: stages that train W and H, and the one-step updates that A's gradient goes through."""
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import torch
+from mmengine.dist import all_reduce, all_reduce_params, get_rank
+from mmengine.logging import print_log
+from mmengine.optim import OptimWrapper, OptimWrapperDict
+from torch import Tensor
+from torch.func import functional_call
+from torch.nn.modules.batchnorm import _NormBase
+
+from ..chain import GradientStep, Map, Pullback, Record, Variable, gradients, leaves, virtual_step
+from ..encoders import StoredWeights
+from ..finite import FiniteLedger
+from ..precision import float32_products
+from ..random_state import isolated_random
+from ..replay import Recordings
+from ..spaces.base import GateValues
+from ..tasks.base import Head
+from ..transport import to_device
+from .base import FOR_LOSS, FOR_PREPROCESSING, SearchAlgorithm
+from .focal_loss import plain_focal_loss
+from .stage import Stage
+from .stage_record import StageRecord
+from .task_pullbacks import naming_task
+
+# what keeps the inputs of blocks alone: nothing, the passes of a transfer's images, or the tasks' losses, too
+RECOMPUTE = dict(none=(), views=('embed', ), all=('embed', 'loss'))
+
+# what an error calls them
+TASK_LOSS, ENCODER_GRADIENT, HEAD_GRADIENT = 'the task loss', 'the gradient of W', 'the gradient of H'
+
+
+class WeightStages(SearchAlgorithm):
+    """Trains W_k and H_k stage by stage, and keeps a record of each stage for A's gradient.
+
+    Gradients of the weights are taken with ``torch.autograd.grad`` and handed
+    to their optimisers; A gets none here.
+
+    A stage trains W_k and H_k by its task's loss (Eq. 27 and 12), unless a
+    subclass's :meth:`stage_steps` does otherwise.
+
+    Args:
+        virtual_step (dict, optional): ``momentum=True`` and
+            ``weight_decay=True`` put the optimisers' values into the one-step
+            approximations, as DARTS does; they need ``StoredWeights``, whose
+            optimiser keeps them weight by weight. The paper's step is plain.
+        virtual_rates (dict, optional): ``encoder`` and ``head``, the rates of
+            the one-step approximations (eta_w, eta_h); each is the present
+            learning rate of that optimiser by default.
+        amp (bool): weight stages in bfloat16 autocast; A's step never is.
+        tf32 (bool): weight stages may round the factors of float32 products
+            to TF32 on a GPU; A's step and the chain of its gradient never do.
+        recompute (str): what is computed again for a derivative instead of
+            kept: ``none``; ``views``, the blocks (cells, layers) of the
+            search network in the passes of a transfer's images; ``all``, those
+            of the tasks' losses, too. See docs/hypergradient.md for its cost.
+        replay (bool): on a GPU, record the computations of fixed shapes and
+            replay them (:class:`Recordings`): those of classification tasks on
+            spaces that compute all their operations.
+        options: of :class:`SearchAlgorithm`.
+    """
+
+    def __init__(self,
+                 search_space: dict,
+                 tasks: dict[str, dict],
+                 encoder_weights: dict,
+                 rounds: int,
+                 order: Sequence[str],
+                 virtual_step: dict | None = None,
+                 virtual_rates: dict | None = None,
+                 amp: bool = False,
+                 tf32: bool = False,
+                 recompute: str = 'none',
+                 replay: bool = False,
+                 architecture: dict | None = None,
+                 seed: int = 0,
+                 **unknown: Any):
+        for name in unknown:  # Python would name this class, which no config does
+            raise TypeError(f'{type(self).__name__}.__init__() got an unexpected keyword argument {name!r}')
+        super().__init__(search_space, tasks, encoder_weights, rounds, order, architecture, seed)
+        check_choice('recompute', recompute, tuple(RECOMPUTE))
+        for name, value, known in (('virtual_rates', virtual_rates, {'encoder', 'head'}),
+                                   ('virtual_step', virtual_step, {'momentum', 'weight_decay'})):
+            if set(value or {}) - known:
+                raise ValueError(f'model.{name} has {sorted(set(value) - known)}; it takes {sorted(known)}')
+        self.virtual = dict(dict(momentum=False, weight_decay=False), **(virtual_step or {}))
+        if any(self.virtual.values()) and not isinstance(self.encoder_weights, StoredWeights):
+            raise ValueError(f'model.virtual_step={virtual_step!r} needs encoder_weights=dict(type="StoredWeights"): '
+                             "a hypernetwork's optimiser has no momentum or decay of the weights it generates")
+        self.virtual_rates = dict(virtual_rates or {})
+        self.amp, self.tf32 = amp, tf32
+        for name, on, what in (('amp', amp, 'run in bfloat16'),
+                               ('tf32', tf32, 'round the factors of float32 products to TF32 on a GPU')):
+            if on:
+                print_log(f"model.{name}=True: the weight stages {what}; A's step and the chain of its gradient stay "
+                          'in full precision', logger='current')
+        for task in self.tasks.values():
+            task.recompute = frozenset(RECOMPUTE[recompute])
+        self.replay, self.recordings = replay, Recordings()
+        self.records = []
+        self.ledger = FiniteLedger()
+
+    # --- the losses of a stage, as functions of everything they depend on ---
+
+    def task_loss(self, stage: Stage, gates: dict[str, Tensor], encoder: Tensor, head: dict[str, Tensor], data: Any,
+                  purpose: int = FOR_LOSS) -> tuple[Tensor, dict[str, Tensor]]:
+        """L_k(A, W, H, D): see :meth:`Task.loss`. The same stage of the same iteration draws the same numbers."""
+        with isolated_random(self.seed, purpose, self.iteration, stage.index, get_rank()):
+            return self.tasks[stage.task].loss(encoder, gates, head, data)
+
+    def preprocess(self, task: str, batch: Any, purpose: int, index: int) -> Any:
+        """A raw batch as the task's losses take it; mixing augmentations of a batch draw by iteration and stage."""
+        with isolated_random(self.seed, FOR_PREPROCESSING, purpose, self.iteration, index, get_rank()):
+            return self.tasks[task].preprocess(batch, True)
+
+    def stage_loss(self, stage: Stage, gates: dict[str, Tensor], encoder: Tensor, head: dict[str, Tensor],
+                   data: Any) -> tuple[Tensor, dict[str, Tensor]]:
+        """What trains W and H of a stage that the task's loss trains: (Tensor, figures)."""
+        return self.task_loss(stage, gates, encoder, head, data)
+
+    @staticmethod
+    def head_constants(head: Head) -> dict[str, Tensor]:
+        """Copies, for passes that must leave a head's statistics alone."""
+        return {name: tensor.detach().clone() for name, tensor in head.constants().items()}
+
+    # --- what may be replayed ---
+
+    def replays(self, stage: Stage) -> bool:
+        """Whether the computations of a stage are recorded and replayed."""
+        space = self.tasks[stage.task].space
+        return (self.replay and self.importance.device.type == self.recordings.device and
+                self.tasks[stage.task].replayable and not space.samples and not space.draws and
+                not self.head(stage).constants())
+
+    def run(self, what: tuple, stage: Stage, function: Callable, tensors: list[Tensor], data: Any = ()) -> Any:
+        """``function(tensors, data)``, by :class:`Recordings` where the stage's computations are replayed.
+
+        Args:
+            what (tuple): names the computation.
+            function: (list[Tensor], data) -> Tensors in dicts, lists and tuples; besides its
+                arguments it may depend on the stage's task alone.
+        """
+        if not self.replays(stage):
+            return function(tensors, data)
+        return self.recordings((*what, f'of task {stage.task!r}'), function, tensors, data)
+
+    def compute(self, what: tuple, stage: Stage, function: Callable, tensors: list[Tensor], data: Any = ()) -> Any:
+        """:meth:`run` with the gates before the other tensors; :meth:`split_gates` takes them apart again."""
+        return self.run(what, stage, function, [*self.gates.values(), *tensors], data)
+
+    def split_gates(self, tensors: list[Tensor]) -> tuple[GateValues, list[Tensor]]:
+        """The gates and the other tensors that :meth:`compute` hands to its function."""
+        count = len(self.gates)
+        return self.gates.with_tensors(tensors[:count]), tensors[count:]
+
+    # --- the weight stages ---
+
+    def set_gates(self, gates: GateValues, importance: Tensor) -> None:
+        super().set_gates(gates, importance)
+        self.gate_variables = [Variable(gate) for gate in gates.values()]
+        self.importance_variable = Variable(importance)
+
+    def start_iteration(self, iteration: int) -> None:
+        super().start_iteration(iteration)
+        self.records = []
+        self.ledger.clear()
+
+    def train_stage(self, stage: Stage, batch: dict, optim_wrapper: OptimWrapperDict) -> dict[str, Tensor]:
+        with float32_products(self.tf32):
+            record = self.new_record(stage, batch, optim_wrapper)
+            generated = self.encoder(stage, self.importance)
+            encoder_gradient, head_gradient = self.run_stage(record, generated.detach(), optim_wrapper, train=True)
+            torch.autograd.backward(generated, encoder_gradient)
+        for name, parameter in self.head(stage).trained().items():
+            parameter.grad = head_gradient[name]
+        self.records.append(record)
+        return {f'{stage.name}/{name}': value for name, value in record.figures.items()}
+
+    def new_record(self, stage: Stage, batch: dict, optim_wrapper: OptimWrapperDict) -> StageRecord:
+        """The record of a stage that hasn't run: its data and rates."""
+        rates = {
+            name: self.virtual_rates.get(name, optim_wrapper[name].param_groups[0]['lr'])
+            for name in ('encoder', 'head')
+        }
+        data = self.preprocess(stage.task, batch['train'], FOR_LOSS, stage.index)
+        return StageRecord(stage, data, rates['encoder'], rates['head'])
+
+    def run_stage(self, record: StageRecord, encoder: Tensor, optim_wrapper: OptimWrapperDict,
+                  train: bool) -> tuple[Tensor, dict[str, Tensor]]:
+        """The one-step updates of a stage (Eq. 27-29), which go into its record.
+
+        Args:
+            encoder (Tensor): W, [D], without a graph.
+            train (bool): whether this is the weights' pass, which runs under
+                AMP and moves the head's statistics, or A's.
+
+        Returns:
+            (Tensor [D], dict[str, Tensor]): the gradients of W and H that they were made with.
+        """
+        stage = record.stage
+        head = self.head(stage)
+        parameters = self.head_before(record)
+        constants = head.constants() if train else self.head_constants(head)
+        encoder = encoder.detach().requires_grad_()
+        amp = self.amp and train
+        # mmcv's compiled focal loss has no bfloat16
+        with torch.autocast(
+                encoder.device.type, torch.bfloat16, enabled=amp, cache_enabled=not self.replay), plain_focal_loss(amp):
+            encoder_gradient, head_gradient, figures = self.stage_steps(
+                record, encoder, parameters, constants, optim_wrapper)
+        if train:
+            self.reduce(running_statistics(head))
+        head_gradient = dict(zip(parameters, head_gradient, strict=True))
+        if stage.round == self.rounds - 1:
+            record.head = {
+                name: Variable(self.virtual_value(p, p.detach(), head_gradient[name], record.head_rate,
+                                                  optim_wrapper['head']))
+                for name, p in parameters.items()
+            }
+            record.head_constants = {name: tensor.detach().clone() for name, tensor in constants.items()}
+        record.figures.update({name: value.detach() for name, value in figures.items()})
+        return encoder_gradient, head_gradient
+
+    def stage_steps(self, record: StageRecord, encoder: Tensor, parameters: dict[str, Tensor],
+                    constants: dict[str, Tensor],
+                    optim_wrapper: OptimWrapperDict) -> tuple[Tensor, Sequence[Tensor], dict[str, Tensor]]:
+        """The gradients of a stage; gives the record its W~ and the ``parts`` that the sweep goes through.
+
+        Args:
+            record (StageRecord): of the stage.
+            encoder (Tensor): W, [D], a leaf.
+            parameters, constants (dict[str, Tensor]): of the head.
+
+        Returns:
+            (Tensor [D], list[Tensor], dict[str, Tensor]): of W, of the head's
+            parameters, both the same on all ranks; the task loss's parts.
+        """
+        return self.task_steps(record, encoder, parameters, constants, optim_wrapper)
+
+    def task_steps(self, record: StageRecord, encoder: Tensor, parameters: dict[str, Tensor],
+                   constants: dict[str, Tensor], optim_wrapper: OptimWrapperDict,
+                   added: Tensor | None = None) -> tuple[Tensor, Sequence[Tensor], dict[str, Tensor]]:
+        """:meth:`stage_steps` where the task's loss trains W and H (Eq. 27 and 12).
+
+        Args:
+            added (Tensor, optional): what comes to W's gradient, [D], a constant of the chain.
+        """
+        names = list(parameters)
+
+        def compute(tensors, data):
+            gates, (encoder, *values) = self.split_gates(tensors)
+            encoder, *values = leaves([encoder, *values])
+            loss, figures = self.stage_loss(
+                record.stage, gates, encoder, {**dict(zip(names, values, strict=True)), **constants}, data)
+            encoder_gradient, *head_gradient = gradients(loss, [encoder, *values])
+            return loss.detach(), figures, encoder_gradient, head_gradient
+
+        loss, figures, encoder_gradient, head_gradient = self.compute(
+            ('the stage', ), record.stage, compute, [encoder, *parameters.values()], record.data)
+        self.reduce_finite(self.where(record.stage), {
+            TASK_LOSS: [loss.clone()], ENCODER_GRADIENT: [encoder_gradient], HEAD_GRADIENT: head_gradient})
+        if added is not None:
+            encoder_gradient = encoder_gradient + added
+        record.encoder = Variable(self.virtual_encoder(record, encoder, encoder_gradient, optim_wrapper))
+        record.parts = self.task_parts
+        return encoder_gradient, head_gradient, figures
+
+    def task_parts(self, record: StageRecord, result: Variable | None = None) -> list[Record]:
+        """Eq. 27 and 12 as records, where W and H are both stepped by ``L_1(A, W, H)`` (their pullback is Eq. 24).
+
+        H~ takes part in the last round alone.
+
+        Args:
+            result (Variable, optional): what this step makes of W; the stage's W~ by default.
+        """
+        head = self.head(record.stage)
+        parameters = self.head_before(record)
+        stepped = record.head is not None
+        encoder = self.encoder_variable(record)
+        before, after = [encoder], [record.encoder if result is None else result]
+        rates, fixed = [record.encoder_rate], list(parameters.values())
+        if stepped:
+            before += [Variable(parameter, constant=True) for parameter in parameters.values()]
+            after += record.head.values()
+            rates, fixed = rates + [record.head_rate] * len(parameters), []
+
+        def loss(inner: list[Tensor], outer: list[Tensor], data: Any) -> Tensor:
+            fixed, data = data
+            values = dict(zip(parameters, inner[1:] if stepped else fixed, strict=True))
+            return self.stage_loss(record.stage, self.gates.with_tensors(outer), inner[0],
+                                   {**values, **self.head_constants(head)}, data)[0]
+
+        what = 'the pullback with the head' if stepped else 'the pullback'
+        return [self.generation(record, encoder),
+                GradientStep(loss, before, after, self.gate_variables, rates, lambda: (fixed, record.data),
+                             run=partial(self.run_pullback, what, record.stage), mean=self.reduce)]
+
+    def generation(self, record: StageRecord, encoder: Variable) -> Map:
+        """``W = g(V, A, k, m)`` as a record."""
+        return Map(lambda inputs: [self.generate(record, *inputs)], [self.importance_variable], [encoder])
+
+    def encoder_variable(self, record: StageRecord) -> Variable:
+        """W of a stage, made again when it is asked for."""
+        return Variable(lambda: self.encoder_before(record), constant=isinstance(self.encoder_weights, StoredWeights))
+
+    def run_pullback(self, what: str, stage: Stage, pullback: Pullback, function: Callable, tensors: list[Tensor],
+                     data: Any) -> list[Tensor]:
+        """:meth:`run` for the second pass of a stage."""
+        with naming_task(stage, pullback):
+            return self.run((what, pullback.__name__), stage, function, tensors, data)
+
+    def run_chain_again(self, optim_wrapper: OptimWrapperDict) -> None:
+        """The one-step updates at the present A, on the batches of this iteration; no optimiser sees them."""
+        old, self.records = self.records, []
+        for record in old:
+            again = replace(record, previous=None, encoder=None, head=None, head_constants=None, needed=None,
+                            active=True, figures={})
+            self.run_stage(again, self.encoder_before(again), optim_wrapper, train=False)
+            self.records.append(again)
+
+    def virtual_value(self, parameter: Tensor | None, value: Tensor, gradient: Tensor, rate: float,
+                      optim_wrapper: OptimWrapper) -> Tensor:
+        """:func:`virtual_step` with what ``virtual_step`` asks of the optimiser of a parameter."""
+        group = optim_wrapper.param_groups[0]
+        buffer = None
+        if self.virtual['momentum']:
+            buffer = optim_wrapper.optimizer.state.get(parameter, {}).get('momentum_buffer')
+        return virtual_step(value, gradient, rate, group.get('momentum', 0.), buffer,
+                            group['weight_decay'] if self.virtual['weight_decay'] else 0.)
+
+    def virtual_encoder(self, record: StageRecord, encoder: Tensor, gradient: Tensor,
+                        optim_wrapper: OptimWrapperDict) -> Tensor:
+        """W~ of a stage, [D] (Eq. 27 or 28)."""
+        stage, parameter = record.stage, None
+        if isinstance(self.encoder_weights, StoredWeights):
+            parameter = self.encoder(stage, self.importance)
+        return self.virtual_value(parameter, encoder.detach(), gradient, record.encoder_rate, optim_wrapper['encoder'])
+
+    def step_weights(self, optim_wrapper: OptimWrapperDict) -> None:
+        self.settle()
+        self.step_optimisers(optim_wrapper)
+
+    def step_optimisers(self, optim_wrapper: OptimWrapperDict) -> None:
+        """The optimisers' steps on the gradients that the stages left."""
+        step(optim_wrapper['encoder'])
+        step(optim_wrapper['head'])
+
+    def settle(self) -> None:
+        """Reads, at once, whether all that the stages gave is finite and which of their inner gradients are not zero.
+
+        Raises:
+            NonFiniteError: the same on all ranks.
+        """
+        unread = [record for record in self.records if isinstance(record.active, torch.Tensor)]
+        flags = []
+        if unread:
+            joined = torch.stack([record.active.float() for record in unread])
+            all_reduce(joined, op='max')
+            flags.append(joined)
+        masked = [record for record in self.records if record.needed is not None and record.needed.dtype == torch.bool]
+        values = self.ledger.read([*flags, *(record.needed for record in masked)])
+        for record, value in zip(unread, values[0] if flags else (), strict=True):
+            record.active = bool(value)
+        for record, mask in zip(masked, values[len(flags):], strict=True):
+            chosen = [i for i, value in enumerate(mask) if value]
+            record.needed, = to_device([torch.tensor(chosen, dtype=torch.int64)], record.needed.device)
+
+    # --- ranks -------------------------------------------------------------------------------------------------------
+
+    @staticmethod
+    def reduce(tensors: list[Tensor]) -> list[Tensor]:
+        """Their means over the ranks, in place: functional weights bypass the hooks of DistributedDataParallel."""
+        all_reduce_params(tensors, op='mean')
+        return tensors
+
+    def reduce_finite(self, where: str, quantities: dict[str, list[Tensor]]) -> None:
+        """Means over the ranks, in place, of tensors by what they are.
+
+        Where one isn't finite on some rank, its mean isn't on any: the next :meth:`settle` raises on all of them.
+        """
+        self.reduce([tensor for tensors in quantities.values() for tensor in tensors])
+        self.ledger.note(where, quantities)
+
+    def where(self, stage: Stage) -> str:
+        """A stage of the present iteration, for errors."""
+        return f'iteration {self.iteration + 1}, task {stage.task!r}, round {stage.round + 1}'
+
+    @staticmethod
+    def any_rank(flag: Tensor) -> bool | Tensor:
+        """Whether a flag on the host is set on some rank; a bool Tensor stays one, for :meth:`settle`."""
+        if flag.device.type != 'cpu':
+            return flag
+        joined = flag.float()
+        all_reduce(joined, op='max')
+        return bool(joined)
+
+    # --- W and H as a stage had them ---
+
+    def encoder(self, stage: Stage, importance: Tensor) -> Tensor:
+        """``g(V, A, k, m)``, or the stored W_k^(m): [D]."""
+        return self.encoder_weights.generate(*self.encoder_index(stage), importance)
+
+    def generate(self, record: StageRecord, importance: Tensor) -> Tensor:
+        """``g(V, A, k, m)`` at the V that the stage was made with, [D]."""
+        if record.source is None:
+            return self.encoder(record.stage, importance)
+        arguments = (*self.encoder_index(record.stage), importance)
+        return functional_call(self.encoder_weights, record.source, arguments)
+
+    @torch.no_grad()
+    def encoder_before(self, record: StageRecord) -> Tensor:
+        """W of a stage, [D], as it was before its step."""
+        return self.generate(record, self.importance).detach()
+
+    def head_before(self, record: StageRecord) -> dict[str, Tensor]:
+        """The trained parameters of a stage's head as they were before its step."""
+        return self.head(record.stage).trained() if record.head_source is None else record.head_source
+
+
+def check_choice(name: str, value: str, known: tuple[str, ...]) -> None:
+    """Raises ValueError unless the option ``model.{name}`` has one of the known values."""
+    if value not in known:
+        raise ValueError(f'model.{name}={value!r} is not one of {known}')
+
+
+def running_statistics(head: Head) -> list[Tensor]:
+    """The running means and variances of a head's normalisation layers, which forward passes change in place."""
+    layers = [module for module in head.modules() if isinstance(module, _NormBase) and module.running_mean is not None]
+    return [statistics for layer in layers for statistics in (layer.running_mean, layer.running_var)]
+
+
+def step(optim_wrapper: OptimWrapper) -> None:
+    """A step of an optimiser, after which no gradient is left."""
+    optim_wrapper.step()
+    optim_wrapper.zero_grad()

@@ -1,0 +1,15 @@
+"""Gradients through a chain of gradient steps, one step's graph at a time. It knows nothing of searches or tasks."""
+from .adjoints import Adjoints, Variable
+from .gradient_step import GradientStep, virtual_step
+from .gradients import gradients, leaves
+from .hypergradient import hypergradient
+from .maps import Map, WeightedSum
+from .pullbacks import Pullback, difference_pullback, exact_pullback
+from .record import Record, sweep
+from .second_derivative import SecondDerivativeError, check_twice_differentiable
+
+__all__ = [
+    'Adjoints', 'GradientStep', 'Map', 'Pullback', 'Record', 'SecondDerivativeError', 'Variable', 'WeightedSum',
+    'check_twice_differentiable', 'difference_pullback', 'exact_pullback', 'gradients', 'hypergradient', 'leaves',
+    'sweep', 'virtual_step'
+]

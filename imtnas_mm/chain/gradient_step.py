@@ -1,0 +1,111 @@
+"""One step of gradient descent as a record of a chain."""
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .adjoints import Adjoints, Variable
+from .gradients import gradients, leaves
+from .pullbacks import Pullback
+from .record import Record
+
+
+def virtual_step(value: Tensor, gradient: Tensor, rate: float, momentum: float = 0., buffer: Tensor | None = None,
+                 weight_decay: float = 0.) -> Tensor:
+    """``x - rate * gradient`` (Eq. 27-29).
+
+    With the optimiser's momentum and weight decay it is the unrolled step of
+    DARTS, ``x - rate * (momentum * buffer + gradient + weight_decay * x)``.
+    All tensors have one shape.
+    """
+    direction = gradient if buffer is None else gradient + momentum * buffer
+    if weight_decay:
+        direction = direction + weight_decay * value
+    return value - rate * direction
+
+
+def run_as_it_is(pullback: Pullback, function: Callable, tensors: list[Tensor], data: Any) -> list[Tensor]:
+    """``function(tensors, data)``."""
+    return function(tensors, data)
+
+
+def of_one_process(tensors: list[Tensor]) -> list[Tensor]:
+    """The means over all processes, where there is one."""
+    return tensors
+
+
+@dataclass
+class GradientStep(Record):
+    """``y_i = x_i - rate_i * df(x, z)/dx_i`` for all x_i at once.
+
+    Its pullback is ``bar x_i += bar y_i + dpsi/dx_i`` and ``bar z += dpsi/dz``
+    with ``psi = sum_i <-rate_i * bar y_i, df(x, z)/dx_i>``: the second pass,
+    which makes the graph of f again. What else a step subtracts from x must be
+    a constant of the chain.
+
+    A second pass is linear in the adjoint, but f is the loss of one process:
+    with several, the adjoint it is given must be the mean over them. All else
+    is linear in adjoints alone and can wait for the mean of the result.
+
+    Args:
+        loss (callable): f, ``(x, z, data) -> scalar``, x and z as lists of tensors.
+        before, after, outer (sequences of Variable): x, y, z.
+        rates (sequence of float): one per x.
+        data (callable): makes what else f takes, once per pass.
+        active (bool): false where df/dx is zero around the point. Then ``y = x`` and there is no second pass.
+        run (callable): ``(pullback, function, tensors, data)`` -> ``function(tensors, data)``.
+            The function depends on its arguments alone, so its kernels may be recorded and replayed.
+        mean (callable): tensors -> their means over all processes; it may change them in place.
+    """
+    loss: Callable[[list[Tensor], list[Tensor], Any], Tensor]
+    before: Sequence[Variable]
+    after: Sequence[Variable]
+    outer: Sequence[Variable]
+    rates: Sequence[float]
+    data: Callable[[], Any] = tuple
+    active: bool = True
+    run: Callable[[Pullback, Callable, list[Tensor], Any], list[Tensor]] = run_as_it_is
+    mean: Callable[[list[Tensor]], list[Tensor]] = of_one_process
+
+    @classmethod
+    def take(cls, loss: Callable, before: Sequence[Variable], outer: Sequence[Variable], rates: Sequence[float],
+             **options: Any) -> 'GradientStep':
+        """Makes the step, and its record. Arguments as those of the class."""
+        record = cls(loss, before, [], outer, rates, **options)
+        values = leaves(variable.value for variable in before)
+        found = gradients(loss(values, [variable.value for variable in outer], record.data()), values)
+        record.after = [Variable(virtual_step(value.detach(), gradient, rate))
+                        for value, gradient, rate in zip(values, record.mean(list(found)), rates, strict=True)]
+        return record
+
+    def pull_back(self, adjoints: Adjoints, pullback: Pullback | None) -> None:
+        taken = [adjoints.take(variable) for variable in self.after]
+        if all(adjoint is None for adjoint in taken):
+            return
+        if pullback is None or not self.active:
+            passed = [pair for pair in zip(self.before, taken, strict=True) if pair[1] is not None]
+            adjoints.add(*zip(*passed, strict=True))
+            return
+        inner = [variable.value for variable in self.before]
+        taken = self.mean([torch.zeros_like(value) if adjoint is None else adjoint
+                           for value, adjoint in zip(inner, taken, strict=True)])
+        scaled = [-rate * adjoint for rate, adjoint in zip(self.rates, taken, strict=True)]
+        parts = self.second_pass(pullback, inner, scaled)
+        # a constant needs no sum
+        moving = [(variable, adjoint + part) for variable, adjoint, part in zip(self.before, taken, parts[:len(inner)],
+                                                                               strict=True) if not variable.constant]
+        adjoints.add([variable for variable, _ in moving], [adjoint for _, adjoint in moving])
+        adjoints.add(self.outer, parts[len(inner):])
+
+    def second_pass(self, pullback: Pullback, inner: list[Tensor], adjoint: list[Tensor]) -> list[Tensor]:
+        """``d<adjoint, df/dx>`` by x, then by z."""
+        sizes = len(inner), len(self.outer)
+
+        def function(tensors: list[Tensor], data: Any) -> list[Tensor]:
+            inner, outer, adjoint = (tensors[:sizes[0]], tensors[sizes[0]:sum(sizes)], tensors[sum(sizes):])
+            return pullback(lambda inner, outer: self.loss(inner, outer, data), inner, outer, adjoint)
+
+        return self.run(pullback, function, [*inner, *(variable.value for variable in self.outer), *adjoint],
+                        self.data())

@@ -1,0 +1,70 @@
+"""Operators without a second derivative are nodes before a chain loses a term by them."""
+from collections.abc import Callable
+from typing import Any
+
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+from ..transport import tensors_of
+
+ADVICE = 'which exact_pullback needs. Use difference_pullback, or a module without this operator'
+ONCE = once_differentiable(lambda ctx: None).__code__
+
+
+class SecondDerivativeError(RuntimeError):
+    """An operator on the chain can't be differentiated twice; the message names its module."""
+
+
+def nodes_of(*tensors: Tensor) -> set[Any]:
+    """The autograd nodes that tensors come from."""
+    nodes, stack = set(), [t.grad_fn for t in tensors if t.grad_fn is not None]
+    while stack:
+        node = stack.pop()
+        if node not in nodes:
+            nodes.add(node)
+            stack.extend(parent for parent, _ in node.next_functions if parent is not None)
+    return nodes
+
+
+def differentiable_once(node: Any) -> bool:
+    """Whether a node is of a Function whose backward is marked ``once_differentiable``."""
+    backward = getattr(getattr(type(node), '_forward_cls', None), 'backward', None)
+    return getattr(backward, '__code__', None) is ONCE
+
+
+def check_twice_differentiable(function: Callable[[], Tensor], module: nn.Module, prefix: str = '',
+                               advice: str = ADVICE) -> None:
+    """Runs ``function`` and raises unless all of its graph can be differentiated twice.
+
+    ``once_differentiable`` gives constants, silently, where its incoming
+    gradient needs none itself: the term would be lost without a word.
+
+    Args:
+        function: () -> loss.
+        module (nn.Module): what computes it; its submodules are named in the error.
+        prefix (str): goes before the submodule's name.
+        advice (str): ends the error's sentence "... has no second derivative, ".
+
+    Raises:
+        SecondDerivativeError
+    """
+    guilty = {}
+    handles = []
+    for name, child in module.named_modules():
+
+        def note(_, __, output, name=name):
+            for node in nodes_of(*tensors_of(output)):
+                if differentiable_once(node):
+                    guilty.setdefault(node, name)  # children finish first, so the innermost is kept
+
+        handles.append(child.register_forward_hook(note))
+    try:
+        loss = function()
+    finally:
+        for handle in handles:
+            handle.remove()
+    for node in nodes_of(loss):
+        if differentiable_once(node):
+            name = guilty.get(node) or type(module).__name__
+            raise SecondDerivativeError(
+                f'{prefix}{name}: {type(node)._forward_cls.__name__} has no second derivative, {advice}')
