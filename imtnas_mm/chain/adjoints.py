@@ -22,7 +22,10 @@ class Variable:
 
     @property
     def value(self) -> Tensor:
-        return self._value() if callable(self._value) else self._value
+        value = self._value() if callable(self._value) else self._value
+        if value is None:
+            raise ValueError('this variable has no value: it was made without one')
+        return value
 
 
 class Adjoints:
@@ -43,7 +46,8 @@ class Adjoints:
         pairs = [pair for pair in zip(variables, parts, strict=True) if not pair[0].constant]
         shared = [(self.shared[variable], part) for variable, part in pairs if variable in self.shared]
         if shared:
-            torch._foreach_add_([total for total, _ in shared], [part for _, part in shared])
+            torch._foreach_add_(  # pyright: ignore[reportPrivateImportUsage]
+                [total for total, _ in shared], [part for _, part in shared])
         for variable, part in pairs:
             if variable not in self.shared:
                 self.others[variable] = self.others[variable] + part if variable in self.others else part

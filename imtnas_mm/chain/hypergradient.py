@@ -1,7 +1,6 @@
 """The gradient of an objective through a chain, in one call."""
 from collections.abc import Callable, Sequence
 
-import torch
 from torch import Tensor
 
 from .adjoints import Adjoints, Variable
@@ -29,5 +28,4 @@ def hypergradient(objective: Callable[[list[Tensor], list[Tensor]], Tensor], res
     loss = objective(values[:len(results)], values[len(results):])
     adjoints.add(at, gradients(loss, values))
     sweep(records, adjoints, pullback)
-    return loss.detach(), [torch.zeros_like(variable.value) if variable.constant else adjoints.take(variable)
-                           for variable in outer]
+    return loss.detach(), [adjoints.shared[variable] for variable in outer]
