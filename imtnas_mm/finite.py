@@ -5,6 +5,8 @@ import math
 import torch
 from mmengine.model import is_model_wrapper
 
+from .compat.tensors import foreach_norm
+
 
 class NonFiniteError(FloatingPointError):
     """A loss, gradient or weight is NaN or infinite; the message says which, of what, and when."""
@@ -21,7 +23,7 @@ def norms_of(tensors):
             by_device.setdefault(tensor.device, []).append(tensor.detach())
     found = []
     for group in by_device.values():
-        norms = torch._foreach_norm(group)  # the one reduction that is fast everywhere
+        norms = foreach_norm(group)  # the one reduction that is fast everywhere
         found.append(torch.stack([norm.to(norms[0].dtype) for norm in norms]))
     return found
 

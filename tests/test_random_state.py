@@ -8,10 +8,8 @@ import torch
 from imtnas_mm.random_state import (
     Purpose,
     isolated_random,
-    isolated_streams,
     noticing_draws,
     seed_of,
-    seeded_permutation,
 )
 
 

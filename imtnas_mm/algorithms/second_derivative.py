@@ -1,11 +1,8 @@
 """Derivatives of an inner gradient, exact or by central differences, and what stands in their way."""
-from contextlib import contextmanager
-from unittest import mock
-
 import torch
-from mmdet.models.losses import focal_loss
 from torch.autograd.function import once_differentiable
 
+from ..compat.focal_loss import plain_focal_loss
 from ..transport import tensors_of
 from .chain import leaves
 
@@ -14,23 +11,6 @@ ONCE = once_differentiable(lambda ctx: None).__code__
 
 class SecondDerivativeError(RuntimeError):
     """An operator on the chain can't be differentiated twice; the message names its module."""
-
-
-@contextmanager
-def plain_focal_loss(enabled=True):
-    """mmdet's focal loss in plain PyTorch: the compiled one of mmcv, used on GPUs, has no second derivative."""
-    if not enabled:
-        yield
-        return
-
-    def sigmoid_focal_loss(pred, target, weight=None, gamma=2., alpha=.25, reduction='mean', avg_factor=None):
-        if target.dim() == 1:
-            num_classes = pred.size(1)
-            target = torch.nn.functional.one_hot(target, num_classes + 1)[:, :num_classes]
-        return focal_loss.py_sigmoid_focal_loss(pred, target, weight, gamma, alpha, reduction, avg_factor)
-
-    with mock.patch.object(focal_loss, 'sigmoid_focal_loss', sigmoid_focal_loss):
-        yield
 
 
 def nodes_of(*tensors):

@@ -5,6 +5,7 @@ from mmengine.logging import print_log
 from torch.func import functional_call
 from torch.nn.modules.batchnorm import _NormBase
 
+from ..compat.focal_loss import plain_focal_loss
 from ..encoders import StoredWeights
 from ..finite import FiniteLedger
 from ..precision import float32_products
@@ -15,7 +16,6 @@ from .base import FOR_LOSS, FOR_PREPROCESSING, FOR_VALIDATION, SearchAlgorithm
 from .chain import StageRecord, gradients, leaves, virtual_step
 from .hypergradient import HYPERGRADIENTS, check_task, hypergradient
 from .loss_scale import LossScale
-from .second_derivative import plain_focal_loss
 
 UNROLL_BATCHES = ('val', 'train')
 # what keeps the inputs of blocks alone: nothing, the passes of a transfer's images, or the tasks' losses, too

@@ -112,7 +112,7 @@ def _warn_if_special(cfg, field):
 
 
 def build_endless_loader(cfg, indices, seed, start_iteration=0, rank=None, world_size=None,
-                            field='train_dataloader'):
+                         field='train_dataloader'):
     """An endless dataloader over ``indices`` that starts at any iteration.
 
     Args:

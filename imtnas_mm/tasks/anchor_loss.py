@@ -11,6 +11,7 @@ from mmdet.models.task_modules.samplers import PseudoSampler
 from mmdet.models.utils import multi_apply
 from mmdet.structures.bbox import get_box_tensor
 
+from ..compat.tensors import version_of
 from ..recent import Recent
 from .anchor_grid import AnchorGrids
 from .anchor_targets import assign, targets_of
@@ -138,7 +139,7 @@ def map_sizes(maps):
 
 def version(tensor):
     """How often a tensor has been changed in place, as far as PyTorch counts it."""
-    return None if tensor is None or tensor.is_inference() else tensor._version
+    return None if tensor is None else version_of(tensor)
 
 
 def same(old, new):

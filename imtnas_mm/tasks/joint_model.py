@@ -108,7 +108,7 @@ class JointModel(BaseModel):
         Returns:
             dict: by task.
         """
-        return {name: self.tasks[name]._run_forward(batch, mode) for name, batch in batches.items()}
+        return {name: self.tasks[name](**batch, mode=mode) for name, batch in batches.items()}
 
     def parse_losses(self, losses):
         """(L, figures): ``loss`` is L; ``<task>/<name>`` are the tasks' own, without their weights."""

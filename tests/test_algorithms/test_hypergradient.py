@@ -14,8 +14,8 @@ from imtnas_mm.algorithms.second_derivative import (
     check_twice_differentiable,
     difference_pullback,
     exact_pullback,
-    plain_focal_loss,
 )
+from imtnas_mm.compat.focal_loss import plain_focal_loss
 from imtnas_mm.genotype import Genotype
 from imtnas_mm.progress import Progress
 from imtnas_mm.registry import MODELS
