@@ -10,7 +10,7 @@ from ...compat.loaders import end_persistent_workers
 from ...compat.runner import batches_per_step, checkpoint_of, has_seeds_by_rank
 from ...datasets import build_epoch_loader
 from ...random_state import Purpose, seed_generators
-from ...registry import LOOPS
+from ...registry import LOOPS, built_before
 from .resumable_loop import ResumableLoop
 
 EPOCHS = 'epochs_of'  # in mmengine's message hub: how long an epoch is, and for how many processes
@@ -58,7 +58,7 @@ class RetrainLoop(ResumableLoop, EpochBasedTrainLoop):
         seed = self._seed_of_all_ranks(runner)
         if seed != self._shared_seed:  # the checkpoint's
             dataset = self.dataloader.dataset.wrapped
-            self.dataloader = build_epoch_loader(dict(self._dataloader_cfg, dataset=dict(type=lambda: dataset)), seed)
+            self.dataloader = build_epoch_loader(dict(self._dataloader_cfg, dataset=built_before(dataset)), seed)
             self._shared_seed = seed
         steps = batches_per_step(runner.optim_wrapper)
         if self._iter % steps:
