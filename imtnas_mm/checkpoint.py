@@ -7,10 +7,9 @@ from typing import Any
 
 from mmengine.logging import print_log
 from mmengine.model import is_model_wrapper
-from mmengine.runner.checkpoint import _load_checkpoint
 from torch import Tensor, nn
 
-from . import safe_loading  # noqa: F401  mmengine's loaders refuse code from here on
+from .compat.safe_loading import load_checkpoint
 
 
 class CheckpointError(ValueError):
@@ -45,7 +44,7 @@ def check_state_dict(path: str | Path, saved: Mapping[str, Tensor], expected: Ma
 def read_checkpoint(path: str | Path, map_location: Any = 'cpu') -> dict[str, Any]:
     """The content of a checkpoint, a file or what else mmengine loads (a URL)."""
     try:
-        checkpoint = _load_checkpoint(path, map_location=map_location)
+        checkpoint = load_checkpoint(path, map_location)
     except Exception as error:  # unpickling what is damaged can raise anything
         raise CheckpointError(f'{path}: cannot be loaded as a checkpoint: {error or type(error).__name__}') from error
     if not isinstance(checkpoint, dict):

@@ -8,6 +8,8 @@ import torch
 from mmengine.model import is_model_wrapper
 from torch import Tensor
 
+from .compat.tensors import foreach_norm
+
 Quantities = Mapping[str, Sequence[Tensor]]  # by what they are
 
 
@@ -26,7 +28,7 @@ def norms_of(tensors: Iterable[Tensor]) -> list[Tensor]:
             by_device.setdefault(tensor.device, []).append(tensor.detach())
     found = []
     for group in by_device.values():
-        norms = torch._foreach_norm(group)  # the one reduction that is fast everywhere  # pyright: ignore[reportPrivateImportUsage]
+        norms = foreach_norm(group)  # the one reduction that is fast everywhere
         found.append(torch.stack([norm.to(norms[0].dtype) for norm in norms]))
     return found
 

@@ -22,9 +22,13 @@ def scoped(cfg: Mapping[str, Any]) -> dict[str, Any]:
     return dict(cfg, type=cfg['type'] if '.' in cfg['type'] else f'{SCOPE}.{cfg["type"]}')
 
 
+def built_before(part: Any) -> dict[str, Any]:
+    """The config of a part that is built already, where a library takes a config; behind a function it isn't copied."""
+    return dict(type=lambda: part)
+
+
 MODELS = _child(mmengine_registry.MODELS, 'layers', 'spaces', 'networks', 'encoders', 'transfer', 'tasks', 'algorithms')
 DATASETS = _child(mmengine_registry.DATASETS, 'datasets')
-DATA_SAMPLERS = _child(mmengine_registry.DATA_SAMPLERS, 'datasets')
 TRANSFORMS = _child(mmengine_registry.TRANSFORMS, 'datasets')
 HOOKS = _child(mmengine_registry.HOOKS, 'engine')
 LOOPS = _child(mmengine_registry.LOOPS, 'engine')
@@ -35,6 +39,7 @@ RUNNER_CONSTRUCTORS = _child(mmengine_registry.RUNNER_CONSTRUCTORS)
 STRATEGIES = _child(mmengine_registry.STRATEGIES)
 MODEL_WRAPPERS = _child(mmengine_registry.MODEL_WRAPPERS)
 WEIGHT_INITIALIZERS = _child(mmengine_registry.WEIGHT_INITIALIZERS)
+DATA_SAMPLERS = _child(mmengine_registry.DATA_SAMPLERS)
 TASK_UTILS = _child(mmengine_registry.TASK_UTILS)
 INFERENCERS = _child(mmengine_registry.INFERENCERS)
 OPTIMIZERS = _child(mmengine_registry.OPTIMIZERS)

@@ -6,6 +6,7 @@ import torch
 from mmengine.logging import print_log
 from torch import Tensor
 
+from .compat.tensors import foreach_copy_
 from .precision import OPERATORS
 from .random_state import noticing_draws
 from .transport import tensors_of, with_tensors
@@ -40,8 +41,7 @@ class CudaGraph:
         self.outputs = with_tensors(found, (tensor.detach() for tensor in tensors_of(found)))
 
     def __call__(self, tensors: Sequence[Tensor]) -> Any:
-        torch._foreach_copy_(  # pyright: ignore[reportPrivateImportUsage]
-            self.inputs, [tensor.detach() for tensor in tensors])
+        foreach_copy_(self.inputs, [tensor.detach() for tensor in tensors])
         self.graph.replay()
         return with_tensors(self.outputs, (tensor.clone() for tensor in tensors_of(self.outputs)))
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ..chain import Pullback, SecondDerivativeError, difference_pullback, exact_pullback
-from .focal_loss import plain_focal_loss
+from ..compat.focal_loss import plain_focal_loss
 from .stage import Stage
 
 ADVICE = ("which hypergradient='exact' needs. Use hypergradient='finite_difference' or 'first_order', or a module "

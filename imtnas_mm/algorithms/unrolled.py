@@ -13,9 +13,9 @@ from torch import Tensor
 
 from ..architecture import flat_importance
 from ..chain import Adjoints, Map, Variable, check_twice_differentiable, sweep
+from ..compat.focal_loss import plain_focal_loss
 from ..precision import float32_products
 from .base import FOR_VALIDATION
-from .focal_loss import plain_focal_loss
 from .loss_scale import LossScale
 from .stage_record import StageRecord
 from .task_pullbacks import ADVICE, HYPERGRADIENTS, PULLBACKS

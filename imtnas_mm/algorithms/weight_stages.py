@@ -13,6 +13,7 @@ from torch.func import functional_call
 from torch.nn.modules.batchnorm import _NormBase
 
 from ..chain import GradientStep, Map, Pullback, Record, Variable, gradients, leaves, virtual_step
+from ..compat.focal_loss import plain_focal_loss
 from ..encoders import StoredWeights
 from ..finite import FiniteLedger
 from ..precision import float32_products
@@ -22,7 +23,6 @@ from ..spaces.base import GateValues
 from ..tasks.base import Head
 from ..transport import to_device
 from .base import FOR_LOSS, FOR_PREPROCESSING, SearchAlgorithm
-from .focal_loss import plain_focal_loss
 from .stage import Stage
 from .stage_record import StageRecord
 from .task_pullbacks import naming_task

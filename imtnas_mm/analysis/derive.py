@@ -8,13 +8,13 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
 from ..checkpoint import CheckpointError, check_state_dict
+from ..compat.safe_loading import load_safely
 from ..config.text import expression_at, keywords, plain_value
 from ..genotype import Genotype, load_genotype, plain
 from ..networks.build import build_network, shared_options
 from ..networks.shared import shared_networks
 from ..progress import Progress
 from ..registry import MODELS, SCOPE
-from ..safe_loading import load_safely
 from ..space_format import format_of
 from .complexity import count_macs, count_parameters
 

@@ -1,6 +1,4 @@
 """Build a dataset of another library's scope, with checks before and after."""
-import contextlib
-import io
 import logging
 import os
 
@@ -9,19 +7,17 @@ from mmengine.dist import is_main_process
 from mmengine.logging import print_log
 from mmengine.registry import DATASETS
 
+from ..compat.datasets import without_notes_on_imports
 from . import checks
 from .checks import DataError
 from .dropped import dropped_of_coco
 from .pipeline import name_failures
 
-with contextlib.redirect_stdout(io.StringIO()) as _printed:
+with without_notes_on_imports():
     from mmdet.datasets import CocoDataset
     from mmpretrain.datasets import CIFAR10, CustomDataset
 
     from .cifar import LocalCIFAR
-for _line in _printed.getvalue().splitlines():
-    if 'Could not import OneDL' not in _line:  # an optional package; meant for the DEBUG level, but printed
-        print(_line)
 
 
 def build_dataset(cfg, scope, field='dataset'):

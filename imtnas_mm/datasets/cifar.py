@@ -10,9 +10,8 @@ import numpy as np
 from mmengine.fileio import exists, get
 from mmpretrain.datasets import CIFAR10 as _CIFAR10
 from mmpretrain.datasets import CIFAR100 as _CIFAR100
-from numpy._core.multiarray import _reconstruct, scalar
-from numpy._core.numeric import _frombuffer  # pyright: ignore[reportAttributeAccessIssue]
 
+from ..compat.datasets import ARRAY_MAKERS
 from ..registry import DATASETS
 from .checks import DataError, short
 
@@ -26,14 +25,12 @@ def _encode(text, encoding):
     return _codecs.encode(text, 'latin1')
 
 
-# all that a pickled NumPy array refers to, under NumPy's old and new names
+# all that a pickled NumPy array refers to
 _ALLOWED = {
     ('numpy', 'ndarray'): np.ndarray,
     ('numpy', 'dtype'): np.dtype,
     ('_codecs', 'encode'): _encode,
-    **{(f'numpy.{core}.multiarray', name): value
-       for core in ('core', '_core') for name, value in (('_reconstruct', _reconstruct), ('scalar', scalar))},
-    **{(f'numpy.{core}.numeric', '_frombuffer'): _frombuffer for core in ('core', '_core')},
+    **ARRAY_MAKERS,
 }
 
 

@@ -4,9 +4,7 @@ mmdet says nothing of it. The counts are true by construction: the dataset
 class parses and filters the content of the file, and what went in is compared
 with what came out. Its rules are repeated here for the reasons alone.
 """
-import contextlib
-import io
-
+from ..compat.datasets import coco_index, parse_from
 from .checks import collection_paused, some
 
 OTHER = 'by other rules of the dataset class'
@@ -29,13 +27,8 @@ def dropped_of_coco(kind, cfg, content):
     """
     left_out = ('type', '_scope_', 'pipeline', 'lazy_init')  # the first two are a registry's, not the dataset's
     dataset = kind(**{key: value for key, value in cfg.items() if key not in left_out}, lazy_init=True)
-    with contextlib.redirect_stdout(io.StringIO()):  # 'creating index...'
-        index = kind.COCOAPI()
-        index.dataset = content
-        index.createIndex()
-    index.img_ann_map, index.cat_img_map = index.imgToAnns, index.catToImgs  # mmdet's names, set when it was empty
-    dataset.COCOAPI = lambda path: index
-    parsed = dataset.data_list = dataset.load_data_list()
+    index = coco_index(kind, content)
+    parsed = parse_from(dataset, index)
     return [*_boxes(dataset, parsed, index), *_images(dataset, parsed, index)]
 
 

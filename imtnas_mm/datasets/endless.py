@@ -15,6 +15,7 @@ from mmengine.runner import Runner
 from torch.utils.data import Sampler
 
 from ..random_state import Purpose, seeded_permutation
+from ..registry import built_before
 from .seeded import Position, SeededDataset
 from .workers import watch_workers
 
@@ -112,7 +113,7 @@ def _warn_if_special(cfg, field):
 
 
 def build_endless_loader(cfg, indices, seed, start_iteration=0, rank=None, world_size=None,
-                            field='train_dataloader'):
+                         field='train_dataloader'):
     """An endless dataloader over ``indices`` that starts at any iteration.
 
     Args:
@@ -145,8 +146,7 @@ def build_endless_loader(cfg, indices, seed, start_iteration=0, rank=None, world
     _warn_if_special(cfg, field)
     dataset = SeededDataset(cfg['dataset'], indices)
     cfg.update(
-        # mmengine deep-copies the config; behind a function the dataset is not copied
-        dataset=dict(type=lambda: dataset),
+        dataset=built_before(dataset),
         sampler=EndlessSampler(EndlessOrder(dataset.part, seed), start_iteration, cfg['batch_size'], rank, world_size),
         batch_sampler=None,
         drop_last=False,

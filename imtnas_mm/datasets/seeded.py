@@ -9,6 +9,7 @@ import numpy as np
 from mmengine.dataset import BaseDataset, ConcatDataset
 from torch.utils.data import Dataset
 
+from ..compat.datasets import member_of
 from ..random_state import isolated_streams
 from .checks import DataError
 
@@ -22,8 +23,7 @@ class Position(NamedTuple):
 def innermost(dataset, index):
     """The dataset that an example of a ConcatDataset is of, and its index there."""
     while isinstance(dataset, ConcatDataset):
-        part, index = dataset._get_ori_dataset_idx(index)
-        dataset = dataset.datasets[part]
+        dataset, index = member_of(dataset, index)
     return dataset, index
 
 

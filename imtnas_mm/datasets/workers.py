@@ -7,6 +7,8 @@ import weakref
 from contextlib import contextmanager
 from functools import partial
 
+from ..compat.loaders import on_start_of_workers
+
 _LOADERS = weakref.WeakKeyDictionary()  # dataloader -> its name in the config
 _NAMES = {}  # process id of a worker -> name of its dataloader
 
@@ -39,6 +41,12 @@ def _exists(pid):
     return True
 
 
+def _note_workers(loader, pids):
+    for pid in [pid for pid in _NAMES if not _exists(pid)]:
+        del _NAMES[pid]
+    _NAMES.update((pid, _LOADERS[loader()]) for pid in pids)
+
+
 def watch_workers(loader, name):
     """Workers of ``loader``, once started, outlast a SIGTERM, and :func:`named_worker_deaths` knows them by ``name``.
 
@@ -47,15 +55,7 @@ def watch_workers(loader, name):
     """
     if loader not in _LOADERS:
         loader.worker_init_fn = partial(_start, loader.worker_init_fn)
-        make, this = type(loader)._get_iterator, weakref.ref(loader)
-
-        def get_iterator():
-            iterator = make(this())
-            for pid in [pid for pid in _NAMES if not _exists(pid)]:
-                del _NAMES[pid]
-            _NAMES.update((worker.pid, _LOADERS[this()]) for worker in getattr(iterator, '_workers', ()))
-            return iterator
-        loader._get_iterator = get_iterator
+        on_start_of_workers(loader, partial(_note_workers, weakref.ref(loader)))
     _LOADERS[loader] = name
     return loader
 

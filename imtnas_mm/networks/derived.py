@@ -3,9 +3,9 @@ import logging
 
 from mmengine.logging import print_log
 from mmengine.model import BaseModule
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from ..checkpoint import CheckpointError, read_checkpoint
+from ..compat.modules import BatchNorm
 from ..genotype import resolve_genotype
 from ..space_format import format_of, registered_spaces
 from .stages import stage_outputs
@@ -24,7 +24,7 @@ class FreezableStages:
         self._freeze()
         if mode and self.norm_eval:
             for module in self.modules():
-                if isinstance(module, _BatchNorm):
+                if isinstance(module, BatchNorm):
                     module.eval()
         return self
 

@@ -5,9 +5,9 @@ from abc import abstractmethod
 import torch
 from mmengine.model import BaseModule
 from torch import nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from ..architecture import mean_entropy
+from ..compat.modules import BatchNorm
 from ..layers.recompute import recomputed_module
 from ..networks.stages import stage_outputs
 from ..transport import to_host
@@ -122,7 +122,7 @@ class SearchSpace(BaseModule):
     @property
     def couples_images(self):
         """Whether an image's features depend on the others of its batch, by batch statistics."""
-        return any(isinstance(module, _BatchNorm) for module in self.modules())
+        return any(isinstance(module, BatchNorm) for module in self.modules())
 
     @property
     def samples(self):

@@ -14,6 +14,7 @@ from mmdet.models.utils import multi_apply
 from mmdet.structures.bbox import get_box_tensor
 from torch import Tensor, nn
 
+from ..compat.tensors import version_of
 from ..recent import Recent
 from .anchor_grid import AnchorGrids, Sizes
 from .anchor_targets import AnchorTargets, assign, targets_of
@@ -149,7 +150,7 @@ def map_sizes(maps: Sequence[Tensor]) -> Sizes:
 
 def version(tensor: Tensor | None) -> int | None:
     """How often a tensor has been changed in place, as far as PyTorch counts it."""
-    return None if tensor is None or tensor.is_inference() else tensor._version
+    return None if tensor is None else version_of(tensor)
 
 
 def same(old: State, new: State) -> bool:

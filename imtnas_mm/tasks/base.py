@@ -11,6 +11,7 @@ from mmengine.registry import MODELS as ROOT_MODELS
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from ..compat.preprocessing import normalizes, reverses_colours
 from ..encoders import ParameterLayout
 from ..registry import scoped
 from ..spaces.base import KnownGates, SearchSpace, gate_names
@@ -197,7 +198,7 @@ class Task(nn.Module):
         """
         pre = self.data_preprocessor
         images = images * 255
-        if pre._enable_normalize:
+        if normalizes(pre):
             images = (images - pre.mean.to(images)) / pre.std.to(images)
         tensors = self._backbone_tensors(encoder, gates)
         with self.known_gates(gates), self._recomputing('embed'), self.space.deterministic():
@@ -207,8 +208,7 @@ class Task(nn.Module):
         """Raw images of a loader, uint8 [3, H, W] each, as [N, 3, image_size, image_size] in [0, 1], colours in the
         model's order."""
         pre = self.data_preprocessor
-        swap = getattr(pre, 'to_rgb', False) or getattr(pre, '_channel_conversion', False)
-        return resized(to_device(list(inputs), pre.device), image_size, swap)
+        return resized(to_device(list(inputs), pre.device), image_size, reverses_colours(pre))
 
     def extra_repr(self) -> str:
         return f'model={type(self.template).__name__}, D={self.layout.size}'

@@ -1,12 +1,11 @@
 """Object detection with a detector of mmdet."""
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import torch
 from mmdet.models.data_preprocessors import DetDataPreprocessor
 from mmengine.logging import print_log
 
+from ..compat.preprocessing import colours_kept, reverses_colours
 from ..registry import MODELS
 from .anchor_loss import AnchorLoss, why_not
 from .base import Task
@@ -42,19 +41,9 @@ class DetectionTask(Task):
             return super().preprocess(data, training)
         images = stacked(data['inputs'], pre.device)
         data = moved({key: value for key, value in data.items() if key != 'inputs'}, pre.device)
-        if not pre._channel_conversion or any(image.shape[-3] != 3 for image in images):
+        if not reverses_colours(pre) or any(image.shape[-3] != 3 for image in images):
             return pre(dict(data, inputs=images), training)
         # the library reverses the colours by a list of indices, which a GPU waits for
         images = images.flip(1) if isinstance(images, torch.Tensor) else [image.flip(0) for image in images]
         with colours_kept(pre):
             return pre(dict(data, inputs=images), training)
-
-
-@contextmanager
-def colours_kept(preprocessor: DetDataPreprocessor) -> Iterator[None]:
-    """Inside, an image preprocessor leaves the order of the colours as it is."""
-    preprocessor._channel_conversion = False
-    try:
-        yield
-    finally:
-        preprocessor._channel_conversion = True

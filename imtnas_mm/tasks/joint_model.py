@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from ..genotype import GenotypeError, resolve_genotype
 from ..networks.derived import DerivedNet
 from ..networks.shared import shared_networks
-from ..registry import MODELS
+from ..registry import MODELS, built_before
 from .base import Task
 from .loss_weights import check_weights
 
@@ -89,8 +89,8 @@ class JointModel(BaseModel):
         self.scopes = {name: task_scope(name, cfg) for name, cfg in tasks.items()}
         backbones = joint_backbones(backbone, tasks)
         self.tasks = nn.ModuleDict({
-            name: ROOT_MODELS.build(ConfigDict(  # the lambda: libraries build a backbone from a dict
-                cfg['model'], backbone=dict(type=lambda own=backbones[name]: own), _scope_=self.scopes[name]))
+            name: ROOT_MODELS.build(ConfigDict(
+                cfg['model'], backbone=built_before(backbones[name]), _scope_=self.scopes[name]))
             for name, cfg in tasks.items()
         })
         self.data_preprocessor = JointPreprocessor(self.tasks)
@@ -113,7 +113,7 @@ class JointModel(BaseModel):
         Returns:
             dict: by task.
         """
-        return {name: self.tasks[name]._run_forward(batch, mode) for name, batch in batches.items()}
+        return {name: self.tasks[name](**batch, mode=mode) for name, batch in batches.items()}
 
     def parse_losses(self, losses: Mapping[str, Any]) -> tuple[Tensor, dict[str, Tensor]]:
         """(L, figures): ``loss`` is L; ``<task>/<name>`` are the tasks' own, without their weights."""

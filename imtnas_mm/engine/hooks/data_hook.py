@@ -4,13 +4,11 @@ from typing import Any
 
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
-from mmengine.runner import BaseLoop
 
+from ...compat.runner import built_loops, checkpoint_of, is_resumed
 from ...datasets import DataError, base_datasets, name_failures
 from ...datasets.checks import some
 from ...registry import HOOKS
-
-PARTS = ('train', 'val', 'test')
 
 
 @HOOKS.register_module()
@@ -42,7 +40,7 @@ class DataHook(Hook):
 
     def after_load_checkpoint(self, runner, checkpoint):
         loops = built_loops(runner)
-        if 'train' in loops and not runner._resume:  # other weights to start from may well be of other classes
+        if 'train' in loops and not is_resumed(runner):  # other weights to start from may well be of other classes
             return
         saved = (checkpoint.get('meta') or {}).get('dataset_meta') or {}
         names = unwrapped(runner.model).tasks if has_tasks(runner.model) else (None, )
@@ -52,7 +50,7 @@ class DataHook(Hook):
             found = classes_of(dataset)
             if found and classes and found != tuple(classes):
                 field = f'{part}_dataloader.dataset' if name is None else f'{part}_dataloader.{name}.dataset'
-                raise DataError(f'{field}: its classes are not those of {runner._load_from}: '
+                raise DataError(f'{field}: its classes are not those of {checkpoint_of(runner)}: '
                                 f'{difference(found, classes)}')
 
 
@@ -67,12 +65,6 @@ def has_tasks(model):
 
 def task_dataset(part, loop, name):
     return loop.tasks[name].dataset if part == 'train' else loop.loaders[name].dataset
-
-
-def built_loops(runner):
-    """Of 'train', 'val' and 'test', those that the run has; a test has no train loop."""
-    loops = {part: getattr(runner, f'_{part}_loop') for part in PARTS}
-    return {part: loop for part, loop in loops.items() if isinstance(loop, BaseLoop)}
 
 
 def run_parts(runner):

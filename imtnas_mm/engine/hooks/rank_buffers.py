@@ -13,6 +13,7 @@ from mmengine.logging import print_log
 from mmengine.model import is_model_wrapper
 
 from ...checkpoint import CheckpointError
+from ...compat.runner import checkpoint_of
 
 RANK_BUFFERS = 'rank_buffers'  # in mmengine's message hub, which checkpoints keep
 
@@ -46,13 +47,13 @@ def restore_rank_buffers(runner):
     if kept is None:
         return
     if len(kept) != get_world_size():
-        print_log(f'{runner._load_from}: its training had {len(kept)} processes, here they are {get_world_size()}; all '
-                  'go on with the running statistics of its first', 'current', logging.WARNING)
+        print_log(f'{checkpoint_of(runner)}: its training had {len(kept)} processes, here they are {get_world_size()}; '
+                  'all go on with the running statistics of its first', 'current', logging.WARNING)
     elif is_model_wrapper(runner.model):
         buffers = _buffers(runner)
         missing = [name for name in kept[get_rank()] if name not in buffers]
         if missing:
-            raise CheckpointError(f'{runner._load_from}: its training had {missing[0]}, which is of no model here; '
+            raise CheckpointError(f'{checkpoint_of(runner)}: its training had {missing[0]}, which is of no model here; '
                                   'resume it with the hooks (EMAHook) that it had')
         for name, buffer in kept[get_rank()].items():
             buffers[name].copy_(buffer)

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 import torch
 from mmengine.dist import all_gather, all_reduce, get_backend, get_rank, get_world_size
 from mmengine.hooks import EMAHook, Hook
-from mmengine.runner import BaseLoop
 
+from ...compat.runner import built_loops
 from ...registry import HOOKS
 from .checkpoint_hook import save_stopped
 
@@ -87,7 +87,7 @@ class TerminationHook(Hook):
         loop = runner.val_loop
         loaders = getattr(loop, 'loaders', {'': loop.dataloader}).values()
         lengths = torch.tensor([len(one) if isinstance(one, Sized) else -get_rank() for one in loaders])
-        self.in_step = isinstance(runner._train_loop, BaseLoop) and all(
+        self.in_step = 'train' in built_loops(runner) and all(
             torch.equal(lengths, other) for other in all_gather(lengths))
 
     def after_val_iter(self, runner, batch_idx, data_batch=None, outputs=None):
@@ -98,7 +98,7 @@ class TerminationHook(Hook):
             self._leave(runner, runner.epoch, runner.iter)
 
     def after_val(self, runner):
-        if isinstance(runner._train_loop, BaseLoop) and _told(self.group):
+        if 'train' in built_loops(runner) and _told(self.group):
             self._leave(runner, runner.epoch, runner.iter)
 
     def _leave(self, runner, epoch, iteration):

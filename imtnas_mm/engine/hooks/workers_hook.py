@@ -2,6 +2,7 @@
 from mmengine.hooks import Hook
 from torch.utils.data import DataLoader
 
+from ...compat.runner import built_loops
 from ...datasets.workers import watch_workers
 from ...registry import HOOKS
 
@@ -11,8 +12,7 @@ class WorkersHook(Hook):
     """Calls :func:`watch_workers` of every dataloader that a loop of the run has as ``dataloader`` or ``loaders``."""
 
     def before_run(self, runner):
-        for part in ('train', 'val', 'test'):
-            loop = getattr(runner, f'_{part}_loop')
+        for part, loop in built_loops(runner).items():
             loaders = {f'{part}_dataloader': getattr(loop, 'dataloader', None)}
             loaders.update((f'{part}_dataloader.{name}', loader)
                            for name, loader in (getattr(loop, 'loaders', None) or {}).items())

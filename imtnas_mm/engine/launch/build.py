@@ -1,11 +1,12 @@
 """Builds the runner of a config, with the hooks that every run of this package has."""
 import torch
 from mmengine.dist import get_rank
-from mmengine.hooks import LoggerHook
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
 from ...checkpoint import latest_checkpoint
+from ...compat import install
+from ...compat.runner import is_resumed, leave_metrics_to_others, start_from
 from ..hooks import DataHook, FiniteHook, TerminationHook, VersionHook, WorkersHook
 from .config import is_search
 from .process_group import start_group
@@ -17,6 +18,7 @@ def build_runner(cfg):
     With ``cfg.resume`` and no ``cfg.load_from`` it resumes from
     :func:`~imtnas_mm.checkpoint.latest_checkpoint`.
     """
+    install()
     start_group(cfg)
     if cfg.launcher != 'none' and not torch.cuda.is_available() and not is_search(cfg):
         # what mmengine wraps with, but for its device_ids
@@ -27,13 +29,10 @@ def build_runner(cfg):
         runner.register_hook(hook())
     if not is_search(cfg):  # a search's loop checks more
         runner.register_hook(FiniteHook())
-    if get_rank():  # mmengine lets all processes write the metrics of a test at once, to one file
-        for hook in runner.hooks:
-            if isinstance(hook, LoggerHook):
-                hook.after_test_epoch = lambda runner, metrics=None: None
+    if get_rank():
+        leave_metrics_to_others(runner)
     if cfg.get('resume') and not cfg.get('load_from'):
-        runner._load_from = latest_checkpoint(runner.work_dir)
-        if runner._load_from is None:
-            runner._resume = False
+        start_from(runner, latest_checkpoint(runner.work_dir))
+        if not is_resumed(runner):
             runner.logger.warning(f'--resume: no checkpoint in {runner.work_dir}; it starts anew')
     return runner

@@ -1,5 +1,6 @@
 """What tools/train.py does with its arguments: a search, or a retraining."""
 from ...checkpoint import check_checkpoint_file
+from ...compat.runner import checkpoint_of
 from ...datasets import log_dropped
 from ..hooks.termination_hook import Terminated, sigterm_noted
 from .build import build_runner
@@ -34,6 +35,7 @@ def run(cfg):
     log_dropped(dropped)
     warn_of_other_batches(runner)
     if cfg.get('resume') and not is_search(cfg):  # mmengine would skip what doesn't fit; a search checks it itself
-        if runner._load_from:
-            check_checkpoint_file(runner._load_from, runner.model, resumed=True)
+        checkpoint = checkpoint_of(runner)
+        if checkpoint:
+            check_checkpoint_file(checkpoint, runner.model, resumed=True)
     runner.train()

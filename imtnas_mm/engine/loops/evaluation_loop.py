@@ -5,7 +5,7 @@ from mmengine.registry import DefaultScope
 from mmengine.runner import BaseLoop
 
 from ...datasets import build_dataset, check_evaluator
-from ...registry import LOOPS
+from ...registry import LOOPS, built_before
 
 
 class _EvaluationLoop(BaseLoop):
@@ -35,7 +35,7 @@ class _EvaluationLoop(BaseLoop):
             dataset = build_dataset(cfg['dataset'], scope, f'{self.mode}_dataloader.{name}.dataset')
             check_evaluator(evaluator[name], f'{self.mode}_evaluator.{name}')
             with DefaultScope.overwrite_default_scope(scope):
-                self.loaders[name] = runner.build_dataloader(dict(cfg, dataset=dict(type=lambda d=dataset: d)),
+                self.loaders[name] = runner.build_dataloader(dict(cfg, dataset=built_before(dataset)),
                                                              seed=runner.seed)
                 self.evaluators[name] = runner.build_evaluator(evaluator[name])
             self.evaluators[name].dataset_meta = dataset.metainfo

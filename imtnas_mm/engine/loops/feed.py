@@ -1,4 +1,5 @@
 """Batches as a function of the seed and the iteration."""
+from collections.abc import Iterable
 from typing import Any
 
 
@@ -28,3 +29,37 @@ class Feed:
 
     def stop(self):
         self.iterator = None
+
+
+class FeedData:
+    """The feeds of several tasks; to mmengine's hooks, a dataloader with ``len`` and ``dataset``.
+
+    Args:
+        dataset: what checkpoints keep of the training sets.
+        feeds (dict[str, tuple[Feed]]): those of each task.
+        length (int): iterations of an epoch.
+    """
+
+    def __init__(self, dataset: Any, feeds: dict[str, tuple[Feed, ...]], length: int):
+        self.dataset = dataset
+        self.feeds = feeds
+        self.length = length
+        self.seed: int | None = None
+
+    def __len__(self) -> int:
+        return self.length
+
+    def start(self, seed: int) -> None:
+        self.seed = seed
+
+    def stop(self) -> None:
+        self.seek(0, ())
+
+    def seek(self, iteration: int, tasks: Iterable[str]) -> None:
+        """The feeds of ``tasks`` run, from an iteration on; those of the others stop, with their workers."""
+        for task, feeds in self.feeds.items():
+            for feed in feeds:
+                if task in tasks:
+                    feed.seek(self.seed, iteration)
+                else:
+                    feed.stop()

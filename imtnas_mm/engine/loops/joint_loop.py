@@ -6,7 +6,7 @@ from mmengine.model import is_model_wrapper
 from ...random_state import Purpose, isolated_random
 from ...registry import LOOPS
 from ...tasks import JointModel
-from .feed import Feed
+from .feed import Feed, FeedData
 from .resumable_loop import FeedLoop, check_at_least
 from .task_data import TrainingSet
 
@@ -25,8 +25,8 @@ class TaskDatasets:
         return {name: getattr(dataset, 'metainfo', {}) for name, dataset in self.datasets.items()}
 
 
-class JointData:
-    """The tasks' feeds; to mmengine's hooks, a dataloader with ``len`` and ``dataset``.
+class JointData(FeedData):
+    """One feed of each task.
 
     Args:
         tasks (dict[str, TrainingSet]): by name.
@@ -34,26 +34,14 @@ class JointData:
     """
 
     def __init__(self, tasks, length):
-        self.length = length
-        self.seed = None
-        self.dataset = TaskDatasets({name: data.dataset for name, data in tasks.items()})
-        self.feeds = {name: Feed(data.train_loader) for name, data in tasks.items()}
-
-    def __len__(self):
-        return self.length
-
-    def start(self, seed):
-        self.seed = seed
-
-    def stop(self):
-        for feed in self.feeds.values():
-            feed.stop()
+        super().__init__(
+            TaskDatasets({name: data.dataset for name, data in tasks.items()}),
+            {name: (Feed(data.train_loader), ) for name, data in tasks.items()}, length)
 
     def next(self, iteration):
         """dict: task -> its batch of an iteration, a function of the seed and the iteration."""
-        for feed in self.feeds.values():
-            feed.seek(self.seed, iteration)
-        return {name: feed.next() for name, feed in self.feeds.items()}
+        self.seek(iteration, self.feeds)
+        return {name: feed.next() for name, (feed, ) in self.feeds.items()}
 
 
 @LOOPS.register_module()

@@ -6,9 +6,11 @@ from mmengine.logging import print_log
 from mmengine.runner import EpochBasedTrainLoop
 
 from ...checkpoint import CheckpointError
+from ...compat.loaders import end_persistent_workers
+from ...compat.runner import batches_per_step, checkpoint_of, has_seeds_by_rank
 from ...datasets import build_epoch_loader
 from ...random_state import Purpose, seed_generators
-from ...registry import LOOPS
+from ...registry import LOOPS, built_before
 from .resumable_loop import ResumableLoop
 
 EPOCHS = 'epochs_of'  # in mmengine's message hub: how long an epoch is, and for how many processes
@@ -40,7 +42,7 @@ class RetrainLoop(ResumableLoop, EpochBasedTrainLoop):
     @staticmethod
     def _seed_of_all_ranks(runner):
         """With ``diff_rank_seed`` mmengine adds the rank to it."""
-        return runner.seed - (get_rank() if runner._randomness_cfg.get('diff_rank_seed') else 0)
+        return runner.seed - (get_rank() if has_seeds_by_rank(runner) else 0)
 
     def start(self) -> None:
         runner, hub = self.runner, self.runner.message_hub
@@ -48,7 +50,7 @@ class RetrainLoop(ResumableLoop, EpochBasedTrainLoop):
         saved = hub.get_info(EPOCHS) or here
         if saved != here:
             raise CheckpointError(
-                f'{runner._load_from}: its training had epochs of {saved["iterations"]} iterations by '
+                f'{checkpoint_of(runner)}: its training had epochs of {saved["iterations"]} iterations by '
                 f'{saved["processes"]} processes; here they have {here["iterations"]} by {here["processes"]}. Resume '
                 'it with the dataset, the batch size and the number of processes that it had, or start another from '
                 'its weights (load_from)')
@@ -56,9 +58,9 @@ class RetrainLoop(ResumableLoop, EpochBasedTrainLoop):
         seed = self._seed_of_all_ranks(runner)
         if seed != self._shared_seed:  # the checkpoint's
             dataset = self.dataloader.dataset.wrapped
-            self.dataloader = build_epoch_loader(dict(self._dataloader_cfg, dataset=dict(type=lambda: dataset)), seed)
+            self.dataloader = build_epoch_loader(dict(self._dataloader_cfg, dataset=built_before(dataset)), seed)
             self._shared_seed = seed
-        steps = getattr(runner.optim_wrapper, '_accumulative_counts', 1)
+        steps = batches_per_step(runner.optim_wrapper)
         if self._iter % steps:
             print_log(f'resumed after {self._iter} iterations, between two steps of the optimiser '
                       f'(optim_wrapper.accumulative_counts={steps}): the gradients of the last {self._iter % steps} '
@@ -66,7 +68,7 @@ class RetrainLoop(ResumableLoop, EpochBasedTrainLoop):
         self._decide_current_val_interval()
 
     def stop(self) -> None:
-        self.dataloader._iterator = None  # persistent workers end
+        end_persistent_workers(self.dataloader)
 
     def batches(self, done: int):
         self.dataloader.batch_sampler.seek(self._epoch, done)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from ...finite import read_scalars
 from ...progress import Progress
 from ...registry import LOOPS
-from .feed import Feed
+from .feed import Feed, FeedData
 from .iteration_guard import IterationGuard
 from .resumable_loop import FeedLoop, check_at_least
 from .task_data import TaskData
@@ -18,8 +18,8 @@ class IterationBatches:
     architecture: dict = field(default_factory=dict)
 
 
-class SearchData:
-    """The feeds of all tasks; to mmengine's hooks, a dataloader with ``len`` and ``dataset``.
+class SearchData(FeedData):
+    """The feeds of all tasks: batches for the weights, batches for A, images for a transfer.
 
     Args:
         stages (tuple[Stage]): all that an iteration may have.
@@ -30,9 +30,6 @@ class SearchData:
     """
 
     def __init__(self, stages, tasks, num_examples, unroll_batch, length):
-        self.length = length
-        self.seed = None
-        self.dataset = tuple(data.dataset for data in tasks.values())
         self.num_examples = num_examples
         own = {name: sum(stage.task == name for stage in stages) for name in tasks}
         taken = {name: 0 for name in tasks}
@@ -49,20 +46,9 @@ class SearchData:
                         taken[name] if num_examples else 0)
             for name, data in tasks.items()
         }
-
-    def __len__(self):
-        return self.length
-
-    def feeds(self, task):
-        return self.train[task], self.architecture[task], self.examples[task]
-
-    def start(self, seed):
-        self.seed = seed
-
-    def stop(self):
-        for task in self.train:
-            for feed in self.feeds(task):
-                feed.stop()
+        super().__init__(
+            tuple(data.dataset for data in tasks.values()),
+            {name: (self.train[name], self.architecture[name], self.examples[name]) for name in tasks}, length)
 
     def next(self, iteration, stages):
         """The batches of an iteration, which has ``stages``: a function of the seed and the iteration.
@@ -70,12 +56,7 @@ class SearchData:
         The loaders of their tasks run; those of the others stop, with their workers.
         """
         active = {stage.task for stage in stages}
-        for task in self.train:
-            for feed in self.feeds(task):
-                if task in active:
-                    feed.seek(self.seed, iteration)
-                else:
-                    feed.stop()
+        self.seek(iteration, active)
         batches = IterationBatches()
         previous = None
         for stage in stages:

@@ -123,7 +123,7 @@ def test_batches_are_a_function_of_the_iteration_and_an_epoch_is_the_whole_set(d
     other.start(6)
     assert seen(other.next(4)) != order[4]
     feeds.stop()
-    assert all(feed.iterator is None for feed in feeds.feeds.values())
+    assert all(feed.iterator is None for feeds_of_task in feeds.feeds.values() for feed in feeds_of_task)
 
 
 def test_what_a_model_draws_depends_on_seed_iteration_and_rank(data, tmp_path, monkeypatch):

@@ -177,7 +177,7 @@ def test_batches_depend_on_the_iteration_alone_whichever_tasks_have_trained():
         assert trained == [2 * iteration + stage.round for stage in active]
         assert judged == {stage.task: iteration for stage in active}
         for name in 'ab':  # nothing runs for a task that doesn't train
-            running = any(feed.iterator is not None for feed in data.feeds(name))
+            running = any(feed.iterator is not None for feed in data.feeds[name])
             assert running == any(stage.task == name for stage in active)
     assert [call for call in started['a'] if call[0] == 'train'] == [('train', 7, 6), ('train', 7, 12)]
     assert batches_of(data, 8, ()) == ([], {})

@@ -14,9 +14,16 @@ from helpers.malicious import write_malicious, write_malicious_attributes
 from helpers.tiny_run import scope_put_back  # noqa: F401
 from imtnas_mm.analysis.derive import load_weights
 from imtnas_mm.checkpoint import CheckpointError, read_checkpoint
-from imtnas_mm.safe_loading import load_safely
+from imtnas_mm.compat import install
+from imtnas_mm.compat.safe_loading import load_safely
 
 REFUSED = 'code.pth: refused, for it is not only tensors and plain values, and could run code: '
+
+
+@pytest.fixture(autouse=True)
+def safe_loaders():
+    """As in a run."""
+    install()
 
 
 def test_the_malicious_checkpoint_works(tmp_path):

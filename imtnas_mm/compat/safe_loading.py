@@ -2,23 +2,36 @@
 
 mmengine's loaders fall back to unpickling anything when the safe reading
 fails, and among what it calls safe is ``getattr``, by which a pickle reaches
-all there is. Importing this module puts loaders that don't in their places,
-for whatever goes through mmengine's ``CheckpointLoader``: resuming, testing,
+all there is. :func:`install` puts loaders that don't in their places, for
+whatever goes through mmengine's ``CheckpointLoader``: resuming, testing,
 ``load_from`` and ``init_cfg=dict(type='Pretrained', ...)``.
 """
 import functools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any, Self
-from unittest import mock
 
 import torch
 from mmengine.logging import HistoryBuffer
 from mmengine.runner import CheckpointLoader, checkpoint
 
-from .safetensors_file import SUFFIX, read_safetensors
+from ..safetensors_file import SUFFIX, read_safetensors
+from .private import LIBRARIES, Private
+
+NAMES = (
+    Private(
+        'mmengine.runner.CheckpointLoader._schemes', '',
+        'the loaders by scheme; all of them are wrapped, since mmengine falls back to running what a pickle asks for',
+        seen=LIBRARIES),
+    Private(
+        'mmengine.runner.CheckpointLoader._get_checkpoint_loader', '', 'which loader reads an address', seen=LIBRARIES),
+    Private(
+        'mmengine.runner.checkpoint.get_torch_safe_globals', '',
+        'replaced: among what it gives is getattr, by which a pickle reaches all there is', seen=LIBRARIES),
+)
 
 
 def load_safely(path: str | Path, map_location: Any = 'cpu') -> Any:
@@ -49,12 +62,12 @@ def _history_method(owner: Any, name: str) -> Any:
     return getattr(owner, name)
 
 
-_mmengine_safe_globals = checkpoint.get_torch_safe_globals
+_of_mmengine = checkpoint.get_torch_safe_globals
 
 
 def safe_globals() -> list:
     """What mmengine calls safe, with a ``getattr`` that is."""
-    known = [one for one in _mmengine_safe_globals() if one is not getattr]
+    known = [entry for entry in _of_mmengine() if entry is not getattr]
     return [*known, (_history_method, 'builtins.getattr')]
 
 
@@ -84,13 +97,27 @@ def load_from_local(filename: str, map_location: Any = None) -> Any:
     return load_safely(filename, map_location)
 
 
+@contextmanager
+def _weights_alone() -> Iterator[None]:
+    """Inside, every ``torch.load`` has ``weights_only=True``, whatever its caller asks for."""
+    name = 'TORCH_FORCE_WEIGHTS_ONLY_LOAD'
+    before = os.environ.get(name)
+    os.environ[name] = '1'
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before
+
+
 def _safe(loader: Callable[..., Any]) -> Any:
     """A loader of another scheme (a URL, a model zoo), under which no ``torch.load`` unpickles code."""
 
     @functools.wraps(loader)
     def load(filename: str, map_location: Any = None, **kwargs: Any) -> Any:
-        forced = mock.patch.dict(os.environ, TORCH_FORCE_WEIGHTS_ONLY_LOAD='1')
-        with forced, _safe_globals(), _explained(filename):
+        with _weights_alone(), _safe_globals(), _explained(filename):
             return _without_code(loader(filename, map_location, **kwargs))
 
     _mark_safe(load)
@@ -101,9 +128,30 @@ def _mark_safe(loader: Any) -> None:
     loader.is_safe = True
 
 
-checkpoint.get_torch_safe_globals = safe_globals  # the loaders of the other schemes ask it
 _mark_safe(load_from_local)
-CheckpointLoader.register_scheme('', load_from_local, force=True)
-for _prefix, _loader in list(CheckpointLoader._schemes.items()):
-    if not getattr(_loader, 'is_safe', False):
-        CheckpointLoader.register_scheme(_prefix, _safe(_loader), force=True)
+
+
+def install() -> None:
+    """Put the safe loaders in the places of mmengine's, for the rest of this process."""
+    checkpoint.get_torch_safe_globals = safe_globals  # the loaders of the other schemes ask it
+    for prefix, loader in list(CheckpointLoader._schemes.items()):
+        if not getattr(loader, 'is_safe', False):
+            CheckpointLoader.register_scheme(prefix, _safe(loader) if prefix else load_from_local, force=True)
+
+
+def load_checkpoint(path: str | Path, map_location: Any = 'cpu') -> Any:
+    """The content of a checkpoint, by the loader of its scheme (a file, a URL, a model zoo), which runs no code of it.
+
+    It needs no :func:`install`.
+
+    Raises:
+        UnpicklingError: if it holds anything but tensors, plain values and what mmengine's own checkpoints hold.
+    """
+    loader: Any = CheckpointLoader._get_checkpoint_loader(str(path))
+    known, checkpoint.get_torch_safe_globals = checkpoint.get_torch_safe_globals, safe_globals
+    try:
+        if not getattr(loader, 'is_safe', False):
+            loader = load_from_local if loader is CheckpointLoader._schemes[''] else _safe(loader)
+        return loader(str(path), map_location)
+    finally:
+        checkpoint.get_torch_safe_globals = known

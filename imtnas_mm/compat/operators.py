@@ -1,31 +1,13 @@
-"""The one place that names what PyTorch and the other libraries don't document and the package uses all the same.
+"""PyTorch's operators that it doesn't document. Nothing else in the package names ``torch.ops.aten``.
 
-Each entry tells what it is for, what it leaves undefined, and the versions it
-was seen with. Nothing else in the package names ``torch.ops.aten``. A version
-that lacks an operator, or takes other arguments, is refused where the package
-is imported.
+A version that lacks one of them, or whose operator takes other arguments, is refused
+where the package is imported.
 """
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 
-
-class Private(NamedTuple):
-    """An undocumented name.
-
-    Args:
-        name (str): where it is found.
-        signature (str): of an operator, the names of its arguments and the number of its outputs.
-        reason (str): why nothing documented serves.
-        undefined (str): which outputs hold nothing, when, and where; empty if all are always there.
-        seen (tuple[str]): the versions whose behaviour was looked at.
-    """
-    name: str
-    signature: str
-    reason: str
-    undefined: str = ''
-    seen: tuple[str, ...] = ('torch 2.11.0', 'torch 2.14.1')
-
+from .private import Private
 
 OPERATORS = {entry.name: entry for entry in (
     Private(
@@ -90,25 +72,3 @@ avg_pool2d_backward = _operator('avg_pool2d_backward')
 convolution = _operator('convolution')
 addmm = _operator('addmm')
 mm = _operator('mm')
-
-LIBRARIES = ('onedl-mmengine 0.10.12', 'onedl-mmdetection 3.5.1', 'onedl-mmpretrain 1.3.6')
-NAMES = (  # what is read, followed or replaced outside of PyTorch's operators
-    Private(
-        'torch.Tensor._version', '',
-        'tells whether a tensor has been changed in place since its targets were computed',
-        undefined='tensors of inference mode, which have none'),
-    Private(
-        'mmengine.model.ImgDataPreprocessor._channel_conversion', '',
-        'whether a preprocessor reverses the colours; it is off while a task hands it images whose colours it has '
-        'reversed already', seen=LIBRARIES),
-    Private(
-        'mmengine.model.ImgDataPreprocessor._enable_normalize', '',
-        "whether it normalises; mmpretrain's ClsDataPreprocessor has it, too", seen=LIBRARIES),
-    Private(
-        'mmdet.models.dense_heads.AnchorHead.loss_by_feat', '',
-        'replaced on the head of a task by AnchorLoss (imtnas_mm.tasks), whose targets no host waits for; a head that '
-        'overrides it, or one of the methods that it calls, keeps its own', seen=LIBRARIES),
-    Private(
-        'mmdet.models.dense_heads.AnchorHead._get_targets_single', '',
-        'followed by the targets of AnchorLoss; a head that overrides it keeps its own', seen=LIBRARIES),
-)

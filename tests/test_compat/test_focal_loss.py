@@ -3,7 +3,7 @@ import pytest
 import torch
 from torch import nn
 
-from imtnas_mm.algorithms.focal_loss import plain_focal_loss
+from imtnas_mm.compat.focal_loss import plain_focal_loss
 
 
 @pytest.mark.parametrize('one_hot', [True, False])

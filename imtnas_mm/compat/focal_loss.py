@@ -1,7 +1,6 @@
 """mmdet's focal loss where a search needs more of it than its compiled function can do."""
 from collections.abc import Iterator
 from contextlib import contextmanager
-from unittest import mock
 
 import torch
 from mmdet.models.losses import focal_loss
@@ -20,5 +19,8 @@ def plain_focal_loss(enabled: bool = True) -> Iterator[None]:
             target = torch.nn.functional.one_hot(target, num_classes + 1)[:, :num_classes]
         return focal_loss.py_sigmoid_focal_loss(pred, target, weight, gamma, alpha, reduction, avg_factor)
 
-    with mock.patch.object(focal_loss, 'sigmoid_focal_loss', sigmoid_focal_loss):
+    compiled, focal_loss.sigmoid_focal_loss = focal_loss.sigmoid_focal_loss, sigmoid_focal_loss
+    try:
         yield
+    finally:
+        focal_loss.sigmoid_focal_loss = compiled

@@ -1,0 +1,73 @@
+"""What mmengine's, mmdet's and NumPy's code for data keeps to itself, or prints."""
+import contextlib
+import io
+from collections.abc import Iterator
+from typing import Any
+
+from mmengine.dataset import ConcatDataset
+from numpy._core.multiarray import _reconstruct, scalar
+from numpy._core.numeric import _frombuffer  # pyright: ignore[reportAttributeAccessIssue]
+
+from .private import LIBRARIES, Private
+
+NAMES = (
+    Private(
+        'mmengine.dataset.ConcatDataset._get_ori_dataset_idx', '',
+        'which of several datasets an index is of; its __getitem__ would run the pipeline', seen=LIBRARIES),
+    Private(
+        'mmdet.datasets.CocoDataset.COCOAPI', '',
+        'replaced on a dataset, so that it parses an index that is in memory in place of a file; and the index prints '
+        'while it is made', seen=LIBRARIES),
+    *(Private(f'numpy._core.{name}', '', 'what a pickled array refers to; the unpickler of CIFAR files allows it',
+              seen=('numpy 2.2.6', ))
+      for name in ('multiarray._reconstruct', 'multiarray.scalar', 'numeric._frombuffer')),
+    Private(
+        'mmpretrain.datasets', '',
+        'prints a line for an optional package that is missing when it is imported, meant for the level DEBUG',
+        seen=LIBRARIES),
+)
+
+# module and name in a pickle -> function, under NumPy's old and new names
+ARRAY_MAKERS = {
+    **{(f'numpy.{core}.multiarray', name): value
+       for core in ('core', '_core') for name, value in (('_reconstruct', _reconstruct), ('scalar', scalar))},
+    **{(f'numpy.{core}.numeric', '_frombuffer'): _frombuffer for core in ('core', '_core')},
+}
+
+
+def member_of(dataset: ConcatDataset, index: int) -> tuple[Any, int]:
+    """The dataset of several that an example is of, and its index there."""
+    part, index = dataset._get_ori_dataset_idx(index)
+    return dataset.datasets[part], index
+
+
+def coco_index(kind: type, content: dict) -> Any:
+    """The index that a CocoDataset makes of an annotation file, of its content.
+
+    Args:
+        kind (type): CocoDataset or a subclass.
+        content (dict): of the file. mmdet changes its entries.
+    """
+    with contextlib.redirect_stdout(io.StringIO()):  # 'creating index...'
+        index = kind.COCOAPI()
+        index.dataset = content
+        index.createIndex()
+    index.img_ann_map, index.cat_img_map = index.imgToAnns, index.catToImgs  # mmdet's names, set when it was empty
+    return index
+
+
+def parse_from(dataset: Any, index: Any) -> list[dict]:
+    """What a CocoDataset parses of an index (:func:`coco_index`); its ``data_list`` from then on."""
+    dataset.COCOAPI = lambda path: index
+    dataset.data_list = dataset.load_data_list()
+    return dataset.data_list
+
+
+@contextlib.contextmanager
+def without_notes_on_imports() -> Iterator[None]:
+    """Inside, what is printed appears at the end, without the lines for optional packages of mmpretrain."""
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        yield
+    for line in printed.getvalue().splitlines():
+        if 'Could not import OneDL' not in line:
+            print(line)

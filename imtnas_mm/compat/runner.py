@@ -1,0 +1,67 @@
+"""What mmengine's Runner, its loops and its optimiser wrappers keep to themselves."""
+from typing import Any
+
+from mmengine.hooks import LoggerHook
+from mmengine.runner import BaseLoop, Runner
+
+from .private import LIBRARIES, Private
+
+PARTS = ('train', 'val', 'test')
+NAMES = (
+    *(Private(
+        f'mmengine.runner.Runner.{name}', '', reason, undefined='before the runner is built', seen=LIBRARIES)
+      for name, reason in dict(
+        _load_from='the checkpoint that a run starts from; `load_from` of the config is gone where the run was told to '
+                   'look for the last one itself',
+        _resume='whether a run goes on from a checkpoint or takes its weights alone',
+        _train_loop='the loop, where there is one; `train_loop` would build it, and its data with it',
+        _val_loop='as _train_loop', _test_loop='as _train_loop',
+        _has_loaded='set where a search loads its checkpoint itself, so that the runner does not load it again',
+        _randomness_cfg='whether each process has a seed of its own (`diff_rank_seed`)').items()),
+    Private(
+        'mmengine.optim.OptimWrapper._accumulative_counts', '',
+        'how many batches a step of the optimiser takes', seen=LIBRARIES),
+    Private(
+        'mmengine.hooks.LoggerHook.after_test_epoch', '',
+        'replaced in all processes but the first: mmengine lets all of them write the metrics of a test at once, to '
+        'one file', seen=LIBRARIES),
+)
+
+
+def checkpoint_of(runner: Runner) -> str | None:
+    """The checkpoint that a run starts from."""
+    return runner._load_from
+
+
+def is_resumed(runner: Runner) -> bool:
+    """Whether a run goes on from its checkpoint, with the optimiser's state; else it takes the weights alone."""
+    return runner._resume
+
+
+def start_from(runner: Runner, checkpoint: str | None) -> None:
+    """Resume from ``checkpoint``; None starts the run anew."""
+    runner._load_from = checkpoint
+    runner._resume = checkpoint is not None
+
+
+def built_loops(runner: Runner) -> dict[str, BaseLoop]:
+    """Those of 'train', 'val' and 'test' that the run has; a test has no train loop."""
+    loops = {part: getattr(runner, f'_{part}_loop') for part in PARTS}
+    return {part: loop for part, loop in loops.items() if isinstance(loop, BaseLoop)}
+
+
+def has_seeds_by_rank(runner: Runner) -> bool:
+    """Whether mmengine adds the rank to the seed of each process."""
+    return bool(runner._randomness_cfg.get('diff_rank_seed'))
+
+
+def batches_per_step(optim_wrapper: Any) -> int:
+    """Iterations that a step of the optimiser takes the gradients of."""
+    return getattr(optim_wrapper, '_accumulative_counts', 1)
+
+
+def leave_metrics_to_others(runner: Runner) -> None:
+    """This process writes no file of a test's metrics."""
+    for hook in runner.hooks:
+        if isinstance(hook, LoggerHook):
+            hook.after_test_epoch = lambda runner, metrics=None: None

@@ -1,0 +1,23 @@
+"""What PyTorch keeps to itself of tensors and of lists of them."""
+import torch
+
+from .private import TORCH, Private
+
+NAMES = (
+    Private(
+        'torch.Tensor._version', '',
+        'tells whether a tensor has been changed in place since its targets were computed',
+        undefined='tensors of inference mode, which have none'),
+    Private('torch._foreach_norm', '', 'the norms of many tensors of one device by few launches', seen=TORCH),
+    Private('torch._foreach_add_', '', 'adds to many tensors by few launches', seen=TORCH),
+    Private('torch._foreach_mul', '', 'multiplies many tensors by few launches', seen=TORCH),
+    Private('torch._foreach_copy_', '', 'copies into many tensors by few launches', seen=TORCH),
+)
+
+foreach_norm = torch._foreach_norm  # pyright: ignore[reportPrivateImportUsage]
+foreach_copy_ = torch._foreach_copy_  # pyright: ignore[reportPrivateImportUsage]
+
+
+def version_of(tensor: torch.Tensor) -> int | None:
+    """A number that changes with each change in place; None for tensors of inference mode."""
+    return None if tensor.is_inference() else tensor._version
