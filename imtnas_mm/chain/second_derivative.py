@@ -46,7 +46,7 @@ def check_twice_differentiable(function: Callable[[], Tensor], module: nn.Module
         advice (str): ends the error's sentence "... has no second derivative, ".
 
     Raises:
-        SecondDerivativeError
+        SecondDerivativeError: names the module without one.
     """
     guilty = {}
     handles = []
