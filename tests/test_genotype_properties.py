@@ -96,7 +96,10 @@ def mutated(draw):
     kind = draw(st.sampled_from(['value', 'missing', 'extra']))
     of_layout = path[2] if path[:2] == ('architecture', 'layout') and len(path) == 3 else None
     # any number of cells may be searched, and any number of edges be on; a layout has defaults
-    optional = path in (('importance', ), ('sharing', )) or path[:2] == ('sharing', 'blocks') or (
+    edges = data.get('sharing', {}).get('edges')
+    unconnected = path[:2] == ('sharing', 'tasks') and len(path) == 3 and edges is not None and not any(
+        old in (edge[0], edge[2]) for edge in edges)
+    optional = unconnected or path in (('importance', ), ('sharing', )) or path[:2] == ('sharing', 'blocks') or (
         path[:2] == ('sharing', 'edges') and len(path) == 3) or of_layout not in (
             None, 'name', 'widths', 'depths', 'strides')
     if kind == 'missing' and not optional:

@@ -2,10 +2,11 @@
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from ..compat import addmm, convolution, mm
+from ..compat import addmm, bmm, convolution, mm
 
-# what convolutions and linear layers call; each flop counter of torch gives two operations a multiply-accumulate
-COUNTED = (convolution, addmm, mm)
+# what convolutions and linear layers call, those of the search spaces too; each flop counter of torch gives two
+# operations per multiply-accumulate
+COUNTED = (convolution, addmm, mm, bmm)
 
 
 def count_parameters(module):

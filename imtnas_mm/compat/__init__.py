@@ -9,6 +9,7 @@ from .operators import (
     OPERATORS,
     addmm,
     avg_pool2d_backward,
+    bmm,
     convolution,
     convolution_backward,
     hardtanh_backward,
@@ -38,7 +39,7 @@ NAMES = (  # what is read, followed or replaced outside of PyTorch's operators
 )
 
 __all__ = [
-    'LIBRARIES', 'NAMES', 'OPERATORS', 'Private', 'install', 'addmm', 'avg_pool2d_backward', 'convolution',
+    'LIBRARIES', 'NAMES', 'OPERATORS', 'Private', 'install', 'addmm', 'avg_pool2d_backward', 'bmm', 'convolution',
     'convolution_backward', 'hardtanh_backward', 'max_pool2d_with_indices_backward', 'mm', 'native_batch_norm',
     'native_batch_norm_backward', 'threshold_backward'
 ]

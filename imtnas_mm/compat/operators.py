@@ -45,6 +45,7 @@ OPERATORS = {entry.name: entry for entry in (
         "its flops are listed under it by torch's counter"),
     Private('addmm', '(self, mat1, mat2, beta, alpha) -> 1', "its flops are listed under it by torch's counter"),
     Private('mm', '(self, mat2) -> 1', "its flops are listed under it by torch's counter"),
+    Private('bmm', '(self, mat2) -> 1', "its flops are listed under it by torch's counter"),
 )}
 
 
@@ -72,3 +73,4 @@ avg_pool2d_backward = _operator('avg_pool2d_backward')
 convolution = _operator('convolution')
 addmm = _operator('addmm')
 mm = _operator('mm')
+bmm = _operator('bmm')

@@ -13,6 +13,7 @@ from mmengine.model import ImgDataPreprocessor
 from mmengine.optim import OptimWrapper
 from mmengine.runner import Runner
 from mmpretrain.models import ClsDataPreprocessor
+from torch.utils.data import DataLoader
 
 from imtnas_mm import compat
 from imtnas_mm.compat import operators
@@ -20,6 +21,7 @@ from imtnas_mm.compat import operators
 OF_INSTANCES = {
     '_channel_conversion': [ImgDataPreprocessor()],
     '_enable_normalize': [ImgDataPreprocessor(), ClsDataPreprocessor()],
+    '_iterator': [DataLoader([0])],
     '_forward_cls': [torch.autograd.Function._backward_cls],
     '_parameters': [torch.nn.Linear(1, 1)],
 }

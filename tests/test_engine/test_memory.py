@@ -30,7 +30,8 @@ class Counts(Hook):
             objects = gc.get_objects()
             self.tensors.append(sum(isinstance(one, torch.Tensor) for one in objects))
             self.kinds.append(Counter(type(one).__name__ for one in objects))
-            self.new = [repr(one)[:200] for one in objects if type(one) is tuple and id(one) not in self.known][:5]
+            new = [one for one in objects if type(one) is tuple and id(one) not in self.known][:5]
+            self.new = [[type(entry).__name__ for entry in one[:8]] for one in new]
             self.known = {id(one) for one in objects}
 
 

@@ -2,7 +2,7 @@
 import pytest
 
 from helpers import tiny_run as tiny
-from imtnas_mm.engine.launch import build_runner
+from imtnas_mm.engine.launch import build_runner, load_config
 
 
 @pytest.fixture
@@ -11,8 +11,7 @@ def retrain(data, tmp_path):
 
 
 def load(*args):
-    train = tiny.tool('train')
-    return train.load_config(train.parse_args([str(arg) for arg in args]))
+    return load_config(tiny.tool('train').parse_args([str(arg) for arg in args]))
 
 
 @pytest.mark.parametrize('rank, files', [(0, 1), (1, 0)])
