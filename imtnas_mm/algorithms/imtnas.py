@@ -15,7 +15,7 @@ from .base import FOR_VIEWS
 from .stage import Stage
 from .stage_record import StageRecord
 from .unrolled import UnrolledSearch
-from .weight_stages import ENCODER_GRADIENT, HEAD_GRADIENT, TASK_LOSS, step
+from .weight_stages import ENCODER_GRADIENT, HEAD_GRADIENT, TASK_LOSS, check_choice, step
 
 HYPERNETWORK_STEPS = ('iteration', 'stage')
 
@@ -48,8 +48,7 @@ class IMTNAS(UnrolledSearch):
                  hypernetwork_step='iteration',
                  **options):
         super().__init__(search_space, tasks, encoder_weights, rounds, order, **options)
-        if hypernetwork_step not in HYPERNETWORK_STEPS:
-            raise ValueError(f'model.hypernetwork_step={hypernetwork_step!r} is not one of {HYPERNETWORK_STEPS}')
+        check_choice('hypernetwork_step', hypernetwork_step, HYPERNETWORK_STEPS)
         if encoder_task_weight < 0:
             raise ValueError(f'model.encoder_task_weight={encoder_task_weight} must not be negative')
         if self.virtual['momentum'] and hypernetwork_step == 'stage':

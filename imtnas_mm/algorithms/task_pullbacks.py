@@ -9,8 +9,8 @@ from ..chain import Pullback, SecondDerivativeError, difference_pullback, exact_
 from ..compat.focal_loss import plain_focal_loss
 from .stage import Stage
 
-ADVICE = ("which hypergradient='exact' needs. Use hypergradient='finite_difference' or 'first_order', or a module "
-          'without this operator')
+REMEDY = "Use hypergradient='finite_difference' or 'first_order', or a module without this operator"
+ADVICE = f"which hypergradient='exact' needs. {REMEDY}"
 
 
 def exact_task_pullback(function: Callable, inner: list[Tensor], outer: list[Tensor],
@@ -35,6 +35,5 @@ def naming_task(stage: Stage, pullback: Pullback) -> Iterator[None]:
         if pullback is not PULLBACKS['exact'] or isinstance(error, SecondDerivativeError):
             raise
         raise SecondDerivativeError(
-            f"tasks.{stage.task} (stage {stage.name}): hypergradient='exact' failed in its second "
-            f"derivative: {error}. Use hypergradient='finite_difference' or 'first_order', or a module without this "
-            'operator') from error
+            f"tasks.{stage.task} (stage {stage.name}): hypergradient='exact' failed in its second derivative: {error}. "
+            f'{REMEDY}') from error

@@ -14,6 +14,7 @@ from torch import Tensor
 from ..architecture import flat_importance
 from ..chain import Adjoints, Map, Variable, check_twice_differentiable, sweep
 from ..compat.focal_loss import plain_focal_loss
+from ..compat.tensors import foreach_mul
 from ..precision import float32_products
 from .base import FOR_VALIDATION
 from .loss_scale import LossScale
@@ -161,7 +162,7 @@ class UnrolledSearch(WeightStages):
         results = [record.encoder, *record.head.values()]
         loss, parts = self.compute(('the validation', ), record.stage, compute,
                                    [variable.value for variable in results], data)
-        parts = torch._foreach_mul(parts, self.validation_factor(record, loss))
+        parts = foreach_mul(parts, self.validation_factor(record, loss))
         adjoints.add(self.gate_variables + (results if chain else []), parts)
         return loss
 

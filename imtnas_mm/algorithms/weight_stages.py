@@ -10,10 +10,10 @@ from mmengine.logging import print_log
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from torch import Tensor
 from torch.func import functional_call
-from torch.nn.modules.batchnorm import _NormBase
 
 from ..chain import GradientStep, Map, Pullback, Record, Variable, gradients, leaves, virtual_step
 from ..compat.focal_loss import plain_focal_loss
+from ..compat.modules import NormBase
 from ..encoders import StoredWeights
 from ..finite import FiniteLedger
 from ..precision import float32_products
@@ -429,7 +429,7 @@ def check_choice(name: str, value: str, known: tuple[str, ...]) -> None:
 
 def running_statistics(head: Head) -> list[Tensor]:
     """The running means and variances of a head's normalisation layers, which forward passes change in place."""
-    layers = [module for module in head.modules() if isinstance(module, _NormBase) and module.running_mean is not None]
+    layers = [module for module in head.modules() if isinstance(module, NormBase) and module.running_mean is not None]
     return [statistics for layer in layers for statistics in (layer.running_mean, layer.running_var)]
 
 

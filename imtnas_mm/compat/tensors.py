@@ -15,6 +15,7 @@ NAMES = (
 )
 
 foreach_norm = torch._foreach_norm  # pyright: ignore[reportPrivateImportUsage]
+foreach_mul = torch._foreach_mul  # pyright: ignore[reportPrivateImportUsage]
 foreach_copy_ = torch._foreach_copy_  # pyright: ignore[reportPrivateImportUsage]
 
 

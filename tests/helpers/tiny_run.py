@@ -304,8 +304,12 @@ def run(name, config, *args, options=()):
 
 def runner_of(config, work_dir, *args, options=()):
     """The runner that tools/train.py would start."""
-    return build_runner(load_config(tool('train').parse_args(
-        arguments(config, '--work-dir', work_dir, *args, options=options))))
+    return build_runner(loaded(*arguments(config, '--work-dir', work_dir, *args, options=options)))
+
+
+def loaded(*args):
+    """The config that tools/train.py would run."""
+    return load_config(tool('train').parse_args([str(arg) for arg in args]))
 
 
 def scalars(work_dir):

@@ -6,7 +6,7 @@ from torch.nn import functional as F
 from helpers.pretend_cuda import on_cuda, pretended_cuda
 from imtnas_mm.layers import TwiceDifferentiableReLU6
 from imtnas_mm.layers.convolution import conv2d
-from imtnas_mm.layers.gated_norm import gated_norms
+from imtnas_mm.layers.gated_norm import gated_norm
 from imtnas_mm.layers.normalization import batch_norm
 
 pytestmark = pytest.mark.skipif(torch.cuda.is_available(), reason='a GPU is there, and the tests with a device use it')
@@ -22,7 +22,7 @@ def plain_gated_norms(x, y, *weights):
 
 MODULES = {  # ours, PyTorch's, the shapes of what they take
     'batch_norm': (batch_norm, plain_norm, [(3, 4, 5, 6)]),
-    'gated_norms': (lambda x, y, *weights: gated_norms([x, y], weights), plain_gated_norms,
+    'gated_norms': (lambda x, y, v, w: gated_norm(x, v) + gated_norm(y, w), plain_gated_norms,
                     [(3, 4, 5, 6)] * 2 + [(4, )] * 2),
     'depthwise': (lambda x, w: conv2d(x, w, 2, 1, 1, 4), lambda x, w: F.conv2d(x, w, None, 2, 1, 1, 4),
                   [(3, 4, 5, 6), (4, 1, 3, 3)]),

@@ -4,11 +4,10 @@ A mixed edge is ``sum_o gate_o o(x)`` (Liu et al., 2019, DARTS, Eq. 2). Edges th
 leave one state share its ReLU and its pools; their convolutions of one family
 (separable or dilated) are one grouped convolution over (operations x edges x
 channels), its kernels all as wide as the widest, and the last 1x1 convolutions of
-both families are one. Normalisation has no affine
-parameters, so it's by channel and one call too. Pools and the identity enter
-the nodes as one matrix product, and a dilated convolution of an even map is an
-ordinary one of its four phases. The sums are those of edges computed one by
-one; only their order differs.
+both families are one. Normalisation has no affine parameters, so it's by channel
+and one call too. Pools and the identity enter the nodes as one matrix product, and
+a dilated convolution of an even map is an ordinary one of its four phases. The sums
+are those of edges computed one by one; only their order differs.
 """
 import torch
 import torch.nn.functional as F
@@ -179,14 +178,14 @@ class EdgeGroup(nn.Module):
         found = []
         for bundle in plan.bundles:
             edges = bundle.members
-            if bundle.families[0].parts[0][0] == SKIP:
+            if bundle.reduces:
                 halves = [dict(zip(edges, self._rows(SKIP, half, edges, True), strict=True)) for half in HALVES]
                 found.append([[half[edge] for edge in leaving] for leaving in self._leaving(edges) for half in halves])
                 continue
             slots, last = [], []
             for family in bundle.families:
                 parts = [[row for operation, edges in family.parts for row in self._rows(operation, name, edges)]
-                         for name, _ in PARTS[family.parts[0][0]]]
+                         for name, _ in PARTS[family.operations[0]]]
                 slots += parts[:-1]
                 last += parts[-1]
             found.append([*slots, last])
@@ -222,11 +221,11 @@ class EdgeGroup(nn.Module):
 
     def _add_convolutions(self, states, weights, sums):
         for bundle, gates, kernels in zip(weights.plan.bundles, weights.bundles, weights.kernels, strict=True):
-            if bundle.families[0].parts[0][0] == SKIP:
+            if bundle.reduces:
                 y = self._reduce(bundle.members, states, kernels)
             else:
                 y = self._convolve(bundle, states, kernels)
-            y = self.norm.weighted_sum([y], [gates], len(bundle.members))
+            y = self.norm.weighted(y, gates, len(bundle.members))
             if bundle.whole:
                 self._add_whole(y, sums)
             else:
@@ -239,7 +238,7 @@ class EdgeGroup(nn.Module):
         *kernels, last = kernels
         kernels, maps = iter(kernels), []
         for family in bundle.families:
-            number, dilated = len(family.members), family.parts[0][0] in DILATED
+            number, dilated = len(family.members), family.operations[0] in DILATED
             phases = dilated and even
             x = self._inputs(family, states, phases)
             if dilated:

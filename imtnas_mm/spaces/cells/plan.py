@@ -20,6 +20,10 @@ class Family(NamedTuple):
     whole: bool
 
     @property
+    def operations(self):
+        return [operation for operation, _ in self.parts]
+
+    @property
     def members(self):
         """list[int]: the edge of each map that it computes, in order."""
         return [edge for _, edges in self.parts for edge in edges]
@@ -33,6 +37,11 @@ class Bundle(NamedTuple):
             whose last 1x1 convolution is one; or the factorised reductions.
     """
     families: tuple
+
+    @property
+    def reduces(self):
+        """bool: its families are the factorised reductions."""
+        return SKIP in self.families[0].operations
 
     @property
     def whole(self):

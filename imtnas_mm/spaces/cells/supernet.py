@@ -6,7 +6,7 @@ from torch import nn
 from ...genotype import Genotype
 from ...layers.activation import relu
 from ...layers.convolution import conv2d
-from ...layers.gated_norm import gated_norms
+from ...layers.gated_norm import gated_norm
 from ...layers.joining import join
 from ...layers.normalization import batch_norm, by_channel
 from ...recent import Recent
@@ -49,11 +49,9 @@ class EdgeNorm:
             return batch_norm(x, self.eps)
         return F.group_norm(x, edges * self.num_groups, eps=self.eps)
 
-    def weighted_sum(self, maps, weights, edges):
-        """``sum_i weights_i norm(maps_i)``; maps as above, weights [edges * C]."""
-        if self.batch_statistics:
-            return gated_norms(maps, weights, self.eps)
-        return sum(self(x, edges) * by_channel(weight) for x, weight in zip(maps, weights, strict=True))
+    def weighted(self, x, weight, edges):
+        """``weight norm(x)``; x as above, weight [edges * C]."""
+        return gated_norm(x, weight, self.eps) if self.batch_statistics else self(x, edges) * by_channel(weight)
 
 
 class PointwiseReduce(nn.Module):

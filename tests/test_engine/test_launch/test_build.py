@@ -2,16 +2,13 @@
 import pytest
 
 from helpers import tiny_run as tiny
-from imtnas_mm.engine.launch import build_runner, load_config
+from helpers.tiny_run import loaded as load
+from imtnas_mm.engine.launch import build_runner
 
 
 @pytest.fixture
 def retrain(data, tmp_path):
     return str(tiny.write_config(tmp_path / 'retrain.py', None, **tiny.retrain_fields(data)))
-
-
-def load(*args):
-    return load_config(tiny.tool('train').parse_args([str(arg) for arg in args]))
 
 
 @pytest.mark.parametrize('rank, files', [(0, 1), (1, 0)])

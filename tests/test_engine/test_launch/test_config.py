@@ -3,7 +3,8 @@ import pytest
 from mmengine.hub import get_config
 
 from helpers import tiny_run as tiny
-from imtnas_mm.engine.launch import is_search, load_config
+from helpers.tiny_run import loaded as load
+from imtnas_mm.engine.launch import is_search
 from imtnas_mm.genotype import GenotypeError
 
 DEMO = str(tiny.ROOT / 'configs' / 'imtnas_demo.py')
@@ -12,10 +13,6 @@ DEMO = str(tiny.ROOT / 'configs' / 'imtnas_demo.py')
 @pytest.fixture
 def retrain(data, tmp_path):
     return str(tiny.write_config(tmp_path / 'retrain.py', None, **tiny.retrain_fields(data)))
-
-
-def load(*args):
-    return load_config(tiny.tool('train').parse_args([str(arg) for arg in args]))
 
 
 def test_work_dir(tmp_path):
