@@ -317,12 +317,33 @@ def published_genotype(name: str) -> Genotype:
     raise GenotypeError(f'{name!r} is not a published architecture; known are {", ".join(published_names())}')
 
 
+def genotype_from_string(text: str) -> Genotype | None:
+    """An architecture in the notation of a benchmark, as ``|nor_conv_3x3~0|+|...|`` -> :class:`Genotype`.
+
+    None if no registered space has a notation that ``text`` is in.
+
+    Raises:
+        GenotypeError: if ``text`` is in a space's notation and a part of it is wrong.
+    """
+    for space_format in registered_spaces().values():
+        if space_format.from_string is None:
+            continue
+        try:
+            architecture = space_format.from_string(text)
+        except ValueError as error:
+            raise GenotypeError(f'architecture: {text!r}: {error}') from error
+        if architecture is not None:
+            return Genotype(space_format.name, architecture, source=dict(name=text))
+    return None
+
+
 def resolve_genotype(spec: Genotype | dict | str | Path) -> Genotype:
     """What a config or a command line may give for an architecture -> :class:`Genotype`.
 
     Args:
         spec (Genotype | dict | str | Path): a genotype; the content of an
-            architecture file; the path of one; or a published name.
+            architecture file; the path of one; a published name; or a string
+            in the notation of a benchmark.
 
     Raises:
         GenotypeError: if it is none of them, or the file is not valid.
@@ -335,6 +356,8 @@ def resolve_genotype(spec: Genotype | dict | str | Path) -> Genotype:
         return published_genotype(spec)
     if isinstance(spec, str | Path) and Path(spec).is_file():
         return load_genotype(spec)
+    if isinstance(spec, str) and (genotype := genotype_from_string(spec)) is not None:
+        return genotype
     raise GenotypeError(f'architecture: {spec!r}; it must be the path of an existing architecture file, its content '
                         f'as a dict, or one of the names {", ".join(published_names())}')
 

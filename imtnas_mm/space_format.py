@@ -54,6 +54,13 @@ class SpaceFormat:
             for the nearest number that is legal. Without it a branching of the
             space is refused.
         published (dict[str, dict]): architectures by their published names.
+        to_string (optional): ``architecture -> str``, the architecture in the
+            notation of the space's benchmark, which tables of accuracies list.
+        from_string (optional): ``str -> architecture``, its inverse, or None
+            for a text that is not in this notation at all. It raises
+            :class:`ValueError` with the wrong part of a text that is. Both are
+            registered together; a text that ``from_string`` reads is taken
+            wherever a published name is.
         draw (optional): ``(genotype, title, **options) -> Figure`` of
             matplotlib; the options are ``network_options``. Without it the
             space has no picture, and whoever asks for one is told so.
@@ -68,6 +75,8 @@ class SpaceFormat:
     recorded_options: tuple[str, ...] = ()
     blocks: Callable[[dict, int], dict[str, str]] | None = None
     published: Mapping[str, dict] = field(default_factory=dict)
+    to_string: Callable[[dict], str] | None = None
+    from_string: Callable[[str], dict | None] | None = None
     draw: Callable[..., Any] | None = None
 
 
@@ -80,8 +89,13 @@ def register_space(space_format: SpaceFormat) -> None:
     """Make a space known by its name.
 
     Raises:
-        ValueError: if its name, or one of its published names, is taken.
+        ValueError: if its name, or one of its published names, is taken; if it has one of ``to_string`` and
+            ``from_string`` without the other.
     """
+    if (space_format.to_string is None) != (space_format.from_string is None):
+        lacking = 'to_string' if space_format.to_string is None else 'from_string'
+        raise ValueError(f'SpaceFormat.{lacking} of {space_format.name!r} is missing; to_string and from_string are '
+                         'registered together')
     if space_format.name in _formats:
         raise ValueError(f'SpaceFormat.name={space_format.name!r} is registered already; a space needs a name of its '
                          'own')

@@ -10,7 +10,7 @@ from typing import Any
 from mmengine.config import Config, ConfigDict
 
 from ..config.single_task import restrict_to_task
-from ..genotype import Genotype, load_genotype, published_genotype
+from ..genotype import Genotype, resolve_genotype
 from ..tasks.joint_model import is_joint
 from .declaration import Experiment
 
@@ -153,8 +153,7 @@ def plan_runs(experiment: Experiment, rows: list[str] | None = None, seeds: list
 def _runs_of(row: dict[str, Any], seed: int, configs: _Configs) -> Iterator[Run]:
     architecture = row['architecture']
     if architecture is not None:
-        architecture = load_genotype(architecture) if architecture.endswith('.json') else published_genotype(
-            architecture)
+        architecture = resolve_genotype(architecture)
     for task, names in (row['single_task'] or {None: list(row['evaluations'])}).items():
         search = None
         if row['search'] is not None:
