@@ -2,7 +2,7 @@ from .base import SearchAlgorithm
 from .bmtas import BMTAS
 from .imtnas import IMTNAS
 from .interleaving import MinibatchInterleaving
-from .joint import MTLHWS, MTLSAO, MTLSWS, SingleTask
+from .joint_search import MTLHWS, MTLSAO, MTLSWS, SingleTask
 from .mtlnas import MTLNAS
 from .random_search import RandomSearch
 from .separate_interleaving import SeparateInterleaving

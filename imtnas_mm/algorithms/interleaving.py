@@ -5,7 +5,7 @@ from torch import Tensor
 
 from ..chain import Record, Variable, WeightedSum
 from ..registry import MODELS
-from .joint import MTLSWS
+from .joint_search import MTLSWS
 from .stage import Stage
 from .stage_record import StageRecord
 from .weight_stages import step

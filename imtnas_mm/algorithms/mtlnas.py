@@ -2,8 +2,8 @@
 import torch
 
 from ..registry import MODELS
-from .fusion import FUSION, Fusion, FusionOptions, bernoulli_entropy
-from .joint import MTLHWS
+from .fusion_search import FUSION, Fusion, FusionOptions, bernoulli_entropy
+from .joint_search import MTLHWS
 from .shared_choices import SharedChoicesSearch
 from .stage import check_order
 

@@ -1,6 +1,6 @@
 """A random architecture: what a search must beat."""
 from ..registry import MODELS
-from .joint import JointSearch
+from .joint_search import JointSearch
 
 
 @MODELS.register_module()

@@ -4,7 +4,7 @@ from mmengine.logging import print_log
 
 from ..progress import Progress
 from ..registry import MODELS
-from .joint import JointSearch
+from .joint_search import JointSearch
 from .stage import interleaved_stages
 
 

@@ -8,7 +8,7 @@ from ..checkpoint import CheckpointError, read_checkpoint
 from ..compat.modules import BatchNorm
 from ..genotype import resolve_genotype
 from ..space_format import format_of, registered_spaces
-from .stages import stage_outputs
+from .stage_outputs import stage_outputs
 
 
 def before_last(outputs, auxiliary):
@@ -106,7 +106,7 @@ class DerivedNet(FreezableStages, BaseModule):
         return tuple(self.stage_channels[i] for i in sorted(self.out_indices))
 
     def stages(self, x, auxiliary):
-        """Images [N, 3, H, W] -> generator as in ``networks.stages``.
+        """Images [N, 3, H, W] -> generator as in ``networks.stage_outputs``.
 
         Args:
             x (Tensor): the images.

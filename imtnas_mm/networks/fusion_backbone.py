@@ -4,7 +4,7 @@ from torch import nn
 
 from .build import build_network
 from .derived import before_last
-from .fusion import INIT, FusionEdge, needed_parts, run_fused, scaled_identity
+from .fusion_edges import INIT, FusionEdge, needed_parts, run_fused, scaled_identity
 
 
 class FusedBackbone(BaseModule):

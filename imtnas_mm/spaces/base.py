@@ -9,7 +9,7 @@ from torch import nn
 from ..architecture import mean_entropy
 from ..compat.modules import BatchNorm
 from ..layers.recompute import recomputed_module
-from ..networks.stages import stage_outputs
+from ..networks.stage_outputs import stage_outputs
 from ..transport import to_host
 
 
@@ -207,7 +207,7 @@ class SearchSpace(BaseModule):
         raise NotImplementedError(f'{type(self).__name__} has no stages')
 
     def stages(self, x):
-        """Images [N, 3, H, W] -> generator as in ``networks.stages``."""
+        """Images [N, 3, H, W] -> generator as in ``networks.stage_outputs``."""
         raise NotImplementedError(f'{type(self).__name__} has no stages')
 
     def forward(self, x):

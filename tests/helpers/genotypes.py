@@ -2,7 +2,7 @@
 from hypothesis import strategies as st
 
 from imtnas_mm.genotype import Genotype
-from imtnas_mm.networks.fusion import fusion_edges
+from imtnas_mm.networks.fusion_edges import fusion_edges
 from imtnas_mm.spaces.cells.layout import CELLS, EDGES, NODES, NONE, OPERATIONS, STAGES
 from imtnas_mm.spaces.mbconv.layout import LAYOUTS, Candidate, Layout, mbconv_blocks, searched_layers
 

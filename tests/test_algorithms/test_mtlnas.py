@@ -14,11 +14,11 @@ from helpers.small_search import (
     val_batches,
 )
 from imtnas_mm.algorithms.base import FOR_VALIDATION
-from imtnas_mm.algorithms.fusion import FUSION
+from imtnas_mm.algorithms.fusion_search import FUSION
 from imtnas_mm.analysis.derive import searched_choices
 from imtnas_mm.progress import Progress
 from imtnas_mm.registry import MODELS, scoped
-from imtnas_mm.spaces.fused import edge_name
+from imtnas_mm.spaces.fused_supernet import edge_name
 
 RATES = (.05, .02)  # of small_search.optimisers
 

@@ -7,7 +7,7 @@ from mmengine.model import BaseModule
 from torch import nn
 
 from ..layers.convolution import conv2d
-from ..networks.fusion import FUSION, INIT, fusion_edges, run_fused, scaled_identity
+from ..networks.fusion_edges import FUSION, INIT, fusion_edges, run_fused, scaled_identity
 from ..registry import MODELS, scoped
 from .base import Gates
 
@@ -22,7 +22,7 @@ class FusedSupernet(BaseModule):
     """K supernets of one search space, fused stage by stage: the backbone of a task of :class:`MTLNAS`.
 
     ``fused(t, s) = own(t, s) + sum_e z_e conv_e(resize(own(j, r)))`` over the
-    edges e = (t, s, j, r), see ``networks.fusion``. The own part has the weight 1
+    edges e = (t, s, j, r), see ``networks.fusion_edges``. The own part has the weight 1
     and no norm or ReLU follows, so that with all z = 0 this is supernet t by
     itself. An edge whose z is exactly 0 isn't computed, nor is a supernet that
     no other edge leads from.

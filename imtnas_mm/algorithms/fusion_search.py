@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 
 from ..layers.noise import logistic
-from ..networks.fusion import FUSION, INIT, fusion_edges
+from ..networks.fusion_edges import FUSION, INIT, fusion_edges
 from .shared_choices import SharedChoices
 
 REGULARIZER_WEIGHTS = dict(entropy=10., l1=5.)  # at the end of the search (Gao et al., 2020)

@@ -6,10 +6,10 @@ from torch.func import functional_call
 
 from helpers.devices import moved
 from helpers.small_search import CELLS, SPACE
-from imtnas_mm.networks.fusion import FusionEdge, fusion_edges, needed_parts
+from imtnas_mm.networks.fusion_edges import FusionEdge, fusion_edges, needed_parts
 from imtnas_mm.registry import MODELS, scoped
 from imtnas_mm.spaces.base import gate_names
-from imtnas_mm.spaces.fused import FusedSupernet, edge_name
+from imtnas_mm.spaces.fused_supernet import FusedSupernet, edge_name
 
 SPACES = dict(
     mbconv=dict(SPACE, out_indices=(0, 2)),

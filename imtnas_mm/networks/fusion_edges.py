@@ -73,7 +73,7 @@ def run_fused(start, edges, network, last, convolve):
     Only what these outputs depend on runs.
 
     Args:
-        start: index of a network -> generator as in ``networks.stages``.
+        start: index of a network -> generator as in ``networks.stage_outputs``.
         edges (iterable[FusionEdge]): those there are.
         network (int): whose outputs are asked for.
         last (int): its last stage that is.
