@@ -1,4 +1,4 @@
-"""The architecture file: what a search found, as versioned JSON that is checked when it is read or written."""
+"""The architecture file: the outcome of a search, as versioned JSON. It is checked whenever it is read or written."""
 import copy
 import json
 import sys
@@ -24,27 +24,29 @@ class Genotype:
     """An architecture of a search space.
 
     Args:
-        space (str): the name of a registered :class:`SpaceFormat`, which says
-            what the other fields hold.
-        architecture (dict): what the search decided; of JSON values.
-        importance (dict, optional): group of A -> nested lists, the softmaxed
-            alphas it was derived from, or what stands for them in the space.
-        source (dict, optional): strings and numbers that tell where it is from.
-        sharing (dict, optional): what the tasks' networks have in common, as
+        space (str): the name of a registered :class:`SpaceFormat`, which
+            defines the other fields.
+        architecture (dict): the decisions of the search, as JSON values.
+        importance (dict, optional): group of A -> nested lists. They are the
+            softmaxed alphas of the search; a space may define others.
+        source (dict, optional): where the architecture comes from, as strings
+            and numbers.
+        sharing (dict, optional): what the tasks' networks share, as
             ``{'method': ..., 'tasks': [name, ...], ...}``. ``branching`` has
             ``'blocks': {block: [copy of the first task, copy of the second,
-            ...], ...}``, copies counted from 0: tasks of one copy share that
-            block's weights. ``fusion`` has ``'edges': [[target task, target
-            stage, source task, source stage], ...]``, stages counted from 0:
-            the target's network goes on after its stage with the source's, too.
+            ...], ...}``. Copies count from 0. Tasks that use the same copy
+            share the weights of that block. ``fusion`` has ``'edges': [[target
+            task, target stage, source task, source stage], ...]``. Stages
+            count from 0. The target's network adds the output of the source's
+            stage after its own stage.
     """
     space: str
-    architecture: dict
-    importance: dict | None = None
-    source: dict | None = None
-    sharing: dict | None = None
+    architecture: dict[str, Any]
+    importance: dict[str, Any] | None = None
+    source: dict[str, Any] | None = None
+    sharing: dict[str, Any] | None = None
 
-    def to_dict(self) -> dict:
+    def to_dict(self) -> dict[str, Any]:
         """The content of the architecture file."""
         fields = {name: value for name, value in asdict(self).items() if value is not None}
         return dict(format=FORMAT, version=VERSION, **fields)
@@ -56,11 +58,11 @@ class Genotype:
 
 
 class Place:
-    """A field of a file, for the errors: ``place['layers'][3]`` is a field below it, :meth:`fail` refuses its value.
+    """A field of a file, for errors: ``place['layers'][3]`` is a field below it, and :meth:`fail` refuses its value.
 
     Args:
-        file (str | Path): what the errors call the file.
-        field (str): the path of the field in it; empty for the top.
+        file (str | Path): the name of the file in errors.
+        field (str): the path of the field in the file; empty for the top.
     """
 
     def __init__(self, file: str | Path, field: str = '') -> None:
@@ -74,7 +76,7 @@ class Place:
         return Place(self.file, f'{self.field}.{key}' if self.field else key)
 
     def fail(self, value: Any, right: str) -> NoReturn:
-        """Raises :class:`GenotypeError` about a value; ``right`` says what the field would take."""
+        """Raises :class:`GenotypeError` about a value; ``right`` describes a legal value."""
         try:
             shown = repr(value)
         except RecursionError:
@@ -85,7 +87,7 @@ class Place:
 
 
 def check_object(value: Any, place: Place, required: tuple[str, ...], optional: tuple[str, ...] = ()) -> None:
-    """A value must be a dict that has the required fields and no others than the optional ones."""
+    """Refuses a value that is no dict, lacks a required field, or has a field that is neither required nor optional."""
     if not isinstance(value, dict):
         place.fail(value, f'it must be an object with {", ".join(required)}')
     for key in value:
@@ -96,7 +98,7 @@ def check_object(value: Any, place: Place, required: tuple[str, ...], optional: 
             place[key].fail(None, 'this field is missing')
 
 
-def _check_source(source, place):
+def _check_source(source: Any, place: Place) -> None:
     if not isinstance(source, dict):
         place.fail(source, 'it must be an object of strings and numbers')
     for key, value in source.items():
@@ -105,13 +107,13 @@ def _check_source(source, place):
 
 
 def is_finite(value: Any) -> bool:
-    """Whether a JSON value is a finite number; a boolean is none."""
-    # compared, since math.isfinite fails on whole numbers beyond the floats, which JSON can have
+    """Whether a JSON value is a finite number. A boolean is not a number."""
+    # a comparison: math.isfinite fails on whole numbers beyond the floats, and JSON may hold such numbers
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 
-def _check_probabilities(values, shape, place, sums):
-    """Nested lists of that shape whose last axis sums to 1 where ``sums``."""
+def _check_probabilities(values: Any, shape: tuple[int, ...], place: Place, sums: bool) -> None:
+    """Refuses anything but nested lists of this shape; with ``sums`` the last axis must sum to 1."""
     if not isinstance(values, list) or len(values) != shape[0]:
         place.fail(values, f'it must be a list of {shape[0]}')
     if len(shape) > 1:
@@ -126,20 +128,20 @@ def _check_probabilities(values, shape, place, sums):
 
 
 def check_importance(importance: Any, shapes: dict[str, tuple[int, ...]], place: Place, sums: bool = True) -> None:
-    """Importance weights must be groups of nested lists of these shapes, each number in [0, 1].
+    """Refuses importance weights that are not groups of nested lists of these shapes, with numbers in [0, 1].
 
     Args:
-        importance: what the file holds.
+        importance: the value in the file.
         shapes (dict[str, tuple[int]]): the groups of A.
-        place (Place): of the field.
-        sums (bool): whether the last axis sums to 1, as that of a softmax does.
+        place (Place): the place of the field.
+        sums (bool): whether the last axis sums to 1, as a softmax does.
     """
     check_object(importance, place, tuple(shapes))
     for name, shape in shapes.items():
         _check_probabilities(importance[name], shape, place[name], sums)
 
 
-def _check_sharing(sharing: Any, space_format: SpaceFormat, architecture: dict, place: Place) -> None:
+def _check_sharing(sharing: Any, space_format: SpaceFormat, architecture: dict[str, Any], place: Place) -> None:
     if not isinstance(sharing, dict):
         place.fail(sharing, 'it must be an object with method, tasks and what the method shares')
     method = sharing.get('method')
@@ -154,7 +156,7 @@ def _check_sharing(sharing: Any, space_format: SpaceFormat, architecture: dict, 
     SHARING[method].check(sharing[field], tasks, space_format, architecture, place[field])
 
 
-def _check_branching(blocks: Any, tasks: list[str], space_format: SpaceFormat, architecture: dict,
+def _check_branching(blocks: Any, tasks: list[str], space_format: SpaceFormat, architecture: dict[str, Any],
                      place: Place) -> None:
     if space_format.blocks is None:
         place.fail(blocks, f'the space {space_format.name} has no blocks that tasks could share')
@@ -166,17 +168,18 @@ def _check_branching(blocks: Any, tasks: list[str], space_format: SpaceFormat, a
             place[name].fail(row, f'it must be a list of {len(tasks)} copies, one per task, from 0 to {len(tasks) - 1}')
 
 
-def _summarise_branching(sharing):
+def _summarise_branching(sharing: dict[str, Any]) -> str:
     """``branches of cls,det stem:00 layer01:01 ...``"""
     copies = ' '.join(f'{block}:{"".join(map(str, row))}' for block, row in sharing['blocks'].items())
     return f'branches of {",".join(sharing["tasks"])} {copies}'
 
 
-def _check_fusion(edges, tasks, space_format, architecture, place):
+def _check_fusion(edges: Any, tasks: list[str], space_format: SpaceFormat, architecture: dict[str, Any],
+                  place: Place) -> None:
     stages = space_format.stages(architecture)
     if not isinstance(edges, list):
         place.fail(edges, 'it must be a list of [target task, target stage, source task, source stage]')
-    found = set()
+    seen = set()
     for i, edge in enumerate(edges):
         if not isinstance(edge, list) or len(edge) != 4:
             place[i].fail(edge, 'it must be [target task, target stage, source task, source stage]')
@@ -189,22 +192,22 @@ def _check_fusion(edges, tasks, space_format, architecture, place):
                 place[i][j].fail(number, f'the stages of {space_format.name} that it may be are 0 to {last}')
         if target == source:
             place[i][2].fail(source, 'an edge comes from the network of another task')
-        if tuple(edge) in found:
+        if tuple(edge) in seen:
             place[i].fail(edge, 'it must be there once')
-        found.add(tuple(edge))
+        seen.add(tuple(edge))
 
 
-def _summarise_fusion(sharing):
+def _summarise_fusion(sharing: dict[str, Any]) -> str:
     """``fusion of cls,det cls.1>det.3 det.0>cls.0 ...``, each source before its target; ``none`` without edges."""
     edges = [f'{source}.{source_stage}>{target}.{stage}' for target, stage, source, source_stage in sharing['edges']]
     return f'fusion of {",".join(sharing["tasks"])} {" ".join(edges) or "none"}'
 
 
 class _Sharing(NamedTuple):
-    field: str  # beside method and tasks
+    field: str  # the field of ``sharing`` beside method and tasks
     # (value of the field, tasks, SpaceFormat, architecture, place of the field) -> None; fails there or below
-    check: Callable[[Any, list[str], SpaceFormat, dict, Place], None]
-    summary: Callable[[dict], str]  # of sharing
+    check: Callable[[Any, list[str], SpaceFormat, dict[str, Any], Place], None]
+    summary: Callable[[dict[str, Any]], str]  # sharing -> a part of the line for logs
 
 
 SHARING = {
@@ -214,14 +217,14 @@ SHARING = {
 
 
 def genotype_from_dict(data: Any, file: str | Path = 'architecture') -> Genotype:
-    """The :class:`Genotype` that the content of an architecture file stands for.
+    """The content of an architecture file -> :class:`Genotype`.
 
     Args:
-        data (dict): as :meth:`Genotype.to_dict` gives it.
-        file (str): what the errors call it.
+        data (dict): the content, as :meth:`Genotype.to_dict` returns it.
+        file (str): the name of the file in errors.
 
     Raises:
-        GenotypeError: on anything that is not of the format.
+        GenotypeError: if anything in ``data`` breaks the format.
     """
     root = Place(file)
     if not isinstance(data, dict):
@@ -232,7 +235,7 @@ def genotype_from_dict(data: Any, file: str | Path = 'architecture') -> Genotype
     if isinstance(version, bool) or not isinstance(version, int) or version < 1:
         root['version'].fail(version, f'it must be a whole number from 1 to {VERSION}')
     if version > VERSION:
-        root['version'].fail(version, f'made by a newer imtnas_mm; this one reads up to {VERSION}')
+        root['version'].fail(version, f'made by a newer imtnas_mm; this version reads up to {VERSION}')
     check_object(data, root, ('format', 'version', 'space', 'architecture'), ('importance', 'source', 'sharing'))
     space = data['space']
     if not isinstance(space, str) or space not in registered_spaces():
@@ -240,7 +243,7 @@ def genotype_from_dict(data: Any, file: str | Path = 'architecture') -> Genotype
     space_format = format_of(space)
     for key in ('importance', 'source', 'sharing'):
         if key in data and data[key] is None:
-            root[key].fail(None, 'leave it out where there is none')
+            root[key].fail(None, 'leave the field out, or put an object there')
     source = data.get('source')
     if source is not None:
         _check_source(source, root['source'])
@@ -258,12 +261,12 @@ def load_genotype(path: str | Path) -> Genotype:
     except (OSError, UnicodeDecodeError) as error:
         raise GenotypeError(f'{path}: cannot be read as text: {error}') from error
 
-    def unique(pairs):
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         fields = dict(pairs)
         if len(fields) < len(pairs):
             names = [name for name, _ in pairs]
             twice = next(name for name in names if names.count(name) > 1)
-            raise GenotypeError(f'{path}: {twice}: is there twice in one object; it must be there once')
+            raise GenotypeError(f'{path}: {twice}: is there twice in an object; it must be there once')
         return fields
 
     try:
@@ -281,7 +284,7 @@ def load_genotype(path: str | Path) -> Genotype:
 
 
 def save_genotype(genotype: Genotype, path: str | Path) -> None:
-    """Check and write an architecture file; what stands at ``path`` is the old file or the whole new one."""
+    """Check and write an architecture file. A crash leaves the old file or the whole new one at ``path``."""
     path = Path(path)
     data = plain(genotype.to_dict())
     genotype_from_dict(data, path)
@@ -289,8 +292,8 @@ def save_genotype(genotype: Genotype, path: str | Path) -> None:
     write_whole(path, _text(data) + '\n')
 
 
-def _text(value, pad='\n  '):
-    """Indented JSON in which a list with numbers, a layer's importance or an edge, is one line."""
+def _text(value: Any, pad: str = '\n  ') -> str:
+    """Indented JSON. A list with numbers, such as a layer's importance or an edge, stays on one line."""
     if isinstance(value, dict) and value:
         items, ends = [f'{json.dumps(key)}: {_text(item, pad + "  ")}' for key, item in value.items()], '{}'
     elif isinstance(value, list) and value and not any(isinstance(item, int | float) for item in value):
@@ -309,7 +312,7 @@ def published_genotype(name: str) -> Genotype:
     """An architecture by its published name.
 
     Raises:
-        GenotypeError: if no registered space has published one of that name.
+        GenotypeError: if no registered space publishes an architecture of that name.
     """
     for space_format in registered_spaces().values():
         if name in space_format.published:
@@ -320,7 +323,7 @@ def published_genotype(name: str) -> Genotype:
 def genotype_from_string(text: str) -> Genotype | None:
     """An architecture in the notation of a benchmark, as ``|nor_conv_3x3~0|+|...|`` -> :class:`Genotype`.
 
-    None if no registered space has a notation that ``text`` is in.
+    Returns None if ``text`` is in no registered space's notation.
 
     Raises:
         GenotypeError: if ``text`` is in a space's notation and a part of it is wrong.
@@ -337,16 +340,16 @@ def genotype_from_string(text: str) -> Genotype | None:
     return None
 
 
-def resolve_genotype(spec: Genotype | dict | str | Path) -> Genotype:
-    """What a config or a command line may give for an architecture -> :class:`Genotype`.
+def resolve_genotype(spec: Genotype | dict[str, Any] | str | Path) -> Genotype:
+    """The ``architecture`` of a config or of a command line -> :class:`Genotype`.
 
     Args:
         spec (Genotype | dict | str | Path): a genotype; the content of an
-            architecture file; the path of one; a published name; or a string
-            in the notation of a benchmark.
+            architecture file; the path of an architecture file; a published
+            name; or a string in the notation of a benchmark.
 
     Raises:
-        GenotypeError: if it is none of them, or the file is not valid.
+        GenotypeError: if ``spec`` is something else, or the file is not valid.
     """
     if isinstance(spec, Genotype):
         return genotype_from_dict(plain(spec.to_dict()), 'genotype')
@@ -363,7 +366,7 @@ def resolve_genotype(spec: Genotype | dict | str | Path) -> Genotype:
 
 
 def plain(value: Any) -> Any:
-    """The JSON values of a setting: configs hold subclasses of dict, and tuples where JSON has lists."""
+    """A setting as JSON values: configs hold subclasses of dict, and tuples instead of lists."""
     if isinstance(value, dict):
         return {key: plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

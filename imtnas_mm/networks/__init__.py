@@ -1,4 +1,4 @@
-"""Backbones that are no search space's own, their classifier, and what the derived networks of all spaces share."""
+"""Backbones and heads of no particular search space, and the base class of all derived networks."""
 from .derived import DerivedNet
 from .imagenet_head import ImageNetHead
 from .timm_pyramid import TIMMPyramid

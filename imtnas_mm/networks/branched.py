@@ -1,20 +1,28 @@
-"""The derived networks of a searched branching."""
-from .build import build_network
+"""The derived networks of a searched branching (BMTAS): tasks share some blocks of their backbones."""
+from collections.abc import Mapping
+from typing import Any
+
+from ..genotype import Genotype
+from .build import build_network, sharing_of
+from .derived import DerivedNet
 
 
-def branched_networks(genotype, task_options):
-    """The backbone of each task, where those of one copy of a block hold the same modules.
+def branched_networks(genotype: Genotype, task_options: Mapping[str, Mapping[str, Any]]) -> dict[str, DerivedNet]:
+    """The backbone of each task. Tasks that use the same copy of a block hold the same modules.
 
-    Weights and batch norms' statistics of a shared block are shared.
+    They share its weights and the statistics of its batch norms.
 
     Args:
-        genotype (Genotype): with ``sharing`` of the method ``branching``.
+        genotype (Genotype): its ``sharing`` is of the method ``branching``.
         task_options (dict[str, dict]): task -> options of its derived network.
 
     Returns:
-        dict[str, nn.Module]: task -> backbone.
+        dict[str, DerivedNet]: task -> backbone.
+
+    Raises:
+        ValueError: if the genotype has no ``sharing``.
     """
-    sharing = genotype.sharing
+    sharing = sharing_of(genotype)
     networks = [build_network(genotype, **task_options[task]) for task in sharing['tasks']]
     paths = networks[0].blocks(list(sharing['blocks']))
     for block, copies in sharing['blocks'].items():

@@ -1,25 +1,34 @@
-"""What the derived networks of all spaces have in common as backbones."""
+"""The base class of derived networks: backbones that are built from an architecture."""
 import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Self
 
 from mmengine.logging import print_log
 from mmengine.model import BaseModule
+from torch import Tensor, nn
 
 from ..checkpoint import CheckpointError, read_checkpoint
 from ..compat.modules import BatchNorm
-from ..genotype import resolve_genotype
+from ..genotype import Genotype, resolve_genotype
 from ..space_format import format_of, registered_spaces
-from .stage_outputs import stage_outputs
+from .stage_outputs import Stages, stage_outputs
 
 
-def before_last(outputs, auxiliary):
-    """tuple of all maps, those of an auxiliary classifier just before the last output."""
+def before_last(outputs: Sequence[Tensor], auxiliary: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """All maps; those of an auxiliary classifier stand just before the last output."""
     return (*outputs[:-1], *auxiliary, outputs[-1])
 
 
-class FreezableStages:
-    """``train`` of a backbone with ``_freeze`` and ``norm_eval``: what is frozen stays so, norms evaluate if asked."""
+class FreezableStages(nn.Module):
+    """A backbone whose frozen parts stay frozen in training; with ``norm_eval`` its batch norms stay in evaluation."""
+    norm_eval: bool
 
-    def train(self, mode=True):
+    def _freeze(self) -> None:
+        """Puts the frozen parts into evaluation mode, without gradients."""
+        raise NotImplementedError
+
+    def train(self, mode: bool = True) -> Self:
         super().train(mode)
         self._freeze()
         if mode and self.norm_eval:
@@ -30,36 +39,37 @@ class FreezableStages:
 
 
 class DerivedNet(FreezableStages, BaseModule):
-    """A backbone built from an architecture, in stages of falling resolution; its space registers it as its network.
+    """A backbone built from an architecture, in stages of falling resolution.
 
-    A subclass calls :meth:`_freeze` when its modules stand, says by
-    :meth:`_stage_modules` what a stage consists of, and runs them in
-    :meth:`stages`.
+    A search space registers a subclass as its network. The subclass lists the
+    modules of each stage in :meth:`_stage_modules` and runs them in
+    :meth:`stages`. Its constructor calls :meth:`_freeze` once all modules exist.
 
-    An architecture that says what several tasks share gives one network of its
-    operations here, with a warning; :func:`shared_networks` builds those that
-    share.
+    An architecture with ``sharing`` builds a single network of its operations
+    here, with a warning. :func:`shared_networks` builds networks that share.
 
     Args:
-        architecture: what :func:`resolve_genotype` takes.
+        architecture: anything that :func:`resolve_genotype` takes.
         out_indices (tuple[int], optional): stages whose output ``forward``
-            returns; the last one by default.
+            returns; the last stage by default.
         norm_eval (bool): keep batch normalisation in evaluation mode.
-        frozen_stages (int): -1 freezes nothing, 0 what comes before the
-            stages, n also stages 0 to n - 1. What is frozen has no gradient
-            and stays in evaluation mode.
+        frozen_stages (int): -1 freezes nothing, 0 all before the stages, n
+            also stages 0 to n - 1. Frozen parts have no gradient and stay in
+            evaluation mode.
         init_cfg (dict, optional): ``dict(type='Pretrained', checkpoint=...,
             prefix='backbone.')`` loads the weights of a classifier of the same
-            architecture; another architecture's are refused.
+            architecture. The weights of another architecture are refused.
 
     Raises:
         GenotypeError: if the architecture is not valid.
-        ValueError: if another argument is not.
+        ValueError: if another argument is not valid.
     """
     joint_config = 'configs/retrain/joint_mbconv_cls_det.py'  # trains networks that share parts
-    layers_prefix = 'layers.'  # of the entries of the state dict that depend on the architecture
+    layers_prefix = 'layers.'  # the entries of the state dict that depend on the architecture start with it
 
-    def __init__(self, architecture, out_indices=None, norm_eval=False, frozen_stages=-1, init_cfg=None):
+    def __init__(self, architecture: Genotype | dict[str, Any] | str | Path, out_indices: Sequence[int] | None = None,
+                 norm_eval: bool = False, frozen_stages: int = -1,
+                 init_cfg: dict[str, Any] | list[dict[str, Any]] | None = None) -> None:
         super().__init__(init_cfg)
         self.genotype = resolve_genotype(architecture)
         space = self.genotype.space
@@ -74,60 +84,61 @@ class DerivedNet(FreezableStages, BaseModule):
             raise ValueError(f'frozen_stages={frozen_stages!r}: {space} takes -1 to {number}')
         if self.genotype.sharing is not None:
             print_log(f'architecture: sharing: the tasks {self.genotype.sharing["tasks"]} share parts of their '
-                      f'networks, which one network by itself leaves out of account; {self.joint_config} trains them '
+                      f'networks, which a single network leaves out of account; {self.joint_config} trains them '
                       'together', 'current', logging.WARNING)
         self.out_indices = tuple(out_indices)
         self.norm_eval = norm_eval
         self.frozen_stages = frozen_stages
 
-    def blocks(self, names):
-        """The paths of the modules of the blocks that a searched branching names.
+    def blocks(self, names: Sequence[str]) -> dict[str, tuple[str, ...]]:
+        """The modules of each block that a searched branching names.
 
         Args:
             names (list[str]): the blocks of the search network.
 
         Returns:
-            dict[str, tuple[str]]: by name; together all of this network.
+            dict[str, tuple[str]]: name -> paths of modules. Together they are
+            the whole network.
         """
         raise NotImplementedError
 
-    def _stage_modules(self, stage):
-        """The modules of a stage; -1 is what comes before them."""
+    def _stage_modules(self, stage: int) -> Sequence[nn.Module]:
+        """The modules of a stage. Stage -1 is all that comes before stage 0."""
         raise NotImplementedError
 
     @property
-    def stage_channels(self):
-        """tuple[int]: the channels of each stage's output."""
+    def stage_channels(self) -> tuple[int, ...]:
+        """The channels of each stage's output."""
         raise NotImplementedError
 
     @property
-    def out_channels(self):
-        """tuple[int]: the channels of the outputs, without an auxiliary one."""
+    def out_channels(self) -> tuple[int, ...]:
+        """The channels of the outputs, without the map of an auxiliary classifier."""
         return tuple(self.stage_channels[i] for i in sorted(self.out_indices))
 
-    def stages(self, x, auxiliary):
-        """Images [N, 3, H, W] -> generator as in ``networks.stage_outputs``.
+    def stages(self, x: Tensor, auxiliary: list[Tensor]) -> Stages:
+        """Images [N, 3, H, W] -> a generator of the stages, see ``networks.stage_outputs``.
 
         Args:
             x (Tensor): the images.
-            auxiliary (list): gets the map of an auxiliary classifier, where
-                the network has one.
+            auxiliary (list): the method appends the map of an auxiliary
+                classifier to it, if the network has one.
         """
         raise NotImplementedError
 
-    def forward(self, x):
-        """Images [N, 3, H, W] -> tuple of feature maps, one an output stage, in the order of depth."""
-        auxiliary = []
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Images [N, 3, H, W] -> tuple of feature maps, one per output stage, in the order of depth."""
+        auxiliary: list[Tensor] = []
         outputs = enumerate(stage_outputs(self.stages(x, auxiliary)))
         return before_last([output for stage, output in outputs if stage in self.out_indices], auxiliary)
 
-    def init_weights(self):
+    def init_weights(self) -> None:
         if isinstance(self.init_cfg, dict) and self.init_cfg.get('type') == 'Pretrained':
             self._check_pretrained(self.init_cfg['checkpoint'], self.init_cfg.get('prefix'))
         super().init_weights()
 
-    def _check_pretrained(self, checkpoint, prefix):
-        # mmengine loads what fits and only logs the rest, which would leave layers at random weights.
+    def _check_pretrained(self, checkpoint: str, prefix: str | None) -> None:
+        # mmengine loads the entries that fit and only logs the others: their layers would keep random weights
         try:
             saved = read_checkpoint(checkpoint)
         except CheckpointError as error:
@@ -135,19 +146,19 @@ class DerivedNet(FreezableStages, BaseModule):
                                   'this architecture, trained before') from error
         saved = saved.get('state_dict', saved)
         prefix = f'{prefix.rstrip(".")}.' if prefix else ''
-        own = {prefix + name: tensor for name, tensor in self.state_dict().items()}
+        expected = {prefix + name: tensor for name, tensor in self.state_dict().items()}
         wrong = '; it must be of a network of this architecture and width'
-        for name, tensor in own.items():
+        for name, tensor in expected.items():
             if name not in saved:
                 raise ValueError(f'{checkpoint}: {name}: is missing{wrong}')
             if saved[name].shape != tensor.shape:
                 raise ValueError(f'{checkpoint}: {name}: shape {tuple(saved[name].shape)}, here it is '
                                  f'{tuple(tensor.shape)}{wrong}')
         for name in saved:
-            if name.startswith(prefix + self.layers_prefix) and name not in own:
+            if name.startswith(prefix + self.layers_prefix) and name not in expected:
                 raise ValueError(f'{checkpoint}: {name}: this network has no such layer{wrong}')
 
-    def _freeze(self):
+    def _freeze(self) -> None:
         for stage in range(-1, self.frozen_stages):
             for module in self._stage_modules(stage):
                 module.eval()

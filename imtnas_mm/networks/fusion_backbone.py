@@ -1,26 +1,32 @@
-"""The derived networks of a searched fusion (MTL-NAS)."""
-from mmengine.model import BaseModule
-from torch import nn
+"""The derived networks of a searched fusion (MTL-NAS): a backbone reads feature maps of other tasks' networks."""
+from collections.abc import Mapping
+from typing import Any, cast
 
-from .build import build_network
-from .derived import before_last
-from .fusion_edges import INIT, FusionEdge, needed_parts, run_fused, scaled_identity
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+
+from ..genotype import Genotype
+from .build import build_network, sharing_of
+from .derived import DerivedNet, before_last
+from .fusion_edges import INIT, FusionEdge, Network, needed_parts, run_fused, scaled_identity
+from .stage_outputs import Stages
 
 
 class FusedBackbone(BaseModule):
-    """The backbone of one task whose network goes on with what other tasks' networks make of the same images.
+    """The backbone of a task whose network reads feature maps that other tasks' networks compute of the same images.
 
-    It runs the stages that the task's features depend on, and has the networks
-    they belong to.
+    It holds the networks that the task's features depend on, and runs the
+    stages of them that these features depend on.
 
     Args:
-        task (str): whose backbone it is.
-        networks (dict[str, DerivedNet]): of all tasks.
-        convolutions (dict[FusionEdge, nn.Module]): of the edges that are on,
-            between networks by their tasks' names.
+        task (str): the task of the backbone.
+        networks (dict[str, DerivedNet]): the networks of all tasks.
+        convolutions (dict[FusionEdge, nn.Conv2d]): the edges that are on, with
+            the names of tasks for networks, and the convolution of each edge.
     """
 
-    def __init__(self, task, networks, convolutions):
+    def __init__(self, task: str, networks: Mapping[str, DerivedNet],
+                 convolutions: Mapping[FusionEdge, nn.Conv2d]) -> None:
         super().__init__()
         self.task = task
         depths, needed = needed_parts(convolutions, task, max(networks[task].out_indices))
@@ -29,64 +35,71 @@ class FusedBackbone(BaseModule):
         self.fusion = nn.ModuleDict({name: convolutions[edge] for edge, name in self.edges.items()})
 
     @property
-    def own(self):
-        """The task's own network."""
-        return self.networks[self.task]
+    def task_network(self) -> DerivedNet:
+        """The network of the task itself."""
+        return self.network(self.task)
+
+    def network(self, task: Network) -> DerivedNet:
+        return cast(DerivedNet, self.networks[str(task)])
 
     @property
-    def genotype(self):
-        return self.own.genotype
+    def genotype(self) -> Genotype:
+        return self.task_network.genotype
 
     @property
-    def out_indices(self):
-        return self.own.out_indices
+    def out_indices(self) -> tuple[int, ...]:
+        return self.task_network.out_indices
 
     @property
-    def out_channels(self):
-        return self.own.out_channels
+    def out_channels(self) -> tuple[int, ...]:
+        return self.task_network.out_channels
 
-    def init_weights(self):
-        """Each network's own, once, whatever the number of backbones it is in."""
-        for network in self.networks.values():
+    def init_weights(self) -> None:
+        """Initialises each network once, however many backbones hold it."""
+        for network in map(self.network, self.networks):
             if not network.is_init:
                 network.init_weights()
         self._is_init = True
 
-    def forward(self, x):
-        """Images [N, 3, H, W] -> tuple of feature maps, as the task's own network gives them."""
-        auxiliary = []
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Images [N, 3, H, W] -> tuple of feature maps, those of the task's network with their fusion."""
+        auxiliary: list[Tensor] = []
 
-        def start(task):
-            return self.networks[task].stages(x, auxiliary if task == self.task else [])
+        def start(task: Network) -> Stages:
+            return self.network(task).stages(x, auxiliary if task == self.task else [])
 
         outputs = run_fused(start, self.edges, self.task, max(self.out_indices),
                             lambda edge, x: self.fusion[self.edges[edge]](x))
         return before_last([x for stage, x in enumerate(outputs) if stage in self.out_indices], auxiliary)
 
 
-def fused_networks(genotype, task_options):
-    """The backbone of each task: a :class:`FusedBackbone`, or its network itself where no edge leads to its features.
+def fused_networks(genotype: Genotype, task_options: Mapping[str, Mapping[str, Any]]
+                   ) -> dict[str, FusedBackbone | DerivedNet]:
+    """The backbone of each task: a :class:`FusedBackbone`, or the task's network if no edge leads to its features.
 
-    The networks are the same modules in all backbones that run them, and so
-    are the convolutions of the edges, which start as in the search. The
+    All backbones that run a network hold the same module, and so it is with
+    the convolutions of the edges. These start as in the search. The
     convolutions into frozen stages are frozen.
 
     Args:
-        genotype (Genotype): with ``sharing`` of the method ``fusion``.
+        genotype (Genotype): its ``sharing`` is of the method ``fusion``.
         task_options (dict[str, dict]): task -> options of its derived network.
 
     Returns:
-        dict[str, nn.Module]: task -> backbone.
+        dict[str, FusedBackbone or DerivedNet]: task -> backbone.
+
+    Raises:
+        ValueError: if the genotype has no ``sharing``.
     """
-    sharing = genotype.sharing
+    sharing = sharing_of(genotype)
     networks = {task: build_network(genotype, **task_options[task]) for task in sharing['tasks']}
-    convolutions = {}
+    convolutions: dict[FusionEdge, nn.Conv2d] = {}
     edges = [FusionEdge(*edge) for edge in sharing['edges']]
     for edge in edges:
-        target, source = networks[edge.target], networks[edge.source]
-        convolutions[edge] = nn.Conv2d(source.stage_channels[edge.source_stage], target.stage_channels[edge.stage], 1,
-                                       bias=False)
-        scaled_identity(convolutions[edge].weight, INIT / sum(other[:2] == edge[:2] for other in edges))
-        convolutions[edge].requires_grad_(edge.stage >= target.frozen_stages)
+        target, source = networks[str(edge.target)], networks[str(edge.source)]
+        convolution = nn.Conv2d(source.stage_channels[edge.source_stage], target.stage_channels[edge.stage], 1,
+                                bias=False)
+        scaled_identity(convolution.weight, INIT / sum(other[:2] == edge[:2] for other in edges))
+        convolutions[edge] = convolution.requires_grad_(edge.stage >= target.frozen_stages)
     backbones = {task: FusedBackbone(task, networks, convolutions) for task in networks}
     return {task: backbone if backbone.edges else networks[task] for task, backbone in backbones.items()}

@@ -1,46 +1,52 @@
-"""The derived networks of several tasks that have a part of an architecture in common."""
+"""Builds the backbones of several tasks whose derived networks share parts, as a search has decided."""
+from collections.abc import Mapping
+from typing import Any
+
 from torch import nn
 
+from ..genotype import Genotype
 from .branched import branched_networks
+from .build import sharing_of
 from .fusion_backbone import fused_networks
 
 # method of sharing -> builder(genotype, task_options) -> dict task -> backbone
 BUILDERS = {'branching': branched_networks, 'fusion': fused_networks}
-OWN_OPTIONS = ('out_indices', 'auxiliary', 'init_cfg')  # may differ between tasks: they say nothing of a shared module
+OWN_OPTIONS = ('out_indices', 'auxiliary', 'init_cfg')  # may differ between tasks: no shared module depends on them
 
 
-def shared_networks(genotype, task_options=None, **options):
+def shared_networks(genotype: Genotype, task_options: Mapping[str, Mapping[str, Any]] | None = None,
+                    **options: Any) -> nn.ModuleDict:
     """The backbone of each task of an architecture with ``sharing``.
 
-    A backbone is what the task's model calls with its images, for the tuple of
-    feature maps of an ordinary derived network. What tasks share is one module
-    (one weight, one batch norm's statistics) in all their backbones.
+    The task's model calls its backbone with images and gets the tuple of
+    feature maps of an ordinary derived network. A shared block is the same
+    module in all backbones that use it, with the same weights and the same
+    statistics of batch norms.
 
     Args:
-        genotype (Genotype): with ``sharing`` of any method in ``BUILDERS``.
-        task_options (dict[str, dict], optional): task -> options of its own
-            derived network; only those of ``OWN_OPTIONS`` may differ.
-        **options: of all derived networks.
+        genotype (Genotype): its ``sharing`` is of any method in ``BUILDERS``.
+        task_options (dict[str, dict], optional): task -> options of its
+            derived network. Only those in ``OWN_OPTIONS`` may differ.
+        **options: options of all derived networks.
 
     Returns:
         nn.ModuleDict: task -> backbone, in the order of the genotype's tasks.
 
     Raises:
-        ValueError: the genotype has no ``sharing``; its tasks are not those of
-            ``task_options``; or other options than ``OWN_OPTIONS`` differ.
+        ValueError: if the genotype has no ``sharing``; if its tasks are not
+            those of ``task_options``; or if the tasks differ in an option
+            outside ``OWN_OPTIONS``.
     """
-    if genotype.sharing is None:
-        raise ValueError('architecture: sharing: is missing; it must be the result of a search for what the tasks '
-                         'share')
-    tasks = genotype.sharing['tasks']
+    sharing = sharing_of(genotype)
+    tasks = sharing['tasks']
     if task_options is not None and set(task_options) != set(tasks):
         raise ValueError(f'architecture: sharing.tasks: {tasks}; the networks asked for are of {list(task_options)}')
-    own = {task: {**options, **(task_options or {}).get(task, {})} for task in tasks}
+    by_task = {task: {**options, **(task_options or {}).get(task, {})} for task in tasks}
     for task in tasks:
-        for name in sorted({*own[tasks[0]], *own[task]} - set(OWN_OPTIONS)):
-            ours, first = own[task].get(name), own[tasks[0]].get(name)
-            if ours != first:
-                raise ValueError(f'{task}.backbone.{name}: {ours!r}, which is {first!r} for {tasks[0]}; tasks share '
+        for name in sorted({*by_task[tasks[0]], *by_task[task]} - set(OWN_OPTIONS)):
+            value, first = by_task[task].get(name), by_task[tasks[0]].get(name)
+            if value != first:
+                raise ValueError(f'{task}.backbone.{name}: {value!r}, which is {first!r} for {tasks[0]}; tasks share '
                                  f'modules, so that only {", ".join(OWN_OPTIONS)} may differ')
-    networks = BUILDERS[genotype.sharing['method']](genotype, own)
+    networks = BUILDERS[sharing['method']](genotype, by_task)
     return nn.ModuleDict({task: networks[task] for task in tasks})

@@ -1,12 +1,17 @@
-"""Networks that run stage by stage.
+"""Runs a network stage by stage.
 
-Their ``stages(x)`` is a generator: it yields the output of each stage, and goes
-on with what is sent for it.
+``stages(x)`` of a network is a generator. It yields the output of each stage
+and feeds the next stage with the map that the caller sends back.
 """
+from collections.abc import Generator, Iterator
+
+from torch import Tensor
+
+Stages = Generator[Tensor, Tensor | None, None]  # yields the output of a stage, takes the input of the next stage
 
 
-def stage_outputs(stages):
-    """The output of each stage of a network by itself, where each stage goes on with the output of the one before."""
+def stage_outputs(stages: Stages) -> Iterator[Tensor]:
+    """The output of each stage of a single network: each stage takes the output of the stage before it."""
     sent = None
     while True:
         try:
