@@ -57,6 +57,18 @@ class Genotype:
         return text if self.sharing is None else f'{text}  {SHARING[self.sharing["method"]].summary(self.sharing)}'
 
 
+def sharing_of(genotype: Genotype) -> dict[str, Any]:
+    """The ``sharing`` of a genotype.
+
+    Raises:
+        ValueError: if the genotype has none.
+    """
+    if genotype.sharing is None:
+        raise ValueError('architecture: sharing: is missing; it must be the result of a search for what the tasks '
+                         'share')
+    return genotype.sharing
+
+
 class Place:
     """A field of a file, for errors: ``place['layers'][3]`` is a field below it, and :meth:`fail` refuses its value.
 

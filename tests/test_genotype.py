@@ -90,7 +90,7 @@ def test_identity_is_legal_where_a_shortcut_is():
     (content(version='1'), ["version: '1'", 'from 1 to 1']),
     (content(version=True), ['version: True', 'from 1 to 1']),
     (content(version=0), ['version: 0', 'from 1 to 1']),
-    (content(version=2), ['version: 2', 'made by a newer imtnas_mm; this one reads up to 1']),
+    (content(version=2), ['version: 2', 'made by a newer imtnas_mm; this version reads up to 1']),
     (content(space=...), ['space: None', 'missing']),
     (content(space='nasnet'), ["space: 'nasnet'", 'fairnas19', 'proxyless21']),
     (content(space=['fairnas19']), ["space: ['fairnas19']", 'known spaces']),

@@ -1,0 +1,1 @@
+"""Reads, counts and draws architectures and their derived networks."""

@@ -1,11 +1,14 @@
-"""From a search checkpoint to its architecture and the figures of the network."""
+"""Reads the architecture of a search from its checkpoint, and the figures of its derived network."""
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from pickle import UnpicklingError
+from typing import Any
 
 import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
+from torch import Tensor
 
 from ..checkpoint import CheckpointError, check_state_dict
 from ..compat.safe_loading import load_safely
@@ -16,43 +19,48 @@ from ..networks.shared import shared_networks
 from ..progress import Progress
 from ..registry import MODELS, SCOPE
 from ..space_format import format_of
+from ..spaces.base import Choices, SearchSpace
 from .complexity import count_macs, count_parameters
 
-ALPHAS = 'architecture.alphas.'  # their keys in a search checkpoint's state_dict
+ALPHAS = 'architecture.alphas.'  # the keys of A in a search checkpoint's state_dict start with it
 
 
 @dataclass(frozen=True)
 class Derived:
     """An architecture and the options that its network takes from the search's config."""
     genotype: Genotype
-    options: dict
+    options: dict[str, Any]
 
-    def complexity(self, height, width):
-        """(parameters, multiply-accumulates of one image) of the backbone, without any head."""
+    def complexity(self, height: int, width: int) -> tuple[int, int]:
+        """(parameters, multiply-accumulates per image) of the backbone, without any head."""
         network = build_network(self.genotype, **self.options)
         return count_parameters(network), count_macs(network, (3, height, width))
 
-    def total_parameters(self):
-        """Of the backbones of all tasks, what they share once; of one backbone where nothing is said of sharing."""
+    def total_parameters(self) -> int:
+        """The parameters of all tasks' backbones, where shared parameters count once.
+
+        Without ``sharing``, those of a single backbone.
+        """
         if self.genotype.sharing is None:
             return count_parameters(build_network(self.genotype, **self.options))
         return count_parameters(shared_networks(self.genotype, **self.options))
 
 
-def derive_from_checkpoint(config, checkpoint, cfg_options=None):
+def derive_from_checkpoint(config: str, checkpoint: str, cfg_options: dict[str, Any] | None = None) -> Derived:
     """The architecture of a search checkpoint.
 
     Args:
-        config (str): file of the search's config; ``model.search_space`` is built.
-        checkpoint (str): written by a search of that config.
+        config (str): the file of the search's config. Its
+            ``model.search_space`` is built.
+        checkpoint (str): a file that a search of this config wrote.
         cfg_options (dict, optional): merged into the config.
 
     Returns:
         Derived: its genotype's source names config, checkpoint and iteration.
 
     Raises:
-        CheckpointError: if the checkpoint is not one of that config.
-        ValueError: if the config is not one of a search.
+        CheckpointError: if the checkpoint doesn't fit the config.
+        ValueError: if the config is not the config of a search.
     """
     cfg = Config.fromfile(config)
     cfg.merge_from_dict(cfg_options or {})
@@ -73,12 +81,12 @@ def derive_from_checkpoint(config, checkpoint, cfg_options=None):
     return Derived(genotype, shared_options(genotype.space, options))
 
 
-def derived_from_file(config, architecture, cfg_options=None):
-    """An architecture file whose space, or whose scale, a config tells.
+def derived_from_file(config: str, architecture: str, cfg_options: dict[str, Any] | None = None) -> Derived:
+    """The architecture of a file, with the scale that a config sets.
 
     Args:
-        config (str): a config file; its ``custom_imports`` may register the
-            space, and its ``model.search_space``, if it has one, has the scale.
+        config (str): a config file. Its ``custom_imports`` may register the
+            space; its ``model.search_space``, if there is any, sets the scale.
         architecture (str): an architecture file.
         cfg_options (dict, optional): merged into the config.
 
@@ -91,10 +99,10 @@ def derived_from_file(config, architecture, cfg_options=None):
     return Derived(genotype, shared_options(genotype.space, cfg.get('model', {}).get('search_space') or {}))
 
 
-def searched_choices(cfg, space):
-    """All that the search of a config decides on: the space's choices, with its method's own where it has any."""
-    method = MODELS.get(cfg.model.get('type', 'IMTNAS'))  # a space by itself has no choices but its own
-    if not hasattr(method, 'choices'):
+def searched_choices(cfg: Config, space: SearchSpace) -> Choices:
+    """The choices that the search of a config decides on: those of its space, and those of its method, if any."""
+    method = MODELS.get(cfg.model.get('type', 'IMTNAS'))
+    if method is None or not hasattr(method, 'choices'):
         return space
     order = cfg.get('train_cfg', {}).get('order')
     if not order:
@@ -102,8 +110,12 @@ def searched_choices(cfg, space):
     return method.choices(space, cfg.model, order)
 
 
-def load_weights(checkpoint):
-    """A checkpoint of mmengine's layout, loaded without running any code that it may hold."""
+def load_weights(checkpoint: str) -> dict[str, Any]:
+    """A checkpoint of mmengine's layout. Code that the file may hold doesn't run.
+
+    Raises:
+        CheckpointError: if the file can't be loaded, or has no ``state_dict``.
+    """
     try:
         saved = load_safely(checkpoint)
     except (OSError, EOFError, RuntimeError, UnpicklingError) as error:
@@ -115,19 +127,28 @@ def load_weights(checkpoint):
     return saved
 
 
-def read_alphas(saved, shapes, checkpoint, config):
-    """dict[str, Tensor]: the alphas of a loaded checkpoint, in the order and of the shapes of the space."""
-    found = {key: value for key, value in saved['state_dict'].items() if key.startswith(ALPHAS)}
+def read_alphas(saved: Mapping[str, Any], shapes: Mapping[str, Sequence[int]], checkpoint: str, config: str
+                ) -> dict[str, Tensor]:
+    """The alphas of a loaded checkpoint by group, in the order of the space.
+
+    Raises:
+        CheckpointError: if groups, shapes or values don't fit the space.
+    """
+    alphas = {key: value for key, value in saved['state_dict'].items() if key.startswith(ALPHAS)}
     expected = {ALPHAS + name: torch.empty(shape, device='meta') for name, shape in shapes.items()}
-    check_state_dict(checkpoint, found, expected, f'the search of {config}')
-    for key, alpha in found.items():
+    check_state_dict(checkpoint, alphas, expected, f'the search of {config}')
+    for key, alpha in alphas.items():
         if not alpha.isfinite().all():
             raise CheckpointError(f'{checkpoint}: {key}: {alpha.tolist()}; alphas must be finite, this search diverged')
-    return {key.removeprefix(ALPHAS): found[key].float() for key in expected}
+    return {key.removeprefix(ALPHAS): alphas[key].float() for key in expected}
 
 
-def check_scale(saved, space, options, checkpoint, config):
-    """Compare the options that A does not show with those in the checkpoint: the scale, and what is recorded."""
+def check_scale(saved: Mapping[str, Any], space: str, options: Mapping[str, Any], checkpoint: str, config: str) -> None:
+    """Compares the options that A's shapes don't show with those in the checkpoint: the scale, and recorded options.
+
+    Raises:
+        CheckpointError: if an option differs.
+    """
     searched = keywords(expression_at(saved.get('meta', {}).get('cfg', ''), 'model', 'search_space'))
     if not searched:
         return  # the checkpoint was stripped of its config

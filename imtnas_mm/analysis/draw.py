@@ -1,4 +1,4 @@
-"""Pictures of the architectures of any space that registers a drawer, as SVG and PNG."""
+"""Draws an architecture as SVG and PNG, if its search space registers a drawing function."""
 import logging
 from pathlib import Path
 from typing import Any
@@ -16,18 +16,19 @@ def draw_genotype(genotype: Genotype, path_stem: str | Path, title: str | None =
     """Draw an architecture.
 
     Args:
-        genotype (Genotype): of any registered space. Where the space has no
-            picture, a warning says so and the picture is left out.
-        path_stem (str | Path): the files are this with ``.svg`` and ``.png``.
-        title (str, optional): goes behind the name of the space; by default
-            what the genotype's source says.
-        options: the space's ``network_options``, where they are not its own
+        genotype (Genotype): an architecture of any registered space. If the
+            space has no picture, a warning says so and no picture is drawn.
+        path_stem (str | Path): the path of the files without ``.svg`` and
+            ``.png``.
+        title (str, optional): follows the name of the space; by default the
+            source of the genotype.
+        options: ``network_options`` of the space that differ from its
             defaults.
 
     Returns:
-        tuple[Path]: the SVG and the PNG, if the space has a picture; of an
-        architecture with ``sharing`` also those of what the tasks share,
-        ``<stem>_sharing``.
+        tuple[Path]: the SVG and the PNG, if the space has a picture. An
+        architecture with ``sharing`` has two more, ``<stem>_sharing``, which
+        show the shared parts.
 
     Raises:
         ValueError: if the space is not registered.
@@ -46,12 +47,12 @@ def draw_genotype(genotype: Genotype, path_stem: str | Path, title: str | None =
 
 
 def no_picture(space: str) -> str:
-    """What is said of a space without a drawer."""
+    """The warning about a space without a drawing function."""
     return f'the space {space} has no picture: its SpaceFormat has no draw; the architecture file has all of it'
 
 
 def source_title(genotype: Genotype) -> str:
-    """Where an architecture is from, in a few words: a published name, or the search's config and iteration."""
+    """The source of an architecture in a few words: a published name, or the search's config and iteration."""
     source = genotype.source or {}
     parts = [str(source[key]) for key in ('name', 'config') if key in source]
     if 'iteration' in source:

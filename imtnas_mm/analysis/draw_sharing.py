@@ -1,35 +1,57 @@
-"""Pictures of what several tasks share: a column a task, in the order of depth. Lengths are inches, y goes up."""
+"""Draws the parts that tasks share, one column per task in the order of depth. Lengths are inches, y goes up."""
+from collections.abc import Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from ..genotype import Genotype, sharing_of
 from ..space_format import format_of
-from .picture import FAINT, FIXED, FIXED_EDGE, INK, MARGIN, blank, draw_box, draw_route, heading, note
+from .picture import (
+    FAINT,
+    FIXED,
+    FIXED_EDGE,
+    INK,
+    MARGIN,
+    Colours,
+    Point,
+    blank,
+    draw_box,
+    draw_route,
+    heading,
+    note,
+)
 
 COLOURS = (('#9ecae8', '#3b78a8'), ('#f6b26b', '#b8701f'), ('#b5d9a3', '#4f8a3c'), ('#d8c7ea', '#7d5ba6'),
            ('#f4c2cf', '#b04a67'), ('#efe08a', '#998614'))
-HEAD_ROOM = 1.25  # the picture's heading and the columns'
+HEAD_ROOM = 1.25  # the heading of the picture and the headings of its columns
 NARROWEST = 6.  # room for the heading
-LONGEST_NAME = 18  # of a task, characters
-NAMES = 1.75  # of the blocks, left of the columns
-COLUMN, COLUMN_GAP = 1.35, .35  # of a branching
+LONGEST_NAME = 18  # characters of a task's name
+NAMES = 1.75  # the names of the blocks, left of the columns
+COLUMN, COLUMN_GAP = 1.35, .35  # in the picture of a branching
 ROW, ROW_GAP = .32, .13
-BAND = .1  # joins what is shared by tasks that are no neighbours
-STAGE, STAGE_GAP = 1.1, 1.9  # width of a stage, and the room for arrows beside it
+BAND = .1  # joins the boxes of a shared block whose tasks are not neighbours
+STAGE, STAGE_GAP = 1.1, 1.9  # the width of a stage, and the room for arrows beside it
 STAGE_ROW, STAGE_ROW_GAP = .5, .32  # at least
 PORT, LANE = .11, .09  # between arrows where they meet a box, and between two boxes
 
+Group = tuple[int, ...]  # the tasks that share a copy of a block
+Edge = tuple[int, int, int, int]  # source, its stage, target, its stage
 
-def sharing_figure(genotype, name, title):
+
+def sharing_figure(genotype: Genotype, name: str, title: str) -> Figure:
     """The picture of ``genotype.sharing``.
 
     Args:
-        name (str): of the search space.
-        title (str): where the architecture is from.
+        genotype (Genotype): the architecture, with ``sharing``.
+        name (str): the name of the search space.
+        title (str): the source of the architecture.
     """
-    return FIGURES[genotype.sharing['method']](genotype, name, title)
+    return FIGURES[sharing_of(genotype)['method']](genotype, name, title)
 
 
-def column_heads(axes, tasks, centres, top, bottom):
-    """The tasks' names, and behind the boxes an arrow down each column."""
+def column_heads(axes: Axes, tasks: Sequence[str], centres: Sequence[float], top: float, bottom: float) -> None:
+    """The names of the tasks, and an arrow down each column behind its boxes."""
     for task, x in zip(tasks, centres, strict=True):
         shown = task if len(task) <= LONGEST_NAME else task[:LONGEST_NAME - 1] + '…'
         note(axes, x, top + .17, shown, INK, size=10, weight='bold')
@@ -37,7 +59,8 @@ def column_heads(axes, tasks, centres, top, bottom):
                       arrowprops=dict(arrowstyle='->', color=FAINT, lw=1.2, shrinkA=0, shrinkB=0))
 
 
-def title_lines(axes, name, lines):
+def title_lines(axes: Axes, name: str, lines: Sequence[str]) -> None:
+    """The heading and the lines below it."""
     heading(axes, name, '')
     for i, line in enumerate(lines):
         note(axes, MARGIN, axes.get_ylim()[1] - .54 - .17 * i, line, size=8.5, ha='left')
@@ -46,10 +69,18 @@ def title_lines(axes, name, lines):
 # --- branching -------------------------------------------------------------------------------------------------------
 
 
-def branching_figure(genotype, name, title):
-    """A row a block: what tasks share is one box, or boxes of a colour joined by a band; what is a task's own, grey."""
-    tasks, blocks = genotype.sharing['tasks'], genotype.sharing['blocks']
-    labels = format_of(genotype.space).blocks(genotype.architecture, len(blocks))
+def branching_figure(genotype: Genotype, name: str, title: str) -> Figure:
+    """One row per block.
+
+    A copy that several tasks use is a coloured box; a band joins its boxes if
+    the tasks are not neighbours. A copy of a single task is grey.
+    """
+    sharing, space_format = sharing_of(genotype), format_of(genotype.space)
+    tasks, blocks = sharing['tasks'], sharing['blocks']
+    if space_format.blocks is None:
+        raise ValueError(f'sharing.method: branching; the space {genotype.space!r} has no blocks that tasks could '
+                         'share')
+    labels = space_format.blocks(genotype.architecture, len(blocks))
     centres = [MARGIN + NAMES + COLUMN / 2 + i * (COLUMN + COLUMN_GAP) for i in range(len(tasks))]
     width = max(NARROWEST, centres[-1] + COLUMN / 2 + MARGIN)
     height = HEAD_ROOM + len(blocks) * (ROW + ROW_GAP) + .35
@@ -72,11 +103,12 @@ def branching_figure(genotype, name, title):
     return figure
 
 
-def draw_group(axes, block, number, group, groups, tasks, centres, y, colour):
-    """The boxes of one copy of a block."""
+def draw_group(axes: Axes, block: str, number: int, group: Group, groups: Sequence[Group], tasks: Sequence[str],
+               centres: Sequence[float], y: float, colour: Colours | None) -> None:
+    """The boxes of a copy of a block."""
     fill, edge = colour or (FIXED, FIXED_EDGE)
     runs = neighbours(group)
-    if len(runs) > 1:  # bands of a row lie above one another
+    if len(runs) > 1:  # the bands of a row lie above each other
         several = [other for other in groups if len(neighbours(other)) > 1]
         shift = (several.index(group) - (len(several) - 1) / 2) * 1.6 * BAND
         left, right = centres[group[0]], centres[group[-1]]
@@ -94,14 +126,14 @@ def draw_group(axes, block, number, group, groups, tasks, centres, y, colour):
         note(axes, (left + right) / 2, y - .01, text, INK, size=8)
 
 
-def groups_of(copies):
+def groups_of(copies: Sequence[int]) -> tuple[Group, ...]:
     """[0, 1, 0] -> ((0, 2), (1,)): the tasks of each copy in use, in the order of their first task."""
     return tuple(tuple(task for task, other in enumerate(copies) if other == copy) for copy in dict.fromkeys(copies))
 
 
-def neighbours(group):
+def neighbours(group: Group) -> list[list[int]]:
     """(0, 1, 3) -> [[0, 1], [3]]."""
-    runs = []
+    runs: list[list[int]] = []
     for task in group:
         if runs and runs[-1][-1] == task - 1:
             runs[-1].append(task)
@@ -110,29 +142,29 @@ def neighbours(group):
     return runs
 
 
-def group_colours(shares, number):
-    """The first colour is that of what all tasks share; the others go to the groups as they come up."""
-    found = {tuple(range(number)): COLOURS[0]} if number > 1 else {}
+def group_colours(shares: Sequence[Sequence[Group]], number: int) -> dict[Group, Colours]:
+    """The first colour marks blocks that all tasks share; groups take the other colours in their order."""
+    colours: dict[Group, Colours] = {tuple(range(number)): COLOURS[0]} if number > 1 else {}
     for groups in shares:
         for group in groups:
-            if len(group) > 1 and group not in found:
-                found[group] = COLOURS[1 + (len(found) - 1) % (len(COLOURS) - 1)]
-    return found
+            if len(group) > 1 and group not in colours:
+                colours[group] = COLOURS[1 + (len(colours) - 1) % (len(COLOURS) - 1)]
+    return colours
 
 
 # --- fusion ----------------------------------------------------------------------------------------------------------
 
 
-def fusion_figure(genotype, name, title):
-    """A column of stages a task; an arrow leads from a stage to one of another task that reads its output.
+def fusion_figure(genotype: Genotype, name: str, title: str) -> Figure:
+    """One column of stages per task. An arrow leads from a stage to a stage of another task that reads its output.
 
-    Between neighbouring columns arrows stay in the room between them; others
-    pass the columns on their way below the stage they come from.
+    Arrows between neighbouring columns stay in the room between them. Other
+    arrows pass the columns below the stage where they start.
     """
-    tasks = genotype.sharing['tasks']
+    sharing = sharing_of(genotype)
+    tasks = sharing['tasks']
     stages = format_of(genotype.space).stages(genotype.architecture)
-    edges = sorted((tasks.index(source), r, tasks.index(target), s) for target, s, source, r in
-                   genotype.sharing['edges'])
+    edges = sorted((tasks.index(source), r, tasks.index(target), s) for target, s, source, r in sharing['edges'])
     passing = [[edge for edge in edges if edge[1] == row and abs(edge[0] - edge[2]) > 1] for row in range(stages)]
     ports = port_places(edges)
     heights = [max([STAGE_ROW, *(PORT * (len(places) + 1) for (_, row, _), places in ports.items() if row == stage)])
@@ -156,8 +188,8 @@ def fusion_figure(genotype, name, title):
             draw_box(axes, (x, middles[stage], STAGE, heights[stage]), fill, edge, f'task{task}-stage{stage}')
             note(axes, x, middles[stage] - .01, f'stage {stage}', INK, size=9)
 
-    def end(task, stage, other, edge):
-        """Where an arrow meets a box, on the side of the other task."""
+    def end(task: int, stage: int, other: int, edge: Edge) -> Point:
+        """The point where an arrow meets a box, on the side of the other task."""
         side = 1 if other > task else -1
         places = ports[task, stage, side]
         offset = ((len(places) - 1) / 2 - places.index(edge)) * PORT
@@ -175,15 +207,15 @@ def fusion_figure(genotype, name, title):
     return figure
 
 
-def port_places(edges):
-    """dict: (task, stage, side) -> its edges from top to bottom: those that come in, then those that go out."""
-    found = {}
+def port_places(edges: Sequence[Edge]) -> dict[tuple[int, int, int], list[Edge]]:
+    """(task, stage, side) -> its edges from top to bottom: first the edges that come in, then those that go out."""
+    places: dict[tuple[int, int, int], list[tuple[int, int, int, Edge]]] = {}
     for edge in edges:
         source, r, target, s = edge
         side = 1 if target > source else -1
-        found.setdefault((target, s, -side), []).append((0, r, abs(source - target), edge))
-        found.setdefault((source, r, side), []).append((1, s, abs(source - target), edge))
-    return {place: [entry[-1] for entry in sorted(entries)] for place, entries in found.items()}
+        places.setdefault((target, s, -side), []).append((0, r, abs(source - target), edge))
+        places.setdefault((source, r, side), []).append((1, s, abs(source - target), edge))
+    return {place: [entry[-1] for entry in sorted(entries)] for place, entries in places.items()}
 
 
 FIGURES = dict(branching=branching_figure, fusion=fusion_figure)

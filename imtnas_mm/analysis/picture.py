@@ -1,24 +1,32 @@
-"""What the pictures of architectures have in common; lengths are inches."""
+"""The drawing functions that all pictures of architectures share, on matplotlib; lengths are inches."""
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from matplotlib import rc_context
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch, PathPatch, Polygon
 from matplotlib.path import Path as Outline
 from matplotlib.patheffects import withStroke
+from matplotlib.text import Text
 
 FIXED, FIXED_EDGE, INK, FAINT = '#e3e3e3', '#8a8a8a', '#222222', '#6b6b6b'
 MARGIN = .4
-HEAD = .09  # of an arrow
+HEAD = .09  # the length of an arrow's head
+
+Point = tuple[float, float]
+Colours = tuple[str, str]  # fill, edge
 
 
-def write_picture(path_stem, draw):
-    """Write what ``draw()`` returns, a Figure, with ``.svg`` and ``.png`` behind the stem; returns the two paths."""
+def write_picture(path_stem: str | Path, draw: Callable[[], Figure]) -> tuple[Path, Path]:
+    """Writes the figure that ``draw()`` returns as ``<stem>.svg`` and ``<stem>.png``; returns the two paths."""
     stem = Path(path_stem)
     stem.parent.mkdir(parents=True, exist_ok=True)
     svg, png = (stem.with_name(stem.name + suffix) for suffix in ('.svg', '.png'))
-    # text stays text in the SVG: it can be searched, and the same architecture gives the same file
+    # text stays text in the SVG, so it can be searched; the same architecture gives the same file
     with rc_context({'svg.fonttype': 'none', 'svg.hashsalt': 'imtnas_mm', 'font.family': 'DejaVu Sans'}):
         figure = draw()
         figure.savefig(svg, metadata=dict(Date=None))
@@ -26,8 +34,8 @@ def write_picture(path_stem, draw):
     return svg, png
 
 
-def blank(width, height):
-    """A figure, and axes in inches that fill it."""
+def blank(width: float, height: float) -> tuple[Figure, Axes]:
+    """An empty figure, and axes in inches that fill it."""
     figure = Figure(figsize=(width, height))
     FigureCanvasAgg(figure)
     axes = figure.add_axes((0, 0, 1, 1))
@@ -36,8 +44,9 @@ def blank(width, height):
     return figure, axes
 
 
-def heading(axes, name, title, x=MARGIN, y=None, size=12):
-    """A bold name with a faint title behind it, by default at the top of the picture."""
+def heading(axes: Axes, name: str, title: str | None, x: float = MARGIN, y: float | None = None,
+            size: float = 12) -> None:
+    """A bold name and a faint title after it, by default at the top of the picture."""
     y = axes.get_ylim()[1] - .3 if y is None else y
     head = axes.annotate(name, (x, y), size=size, weight='bold', va='center', color=INK)
     if title:
@@ -45,20 +54,21 @@ def heading(axes, name, title, x=MARGIN, y=None, size=12):
                       va='center', color=FAINT)
 
 
-def legend(axes, handles):
-    """In one row, right of the heading."""
+def legend(axes: Axes, handles: Sequence[Artist]) -> None:
+    """A legend in a row, right of the heading."""
     right, top = axes.get_xlim()[1] - MARGIN, axes.get_ylim()[1] - .3
     axes.legend(handles=handles, loc='center right', bbox_to_anchor=(right, top), bbox_transform=axes.transData,
                 ncols=len(handles), frameon=False, fontsize=8.5, borderaxespad=0, borderpad=0,
                 handlelength=1.2, columnspacing=1.2)
 
 
-def note(axes, x, y, text, colour=FAINT, size=7.5, **options):
+def note(axes: Axes, x: float, y: float, text: str, colour: str = FAINT, size: float = 7.5, **options: Any) -> Text:
+    """A text, centred by default."""
     return axes.text(x, y, text, **{**dict(size=size, ha='center', va='center', color=colour), **options})
 
 
-def draw_route(axes, points, colour, name, arrow=False):
-    """Curves and straight lines by turns; where two of them cross, the later one passes over the earlier.
+def draw_route(axes: Axes, points: Sequence[Point], colour: str, name: str, arrow: bool = False) -> None:
+    """A route of alternating curves and straight lines. Where two routes cross, the later route lies on top.
 
     An arrow points right or left.
     """
@@ -82,7 +92,9 @@ def draw_route(axes, points, colour, name, arrow=False):
                                gid=f'{name}-head'))
 
 
-def draw_box(axes, box, fill, edge, name, rounding=.05):
+def draw_box(axes: Axes, box: tuple[float, float, float, float], fill: str, edge: str, name: str,
+             rounding: float = .05) -> None:
+    """A rounded box from the x and y of its centre, its width and its height."""
     x, y, width, height = box
     axes.add_patch(FancyBboxPatch((x - width / 2, y - height / 2), width, height, facecolor=fill, edgecolor=edge,
                                   boxstyle=f'round,pad=0,rounding_size={rounding}', lw=1, gid=name, zorder=2))

@@ -2,8 +2,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from ..genotype import Genotype
-from .build import build_network, sharing_of
+from ..genotype import Genotype, sharing_of
+from .build import build_network
 from .derived import DerivedNet
 
 

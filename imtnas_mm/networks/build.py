@@ -13,18 +13,6 @@ def build_network(genotype: Genotype, **options: Any) -> DerivedNet:
     return format_of(genotype.space).network(architecture=replace(genotype, sharing=None), **options)
 
 
-def sharing_of(genotype: Genotype) -> dict[str, Any]:
-    """The ``sharing`` of a genotype.
-
-    Raises:
-        ValueError: if the genotype has none.
-    """
-    if genotype.sharing is None:
-        raise ValueError('architecture: sharing: is missing; it must be the result of a search for what the tasks '
-                         'share')
-    return genotype.sharing
-
-
 def shared_options(space: str, search_space: Mapping[str, Any]) -> dict[str, Any]:
     """The options of a search space that its derived network takes as well: its scale, not its choices.
 

@@ -5,8 +5,8 @@ from typing import Any, cast
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from ..genotype import Genotype
-from .build import build_network, sharing_of
+from ..genotype import Genotype, sharing_of
+from .build import build_network
 from .derived import DerivedNet, before_last
 from .fusion_edges import INIT, FusionEdge, Network, needed_parts, run_fused, scaled_identity
 from .stage_outputs import Stages

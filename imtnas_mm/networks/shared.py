@@ -4,9 +4,8 @@ from typing import Any
 
 from torch import nn
 
-from ..genotype import Genotype
+from ..genotype import Genotype, sharing_of
 from .branched import branched_networks
-from .build import sharing_of
 from .fusion_backbone import fused_networks
 
 # method of sharing -> builder(genotype, task_options) -> dict task -> backbone

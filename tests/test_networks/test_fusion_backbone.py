@@ -67,7 +67,7 @@ def plain_features(networks, edges, x):
 @pytest.mark.parametrize('name', NETWORKS)
 def test_features_are_those_of_a_plain_loop(name):
     networks = networks_of(name, out_indices=(0, 1, 2)).double().eval()
-    plain = {task: backbone.own for task, backbone in networks.items() if isinstance(backbone, FusedBackbone)}
+    plain = {task: backbone.task_network for task, backbone in networks.items() if isinstance(backbone, FusedBackbone)}
     assert isinstance(networks['seg'], CellNet | MBConvNet)  # no edge leads to it
     plain['seg'] = networks['seg']
     convolutions = {edge: backbone.fusion[key] for backbone in networks.values()
@@ -98,7 +98,7 @@ def test_convolutions_of_no_weight_leave_the_plain_network():
         for convolution in networks['cls'].fusion.values():
             convolution.weight.zero_()
     x = torch.rand(2, 3, 16, 16)
-    assert torch.equal(networks['cls'](x)[0], networks['cls'].own(x)[0])
+    assert torch.equal(networks['cls'](x)[0], networks['cls'].task_network(x)[0])
 
 
 def test_a_task_runs_what_it_needs_and_shares_it():
@@ -112,13 +112,13 @@ def test_a_task_runs_what_it_needs_and_shares_it():
     assert list(det.networks) == TASKS
     calls = []
     for task in TASKS:
-        network = networks['seg'] if task == 'seg' else networks[task].own
+        network = networks['seg'] if task == 'seg' else networks[task].task_network
         for index, cell in enumerate(network.cells):
             cell.register_forward_hook(lambda *_, key=(task, index): calls.append(key))
     cls.eval()(torch.rand(2, 3, 16, 16))
     # 5 cells reduce at the 2nd and the 4th, so that stage 0 is the first cell, stage 1 the next two
     assert sorted(calls) == [('cls', 0), ('cls', 1), ('cls', 2), ('det', 0), ('seg', 0), ('seg', 1), ('seg', 2)]
-    assert cls.networks['det'] is det.own and cls.networks['seg'] is networks['seg'] is det.networks['seg']
+    assert cls.networks['det'] is det.task_network and cls.networks['seg'] is networks['seg'] is det.networks['seg']
     assert cls.out_channels == (32, ) and cls.out_indices == (1, ) and cls.genotype.space == 'darts'
 
 
@@ -146,7 +146,7 @@ def test_auxiliary_outputs_are_the_own_networks():
     networks = networks_of('darts_v2', task_options=dict(cls=dict(auxiliary=True), det=dict(auxiliary=True), seg={}))
     x = torch.rand(2, 3, 16, 16)
     found = []
-    networks['cls'].own.cells[3].register_forward_hook(lambda _, __, output: found.append(output))
+    networks['cls'].task_network.cells[3].register_forward_hook(lambda _, __, output: found.append(output))
     auxiliary, last = networks['cls'].train()(x)
     assert len(found) == 1 and auxiliary is found[0] and last.shape == auxiliary.shape
     assert len(networks['cls'].eval()(x)) == 1
@@ -159,7 +159,7 @@ def test_training_mode_and_freezing():
     for key, convolution in networks['cls'].fusion.items():
         frozen = key.startswith(('cls_1', 'det_0'))  # stages 0 and 1 are
         assert convolution.weight.requires_grad != frozen
-    for network in (networks['cls'].own, networks['cls'].networks['det']):
+    for network in (networks['cls'].task_network, networks['cls'].networks['det']):
         assert not any(p.requires_grad for p in network.cells[:3].parameters())
         assert all(p.requires_grad for p in network.cells[3:].parameters())
         norms = [m for m in network.modules() if isinstance(m, torch.nn.BatchNorm2d)]
@@ -178,8 +178,8 @@ def test_networks_are_initialised_once():
     networks['cls'].init_weights()
     first = networks['cls'].networks['det'].stem.conv.weight.clone()
     networks['det'].init_weights()
-    assert torch.equal(first, networks['det'].own.stem.conv.weight)
-    assert networks['cls'].is_init and networks['det'].own.is_init and networks['seg'].is_init
+    assert torch.equal(first, networks['det'].task_network.stem.conv.weight)
+    assert networks['cls'].is_init and networks['det'].task_network.is_init and networks['seg'].is_init
 
 
 def test_drop_path_reaches_all_networks():
