@@ -99,7 +99,7 @@ def run_fused(start: Callable[[Network], Stages], edges: Iterable[FusionEdge], n
     for stage in range(last + 1):
         for i, generator in running.items():
             if stage < depths[i]:
-                before[i, stage] = sent[i] = generator.send(sent.get(i))
+                before[i, stage] = sent[i] = generator.send(sent[i]) if stage else next(generator)
         for edge in edges:
             if edge.stage == stage:
                 source = before[edge.source, edge.source_stage]

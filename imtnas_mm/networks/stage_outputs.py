@@ -7,15 +7,15 @@ from collections.abc import Generator, Iterator
 
 from torch import Tensor
 
-Stages = Generator[Tensor, Tensor | None, None]  # yields the output of a stage, takes the input of the next stage
+Stages = Generator[Tensor, Tensor, None]  # yields the output of a stage, takes the input of the next stage
 
 
 def stage_outputs(stages: Stages) -> Iterator[Tensor]:
     """The output of each stage of a single network: each stage takes the output of the stage before it."""
-    sent = None
-    while True:
+    output = next(stages, None)
+    while output is not None:
+        yield output
         try:
-            sent = stages.send(sent)
+            output = stages.send(output)
         except StopIteration:
             return
-        yield sent

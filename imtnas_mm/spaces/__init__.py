@@ -1,4 +1,4 @@
-"""The search spaces: a folder or a file each, which registers its supernet, its derived network and its format."""
+"""The search spaces. Each folder registers the supernet, the derived network and the architecture files of a space."""
 from .base import SearchSpace
 from .cells import CellHead, CellNet, DARTSSupernet, PCDARTSSupernet, PDARTSSupernet, PRDARTSSupernet
 from .fused_supernet import FusedSupernet

@@ -1,8 +1,8 @@
-"""The architectures of the MBConv spaces: what they hold, how they are checked and summarised.
+"""The architectures of the MBConv spaces: their fields, their checks and their summary.
 
-``{'layers': [choice, ...]}`` has a choice per searched layer, first to last. In
-the space ``mbconv``, whose layout is a config's own, ``layout`` stands beside
-it: the fields of :class:`Layout`.
+``{'layers': [choice, ...]}`` has a choice per searched layer, first to last. The
+space ``mbconv`` is for layouts that a config defines. Its architectures have
+another field, ``layout``: the fields of :class:`Layout`.
 """
 from typing import Any
 
@@ -21,33 +21,34 @@ from .layout import (
 RECORDED = 'mbconv'  # the space of the architectures that record their layout
 
 
-def mbconv_genotype(layout: Layout, choices: list[str], importance: dict | None, records_layout: bool) -> Genotype:
-    """The genotype of these choices; the space is the layout's own, or the one that records it."""
+def mbconv_genotype(layout: Layout, choices: list[str], importance: dict[str, Any] | None,
+                    records_layout: bool) -> Genotype:
+    """The genotype of these choices; its space is the layout's, or ``mbconv``, which records the layout."""
     if records_layout:
         return Genotype(RECORDED, dict(layout=layout.to_dict(), layers=choices), importance)
     return Genotype(layout.name, dict(layers=choices), importance)
 
 
-def layout_of(space: str, architecture: dict) -> Layout:
-    """The layout of an architecture: what it records, or that of its space."""
+def layout_of(space: str, architecture: dict[str, Any]) -> Layout:
+    """The layout of an architecture: the layout that it records, or the layout of its space."""
     recorded = architecture.get('layout')
     return LAYOUTS[space] if recorded is None else read_layout(recorded, Place('architecture', 'layout'))
 
 
 def check_layers(layout: Layout, architecture: Any, importance: Any, root: Place) -> None:
-    """Refuses what is no architecture of a layout that its space names."""
+    """Refuses anything but an architecture of a named layout."""
     check_object(architecture, root['architecture'], ('layers', ))
     _check_choices(layout, architecture['layers'], importance, root)
 
 
 def check_recorded(architecture: Any, importance: Any, root: Place) -> None:
-    """Refuses what is no architecture with a layout of its own."""
+    """Refuses anything but an architecture that records its layout."""
     check_object(architecture, root['architecture'], ('layout', 'layers'))
     layout = read_layout(architecture['layout'], root['architecture']['layout'])
     _check_choices(layout, architecture['layers'], importance, root)
 
 
-def _check_choices(layout, choices, importance, root):
+def _check_choices(layout: Layout, choices: Any, importance: Any, root: Place) -> None:
     layers, place = searched_layers(layout), root['architecture']['layers']
     if not isinstance(choices, list) or len(choices) != len(layers):
         got = f'{len(choices)} of them' if isinstance(choices, list) else type(choices).__name__
@@ -59,21 +60,21 @@ def _check_choices(layout, choices, importance, root):
         check_importance(importance, {layer.name: (len(layer.choices), ) for layer in layers}, root['importance'])
 
 
-def summarise(architecture: dict) -> str:
-    """``3x3e6 identity 5x5e3 ...``, behind the name of a recorded layout."""
+def summarise(architecture: dict[str, Any]) -> str:
+    """``3x3e6 identity 5x5e3 ...``; the name of a recorded layout stands before it."""
     choices = ' '.join(choice.removeprefix('mbconv_').replace('_', '') for choice in architecture['layers'])
     return f'{architecture["layout"]["name"]}: {choices}' if 'layout' in architecture else choices
 
 
 def layer_label(choice: str) -> str:
-    """``'mbconv_5x5_e3'`` -> ``'MBConv3 5×5'``, as the papers write it."""
+    """``'mbconv_5x5_e3'`` -> ``'MBConv3 5×5'``, the notation of the papers."""
     if choice in (IDENTITY, PROJECTION):
         return choice
     kernel, expansion = kernel_and_expansion(choice)
     return f'MBConv{expansion} {kernel}×{kernel}'
 
 
-def block_labels(layout: Layout, architecture: dict) -> dict[str, str]:
-    """What each block of a network is."""
+def block_labels(layout: Layout, architecture: dict[str, Any]) -> dict[str, str]:
+    """The label of each block of a network."""
     first = 'Conv' if layout.first_width is None else 'Conv, SepConv'
     return dict(zip(mbconv_blocks(layout), [first, *map(layer_label, architecture['layers'])], strict=True))

@@ -1,18 +1,22 @@
 """The modules that an MBConv supernet and its derived networks share."""
+from typing import Any
+
 from mmcv.cnn import ConvModule
 from mmdet.models.layers import InvertedResidual
 from torch import nn
 
 from .layout import IDENTITY, PROJECTION, Layer, Layout, kernel_and_expansion, scaled_width
 
+Cfg = dict[str, Any]
 
-def stem_and_first(table: Layout, width_mult: float, stem_stride: int, norm_cfg: dict, act_cfg: dict | None,
-                   conv_cfg: dict | None = None) -> tuple[nn.Module, nn.Module]:
-    """What comes before the searched layers: the 3x3 convolution, and the separable convolution where there is one."""
+
+def stem_and_first(table: Layout, width_mult: float, stem_stride: int, norm_cfg: Cfg | None, act_cfg: Cfg | None,
+                   conv_cfg: Cfg | None = None) -> tuple[ConvModule, nn.Module]:
+    """The modules before the searched layers: the 3x3 convolution, and the separable convolution if there is any."""
     if stem_stride not in (1, 2):
         raise ValueError(f'stem_stride={stem_stride!r} must be 1 or 2')
     width = scaled_width(table.stem_width, width_mult)
-    options = dict(conv_cfg=conv_cfg, norm_cfg=norm_cfg)
+    options: dict[str, Any] = dict(conv_cfg=conv_cfg, norm_cfg=norm_cfg)
     stem = ConvModule(3, width, 3, stem_stride, 1, act_cfg=act_cfg, **options)
     if table.first_width is None:
         return stem, nn.Identity()
@@ -21,24 +25,27 @@ def stem_and_first(table: Layout, width_mult: float, stem_stride: int, norm_cfg:
         ConvModule(width, scaled_width(table.first_width, width_mult), 1, act_cfg=None, **options))
 
 
-def last_convolution(table: Layout, in_channels: int, width_mult: float, norm_cfg: dict, act_cfg: dict | None,
-                     conv_cfg: dict | None = None) -> nn.Module | None:
-    """The 1x1 convolution after the last stage; None where the layout has none."""
+def last_convolution(table: Layout, in_channels: int, width_mult: float, norm_cfg: Cfg | None, act_cfg: Cfg | None,
+                     conv_cfg: Cfg | None = None) -> nn.Module | None:
+    """The 1x1 convolution after the last stage; None if the layout has none."""
     if table.last_width is None:
         return None
     return ConvModule(in_channels, scaled_width(table.last_width, width_mult), 1, conv_cfg=conv_cfg, norm_cfg=norm_cfg,
                       act_cfg=act_cfg)
 
 
-def activation_of(table: Layout, act_cfg: dict | None) -> dict:
-    """The config of the convolutions' activation: ``act_cfg``, or where that is None the layout's own."""
+def activation_of(table: Layout, act_cfg: Cfg | None) -> Cfg:
+    """The config of the convolutions' activation: ``act_cfg``, or the layout's activation if that is None."""
     return dict(type=table.activation) if act_cfg is None else act_cfg
 
 
-def mbconv(layer: Layer, choice: str, norm_cfg: dict, act_cfg: dict | None, conv_cfg: dict | None = None,
+def mbconv(layer: Layer, choice: str, norm_cfg: Cfg | None, act_cfg: Cfg | None, conv_cfg: Cfg | None = None,
            se_ratio: float | None = None) -> nn.Module:
-    """The module of one choice of a layer: 1x1 expansion, depthwise kxk, 1x1 projection; or the identity, or a 1x1
-    convolution in its place where the layer changes width or resolution.
+    """The module of a choice of a layer.
+
+    It is a 1x1 expansion, a depthwise kxk convolution and a 1x1 projection; the
+    identity; or a 1x1 convolution instead of the identity in a layer that
+    changes width or resolution.
 
     With ``se_ratio``, squeeze-and-excitation follows the depthwise convolution
     and squeezes to ``se_ratio`` times the layer's input channels.

@@ -1,6 +1,7 @@
 """Registers the MBConv spaces: one per named layout, and one for the layouts that configs give."""
 from collections.abc import Mapping
 from functools import partial
+from typing import Any
 
 from ...space_format import SpaceFormat, register_space
 from .architecture import RECORDED, block_labels, check_layers, check_recorded, layout_of, summarise
@@ -13,11 +14,11 @@ NETWORK_OPTIONS = ('width_mult', 'stem_stride', 'strides')
 
 
 def register_layout(layout: Layout, title: str, published: Mapping[str, dict] | None = None) -> None:
-    """Make a layout known by its name: as ``layout`` of :class:`MBConvSupernet`, and as a space of its own.
+    """Registers a layout by its name: as ``layout`` of :class:`MBConvSupernet`, and as a search space.
 
     Args:
-        layout (Layout): its name is that of the space.
-        title (str): of the space, in pictures.
+        layout (Layout): its name is also the name of the space.
+        title (str): the name of the space in pictures.
         published (dict[str, dict], optional): architectures by name.
     """
     register_space(SpaceFormat(
@@ -34,7 +35,7 @@ def register_layout(layout: Layout, title: str, published: Mapping[str, dict] | 
     LAYOUTS[layout.name] = layout
 
 
-def _layout(architecture):
+def _layout(architecture: dict[str, Any]) -> Layout:
     return layout_of(RECORDED, architecture)
 
 

@@ -1,4 +1,4 @@
-"""The layouts of the MBConv spaces as data: what is fixed, and what every searched layer may be.
+"""The layouts of the MBConv spaces as data: the fixed parts of a network, and the choices of every searched layer.
 
 A network is a stem, stages of searched layers, and an optional last
 convolution. ``fairnas19`` (Chu et al., 2019, FairNAS) has 19 searched layers
@@ -7,6 +7,7 @@ has 21 after a fixed MBConv of expansion 1, which is the same separable
 convolution. A config may give another layout as a dict of the fields of
 :class:`Layout`.
 """
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import groupby
 from operator import attrgetter
@@ -17,24 +18,24 @@ from mmdet.models.utils import make_divisible
 from ...genotype import Place, check_object, plain
 
 IDENTITY, PROJECTION = 'identity', 'projection'
-# Layout.identity: in no layer; where a shortcut is legal; elsewhere its projection
+# Layout.identity: in no layer; in layers where a shortcut is legal; and its projection in the other layers
 IDENTITIES = ('none', 'shortcut', 'projection')
-# the largest numbers of a layout, since a file may ask for any
+# the largest numbers of a layout: a file may hold any number
 MOST = dict(widths=2**16, depths=2**10, strides=2, stem_width=2**16, first_width=2**16, last_width=2**16, kernel=63,
             expansion=2**10)
-# names alone: a name of a file must not make the registry import what it likes
+# only these names: no name in a file may make the registry import other code
 ACTIVATIONS = ('ReLU', 'ReLU6', 'SiLU', 'HSwish', 'Swish', 'GELU')
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """An MBConv block that a layer may be: a depthwise kernel, and the factor that widens the channels before it."""
+    """An MBConv block as a choice of a layer: the size of its depthwise kernel, and the factor of its expansion."""
     kernel: int
     expansion: int
 
     @property
     def name(self) -> str:
-        """Of the choice in architectures and in parameters: ``mbconv_5x5_e3``."""
+        """The name of the choice in architectures and parameters: ``mbconv_5x5_e3``."""
         return f'mbconv_{self.kernel}x{self.kernel}_e{self.expansion}'
 
 
@@ -44,25 +45,26 @@ CONVOLUTIONS = tuple(candidate.name for candidate in CANDIDATES)
 
 @dataclass(frozen=True)
 class Layout:
-    """What an MBConv space consists of.
+    """The parts of an MBConv space.
 
     Args:
-        name (str): of the layout.
+        name (str): the name of the layout.
         widths (tuple[int]): the channels of each stage.
         depths (tuple[int]): the searched layers of each stage.
-        strides (tuple[int]): 1 or 2, of the first layer of each stage.
-        candidates (tuple[Candidate]): at least two, what each layer chooses
-            from; by default kernels of 3, 5 and 7, expansions of 3 and 6.
-        identity (str): ``shortcut``: a layer may be the identity, too, where a
-            shortcut is legal, which is in all layers of a stage but its first.
-            ``projection``: the first layers may be a 1x1 convolution of their
-            stride with a norm instead. ``none``: neither.
+        strides (tuple[int]): 1 or 2, the stride of each stage's first layer.
+        candidates (tuple[Candidate]): the choices of each layer, at least two;
+            by default kernels of 3, 5 and 7, expansions of 3 and 6.
+        identity (str): ``shortcut``: a layer may also be the identity, if a
+            shortcut is legal. That is so in all layers of a stage but the
+            first. ``projection``: the first layers may also be a 1x1
+            convolution of their stride with a norm. ``none``: neither.
         stem_width (int): channels of the first 3x3 convolution.
         first_width (int, optional): channels of the separable convolution
-            after it; None: there is none.
+            after it; None for a network without it.
         last_width (int, optional): channels of a 1x1 convolution after the last
-            stage, which belongs to that stage; None: there is none.
-        activation (str): of the convolutions, one of ``ACTIVATIONS``.
+            stage, as a part of that stage; None for a network without it.
+        activation (str): the activation of the convolutions, one of
+            ``ACTIVATIONS``.
     """
     name: str
     widths: tuple[int, ...]
@@ -75,8 +77,8 @@ class Layout:
     last_width: int | None = None
     activation: str = 'ReLU6'
 
-    def to_dict(self) -> dict:
-        """The fields as JSON values, which :func:`read_layout` takes."""
+    def to_dict(self) -> dict[str, Any]:
+        """The fields as JSON values, as :func:`read_layout` takes them."""
         return plain(asdict(self))
 
 
@@ -86,9 +88,12 @@ LAYOUTS = {layout.name: layout for layout in (
 )}
 
 
+LayoutSpec = str | dict[str, Any] | Layout  # a name, the fields of a layout, or a layout
+
+
 @dataclass(frozen=True)
 class Layer:
-    """One searched layer: its place, shape and legal choices."""
+    """A searched layer: its place, shape and legal choices."""
     name: str
     stage: int
     in_channels: int
@@ -103,11 +108,11 @@ def kernel_and_expansion(choice: str) -> tuple[int, int]:
     return int(kernel.split('x')[0]), int(expansion)
 
 
-def get_layout(layout: str | dict | Layout) -> Layout:
-    """The layout that a config names, or gives as a dict of the fields of :class:`Layout`.
+def get_layout(layout: LayoutSpec) -> Layout:
+    """The layout that a config names, or defines as a dict of the fields of :class:`Layout`.
 
     Raises:
-        ValueError: if there is none of that name, or a field is wrong.
+        ValueError: if no layout has this name, or a field is wrong.
     """
     if isinstance(layout, Layout):
         return layout
@@ -120,10 +125,10 @@ def get_layout(layout: str | dict | Layout) -> Layout:
 
 
 def read_layout(data: Any, place: Place) -> Layout:
-    """A layout from JSON values, those that :meth:`Layout.to_dict` gives; fields with a default may be missing.
+    """The layout of these JSON values, see :meth:`Layout.to_dict`. Fields with a default may be missing.
 
     Raises:
-        GenotypeError: at the place of a field that is wrong.
+        GenotypeError: at the place of a wrong field.
     """
     required = ('name', 'widths', 'depths', 'strides')
     check_object(data, place, required,
@@ -137,7 +142,7 @@ def read_layout(data: Any, place: Place) -> Layout:
             place[field].fail(values, 'widths, depths and strides are lists of one length, a number per stage')
         for i, value in enumerate(values):
             _check_count(value, place[field][i], MOST[field])
-    fields = {field: tuple(data[field]) if field in required[1:] else data[field] for field in data}
+    fields: dict[str, Any] = {field: tuple(data[field]) if field in required[1:] else data[field] for field in data}
     for field in ('stem_width', 'first_width', 'last_width'):
         if field in data and (field == 'stem_width' or data[field] is not None):
             _check_count(data[field], place[field], MOST[field])
@@ -149,12 +154,12 @@ def read_layout(data: Any, place: Place) -> Layout:
     return Layout(**fields)
 
 
-def _check_count(value, place, most):
+def _check_count(value: Any, place: Place, most: int) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
         place.fail(value, f'it must be a whole number from 1 to {most}')
 
 
-def _read_candidates(candidates, place):
+def _read_candidates(candidates: Any, place: Place) -> tuple[Candidate, ...]:
     if not isinstance(candidates, list) or len(candidates) < 2:
         place.fail(candidates, 'it must be a list of two or more objects with kernel and expansion')
     blocks = []
@@ -171,27 +176,27 @@ def _read_candidates(candidates, place):
 
 
 def scaled_width(width: int, width_mult: float) -> int:
-    """A width times ``width_mult``, rounded to a multiple of 8 where that is not 1."""
+    """A width times ``width_mult``; unless ``width_mult`` is 1, rounded to a multiple of 8."""
     return width if width_mult == 1 else make_divisible(width * width_mult, 8)
 
 
-def searched_layers(layout: str | dict | Layout, width_mult: float = 1., strides: tuple[int, ...] | None = None
+def searched_layers(layout: LayoutSpec, width_mult: float = 1., strides: Sequence[int] | None = None
                     ) -> list[Layer]:
     """The searched layers of a layout, first to last.
 
     Args:
-        layout: what :func:`get_layout` takes.
+        layout: anything that :func:`get_layout` takes.
         width_mult (float): multiplies every width (rounded to a multiple of 8).
-        strides (sequence of int, optional): one per stage, in place of the
-            layout's own, so that small images keep some resolution.
+        strides (sequence of int, optional): the stride of each stage, instead
+            of the layout's strides, so that small images keep some resolution.
 
-    The identity is legal in every layer of a stage but its first (where the
-    stride is 1 and the widths are equal), whatever ``width_mult`` and
-    ``strides`` are: the choices of a space don't depend on its scale.
+    The identity is legal in every layer of a stage but the first: there the
+    stride is 1 and the widths are equal. ``width_mult`` and ``strides`` don't
+    change this, since the choices of a space don't depend on its scale.
     """
     table = get_layout(layout)
     strides = tuple(table.strides if strides is None else strides)
-    if len(strides) != len(table.widths) or any(s not in (1, 2) for s in strides):
+    if len(strides) != len(table.widths) or any(stride not in (1, 2) for stride in strides):
         raise ValueError(f'strides={strides!r}: {table.name} takes {len(table.widths)} strides of 1 or 2, one per '
                          'stage')
     blocks = tuple(candidate.name for candidate in table.candidates)
@@ -227,7 +232,7 @@ def stage_widths(table: Layout, layers: list[Layer], width_mult: float) -> tuple
     return tuple(widths)
 
 
-def mbconv_blocks(layout: str | dict | Layout) -> dict[str, tuple[str, ...]]:
+def mbconv_blocks(layout: LayoutSpec) -> dict[str, tuple[str, ...]]:
     """The blocks of the networks of a layout: name -> paths of its modules."""
     table = get_layout(layout)
     layers = searched_layers(table)

@@ -1,25 +1,28 @@
-"""Pictures of MBConv architectures: a row of boxes, as high as their kernels. Lengths are inches, y goes up."""
+"""Draws MBConv architectures as rows of boxes. Lengths are inches, y goes up."""
+from collections.abc import Sequence
+
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch, Patch
 
-from ...analysis.picture import FAINT, FIXED, FIXED_EDGE, INK, blank, heading, legend, note
+from ...analysis.picture import FAINT, FIXED, FIXED_EDGE, INK, Colours, blank, heading, legend, note
 from ...genotype import Genotype
 from .architecture import layer_label
 from .layout import IDENTITY, PROJECTION, Layout, kernel_and_expansion, scaled_width, searched_layers
 
-COLOURS = {3: ('#9ecae8', '#3b78a8'), 6: ('#f6b26b', '#b8701f')}  # of an expansion: fill, edge
+COLOURS: dict[int, Colours] = {3: ('#9ecae8', '#3b78a8'), 6: ('#f6b26b', '#b8701f')}  # expansion -> fill, edge
 OTHERS = (('#b5d9a3', '#4f8a3c'), ('#d8c7ea', '#7d5ba6'), ('#f4c2cf', '#b04a67'), ('#efe08a', '#998614'))
 LOWEST = 1.15  # room for a label
 BOX, GAP, STAGE_GAP = .34, .13, .30
 
 
 def box_height(kernel: int) -> float:
-    """A box is as much higher as its kernel is wider, and high enough for its label."""
+    """The height of a box grows with its kernel and leaves room for its label."""
     return max(LOWEST, .4 + .25 * kernel)
 
 
-def expansion_colours(layout: Layout) -> dict[int, tuple[str, str]]:
-    """Fill and edge of each expansion that a layout has; beyond six of them colours come again."""
+def expansion_colours(layout: Layout) -> dict[int, Colours]:
+    """The colours of each expansion of a layout; colours repeat beyond six expansions."""
     expansions = sorted({candidate.expansion for candidate in layout.candidates})
     others = [expansion for expansion in expansions if expansion not in COLOURS]
     return {expansion: COLOURS.get(expansion) or OTHERS[others.index(expansion) % len(OTHERS)]
@@ -27,15 +30,15 @@ def expansion_colours(layout: Layout) -> dict[int, tuple[str, str]]:
 
 
 def draw_mbconv(layout: Layout, name: str, genotype: Genotype, title: str, width_mult: float = 1.,
-                stem_stride: int = 2, strides: tuple[int, ...] | None = None) -> Figure:
-    """Left to right: a box per layer, its height the kernel, its colour the expansion, a bar for the identity.
+                stem_stride: int = 2, strides: Sequence[int] | None = None) -> Figure:
+    """Left to right: one box per layer. Its height shows the kernel, its colour the expansion; a bar is the identity.
 
     Args:
-        layout (Layout): of the architecture.
-        name (str): of the space.
-        genotype (Genotype): of the layout.
-        title (str): goes behind the name.
-        width_mult, stem_stride, strides: of the network.
+        layout (Layout): the layout of the architecture.
+        name (str): the name of the space.
+        genotype (Genotype): the architecture.
+        title (str): follows the name.
+        width_mult, stem_stride, strides: options of the network.
     """
     searched = searched_layers(layout, width_mult, strides)
     colours = expansion_colours(layout)
@@ -90,26 +93,28 @@ def draw_mbconv(layout: Layout, name: str, genotype: Genotype, title: str, width
             x += BOX + GAP
         channels = scaled_width(layout.widths[stage], width_mult)
         bracket(axes, start, x - GAP, brackets, f'stage {stage}', f'{channels} ch', total_stride)
-    if has_last:
+    if layout.last_width is not None:
         x += STAGE_GAP
         box(axes, x, middle, LOWEST, 'Conv 1×1', FIXED, FIXED_EDGE)
         bracket(axes, x, x + BOX, brackets, 'fixed', f'{scaled_width(layout.last_width, width_mult)} ch', total_stride)
     return figure
 
 
-def box(axes, x, middle, height, label, colour, edge):
+def box(axes: Axes, x: float, middle: float, height: float, label: str, colour: str, edge: str) -> None:
+    """A box with an upright label."""
     axes.add_patch(FancyBboxPatch((x, middle - height / 2), BOX, height, boxstyle='round,pad=0,rounding_size=.05',
                                   facecolor=colour, edgecolor=edge, lw=1))
     axes.text(x + BOX / 2, middle, label, rotation=90, size=9, ha='center', va='center', color=INK)
 
 
-def bar(axes, x, middle, label):
+def bar(axes: Axes, x: float, middle: float, label: str) -> None:
+    """A thick line with an upright label above it."""
     axes.plot([x, x + BOX], [middle, middle], color=INK, lw=3, solid_capstyle='round')
     axes.text(x + BOX / 2, middle + .1, label, rotation=90, size=9, ha='center', va='bottom', color=FAINT)
 
 
-def bracket(axes, left, right, y, name, channels, stride):
-    """What the boxes from left to right have in common."""
+def bracket(axes: Axes, left: float, right: float, y: float, name: str, channels: str, stride: int) -> None:
+    """A bracket below the boxes from left to right, with their common name, channels and stride."""
     axes.plot([left, left, right, right], [y + .07, y, y, y + .07], color=FAINT, lw=1)
     for i, (text, colour) in enumerate(((name, INK), (channels, FAINT), (f'stride {stride}', FAINT))):
         note(axes, (left + right) / 2, y - .13 - .15 * i, text, colour)

@@ -1,7 +1,7 @@
-"""Published architectures of FairNAS-19: those of the paper, and the two that bound the space."""
+"""Published architectures of FairNAS-19: those of the paper, and the smallest and the largest of the space."""
 from .layout import Candidate
 
-# kernel/expansion of the 19 layers; Chu et al., 2019 (FairNAS). The last two bound the space without identities.
+# kernel/expansion of the 19 layers; Chu et al., 2019 (FairNAS). The last two are the extremes without identities.
 _FAIRNAS = {
     'fairnas_a': '7/3 3/3  7/3 3/6 7/6 3/3  3/3 7/6 7/6 5/3  3/6 5/3 5/3 3/6  3/6 7/6 3/6 7/6  5/6',
     'fairnas_b': '5/3 3/3  5/3 3/3 3/6 5/3  7/3 3/3 3/6 5/3  3/3 3/6 7/3 3/3  7/6 5/6 7/6 3/6  5/6',
@@ -11,7 +11,7 @@ _FAIRNAS = {
 }
 
 
-def _read_layers(text):
+def _read_layers(text: str) -> dict[str, list[str]]:
     pairs = [map(int, pair.split('/')) for pair in text.split()]
     return dict(layers=[Candidate(kernel, expansion).name for kernel, expansion in pairs])
 

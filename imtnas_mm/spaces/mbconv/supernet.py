@@ -1,17 +1,22 @@
-"""The supernet of the MBConv search spaces: FairNAS-19, ProxylessNAS-21, and any layout that a config gives."""
-from functools import partial
+"""The supernet of the MBConv search spaces: FairNAS-19, ProxylessNAS-21, and any layout that a config defines."""
+import functools
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, cast
 
+import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from ...genotype import Genotype
 from ...layers.activation import twice_differentiable_act_cfg
 from ...layers.noise import gumbel
 from ...layers.normalization import twice_differentiable_norm_cfg
+from ...networks.stage_outputs import Stages
 from ...registry import MODELS
 from ..base import SearchSpace, call
 from .architecture import mbconv_genotype
 from .blocks import activation_of, last_convolution, mbconv, stem_and_first
-from .layout import by_stage, get_layout, mbconv_blocks, searched_layers, stage_widths
+from .layout import Layer, by_stage, get_layout, mbconv_blocks, searched_layers, stage_widths
 
 CONVOLUTION = dict(type='imtnas_mm.TwiceDifferentiableConv2d')
 ESTIMATORS = ('softmax', 'two_path', 'gumbel')
@@ -20,17 +25,24 @@ ESTIMATORS = ('softmax', 'two_path', 'gumbel')
 class MixedLayer(nn.Module):
     """A searched layer: ``sum_o gate_o * o(x)`` over its choices."""
 
-    def __init__(self, layer, norm_cfg, act_cfg):
+    def __init__(self, layer: Layer, norm_cfg: dict[str, Any] | None, act_cfg: dict[str, Any] | None) -> None:
         super().__init__()
         self.choices = nn.ModuleDict(
             {choice: mbconv(layer, choice, norm_cfg, act_cfg, CONVOLUTION) for choice in layer.choices})
 
-    def forward(self, x, gate, chosen=None):
-        """[N, C, H, W] -> the same of the layer's own width; ``gate`` [choices], ``chosen`` the indices of those that
-        are computed, all by default."""
+    def forward(self, x: Tensor, gate: Tensor, chosen: Iterable[int] | None = None) -> Tensor:
+        """[N, C, H, W] -> a map of the layer's width.
+
+        Args:
+            x (Tensor): the input.
+            gate (Tensor): [choices].
+            chosen (iterable of int, optional): the indices of the choices that
+                are computed; all by default.
+        """
         choices = list(self.choices.values())
         gates = gate.unbind()  # not indices, whose gradients are padded with zeros
-        return sum(gates[i] * choices[i](x) for i in (range(len(choices)) if chosen is None else chosen))
+        parts = (gates[i] * choices[i](x) for i in (range(len(choices)) if chosen is None else chosen))
+        return functools.reduce(torch.add, parts)
 
 
 @MODELS.register_module()
@@ -40,44 +52,52 @@ class MBConvSupernet(SearchSpace):
     Args:
         layout (str | dict): ``fairnas19`` (19 searched layers, the default,
             reading 9), ``proxyless21``, or a dict of the fields of
-            :class:`Layout`. Architectures of a dict are of the space
-            ``mbconv``; their files record the layout, so that they are read
-            without the config.
+            :class:`Layout`. Architectures of a dict belong to the space
+            ``mbconv``. Their files record the layout, so that nothing needs
+            the config to read them.
         width_mult (float): multiplies every width.
         stem_stride (int): 2, or 1 for small images.
-        strides (tuple[int], optional): of the stages, in place of the layout's.
-        out_indices (tuple[int], optional): stages (groups of one width, from 0)
-            whose output ``forward`` returns; the last one by default. At the layout's own strides the outputs
-            of FairNAS-19 after stages 0, 1, 3 and 5 have strides 4, 8, 16, 32.
+        strides (tuple[int], optional): the strides of the stages; the layout's
+            by default.
+        out_indices (tuple[int], optional): stages whose output ``forward``
+            returns; the last stage by default. A stage is a group of layers of
+            the same width; stages count from 0. At the strides of its layout,
+            the outputs of FairNAS-19 after stages 0, 1, 3 and 5 have strides 4,
+            8, 16, 32.
         norm_cfg (dict): batch statistics without affine parameters by default
             (reading 8); ``dict(type='GN', num_groups=8)`` for tiny batches.
-        act_cfg (dict, optional): activation of the convolutions; the layout's
-            by default.
+        act_cfg (dict, optional): the activation of the convolutions; the
+            layout's by default.
         estimator (str): how A weighs the paths.
 
             - ``softmax``: all choices, weighted by the softmax of their alphas.
-            - ``two_path``: two choices a layer, drawn without replacement from
-              that softmax and weighted by the softmax over the two
-              (ProxylessNAS, Sec. 3.2.1); after A's step the two are shifted
-              together so that their log-sum-exp is what it was, and the others
-              stay, so that no unsampled choice gains or loses probability.
-            - ``gumbel``: one choice a layer, the largest of alpha plus Gumbel
-              noise, with the straight-through gradient of the softmax at
-              ``temperature``. Not differentiable in A in the strict sense.
-        temperature (float): of ``gumbel``.
+            - ``two_path``: two choices per layer, drawn without replacement
+              from that softmax and weighted by the softmax over the two
+              (ProxylessNAS, Sec. 3.2.1). After A's step, the two alphas are
+              shifted together to their log-sum-exp before the step; the other
+              alphas stay. So no unsampled choice gains or loses probability.
+            - ``gumbel``: a single choice per layer, the largest of alpha plus
+              Gumbel noise, with the straight-through gradient of the softmax
+              at ``temperature``. It is not differentiable in A in the strict
+              sense.
+        temperature (float): the temperature of ``gumbel``.
+
+    Raises:
+        ValueError: if an argument is not valid.
     """
 
     def __init__(self,
-                 layout='fairnas19',
-                 width_mult=1.,
-                 stem_stride=2,
-                 strides=None,
-                 out_indices=None,
-                 norm_cfg=dict(type='BN', affine=False, track_running_stats=False),  # noqa: B006
-                 act_cfg=None,
-                 estimator='softmax',
-                 temperature=1.,
-                 init_cfg=None):
+                 layout: str | dict[str, Any] = 'fairnas19',
+                 width_mult: float = 1.,
+                 stem_stride: int = 2,
+                 strides: Sequence[int] | None = None,
+                 out_indices: Sequence[int] | None = None,
+                 norm_cfg: dict[str, Any] | None = dict(  # noqa: B006
+                     type='BN', affine=False, track_running_stats=False),
+                 act_cfg: dict[str, Any] | None = None,
+                 estimator: str = 'softmax',
+                 temperature: float = 1.,
+                 init_cfg: dict[str, Any] | None = None) -> None:
         super().__init__(init_cfg)
         if estimator not in ESTIMATORS:
             raise ValueError(f'estimator={estimator!r} is not one of {ESTIMATORS}')
@@ -100,20 +120,23 @@ class MBConvSupernet(SearchSpace):
         self.layers = nn.ModuleDict(
             {layer.name: MixedLayer(layer, norm_cfg, act_cfg) for layer in self.searched})
         self.last = last_convolution(table, self.searched[-1].out_channels, width_mult, norm_cfg, act_cfg, CONVOLUTION)
-        self._names = {  # of a choice's parameters
-            (name, choice): [f'layers.{name}.choices.{choice}.{own}' for own, _ in part.named_parameters()]
-            for name, layer in self.layers.items() for choice, part in layer.choices.items()}
+        self._names = {  # (layer, choice) -> the names of its parameters
+            (name, choice): [f'layers.{name}.choices.{choice}.{inside}' for inside, _ in part.named_parameters()]
+            for name in self.layers for choice, part in self.mixed_layer(name).choices.items()}
         self.register_gates()
 
+    def mixed_layer(self, name: str) -> MixedLayer:
+        return cast(MixedLayer, self.layers[name])
+
     @property
-    def samples(self):
+    def samples(self) -> bool:
         return self.estimator != 'softmax'
 
-    def unused(self, on_host):
-        """The choices that are left out."""
+    def unused(self, on_host: Mapping[str, np.ndarray]) -> frozenset[str]:
+        """The parameters of the choices that are not computed."""
         if not self.samples:
             return frozenset()
-        names = set()
+        names: set[str] = set()
         for layer in self.searched:
             chosen = on_host[f'gates.{layer.name}'] != 0
             for choice, is_chosen in zip(layer.choices, chosen, strict=True):
@@ -121,13 +144,13 @@ class MBConvSupernet(SearchSpace):
                     names.update(self._names[layer.name, choice])
         return frozenset(names)
 
-    def alpha_shapes(self):
+    def alpha_shapes(self) -> dict[str, tuple[int, ...]]:
         return {layer.name: (len(layer.choices), ) for layer in self.searched}
 
-    def blocks(self):
+    def blocks(self) -> dict[str, tuple[str, ...]]:
         return mbconv_blocks(self.layout)
 
-    def draw(self, alphas, generator):
+    def draw(self, alphas: Mapping[str, Tensor], generator: torch.Generator) -> dict[str, Tensor]:
         """``two_path``: the two indices of each layer; ``gumbel``: standard Gumbel noise for each alpha."""
         if self.estimator == 'two_path':
             return {name: alpha.softmax(-1).multinomial(2, generator=generator) for name, alpha in alphas.items()}
@@ -135,7 +158,7 @@ class MBConvSupernet(SearchSpace):
             return {name: gumbel(alpha, generator) for name, alpha in alphas.items()}
         return {}
 
-    def gate_tensors(self, alphas, draw):
+    def gate_tensors(self, alphas: Mapping[str, Tensor], draw: Mapping[str, Tensor]) -> dict[str, Tensor]:
         if self.estimator == 'two_path':
             return {f'gates.{name}': torch.zeros_like(alpha).scatter(0, draw[name], alpha[draw[name]].softmax(0))
                     for name, alpha in alphas.items()}
@@ -144,14 +167,15 @@ class MBConvSupernet(SearchSpace):
                     for name, alpha in alphas.items()}
         return super().gate_tensors(alphas, draw)
 
-    def evaluation_gates(self, alphas):
-        """The mixture, or where paths are sampled the likeliest path alone."""
+    def evaluation_gates(self, alphas: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The gates of the mixture; for an estimator that samples, those of the likeliest path."""
         if self.estimator == 'softmax':
             return super().evaluation_gates(alphas)
         return {f'gates.{name}': one_hot_of_largest(alpha).to(alpha) for name, alpha in alphas.items()}
 
     @torch.no_grad()
-    def after_architecture_step(self, before, alphas, draw):
+    def after_architecture_step(self, before: Mapping[str, Tensor], alphas: Mapping[str, Tensor],
+                                draw: Mapping[str, Tensor]) -> None:
         if self.estimator != 'two_path':
             return
         for name, alpha in alphas.items():
@@ -160,26 +184,26 @@ class MBConvSupernet(SearchSpace):
             stepped += before[name][pair].logsumexp(0) - stepped.logsumexp(0)
             alpha.copy_(before[name].scatter(0, pair, stepped))
 
-    def derive(self, alphas):
+    def derive(self, alphas: Mapping[str, Tensor]) -> Genotype:
         """Each layer keeps its largest alpha (the paper's "largest variable values", Sec. 3.1.4)."""
-        choices = [layer.choices[alphas[layer.name].argmax().item()] for layer in self.searched]
+        choices = [layer.choices[int(alphas[layer.name].argmax())] for layer in self.searched]
         importance = {name: weights.tolist() for name, weights in self.importance(alphas).items()}
         return mbconv_genotype(self.layout, choices, importance, self.records_layout)
 
     @property
-    def channels_last(self):
-        """Whether to compute in channels-last layout: on CPUs depthwise convolutions then take about half the time.
+    def channels_last(self) -> bool:
+        """Whether CPUs compute in channels-last layout, in which depthwise convolutions take about half the time.
 
-        Not with affine batch normalisation, whose gradients in this layout came out NaN on CPUs.
+        Affine batch normalisation rules it out: its gradients in this layout were NaN on CPUs.
         """
         norm = self.stem.norm
         return norm.weight is None if isinstance(norm, nn.BatchNorm2d) else True
 
     @property
-    def stage_channels(self):
+    def stage_channels(self) -> tuple[int, ...]:
         return stage_widths(self.layout, self.searched, self.width_mult)
 
-    def stages(self, x):
+    def stages(self, x: Tensor) -> Stages:
         if x.device.type == 'cpu' and self.channels_last:
             x = x.contiguous(memory_format=torch.channels_last)
         for module in (self.stem, self.first):
@@ -188,19 +212,19 @@ class MBConvSupernet(SearchSpace):
             for layer in layers:
                 chosen = self.gates.chosen(layer.name).nonzero()[0] if self.samples else None
                 x = self.block(
-                    self.layers[layer.name], x, self.gates[layer.name], function=partial(call, chosen=chosen))
+                    self.layers[layer.name], x, self.gates[layer.name], function=functools.partial(call, chosen=chosen))
             if self.last is not None and layers[-1] is self.searched[-1]:
                 x = self.block(self.last, x)
             x = yield x
 
 
-def one_hot_of_largest(values):
-    """[n] -> [n] with 1 at the first of the largest."""
+def one_hot_of_largest(values: Tensor) -> Tensor:
+    """[n] -> [n] with 1 at the largest value, the first if several are equal."""
     return torch.zeros_like(values).scatter(0, values.argmax(0, keepdim=True), 1)
 
 
-def straight_through(soft):
-    """Forward the one-hot of the largest, backward the gradient of ``soft``; zeros are exact."""
+def straight_through(soft: Tensor) -> Tensor:
+    """Forward the one-hot of the largest value, backward the gradient of ``soft``; zeros are exact."""
     hard = one_hot_of_largest(soft.detach())
-    # where() instead of hard - soft.detach() + soft: the unchosen stay exactly 0 and the chosen exactly 1
+    # where() instead of hard - soft.detach() + soft: values are exactly 0 or exactly 1
     return torch.where(hard.bool(), 1 + (soft - soft.detach()), soft * 0)
