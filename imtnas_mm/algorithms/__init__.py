@@ -1,3 +1,4 @@
+"""The search methods: IMTNAS, and the methods that it is compared with."""
 from .base import SearchAlgorithm
 from .bmtas import BMTAS
 from .imtnas import IMTNAS

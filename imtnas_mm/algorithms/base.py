@@ -1,4 +1,5 @@
-"""What every search method has: A, tasks, encoder weights, heads."""
+"""The base class of search methods: A, the tasks, their encoder weights and heads."""
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -7,16 +8,17 @@ from torch import Tensor, nn
 
 from ..architecture import Architecture, flat_importance
 from ..encoders import EncoderWeights
+from ..genotype import Genotype
 from ..progress import Progress
 from ..random_state import Purpose, isolated_random, seed_of
 from ..registry import MODELS
 from ..spaces.base import GateValues
-from ..tasks.base import Task
+from ..tasks.base import Head, Task
 from ..transport import to_device, to_host
 from .method import SearchMethod
-from .stage import check_order, interleaved_stages
+from .stage import Stage, check_order, interleaved_stages
 
-# what a seed is for: the first number after it in a key of random_state
+# the purposes of random numbers: the first number after the seed in a key of random_state
 FOR_GATES, FOR_LOSS, FOR_VIEWS = Purpose.GATES, Purpose.LOSS, Purpose.VIEWS
 FOR_VALIDATION, FOR_HEADS, FOR_PREPROCESSING = Purpose.VALIDATION, Purpose.HEADS, Purpose.PREPROCESSING
 
@@ -24,35 +26,42 @@ FOR_VALIDATION, FOR_HEADS, FOR_PREPROCESSING = Purpose.VALIDATION, Purpose.HEADS
 class SearchAlgorithm(SearchMethod, BaseModel):
     """A search method as a model of mmengine's Runner.
 
-    It holds what a checkpoint must hold: ``architecture`` (A),
-    ``encoder_weights`` and ``heads`` (one a task and round); each has an
-    optimiser of its own.
+    It holds the state of a checkpoint: ``architecture`` (A),
+    ``encoder_weights``, and ``heads`` (one per task and round). Each of the
+    three has an optimiser.
 
     Args:
-        search_space (dict): config of the space all tasks share.
-        tasks (dict[str, dict]): the tasks by name.
+        search_space (dict): config of the space that all tasks share.
+        tasks (dict[str, dict]): the configs of the tasks by name.
         encoder_weights (dict): config of ``HyperNetwork`` or ``StoredWeights``.
         rounds (int): M; from ``train_cfg.rounds``.
         order (tuple[str]): the tasks of a round; from ``train_cfg.order``.
-        architecture (dict): options of :class:`Architecture`.
-        seed (int): of all that an iteration draws.
+        architecture (dict, optional): options of :class:`Architecture`.
+        seed (int): the seed of all random numbers of an iteration.
+
+    Raises:
+        ValueError: if the order doesn't fit the tasks, or a task changes the
+            weights or choices of the search space.
     """
-    one_encoder = False  # whether the tasks share one set of encoder weights
-    tasks: Any  # a ModuleDict of tasks, whose methods it declares no types of; so are the heads
+    one_encoder = False  # whether all tasks share the same encoder weights
+    tasks: Any  # a ModuleDict of tasks; PyTorch declares its entries as bare modules, and so those of heads
     heads: Any
     encoder_weights: EncoderWeights
     progress: Tensor
-    draw: Any  # of the space; None before the first iteration, as the gates
-    gates: Any
+    draw: dict[str, Tensor]  # of the space; empty before the first iteration, as the gates
+    gates: GateValues
+    importance: Tensor
 
-    def __init__(self, search_space, tasks, encoder_weights, rounds, order, architecture=None, seed=0):
+    def __init__(self, search_space: dict[str, Any], tasks: Mapping[str, dict[str, Any]],
+                 encoder_weights: dict[str, Any], rounds: int, order: Sequence[str],
+                 architecture: dict[str, Any] | None = None, seed: int = 0) -> None:
         super().__init__()
         check_order(order, tasks)
         self.order = tuple(order)
         self.rounds = rounds
         self.seed = seed
         self.stages = interleaved_stages(self.order, rounds)
-        with isolated_random(seed, FOR_HEADS):  # the initialisation of the libraries' heads
+        with isolated_random(seed, FOR_HEADS):  # the libraries initialise the heads
             self.tasks = nn.ModuleDict({
                 name: MODELS.build(dict(tasks[name], search_space=search_space)) for name in self.order
             })
@@ -71,9 +80,9 @@ class SearchAlgorithm(SearchMethod, BaseModel):
             name: nn.ModuleList(task.build_head() for _ in range(rounds)) for name, task in self.tasks.items()
         })
         self.register_buffer('progress', torch.zeros(len(Progress._fields), dtype=torch.float64))
-        self.register_load_state_dict_post_hook(_tell_spaces_what_was_loaded)
+        self.register_load_state_dict_post_hook(_tell_spaces_of_progress)
         self.iteration = 0
-        self.gates = self.draw = self.importance = None
+        self.gates, self.draw = GateValues(), {}
 
     @property
     def first_task(self) -> Task:
@@ -81,10 +90,10 @@ class SearchAlgorithm(SearchMethod, BaseModel):
 
     @property
     def space(self) -> Any:
-        """The search space; tasks differ in which features they take from it, not in A or W."""
+        """The search space of all tasks. Tasks may read different features of it, but share A and the shapes of W."""
         return self.first_task.space
 
-    def _check_same_encoder(self):
+    def _check_same_encoder(self) -> None:
         first = self.first_task
         for name, task in self.tasks.items():
             if (task.layout.names, task.layout.shapes) != (first.layout.names, first.layout.shapes) or \
@@ -92,33 +101,34 @@ class SearchAlgorithm(SearchMethod, BaseModel):
                 raise ValueError(f'model.tasks.{name}.backbone changes the weights or choices of the search space; '
                                  f'all tasks share its architecture with {self.order[0]!r}')
 
-    def init_weights(self):
-        """Nothing: all weights got their values when they were made, each from its own seed or library."""
+    def init_weights(self) -> None:
+        """Does nothing: the constructors have initialised all weights, by their seeds or libraries."""
 
-    def encoder_index(self, stage):
+    def encoder_index(self, stage: Stage) -> tuple[int, int]:
         """(task, round) of a stage's encoder weights."""
         return 0 if self.one_encoder else stage.task_index, stage.round
 
-    def check_epochs(self, max_epochs):
-        """Any number will do."""
+    def check_epochs(self, max_epochs: int) -> None:
+        """Accepts any number."""
 
-    def active_stages(self):
+    def active_stages(self) -> Sequence[Stage]:
         return self.stages
 
-    def head(self, stage):
+    def head(self, stage: Stage) -> Head:
+        """The head of a stage."""
         return self.heads[stage.task][stage.round]
 
-    # --- what an iteration draws ---
+    # --- the random numbers of an iteration ---
 
-    def set_progress(self, progress):
+    def set_progress(self, progress: Progress) -> None:
         self.progress.copy_(self.progress.new_tensor(progress))
         self._tell_spaces(progress)
 
-    def _tell_spaces(self, progress):
+    def _tell_spaces(self, progress: Progress | None) -> None:
         for task in self.tasks.values():
             task.space.set_progress(progress)
 
-    def start_iteration(self, iteration):
+    def start_iteration(self, iteration: int) -> None:
         self.iteration = iteration
         generator = torch.Generator().manual_seed(seed_of(self.seed, FOR_GATES, iteration))
         on_host = to_host(self.architecture.named_alphas())
@@ -127,32 +137,33 @@ class SearchAlgorithm(SearchMethod, BaseModel):
         self.refresh_gates()
 
     @torch.no_grad()
-    def refresh_gates(self):
-        """Gates and importance weights at the present A, without a graph."""
+    def refresh_gates(self) -> None:
+        """Computes the gates and importance weights of the present A, without a graph."""
         alphas = self.architecture.named_alphas()
         gates = GateValues(self.space.gate_tensors(alphas, self.draw))
         if self.space.samples:
             gates.read()
         self.set_gates(gates, flat_importance(self.space.importance(alphas)))
 
-    def set_gates(self, gates: GateValues, importance: torch.Tensor) -> None:
-        """What the stages compute with, in the place of A: tensors without a graph."""
+    def set_gates(self, gates: GateValues, importance: Tensor) -> None:
+        """Sets the gates and importance weights that the stages take for A; without a graph."""
         self.gates, self.importance = gates, importance
 
     @torch.no_grad()
-    def architecture_figures(self):
+    def architecture_figures(self) -> dict[str, Tensor]:
+        """Figures of A for the log."""
         return {'architecture/entropy': self.space.entropy(self.architecture.named_alphas())}
 
-    def figures(self):
+    def figures(self) -> dict[str, Tensor]:
         return self.architecture_figures()
 
-    def derive(self):
+    def derive(self) -> Genotype:
         return self.space.derive(to_host(self.architecture.named_alphas()))
 
-    # --- the search network as it is judged ---
+    # --- the search network in its evaluation ---
 
     @torch.no_grad()
-    def search_network(self, task, round=-1):
+    def search_network(self, task: str, round: int = -1) -> Callable[[dict], list]:
         k, m = self.order.index(task), range(self.rounds)[round]
         alphas = self.architecture.named_alphas()
         gates = self.space.evaluation_gates(alphas)
@@ -160,16 +171,16 @@ class SearchAlgorithm(SearchMethod, BaseModel):
         encoder = self.encoder_weights.generate(*index, flat_importance(self.space.importance(alphas)))
         head = self.heads[task][m].tensors()
 
-        def predict(data):
+        def predict(data: dict) -> list:
             function = self.tasks[task]
             return function.predict(encoder, gates, head, function.preprocess(data, False))
 
         return predict
 
-    def forward(self, inputs, data_samples=None, mode='tensor'):
+    def forward(self, inputs: Any, data_samples: list | None = None, mode: str = 'tensor') -> Any:
         raise NotImplementedError(f'{type(self).__name__} has no single forward: its loop calls train_stage and '
                                   'update_architecture; search_network(task) predicts')
 
 
-def _tell_spaces_what_was_loaded(model, incompatible_keys):
+def _tell_spaces_of_progress(model: SearchAlgorithm, incompatible_keys: Any) -> None:
     model._tell_spaces(Progress.of(model.progress))

@@ -1,8 +1,14 @@
-"""BMTAS (Bruggemann et al., 2020), adapted to search spaces of operations: a searched branching beside A."""
-import torch
+"""BMTAS (Bruggemann et al., 2020), adapted to search spaces of operations: it also searches a branching."""
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
+import torch
+from torch import Tensor
+
+from ..encoders import BranchedWeights
 from ..random_state import isolated_random
 from ..registry import MODELS
+from ..spaces.base import SearchSpace
 from .branching import BRANCHING, Branching, block_macs
 from .shared_choices import SharedChoicesSearch
 from .unrolled import UnrolledSearch
@@ -10,24 +16,31 @@ from .unrolled import UnrolledSearch
 
 @MODELS.register_module()
 class BMTAS(SharedChoicesSearch, UnrolledSearch):
-    """The tasks search the operations together, and which of K copies of each block each of them uses.
+    """The tasks search the same operations, and each task searches which of K copies of each block it uses.
 
-    One stage a task. See docs/multitask_baselines.md for what is adapted.
+    There is one stage per task. docs/multitask_baselines.md lists the
+    adaptations.
 
     Args:
+        search_space, tasks, rounds, order: of :class:`UnrolledSearch`.
         branching (dict, optional): options of :class:`Branching`.
-        resource_size (int): image side at which a block's multiply-accumulates
-            are counted for the resource loss.
-        encoder_weights (dict): of ``BranchedWeights``.
-        **options: of :class:`UnrolledSearch`.
-    """
+        encoder_weights (dict, optional): config of ``BranchedWeights``.
+        resource_size (int): the side of the image for which the resource loss
+            counts the multiply-accumulates of the blocks.
+        options: options of :class:`UnrolledSearch`.
 
-    def __init__(self, search_space, tasks, rounds, order, branching=None, encoder_weights=None, resource_size=224,
-                 **options):
+    Raises:
+        ValueError: if an argument is not valid.
+    """
+    encoder_weights: BranchedWeights
+
+    def __init__(self, search_space: dict[str, Any], tasks: Mapping[str, dict[str, Any]], rounds: int,
+                 order: Sequence[str], branching: Mapping[str, Any] | None = None,
+                 encoder_weights: dict[str, Any] | None = None, resource_size: int = 224, **options: Any) -> None:
         if rounds != 1:
-            raise ValueError(f'train_cfg.rounds={rounds}: BMTAS has one stage a task, so it must be 1')
+            raise ValueError(f'train_cfg.rounds={rounds}: BMTAS has one stage per task, so it must be 1')
         self.branching_options = dict(branching or {})
-        with isolated_random(0):  # the tasks' own spaces hold no values
+        with isolated_random(0):  # built only to count: the spaces of the tasks hold no values
             self.branching_options['macs'] = [*block_macs(MODELS.build(search_space), resource_size).values()]
         encoder_weights = dict(dict(type='BranchedWeights'), **(encoder_weights or {}))
         if encoder_weights['type'].split('.')[-1] != 'BranchedWeights':
@@ -36,19 +49,19 @@ class BMTAS(SharedChoicesSearch, UnrolledSearch):
         self.encoder_weights.set_blocks(self.space.blocks())
 
     @staticmethod
-    def choices(space, model, order):
-        """All that a search of this config decides on, the operations of ``space`` and the branching."""
+    def choices(space: SearchSpace, model: Mapping[str, Any], order: Sequence[str]) -> Branching:
+        """The choices that a search of this config makes: the operations of ``space`` and the branching."""
         return Branching(space, order, **(model.get('branching') or {}))
 
-    def build_choices(self):
+    def build_choices(self) -> Branching:
         return self.choices(self.first_task.space, dict(branching=self.branching_options), self.order)
 
-    def search_network(self, task, round=-1):
+    def search_network(self, task: str, round: int = -1) -> Callable[[dict], list]:
         with self.space.judged():
             return super().search_network(task, round)
 
     @torch.no_grad()
-    def architecture_figures(self):
+    def architecture_figures(self) -> dict[str, Tensor]:
         logits = self.architecture.named_alphas()[BRANCHING]
         return {
             **super().architecture_figures(), 'architecture/branching_entropy': self.space.branching_entropy(logits),

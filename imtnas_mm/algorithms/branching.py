@@ -1,58 +1,67 @@
-"""The branching of BMTAS: which copy of each block a task uses, as a part of A."""
+"""The branching of BMTAS: a group of A decides which copy of each block a task uses."""
 import copy
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import torch
+from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from ..analysis.complexity import COUNTED
 from ..architecture import mean_entropy
 from ..layers.noise import gumbel
+from ..spaces.base import SearchSpace
 from .shared_choices import SharedChoices
 
 BRANCHING = 'branching'  # the group of A
 
 
 @torch.no_grad()
-def block_macs(space, size):
-    """dict[str, int]: multiply-accumulates of each block of a supernet, for one image of ``size`` x ``size``."""
+def block_macs(space: SearchSpace, size: int) -> dict[str, int]:
+    """The multiply-accumulates of each block of a supernet, for an image of ``size`` x ``size``."""
     space = copy.deepcopy(space).eval()
     with space.deterministic(), FlopCounterMode(display=False) as counter:
-        space(next(space.parameters()).new_zeros(2, 3, size, size))  # two: a norm needs more than one value
+        space(next(space.parameters()).new_zeros(2, 3, size, size))  # two images: a norm needs several values
     counts = counter.get_flop_counts()
     root = type(space).__name__
 
-    def macs(path):
+    def macs(path: str) -> int:
         if f'{root}.{path}' in counts:
             return sum(counts[f'{root}.{path}'].get(operation, 0) for operation in COUNTED) // 4
-        # a list of modules is never called itself
+        # a list of modules has no forward pass
         return sum(macs(f'{path}.{child}') for child, _ in space.get_submodule(path).named_children())
 
     return {name: sum(macs(path) for path in paths) for name, paths in space.blocks().items()}
 
 
-def expected_copies(probabilities):
-    """[..., K, C] probabilities of the copy that each of K tasks uses -> [...], the expected number of those in use."""
+def expected_copies(probabilities: Tensor) -> Tensor:
+    """[..., K, C], the probability that a task uses a copy -> [...], the expected number of copies in use."""
     return (1 - (1 - probabilities).prod(-2)).sum(-1)
 
 
 class Branching(SharedChoices):
-    """A search space as the branching sees it: the operations' choices, and one of K copies a block and task.
+    """The choices of operations, and the choice between K copies for each block and task.
 
     Args:
-        space (SearchSpace): of the operations.
-        tasks (tuple[str]): K names.
-        temperature (tuple[float]): of the Gumbel softmax, at the first and the
-            last iteration; linear between.
+        space (SearchSpace): the space of the operations.
+        tasks (tuple[str]): the names of the K tasks.
+        temperature (tuple[float]): the temperature of the Gumbel softmax in the
+            first and in the last iteration, linear in between.
         hard (bool): one-hot samples with the straight-through gradient.
-        resource_weight (float): of the expected multiply-accumulates of the
-            copies in use, over those of one network, in A's loss.
-        macs (list[int], optional): multiply-accumulates of each block;
-            all alike by default.
+        resource_weight (float): the weight, in A's loss, of the expected
+            multiply-accumulates of the copies in use over those of a single
+            network.
+        macs (list[int], optional): the multiply-accumulates of each block; all
+            equal by default.
+
+    Raises:
+        ValueError: if an argument is not valid.
     """
     group = BRANCHING
 
-    def __init__(self, space, tasks, temperature=(5., .1), hard=False, resource_weight=.05, macs=None):
+    def __init__(self, space: SearchSpace, tasks: Sequence[str], temperature: Sequence[float] = (5., .1),
+                 hard: bool = False, resource_weight: float = .05, macs: Sequence[int] | None = None) -> None:
         if len(temperature) != 2 or min(temperature) <= 0:
             raise ValueError(f'model.branching.temperature={temperature!r} must be two positive numbers')
         if resource_weight < 0:
@@ -60,22 +69,22 @@ class Branching(SharedChoices):
         super().__init__(space, tasks)
         self.temperature, self.hard, self.resource_weight = tuple(temperature), hard, resource_weight
         self.macs = torch.tensor(macs or [1] * len(space.blocks()), dtype=torch.float64)
-        self.noise = None
+        self.noise: Tensor | None = None
         self.judging = False
 
-    def group_shape(self):
+    def group_shape(self) -> tuple[int, ...]:
         return len(self.space.blocks()), len(self.tasks), len(self.tasks)
 
     @contextmanager
-    def judged(self):
-        """Inside, each task uses its likeliest copies."""
+    def judged(self) -> Iterator[None]:
+        """A context manager: inside it, each task uses its likeliest copies."""
         self.judging = True
         try:
             yield
         finally:
             self.judging = False
 
-    def mixing(self, logits):
+    def mixing(self, logits: Tensor) -> Tensor:
         """g [B, K, K], a differentiable function of the logits at the noise of the iteration.
 
         While A is frozen, task t uses copy t.
@@ -84,38 +93,39 @@ class Branching(SharedChoices):
             return torch.eye(len(self.tasks)).to(logits).expand(logits.shape)
         if self.judging or self.noise is None:
             return one_hot(logits.detach())
-        if self.noise.device != logits.device:  # drawn on the host
+        if self.noise.device != logits.device:  # it is drawn on the host
             self.noise = self.noise.to(logits.device)
         start, end = self.temperature
         soft = ((logits + self.noise) / (start + (end - start) * self.fraction)).softmax(-1)
         return one_hot(soft.detach()) + (soft - soft.detach()) if self.hard else soft
 
-    def draw(self, alphas, generator):
-        found = super().draw(alphas, generator)
+    def draw(self, alphas: Mapping[str, Tensor], generator: torch.Generator) -> dict[str, Tensor]:
+        draw = super().draw(alphas, generator)
         self.noise = gumbel(alphas[BRANCHING], generator)
-        return found
+        return draw
 
-    def group_importance(self, logits):
-        """g, in the place of importance weights."""
+    def group_importance(self, logits: Tensor) -> Tensor:
+        """g instead of importance weights."""
         return self.mixing(logits)
 
     @staticmethod
-    def branching_entropy(logits):
+    def branching_entropy(logits: Tensor) -> Tensor:
+        """The mean entropy of the choices between copies in nats."""
         return mean_entropy({BRANCHING: logits.softmax(-1)})
 
-    def expected_networks(self, logits):
-        """Expected multiply-accumulates of the copies in use over those of one network: from 1 to K."""
+    def expected_networks(self, logits: Tensor) -> Tensor:
+        """The expected multiply-accumulates of the copies in use over those of a single network: from 1 to K."""
         macs = self.macs.to(logits)
         return (macs * expected_copies(logits.softmax(-1))).sum() / macs.sum()
 
-    def group_loss(self, logits):
+    def group_loss(self, logits: Tensor) -> Tensor | None:
         return self.resource_weight * self.expected_networks(logits) if self.resource_weight else None
 
-    def sharing(self, logits):
+    def sharing(self, logits: Tensor) -> dict[str, Any]:
         blocks = dict(zip(self.space.blocks(), logits.argmax(-1).tolist(), strict=True))
         return dict(method='branching', tasks=list(self.tasks), blocks=blocks)
 
 
-def one_hot(values):
-    """[..., n] -> [..., n] with 1 at the first of the largest of the last axis."""
+def one_hot(values: Tensor) -> Tensor:
+    """[..., n] -> [..., n] with 1 at the largest value of the last axis, the first if several are equal."""
     return torch.zeros_like(values).scatter(-1, values.argmax(-1, keepdim=True), 1)

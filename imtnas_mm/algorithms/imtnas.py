@@ -1,4 +1,5 @@
 """Interleaving multi-task architecture search, the paper's method (Sec. 3, Algorithm 2)."""
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -10,7 +11,7 @@ from torch import Tensor
 from ..chain import GradientStep, Record, Variable, gradients, leaves
 from ..random_state import isolated_random
 from ..registry import MODELS
-from ..transfer import Encoder, TransferLoss
+from ..transfer import Encoder, KnowledgeTransfer, TransferLoss
 from .base import FOR_VIEWS
 from .stage import Stage
 from .stage_record import StageRecord
@@ -22,31 +23,37 @@ HYPERNETWORK_STEPS = ('iteration', 'stage')
 
 @MODELS.register_module()
 class IMTNAS(UnrolledSearch):
-    """K tasks learned in an interleaved loop of M rounds, then A from all validation losses.
+    """K tasks learn in an interleaved loop of M rounds; then all validation losses train A.
 
-    One iteration is Algorithm 2.
+    An iteration is Algorithm 2.
 
     Args:
+        search_space, tasks, encoder_weights, rounds, order: of
+            :class:`UnrolledSearch`.
         transfer (dict, optional): config of the knowledge transfer; ``None``
             switches it off (the paper's C = 0).
-        encoder_task_weight (float): share of the task loss in the encoder's
+        encoder_task_weight (float): the share of the task loss in the encoder's
             update after the first stage; 0 is Eq. 4 (reading 2).
         hypernetwork_step (str): ``iteration`` steps the encoder weights once,
-            on the sum of the stages' gradients; ``stage`` after each
-            (reading 11).
-        options: of :class:`UnrolledSearch`.
+            on the sum of the stages' gradients; ``stage`` steps them after each
+            stage (reading 11).
+        options: options of :class:`UnrolledSearch`.
+
+    Raises:
+        ValueError: if an argument is not valid.
     """
+    transfer: KnowledgeTransfer | None
 
     def __init__(self,
-                 search_space,
-                 tasks,
-                 encoder_weights,
-                 rounds,
-                 order,
-                 transfer=None,
-                 encoder_task_weight=0.,
-                 hypernetwork_step='iteration',
-                 **options):
+                 search_space: dict[str, Any],
+                 tasks: Mapping[str, dict[str, Any]],
+                 encoder_weights: dict[str, Any],
+                 rounds: int,
+                 order: Sequence[str],
+                 transfer: dict[str, Any] | None = None,
+                 encoder_task_weight: float = 0.,
+                 hypernetwork_step: str = 'iteration',
+                 **options: Any) -> None:
         super().__init__(search_space, tasks, encoder_weights, rounds, order, **options)
         check_choice('hypernetwork_step', hypernetwork_step, HYPERNETWORK_STEPS)
         if encoder_task_weight < 0:
@@ -62,46 +69,49 @@ class IMTNAS(UnrolledSearch):
     def num_examples(self) -> int:
         return self.transfer.num_examples if self.transfer is not None and len(self.stages) > 1 else 0
 
-    # --- the losses of a stage, as functions of everything they depend on ---
+    # --- the losses of a stage, as functions of all that they depend on ---
 
-    def encoder_of(self, stage, gates, weights):
-        """The encoder W of a stage's task at A, as a transfer sees it."""
+    def encoder_of(self, stage: Stage, gates: Mapping[str, Tensor], weights: Tensor) -> Encoder:
+        """The encoder W of a stage's task at A, for a transfer."""
         task = self.tasks[stage.task]
         return Encoder(weights, lambda images: task.embed(weights, gates, images))
 
-    def transfer_examples(self, stage, previous, raw):
-        """A transfer's examples (paper 3.1.2), half from the previous task, half from its own: [S, 3, h, w]."""
+    def transfer_examples(self, stage: Stage, previous: Stage, raw: Sequence[Sequence[Tensor]]) -> Tensor:
+        """The images of a transfer (paper 3.1.2), half from the previous task, half from this task: [S, 3, h, w]."""
+        if self.transfer is None:
+            raise ValueError('model.transfer=None: without a transfer there are no examples')
         size = self.transfer.image_size
         images = torch.cat([self.tasks[s.task].examples(inputs, size)
                             for s, inputs in zip((previous, stage), raw, strict=True)])
         return images.to(self.importance.dtype)
 
-    def transfer_views(self, record):
-        """The augmented images of a stage, the same ones whenever it is asked; what a transfer makes of no examples."""
+    def transfer_views(self, record: StageRecord) -> Tensor | None:
+        """The augmented images of a stage, always the same; ``None`` without a transfer, or for one without images."""
+        if self.transfer is None:
+            return None
         with isolated_random(self.seed, FOR_VIEWS, self.iteration, record.stage.index, get_rank()):
             return self.transfer.views(record.examples)
 
-    def encoder_objective(self, record, previous, gates, teacher, encoder, data, views=None):
-        """What trains the encoder after the first stage: Eq. 4, plus a share of the task loss by reading 2.
+    def encoder_objective(self, record: StageRecord, previous: StageRecord, gates: Mapping[str, Tensor],
+                          teacher: Tensor, encoder: Tensor, data: Any, views: Tensor | None = None) -> TransferLoss:
+        """The objective of the encoder after the first stage: Eq. 4, plus a share of the task loss (reading 2).
 
         Args:
-            record, previous (StageRecord): the stage and the one before it.
-            gates (dict[str, Tensor]): of the space, at A.
+            record, previous (StageRecord): the stage and the stage before it.
+            gates (dict[str, Tensor]): the gates of the space at A.
             teacher (Tensor): W~ of the stage before, [D].
             encoder (Tensor): W of this stage, [D].
             data (dict): the preprocessed batch, for a share of the task loss.
-            views (Tensor, optional): some of the augmented images, all by default.
-
-        Returns:
-            TransferLoss
+            views (Tensor, optional): some of the augmented images; all by default.
         """
         objective, figures, needed = encoder.new_zeros(()), {}, None
         if self.transfer is not None:
             views = self.transfer_views(record) if views is None else views
             teaching = self.transfer.teacher_side(self.encoder_of(previous.stage, gates, teacher), views)
-            found = self.transfer.student_side(self.encoder_of(record.stage, gates, encoder), views, teaching)
-            objective, needed = objective + found.loss, found.needed
-            figures = {'transfer_loss': found.loss.detach(), **{f'transfer_{n}': v for n, v in found.figures.items()}}
+            learned = self.transfer.student_side(self.encoder_of(record.stage, gates, encoder), views, teaching)
+            objective, needed = objective + learned.loss, learned.needed
+            figures = {'transfer_loss': learned.loss.detach(),
+                       **{f'transfer_{name}': value for name, value in learned.figures.items()}}
         if self.encoder_task_weight:
             head = self.head(record.stage)
             values = {**head.trained(), **self.head_constants(head)}
@@ -117,8 +127,10 @@ class IMTNAS(UnrolledSearch):
             record.examples = self.transfer_examples(stage, self.records[-1].stage, batch['examples'])
         return record
 
-    def stage_steps(self, record, encoder, parameters, constants, optim_wrapper):
-        """The first stage by its task's loss; W of the others by the stage before, then H by the task's loss at W~."""
+    def stage_steps(self, record: StageRecord, encoder: Tensor, parameters: Mapping[str, Tensor],
+                    constants: Mapping[str, Tensor],
+                    optim_wrapper: OptimWrapperDict) -> tuple[Tensor, Sequence[Tensor], dict[str, Tensor]]:
+        """The task's loss trains the first stage. Later, the stage before trains W; the task's loss at W~ trains H."""
         if not self.records:
             return super().stage_steps(record, encoder, parameters, constants, optim_wrapper)
         previous = record.previous = self.records[-1]
@@ -132,7 +144,7 @@ class IMTNAS(UnrolledSearch):
         record.parts = self.transfer_parts
         names = list(parameters)
 
-        def compute(tensors, data):
+        def compute(tensors: list[Tensor], data: Any) -> tuple[Tensor, dict[str, Tensor], list[Tensor]]:
             gates, (encoder, *values) = self.split_gates(tensors)
             values = leaves(values)
             loss, figures = self.task_loss(
@@ -144,28 +156,30 @@ class IMTNAS(UnrolledSearch):
         self.reduce_finite(self.where(record.stage), {TASK_LOSS: [loss.clone()], HEAD_GRADIENT: head_gradient})
         return encoder_gradient, head_gradient, figures
 
-    def transfer_step(self, record, previous, encoder):
+    def transfer_step(self, record: StageRecord, previous: StageRecord, encoder: Tensor
+                      ) -> tuple[Tensor, dict[str, Tensor], Tensor | None, bool | Tensor, Tensor]:
         """:meth:`encoder_objective` and its gradient by W.
 
         Returns:
             (Tensor, dict, Tensor | None, bool | Tensor, Tensor [D]): T, figures,
-            the views it depends on, whether it isn't zero on any rank, and the
-            gradient. The fourth is a flag of the host where that costs nothing,
-            and a Tensor on a GPU. There the gradient is taken either way,
-            because asking for the flag costs more.
+            the images that T depends on, whether T isn't zero on any rank, and
+            the gradient. The fourth is a bool of the host if that costs nothing,
+            and a Tensor on a GPU. There the gradient is always computed, because
+            to wait for the flag costs more.
         """
-        views = None if self.transfer is None else self.transfer_views(record)
-        given = [previous.virtual_encoder, encoder] + ([] if views is None else [views])
+        views = self.transfer_views(record)
+        tensors = [previous.virtual_encoder, encoder] + ([] if views is None else [views])
 
-        def compute(tensors, data):
+        def compute(tensors: list[Tensor], data: Any
+                    ) -> tuple[Tensor, dict[str, Tensor], Tensor | None, bool | Tensor, Tensor]:
             gates, (teacher, encoder, *views) = self.split_gates(tensors)
             encoder, = leaves([encoder])
-            found = self.encoder_objective(record, previous, gates, teacher, encoder, data, *views)
-            flag = self.any_rank(found.loss.detach() != 0)
-            gradient = torch.zeros_like(encoder) if flag is False else gradients(found.loss, [encoder])[0]
-            return found.loss.detach(), found.figures, found.needed, flag, gradient
+            objective = self.encoder_objective(record, previous, gates, teacher, encoder, data, *views)
+            flag = self.any_rank(objective.loss.detach() != 0)
+            gradient = torch.zeros_like(encoder) if flag is False else gradients(objective.loss, [encoder])[0]
+            return objective.loss.detach(), objective.figures, objective.needed, flag, gradient
 
-        return self.compute(('the transfer', 'from task', repr(previous.stage.task)), record.stage, compute, given,
+        return self.compute(('the transfer', 'from task', repr(previous.stage.task)), record.stage, compute, tensors,
                             record.data if self.encoder_task_weight else ())
 
     def transfer_parts(self, record: StageRecord) -> list[Record]:
@@ -174,6 +188,8 @@ class IMTNAS(UnrolledSearch):
         The pullback of Eq. 28 is Eq. 21-23.
         """
         previous, encoder = record.previous, self.encoder_variable(record)
+        if previous is None:
+            raise ValueError(f'stage {record.stage.name} has no stage before it to transfer from')
 
         def loss(inner: list[Tensor], outer: list[Tensor], data: Any) -> Tensor:
             views, data = data
@@ -182,11 +198,11 @@ class IMTNAS(UnrolledSearch):
                 record, previous, self.gates.with_tensors(gates), teacher, inner[0], data, *views).loss
 
         def data() -> tuple[list[Tensor], Any]:
-            views = None if self.transfer is None else self.second_pass_views(record)
+            views = self.second_pass_views(record)
             return [] if views is None else [views], record.data if self.encoder_task_weight else ()
 
         what = f"the transfer's pullback from task {previous.stage.task!r}"
-        transfer = GradientStep(loss, [encoder], [record.encoder], [previous.encoder, *self.gate_variables],
+        transfer = GradientStep(loss, [encoder], [record.stepped_encoder], [previous.stepped_encoder, *self.gate_variables],
                                 [record.encoder_rate], data, bool(record.active),
                                 partial(self.run_pullback, what, record.stage), self.reduce)
         parts = [self.generation(record, encoder), transfer]
@@ -206,36 +222,38 @@ class IMTNAS(UnrolledSearch):
             return self.task_loss(record.stage, self.gates.with_tensors(gates), encoder, values, data)[0]
 
         before = [Variable(parameter, constant=True) for parameter in parameters.values()]
-        return GradientStep(loss, before, list(record.head.values()), [record.encoder, *self.gate_variables],
+        return GradientStep(loss, before, list(record.stepped_head.values()), [record.stepped_encoder, *self.gate_variables],
                             [record.head_rate] * len(before), lambda: record.data,
                             run=partial(self.run_pullback, "the head's pullback", record.stage), mean=self.reduce)
 
     def train_stage(self, stage: Stage, batch: dict, optim_wrapper: OptimWrapperDict) -> dict[str, Tensor]:
         figures = super().train_stage(stage, batch, optim_wrapper)
         if self.hypernetwork_step == 'stage':
-            self.records[-1].source = {n: p.detach().clone() for n, p in self.encoder_weights.named_parameters()}
+            self.records[-1].source = {
+                name: p.detach().clone() for name, p in self.encoder_weights.named_parameters()
+            }
             step(optim_wrapper['encoder'])
         return figures
 
-    def step_optimisers(self, optim_wrapper):
+    def step_optimisers(self, optim_wrapper: OptimWrapperDict) -> None:
         if self.hypernetwork_step == 'iteration':
             step(optim_wrapper['encoder'])
         step(optim_wrapper['head'])
 
     def second_pass_views(self, record: StageRecord) -> Tensor | None:
-        """The augmented images that a stage's second pass needs; ``None`` for a transfer without images.
+        """The augmented images for the second pass of a stage; ``None`` for a transfer without images.
 
-        An image whose set is in no violated pair matters to no derivative of T, unless other images see it through
-        statistics of the batch.
+        No derivative of T depends on an image whose set is in no violated pair, unless statistics of the batch connect
+        the images.
         """
         views = self.transfer_views(record)
-        return views if record.needed is None else views[record.needed]
+        return views if views is None or record.needed is None else views[record.needed]
 
     def figures(self) -> dict[str, Tensor]:
         return {**self.transfer_figures(), **super().figures()}
 
     def transfer_figures(self) -> dict[str, Tensor]:
-        """Means over the stages: what share of pairs the hinge was active for, and the teacher told apart."""
+        """Means over the stages: the share of pairs with an active hinge, and of pairs that the teacher tells apart."""
         figures = {}
         for name in ('active', 'different'):
             values = [r.figures[f'transfer_{name}'] for r in self.records if f'transfer_{name}' in r.figures]

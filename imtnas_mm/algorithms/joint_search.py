@@ -1,5 +1,7 @@
-"""Multi-task learning with one architecture: all tasks' losses at once (paper 4.2, MTL-SAO, MTL-HWS, MTL-SWS)."""
+"""Multi-task search with a common architecture: MTL-SAO, MTL-HWS and MTL-SWS (paper 4.2), and single-task search."""
+from collections.abc import Mapping, Sequence
 from functools import partial
+from typing import Any
 
 import torch
 from mmengine.logging import print_log
@@ -15,22 +17,26 @@ from .unrolled import UnrolledSearch
 
 
 class JointSearch(UnrolledSearch):
-    """One stage a task, all from the weights that the iteration began with, then A (Eq. 8, 9 and that of MTL-SWS).
+    """A stage per task, all from the weights at the start of the iteration, then A (Eq. 8, 9 and that of MTL-SWS).
 
-    Encoder weights are stored, one set a task (or one for all). An IMTNAS
-    config becomes one of these methods by ``model.type`` alone: the settings
-    that only IMTNAS has a use for are left out, and the log says which.
+    Encoder weights are stored, per task or for all tasks together. A config of
+    IMTNAS becomes a config of these methods by ``model.type`` alone. They
+    ignore the settings that only IMTNAS uses, and the log lists these.
 
     Args:
+        search_space, tasks, order: of :class:`UnrolledSearch`.
         train_weights (dict[str, float], optional): beta_k of L_k^tr; 1 by default.
         val_weights (dict[str, float], optional): alpha_k of L_k^val; 1 by default.
-        encoder_weights, rounds, transfer: of IMTNAS, not used.
-        encoder_task_weight, hypernetwork_step: of IMTNAS, not used.
-        options: of :class:`UnrolledSearch`.
+        encoder_weights, rounds, transfer: settings of IMTNAS, not used.
+        encoder_task_weight, hypernetwork_step: settings of IMTNAS, not used.
+        options: options of :class:`UnrolledSearch`.
     """
 
-    def __init__(self, search_space, tasks, rounds=1, order=(), train_weights=None, val_weights=None,
-                 encoder_weights=None, transfer=None, encoder_task_weight=0., hypernetwork_step='iteration', **options):
+    def __init__(self, search_space: dict[str, Any], tasks: Mapping[str, dict[str, Any]], rounds: int = 1,
+                 order: Sequence[str] = (), train_weights: Mapping[str, float] | None = None,
+                 val_weights: Mapping[str, float] | None = None, encoder_weights: dict[str, Any] | None = None,
+                 transfer: dict[str, Any] | None = None, encoder_task_weight: float = 0.,
+                 hypernetwork_step: str = 'iteration', **options: Any) -> None:
         super().__init__(search_space, tasks, dict(type='StoredWeights'), 1, order, **options)
         unused = [f'train_cfg.rounds={rounds}'] if rounds != 1 else []
         if encoder_weights is not None and encoder_weights['type'].rpartition('.')[2] != 'StoredWeights':
@@ -49,26 +55,35 @@ class JointSearch(UnrolledSearch):
         self.train_weights = check_weights(train_weights, 'train_weights', self.order)
         self.val_weights = check_weights(val_weights, 'val_weights', self.order)
 
-    def stage_loss(self, stage, gates, encoder, head, data):
+    def stage_loss(self, stage: Stage, gates: Mapping[str, Tensor], encoder: Tensor, head: Mapping[str, Tensor],
+                   data: Any) -> tuple[Tensor, dict[str, Tensor]]:
         """beta_k L_k(A, W, H, D^tr)."""
         loss, figures = super().stage_loss(stage, gates, encoder, head, data)
         return self.train_weights[stage.task] * loss, figures
 
-    def validation_factor(self, record, loss):
-        """alpha_k times that of Lbar_k^val."""
+    def validation_factor(self, record: StageRecord, loss: Tensor) -> Tensor:
+        """alpha_k times the factor of Lbar_k^val."""
         return self.val_weights[record.stage.task] * super().validation_factor(record, loss)
 
 
 @MODELS.register_module()
 class MTLSAO(JointSearch):
-    """The tasks share the architecture alone (Eq. 9)."""
+    """The tasks share only the architecture (Eq. 9)."""
 
 
 @MODELS.register_module()
 class SingleTask(JointSearch):
-    """One task by itself: DARTS's bilevel search, by the space and the ``virtual_step`` it is given."""
+    """A single task. With the space and the ``virtual_step`` of DARTS, it is DARTS's bilevel search.
 
-    def __init__(self, search_space, tasks, rounds=1, order=(), **options):
+    Args:
+        search_space, tasks, rounds, order, options: of :class:`JointSearch`.
+
+    Raises:
+        ValueError: if ``order`` names several tasks.
+    """
+
+    def __init__(self, search_space: dict[str, Any], tasks: Mapping[str, dict[str, Any]], rounds: int = 1,
+                 order: Sequence[str] = (), **options: Any) -> None:
         if len(order) != 1:
             raise ValueError(f'model.type=SingleTask: train_cfg.order={tuple(order)} must name one task; MTLSAO '
                              'searches over several')
@@ -77,19 +92,20 @@ class SingleTask(JointSearch):
 
 @MODELS.register_module()
 class MTLSWS(JointSearch):
-    """Each task has encoder weights of its own, drawn together by ``gamma sum_{k<j} ||W_k - W_j||^2``.
+    """Each task has encoder weights; ``gamma sum_{k<j} ||W_k - W_j||^2`` draws them together.
 
     Args:
+        args, options: of :class:`JointSearch`.
         sharing_weight (float): gamma; 10 by default (paper 4.3.1).
     """
 
-    def __init__(self, *args, sharing_weight=10., **options):
+    def __init__(self, *args: Any, sharing_weight: float = 10., **options: Any) -> None:
         super().__init__(*args, **options)
         if sharing_weight < 0:
             raise ValueError(f'model.sharing_weight={sharing_weight} must not be negative')
         self.sharing_weight = sharing_weight
 
-    def sharing_gradient(self, stage, encoder):
+    def sharing_gradient(self, stage: Stage, encoder: Tensor) -> Tensor:
         """``2 gamma sum_{j != k} (W_k - W_j)``, [D]."""
         others = [j for j in range(len(self.order)) if j != stage.task_index]
         total = torch.zeros_like(encoder)
@@ -97,20 +113,22 @@ class MTLSWS(JointSearch):
             total += encoder.detach() - self.encoder_weights.generate(j, 0, self.importance).detach()
         return 2 * self.sharing_weight * total
 
-    def stage_steps(self, record, encoder, parameters, constants, optim_wrapper):
-        """The sharing term doesn't depend on A, and neither does W: it moves W~ and adds nothing to A's chain."""
+    def stage_steps(self, record: StageRecord, encoder: Tensor, parameters: Mapping[str, Tensor],
+                    constants: Mapping[str, Tensor],
+                    optim_wrapper: OptimWrapperDict) -> tuple[Tensor, Sequence[Tensor], dict[str, Tensor]]:
+        """Adds the sharing term to W's step. Neither the term nor W depends on A, so it adds nothing to A's chain."""
         return self.task_steps(record, encoder, parameters, constants, optim_wrapper,
                                self.sharing_gradient(record.stage, encoder))
 
 
 @MODELS.register_module()
 class MTLHWS(JointSearch):
-    """All tasks share one set of encoder weights, ``W~ = W - eta sum_k beta_k grad_W L_k`` (Eq. 8)."""
+    """All tasks share the same encoder weights, ``W~ = W - eta sum_k beta_k grad_W L_k`` (Eq. 8)."""
     one_encoder = True
 
     def start_iteration(self, iteration: int) -> None:
         super().start_iteration(iteration)
-        self.encoder_gradients = []
+        self.encoder_gradients: list[Tensor] = []
 
     def train_stage(self, stage: Stage, batch: dict, optim_wrapper: OptimWrapperDict) -> dict[str, Tensor]:
         figures = super().train_stage(stage, batch, optim_wrapper)
@@ -122,13 +140,14 @@ class MTLHWS(JointSearch):
         super().run_chain_again(optim_wrapper)
         self.join(optim_wrapper)
 
-    def run_stage(self, *args, **kwargs):
-        encoder_gradient, head_gradient = super().run_stage(*args, **kwargs)
+    def run_stage(self, record: StageRecord, encoder: Tensor, optim_wrapper: OptimWrapperDict,
+                  train: bool) -> tuple[Tensor, dict[str, Tensor]]:
+        encoder_gradient, head_gradient = super().run_stage(record, encoder, optim_wrapper, train)
         self.encoder_gradients.append(encoder_gradient)
         return encoder_gradient, head_gradient
 
     def join(self, optim_wrapper: OptimWrapperDict) -> None:
-        """W~ of all stages, once the last of them has given its gradient."""
+        """Computes W~ of all stages after the last stage."""
         total, *others = self.encoder_gradients
         for other in others:
             total = total + other
@@ -141,12 +160,13 @@ class MTLHWS(JointSearch):
             record.parts = partial(self.joint_parts, steps)
 
     def joint_parts(self, steps: list[Variable], record: StageRecord) -> list[Record]:
-        """A stage's step as a record; after the last one's, ``W~ = W + sum_k (step_k - W)``.
+        """The step of a stage as a record; after the last stage also ``W~ = W + sum_k (step_k - W)``.
 
         Args:
-            steps (list[Variable]): what each stage's step alone makes of W.
+            steps (list[Variable]): W after the step of each stage alone.
+            record (StageRecord): the record of the stage.
         """
         parts = self.task_parts(record, steps[record.stage.index])
         if record is self.records[-1]:
-            parts.append(WeightedSum(record.encoder, [(variable, 1.) for variable in steps]))
+            parts.append(WeightedSum(record.stepped_encoder, [(variable, 1.) for variable in steps]))
         return parts

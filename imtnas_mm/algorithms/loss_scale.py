@@ -1,20 +1,26 @@
-"""Validation losses brought to similar scales (paper 3.1.3, reading 6)."""
+"""Brings the validation losses of several tasks to similar scales (paper 3.1.3, reading 6)."""
+from collections.abc import Iterable
+
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 NORMALIZATIONS = ('running_mean', 'first_value', 'none')
 
 
 class LossScale(nn.Module):
-    """Divides each task's validation loss by its own running mean.
+    """Divides the validation loss of each task by its running mean.
 
     Args:
-        tasks (sequence[str]): names.
+        tasks (iterable of str): the names of the tasks.
         normalization (str): ``running_mean`` (default), ``first_value`` or ``none``.
-        momentum (float): weight of the present value in the running mean.
-    """
+        momentum (float): the weight of the present value in the running mean.
 
-    def __init__(self, tasks, normalization='running_mean', momentum=.1):
+    Raises:
+        ValueError: if ``normalization`` is unknown.
+    """
+    means: Tensor
+
+    def __init__(self, tasks: Iterable[str], normalization: str = 'running_mean', momentum: float = .1) -> None:
         super().__init__()
         if normalization not in NORMALIZATIONS:
             raise ValueError(f'loss_normalization={normalization!r} is not one of {NORMALIZATIONS}')
@@ -24,15 +30,15 @@ class LossScale(nn.Module):
         self.register_buffer('means', torch.full((len(self.tasks), ), float('nan')))
 
     @torch.no_grad()
-    def update(self, task, loss):
-        """Takes note of a loss; called once an architecture step and task."""
+    def update(self, task: str, loss: Tensor) -> None:
+        """Updates the mean of a task; called once per task and step of A."""
         mean = self.means[self.tasks.index(task)]
         value = loss.detach().to(mean)
         later = mean + self.momentum * (value - mean) if self.normalization == 'running_mean' else mean
-        mean.copy_(torch.where(mean.isnan(), value, later))  # not an `if`: a GPU isn't waited for
+        mean.copy_(torch.where(mean.isnan(), value, later))  # no `if`, for which the host would wait for a GPU
 
-    def forward(self, task, loss):
-        """``loss / mean`` with the mean as a constant."""
+    def forward(self, task: str, loss: Tensor) -> Tensor:
+        """``loss / mean``, where the mean is a constant."""
         if self.normalization == 'none':
             return loss
         return loss / self.means[self.tasks.index(task)].to(loss).clamp_min(torch.finfo(loss.dtype).tiny)

@@ -1,7 +1,13 @@
-"""MTL-NAS (Gao et al., 2020), adapted to search spaces of operations: a searched fusion beside A."""
-import torch
+"""MTL-NAS (Gao et al., 2020), adapted to search spaces of operations: it also searches a fusion."""
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+import torch
+from torch import Tensor
+
+from ..encoders import StoredWeights
 from ..registry import MODELS
+from ..spaces.base import SearchSpace
 from .fusion_search import FUSION, Fusion, FusionOptions, bernoulli_entropy
 from .joint_search import MTLHWS
 from .shared_choices import SharedChoicesSearch
@@ -10,19 +16,25 @@ from .stage import check_order
 
 @MODELS.register_module()
 class MTLNAS(SharedChoicesSearch, MTLHWS):
-    """Each task has a network of its own; the tasks search the operations of all and the edges between their stages.
+    """Each task has a network; the tasks search the operations of all networks and the edges between their stages.
 
-    All networks run on every task's images, and the task's head reads its own.
-    To the chain they are one encoder, W = (W_1, .., W_K, the edges'
-    convolutions), which all tasks' losses train as in :class:`MTLHWS`. See
-    docs/multitask_baselines.md for what is adapted.
+    All networks run on every task's images. The task's head reads the network
+    of the task. In the chain they are a single encoder, W = (W_1, .., W_K, the
+    edges' convolutions), which all tasks' losses train as in :class:`MTLHWS`.
+    docs/multitask_baselines.md lists the adaptations.
 
     Args:
-        fusion (dict, optional): :class:`FusionOptions`.
-        **options: of :class:`MTLHWS`.
-    """
+        search_space, tasks, rounds, order: of :class:`MTLHWS`.
+        fusion (dict, optional): the fields of :class:`FusionOptions`.
+        options: options of :class:`MTLHWS`.
 
-    def __init__(self, search_space, tasks, rounds=1, order=(), fusion=None, **options):
+    Raises:
+        ValueError: if an argument is not valid.
+    """
+    encoder_weights: StoredWeights
+
+    def __init__(self, search_space: dict[str, Any], tasks: Mapping[str, dict[str, Any]], rounds: int = 1,
+                 order: Sequence[str] = (), fusion: Mapping[str, Any] | None = None, **options: Any) -> None:
         check_order(order, tasks)
         if len(order) < 2:
             raise ValueError(f'model.type=MTLNAS: train_cfg.order={tuple(order)} must name two tasks or more, whose '
@@ -38,15 +50,15 @@ class MTLNAS(SharedChoicesSearch, MTLHWS):
         self.first_task.space.set_start(self.first_task.layout.named(weights.detach()))
 
     @staticmethod
-    def choices(space, model, order):
-        """All that a search of this config decides on, the operations of ``space`` and the fusion."""
+    def choices(space: SearchSpace, model: Mapping[str, Any], order: Sequence[str]) -> Fusion:
+        """The choices that a search of this config makes: the operations of ``space`` and the fusion."""
         return Fusion(space, order, FusionOptions.of(model.get('fusion')))
 
-    def build_choices(self):
+    def build_choices(self) -> Fusion:
         return Fusion(self.first_task.space.encoders[0], self.order, self.fusion)
 
     @torch.no_grad()
-    def architecture_figures(self):
+    def architecture_figures(self) -> dict[str, Tensor]:
         logits = self.architecture.named_alphas()[FUSION]
         return {
             **super().architecture_figures(), 'architecture/fusion_entropy': bernoulli_entropy(logits).mean(),

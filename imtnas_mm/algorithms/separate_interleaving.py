@@ -1,41 +1,47 @@
-"""Separate interleaving, SI (paper 4.2, baseline 7; Tian et al., 2021)."""
+"""Separate interleaving, SI: the tasks search in turns (paper 4.2, baseline 7; Tian et al., 2021)."""
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import torch
 from mmengine.logging import print_log
+from mmengine.optim import OptimWrapperDict
+from torch import Tensor
 
 from ..progress import Progress
 from ..registry import MODELS
 from .joint_search import JointSearch
-from .stage import interleaved_stages
+from .stage import Stage, interleaved_stages
 
 
 @MODELS.register_module()
 class SeparateInterleaving(JointSearch):
-    """One task after the other: each searches alone, from the architecture and encoder weights of the one before it.
+    """The tasks search in turns, each from the architecture and encoder weights of the task before it.
 
-    The epochs are divided evenly into M K segments, t_1 .. t_K M times over
-    (M is ``train_cfg.rounds``). In a segment, only its task trains, and A is
-    judged by its validation loss alone. At its beginning, the encoder weights
-    of the last segment's task are copied into those of this one's, whose
-    momentum starts anew. A goes on with its optimiser's state; a head goes on
-    from where its task left it in the last round.
+    The epochs are divided evenly into M K segments, for the tasks t_1 .. t_K in
+    M rounds (M is ``train_cfg.rounds``). In a segment, only its task trains, and
+    only its validation loss judges A. A segment starts with a copy of the
+    encoder weights of the last segment's task, without their momentum. A keeps
+    the state of its optimiser. A head keeps its weights from the last round.
 
-    Learning rates are scheduled over the whole search. So are
-    ``train_cfg.warmup_epochs``, the first epochs of the search: only the first
-    tasks begin with weights that have learned nothing. Of a search in phases
-    (P-DARTS), each phase has all segments. Every task is validated with the
-    weights that it has.
+    Learning rates are scheduled over the whole search, and so are
+    ``train_cfg.warmup_epochs``, its first epochs: only the first tasks start
+    from untrained weights. In a search in phases (P-DARTS), each phase has all
+    segments. Every task is validated with its present weights.
 
     Args:
+        search_space, tasks, order: of :class:`JointSearch`.
         rounds (int): M.
-        options: of :class:`JointSearch`.
+        options: options of :class:`JointSearch`.
     """
+    segment: Tensor
 
-    def __init__(self, search_space, tasks, rounds=1, order=(), **options):
+    def __init__(self, search_space: dict[str, Any], tasks: Mapping[str, dict[str, Any]], rounds: int = 1,
+                 order: Sequence[str] = (), **options: Any) -> None:
         super().__init__(search_space, tasks, 1, order, **options)
         self.segments = interleaved_stages(self.order, rounds)
-        self.register_buffer('segment', torch.zeros((), dtype=torch.int64))  # of the last iteration trained
+        self.register_buffer('segment', torch.zeros((), dtype=torch.int64))  # of the last iteration
 
-    def check_epochs(self, max_epochs):
+    def check_epochs(self, max_epochs: int) -> None:
         if max_epochs < len(self.segments):
             tasks, rounds = len(self.order), len(self.segments) // len(self.order)
             raise ValueError(
@@ -43,25 +49,25 @@ class SeparateInterleaving(JointSearch):
                 f'train_cfg.order an epoch at least in each of train_cfg.rounds={rounds} rounds, so it must be '
                 f'{len(self.segments)} or more')
 
-    def present_segment(self):
-        """The place in ``segments`` by the progress of the search."""
+    def present_segment(self) -> int:
+        """The index in ``segments`` at the present progress."""
         progress = Progress.of(self.progress)
         return progress.epoch * len(self.segments) // progress.max_epochs if progress else 0
 
-    def active_stages(self):
+    def active_stages(self) -> tuple[Stage, ...]:
         return (self.stages[self.segments[self.present_segment()].task_index], )
 
-    def train_stage(self, stage, batch, optim_wrapper):
+    def train_stage(self, stage: Stage, batch: dict, optim_wrapper: OptimWrapperDict) -> dict[str, Tensor]:
         present = self.present_segment()
         if present != self.segment:
             self.begin_segment(present, optim_wrapper)
         figures = super().train_stage(stage, batch, optim_wrapper)
-        # the round of a stage, which has one set of weights for all rounds, is always the first
+        # the stage is of the first round, since all rounds have the same weights
         return {name.replace(stage.name, self.segments[present].name, 1): value for name, value in figures.items()}
 
     @torch.no_grad()
-    def begin_segment(self, present, optim_wrapper):
-        """The encoder weights of the last segment's task become those of this one's; its own go on as they are."""
+    def begin_segment(self, present: int, optim_wrapper: OptimWrapperDict) -> None:
+        """Copies the encoder weights of the last segment's task to the task of this segment."""
         last, new = self.segments[int(self.segment)], self.segments[present]
         self.segment.fill_(present)
         if last.task != new.task:

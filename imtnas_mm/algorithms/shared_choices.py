@@ -1,102 +1,122 @@
-"""What the tasks' networks share as one more choice of a search, beside the operations of its space."""
+"""Another group of A, for the parts that the tasks' networks share, besides the operations of a search space."""
+import functools
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..genotype import Genotype
+from ..progress import Progress
+from ..spaces.base import SearchSpace
+from .base import SearchAlgorithm
 
 
-class SharedChoices:
-    """A search space with one more group of A, which says what the tasks share.
+class SharedChoices(ABC):
+    """A search space with another group of A, which decides on the parts that the tasks share.
 
-    What isn't here is the space's own. A subclass sets ``group``, and
+    All other attributes are those of the space. A subclass sets ``group`` and
     implements ``group_shape``, ``group_importance`` and ``sharing``.
 
     Args:
-        space (SearchSpace): of the operations.
-        tasks (tuple[str]): K names.
+        space (SearchSpace): the space of the operations.
+        tasks (tuple[str]): the names of the K tasks.
     """
-    group = None  # its name in A
+    group: str  # the name of the group in A
 
-    def __init__(self, space, tasks):
+    def __init__(self, space: SearchSpace, tasks: Sequence[str]) -> None:
         self.space, self.tasks = space, tuple(tasks)
-        self.progress = None
+        self.progress: Progress | None = None
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Any:
         if name.startswith('__') or name == 'space':
             raise AttributeError(name)
         return getattr(self.space, name)
 
-    def operations(self, alphas):
+    def operations(self, alphas: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """A without the group."""
         return {name: alpha for name, alpha in alphas.items() if name != self.group}
 
-    def group_shape(self):
-        raise NotImplementedError
+    @abstractmethod
+    def group_shape(self) -> tuple[int, ...]:
+        """The shape of the group."""
 
-    def group_importance(self, logits):
-        """What the group's logits become in the importance vector, shaped as they are."""
-        raise NotImplementedError
+    @abstractmethod
+    def group_importance(self, logits: Tensor) -> Tensor:
+        """The importance weights of the group, in the shape of its logits."""
 
-    def group_loss(self, logits):
-        """What the group adds to A's loss, a scalar; ``None`` for nothing."""
+    def group_loss(self, logits: Tensor) -> Tensor | None:
+        """A term that the group adds to A's loss, a scalar; ``None`` if it adds nothing."""
 
-    def sharing(self, logits):
+    @abstractmethod
+    def sharing(self, logits: Tensor) -> dict[str, Any]:
         """The ``sharing`` of the genotype."""
-        raise NotImplementedError
 
-    def alpha_shapes(self):
+    @property
+    def samples(self) -> bool:
+        return self.space.samples
+
+    def alpha_shapes(self) -> dict[str, tuple[int, ...]]:
         return {**self.space.alpha_shapes(), self.group: self.group_shape()}
 
-    def set_progress(self, progress):
+    def set_progress(self, progress: Progress | None) -> None:
         self.progress = progress
         self.space.set_progress(progress)
 
     @property
-    def warming_up(self):
+    def warming_up(self) -> bool:
+        """Whether A is frozen."""
         return self.progress is not None and self.progress.epoch < self.progress.warmup_epochs
 
     @property
-    def fraction(self):
+    def fraction(self) -> float:
+        """The share of the search that is done."""
         return 0. if self.progress is None else self.progress.fraction
 
-    def draw(self, alphas, generator):
+    def draw(self, alphas: Mapping[str, Tensor], generator: torch.Generator) -> dict[str, Tensor]:
         return self.space.draw(self.operations(alphas), generator)
 
-    def importance(self, alphas):
+    def importance(self, alphas: Mapping[str, Tensor]) -> dict[str, Tensor]:
         return {**self.space.importance(self.operations(alphas)), self.group: self.group_importance(alphas[self.group])}
 
-    def gate_tensors(self, alphas, draw):
+    def gate_tensors(self, alphas: Mapping[str, Tensor], draw: Mapping[str, Tensor]) -> dict[str, Tensor]:
         return self.space.gate_tensors(self.operations(alphas), draw)
 
-    def evaluation_gates(self, alphas):
+    def evaluation_gates(self, alphas: Mapping[str, Tensor]) -> dict[str, Tensor]:
         return self.space.evaluation_gates(self.operations(alphas))
 
-    def entropy(self, alphas):
+    def entropy(self, alphas: Mapping[str, Tensor]) -> Tensor:
         return self.space.entropy(self.operations(alphas))
 
-    def architecture_loss(self, alphas):
-        parts = self.space.architecture_loss(self.operations(alphas)), self.group_loss(alphas[self.group])
-        parts = [part for part in parts if part is not None]
-        return sum(parts) if parts else None
+    def architecture_loss(self, alphas: Mapping[str, Tensor]) -> Tensor | None:
+        losses = self.space.architecture_loss(self.operations(alphas)), self.group_loss(alphas[self.group])
+        parts = [part for part in losses if part is not None]
+        return functools.reduce(torch.add, parts) if parts else None
 
-    def after_architecture_step(self, before, alphas, draw):
+    def after_architecture_step(self, before: Mapping[str, Tensor], alphas: Mapping[str, Tensor],
+                                draw: Mapping[str, Tensor]) -> None:
         self.space.after_architecture_step(self.operations(before), self.operations(alphas), draw)
 
-    def derive(self, alphas):
+    def derive(self, alphas: Mapping[str, Tensor]) -> Genotype:
         return replace(self.space.derive(self.operations(alphas)), sharing=self.sharing(alphas[self.group]))
 
 
-class SharedChoicesSearch:
-    """What the algorithms do that search over :class:`SharedChoices`; it goes before their other base."""
-    _choices = None
+class SharedChoicesSearch(SearchAlgorithm):
+    """A search method over :class:`SharedChoices`; the first base class of such methods."""
+    _choices: SharedChoices | None = None
 
-    def build_choices(self):
-        """The :class:`SharedChoices`, once the tasks are built."""
+    def build_choices(self) -> SharedChoices:
+        """The choices of the method; called once the tasks are built."""
         raise NotImplementedError
 
     @property
-    def space(self):
+    def space(self) -> Any:
         if self._choices is None:
             self._choices = self.build_choices()
         return self._choices
 
-    def _tell_spaces(self, progress):
+    def _tell_spaces(self, progress: Progress | None) -> None:
         super()._tell_spaces(progress)
         self.space.set_progress(progress)

@@ -1,4 +1,5 @@
-"""The stages of an iteration: which task learns in which round, in order."""
+"""The stages of an iteration: the turns of the tasks to train, in order."""
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 
@@ -11,11 +12,12 @@ class Stage:
     round: int
 
     @property
-    def name(self):
+    def name(self) -> str:
+        """``r1.cls``: the round, from 1, and the task."""
         return f'r{self.round + 1}.{self.task}'
 
 
-def check_order(order, tasks):
+def check_order(order: Sequence[str], tasks: Collection[str]) -> None:
     """Raises ValueError unless ``order`` names every task once."""
     unknown = [name for name in order if name not in tasks]
     if unknown:
@@ -30,8 +32,12 @@ def check_order(order, tasks):
                          'take part (remove the task from model.tasks to search without it)')
 
 
-def interleaved_stages(order, rounds):
-    """t_1 .. t_K, M times over (Eq. 1)."""
+def interleaved_stages(order: Sequence[str], rounds: int) -> tuple[Stage, ...]:
+    """The tasks t_1 .. t_K in M rounds (Eq. 1).
+
+    Raises:
+        ValueError: if ``rounds`` is less than 1.
+    """
     if rounds < 1:
         raise ValueError(f'train_cfg.rounds={rounds} must be at least 1')
     return tuple(

@@ -1,7 +1,7 @@
-"""What a stage of a search leaves: the record that the sweep pulls A's gradient back through."""
+"""The record of a stage of a search, through which the sweep pulls A's gradient back."""
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Optional
+from typing import Optional, TypeVar
 
 from torch import Tensor
 
@@ -9,43 +9,62 @@ from ..chain import Adjoints, Pullback, Record, Variable, sweep
 from .stage import Stage
 
 
+T = TypeVar('T')
+
+
 @dataclass
 class StageRecord(Record):
-    """One stage (m, k): its results, and the records of its equations.
+    """The record of stage (m, k): its results, and the records of its equations.
 
-    ``parts`` makes these records when the sweep comes to the stage. W isn't
-    here: within an iteration V (or the stored weights) and the heads stand
-    still, so the sweep makes it again. ``source`` and ``head_source`` hold what
-    was stepped since.
+    ``parts`` makes these records when the sweep reaches the stage. The record
+    doesn't hold W: V (or the stored weights) and the heads don't change within
+    an iteration, so the sweep makes W again. If they do change, ``source`` and
+    ``head_source`` hold them as they were before.
     """
     stage: Stage
     data: dict  # the preprocessed batch of D_k^tr
     encoder_rate: float  # eta_w
     head_rate: float  # eta_h
-    examples: Tensor | None = None  # of a transfer, [S, 3, h, w]; its augmented images are made when needed
+    examples: Tensor | None = None  # the images of a transfer, [S, 3, h, w], before their augmentation
     parts: Callable[['StageRecord'], list[Record]] | None = None  # the stage as records of the chain, in order
-    previous: Optional['StageRecord'] = None  # of the stage whose encoder trains this one's
+    previous: Optional['StageRecord'] = None  # the stage whose encoder trains the encoder of this stage
     encoder: Variable | None = None  # W~, [D]
-    head: dict[str, Variable] | None = None  # H~ by name, in the last round alone
-    head_constants: dict[str, Tensor] | None = None  # the head's buffers, likewise
-    needed: Tensor | None = None  # the views that the transfer's derivatives depend on, None for all
-    # whether the encoder's inner gradient is non-zero anywhere, on any rank; on a GPU a flag until the host reads it
+    head: dict[str, Variable] | None = None  # H~ by name, only in the last round
+    head_constants: dict[str, Tensor] | None = None  # the head's buffers, only in the last round
+    needed: Tensor | None = None  # the images that the transfer's derivatives depend on; None for all
+    # whether the encoder's inner gradient isn't zero on any rank; on a GPU a flag until the host reads it
     active: bool | Tensor = True
-    source: dict[str, Tensor] | None = None  # the encoder weights' parameters as the stage had them
-    head_source: dict[str, Tensor] | None = None  # likewise of the head
+    source: dict[str, Tensor] | None = None  # the encoder weights' parameters before their step
+    head_source: dict[str, Tensor] | None = None  # the head's parameters before their step
     figures: dict[str, Tensor] = field(default_factory=dict)
 
     @property
+    def stepped_encoder(self) -> Variable:
+        """W~, [D], of a stage that has run."""
+        return _known(self.encoder, 'W~', self.stage)
+
+    @property
+    def stepped_head(self) -> dict[str, Variable]:
+        """H~ by name, of a stage of the last round that has run."""
+        return _known(self.head, 'H~', self.stage)
+
+    @property
     def virtual_encoder(self) -> Tensor:
-        """W~, [D]."""
-        return self.encoder.value
+        """The value of W~, [D]."""
+        return self.stepped_encoder.value
 
     @property
     def virtual_head(self) -> dict[str, Tensor] | None:
-        """H~ and the head's buffers by name, in the last round alone."""
+        """H~ and the head's buffers by name; ``None`` before the last round."""
         if self.head is None:
             return None
-        return {**{name: variable.value for name, variable in self.head.items()}, **self.head_constants}
+        return {**{name: variable.value for name, variable in self.head.items()}, **(self.head_constants or {})}
 
     def pull_back(self, adjoints: Adjoints, pullback: Pullback | None) -> None:
-        sweep(self.parts(self), adjoints, pullback)
+        sweep(_known(self.parts, 'its equations', self.stage)(self), adjoints, pullback)
+
+
+def _known(value: T | None, what: str, stage: Stage) -> T:
+    if value is None:
+        raise ValueError(f'stage {stage.name} has no {what}: it has not run')
+    return value

@@ -1,4 +1,4 @@
-"""How the gradients of the tasks' losses are differentiated, and errors that name the task."""
+"""Second derivatives of the tasks' losses, with errors that name the task."""
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -26,7 +26,7 @@ HYPERGRADIENTS = ('first_order', *PULLBACKS)
 
 @contextmanager
 def naming_task(stage: Stage, pullback: Pullback) -> Iterator[None]:
-    """An operator that refuses a second derivative by itself is refused with the task's name."""
+    """Adds the task's name to the error of an operator without a second derivative."""
     try:
         yield
     except torch.OutOfMemoryError:

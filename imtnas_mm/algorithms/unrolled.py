@@ -1,10 +1,10 @@
-"""A's half of a search: its gradient through the chain of the weights' one-step updates (paper A.1-A.2, Eq. 19-30).
+"""The steps of A: its gradient through the chain of the weights' one-step updates (paper A.1-A.2, Eq. 19-30).
 
-The chain is W~_1^(1) -> W~_2^(1) -> ... -> W~_K^(M), one one-step update per
-stage. Nothing of it is kept as a graph: :func:`imtnas_mm.chain.sweep` goes
-through the stages' records from the last to the first.
+The chain is W~_1^(1) -> W~_2^(1) -> ... -> W~_K^(M), a one-step update per
+stage. No graph of it is kept: :func:`imtnas_mm.chain.sweep` goes through the
+stages' records from the last to the first.
 """
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -26,36 +26,42 @@ UNROLL_BATCHES = ('val', 'train')
 
 
 class UnrolledSearch(WeightStages):
-    """Weights by stages, then A by the validation losses at the weights' one-step updates.
+    """Stages train the weights; then the validation losses at the weights' one-step updates train A.
 
-    One iteration is :meth:`start_iteration`, :meth:`train_stage` for every
+    An iteration is :meth:`start_iteration`, :meth:`train_stage` for every
     stage in order, :meth:`update_architecture`, :meth:`step_weights`. A's
-    gradient goes to its optimiser alone, and those of the weights to theirs:
-    they never meet in one ``.grad``.
+    gradient goes only to A's optimiser, and the gradients of the weights only to
+    theirs. No ``.grad`` is a sum of both.
 
     Args:
+        search_space, tasks, encoder_weights, rounds, order: of
+            :class:`SearchAlgorithm`.
         hypergradient (str): ``exact`` runs A's gradient through the whole
             chain, ``finite_difference`` does so without second derivatives,
             ``first_order`` drops the chain. See docs/hypergradient.md.
-        arch_steps (int): steps of A per iteration; the chain is made again
-            before each (paper A.1).
-        unroll_batch (str): what A is judged on: ``val`` is D^val (Eq. 30),
-            ``train`` is D^tr, as the pseudo-code A.3 has it (reading 5).
-        loss_normalization (str): of the validation losses (reading 6).
-        options: of :class:`WeightStages`.
+        arch_steps (int): steps of A per iteration. The chain is computed again
+            before each step (paper A.1).
+        unroll_batch (str): the data that judges A: ``val`` is D^val (Eq. 30),
+            ``train`` is D^tr, as in the pseudo-code A.3 (reading 5).
+        loss_normalization (str): the scaling of the validation losses
+            (reading 6), see :class:`LossScale`.
+        options: options of :class:`WeightStages`.
+
+    Raises:
+        ValueError: if an argument is not valid.
     """
 
     def __init__(self,
-                 search_space: dict,
-                 tasks: dict[str, dict],
-                 encoder_weights: dict,
+                 search_space: dict[str, Any],
+                 tasks: Mapping[str, dict[str, Any]],
+                 encoder_weights: dict[str, Any],
                  rounds: int,
                  order: Sequence[str],
                  hypergradient: str = 'exact',
                  arch_steps: int = 1,
                  unroll_batch: str = 'val',
                  loss_normalization: str = 'running_mean',
-                 **options: Any):
+                 **options: Any) -> None:
         super().__init__(search_space, tasks, encoder_weights, rounds, order, **options)
         check_choice('hypergradient', hypergradient, HYPERGRADIENTS)
         check_choice('unroll_batch', unroll_batch, UNROLL_BATCHES)
@@ -65,15 +71,15 @@ class UnrolledSearch(WeightStages):
         self.arch_steps = arch_steps
         self.unroll_batch = unroll_batch
         self.loss_scale = LossScale(self.order, loss_normalization)
-        self._checked = set()
+        self._checked: set[str] = set()  # tasks whose loss has a second derivative
 
     @float32_products(False)
-    def update_architecture(self, batches: dict, optim_wrapper: OptimWrapperDict) -> dict[str, Tensor]:
-        """A's step (Eq. 30), ``arch_steps`` times."""
+    def update_architecture(self, batches: dict[str, dict], optim_wrapper: OptimWrapperDict) -> dict[str, Tensor]:
+        """Steps A by Eq. 30, ``arch_steps`` times."""
         data = {name: self.preprocess(name, batch, FOR_VALIDATION, index)
                 for index, (name, batch) in enumerate(batches.items())}
         alphas = self.architecture.named_alphas()
-        figures = None
+        figures: dict[str, Tensor] = {}
         for index in range(self.arch_steps):
             if index:
                 self.refresh_gates()
@@ -91,10 +97,10 @@ class UnrolledSearch(WeightStages):
         return figures
 
     def architecture_gradient(self, data: dict) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """Eq. 30, the same on all ranks.
+        """The gradient of Eq. 30, the same on all ranks.
 
         Args:
-            data (dict): one preprocessed batch of D_k^val per task.
+            data (dict): a preprocessed batch of D_k^val per task.
 
         Returns:
             (dict[str, Tensor], dict[str, Tensor]): gradient by group of A; figures.
@@ -116,11 +122,11 @@ class UnrolledSearch(WeightStages):
         return gradient, figures
 
     def loss_gradient(self, data: dict) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """The gradient of the validation losses by A, as this rank's data has it, by ``hypergradient``.
+        """The gradient of the validation losses by A on the data of this rank, by the method ``hypergradient``.
 
-        ``first_order`` is the direct term of Eq. 20 and 25 alone. Where A mixes
-        the encoder weights, the direct term goes through W, and the inner
-        gradients of the stages count as constants.
+        ``first_order`` is only the direct term of Eq. 20 and 25. If A mixes the
+        encoder weights, the direct term goes through W, and the inner gradients
+        of the stages are constants.
         """
         pullback = PULLBACKS.get(self.hypergradient)
         chain = pullback is not None or self.encoder_weights.mixed_by_architecture
@@ -133,21 +139,25 @@ class UnrolledSearch(WeightStages):
         return self.through_gates(adjoints), figures
 
     def last_records(self) -> list[StageRecord]:
-        """Those of the last round."""
+        """The records of the last round."""
         return self.records[-len(self.order):]
 
     def validation_adjoints(self, record: StageRecord, data: dict, adjoints: Adjoints, chain: bool) -> Tensor:
-        """Adds what a task's validation loss gives to the adjoints (Eq. 19, partial derivatives of Eq. 20 and 25).
+        """Adds the derivatives of a task's validation loss to the adjoints (Eq. 19; partial ones of Eq. 20 and 25).
 
-        That is ``dLbar/dA``, and with ``chain`` also ``dLbar/dW~_k^(M)`` and ``dLbar/dH~_k^(M)``.
+        They are ``dLbar/dA``, and with ``chain`` also ``dLbar/dW~_k^(M)`` and ``dLbar/dH~_k^(M)``.
 
         Args:
+            record (StageRecord): the task's stage of the last round.
             data (dict): a preprocessed batch of D_k^val.
+            adjoints (Adjoints): of the sweep.
+            chain (bool): whether the sweep goes through the chain.
 
         Returns:
-            Tensor: the loss, its mean over the ranks.
+            Tensor: the mean of the loss over the ranks.
         """
-        names, constants = list(record.head), record.head_constants
+        head, constants = record.stepped_head, record.head_constants or {}
+        names = list(head)
 
         def compute(tensors: list[Tensor], data: dict) -> tuple[Tensor, tuple[Tensor, ...]]:
             gates, (encoder, *values) = self.split_gates(tensors)
@@ -159,30 +169,31 @@ class UnrolledSearch(WeightStages):
             parts = torch.autograd.grad(loss, targets, allow_unused=True, materialize_grads=True)
             return loss.detach().clone(), parts
 
-        results = [record.encoder, *record.head.values()]
+        results = [record.stepped_encoder, *head.values()]
         loss, parts = self.compute(('the validation', ), record.stage, compute,
                                    [variable.value for variable in results], data)
         parts = foreach_mul(parts, self.validation_factor(record, loss))
         adjoints.add(self.gate_variables + (results if chain else []), parts)
         return loss
 
-    def validation_loss(self, record: StageRecord, gates: dict[str, Tensor], encoder: Tensor, head: dict[str, Tensor],
-                        data: dict) -> Tensor:
+    def validation_loss(self, record: StageRecord, gates: Mapping[str, Tensor], encoder: Tensor,
+                        head: Mapping[str, Tensor], data: dict) -> Tensor:
         """L_k^val(A, W~_k^(M), H~_k^(M)) of Eq. 6."""
         return self.task_loss(record.stage, gates, encoder, head, data, FOR_VALIDATION)[0]
 
     def validation_factor(self, record: StageRecord, loss: Tensor) -> Tensor:
-        """What a task's validation loss is multiplied by in Lbar^val, a constant; takes note of the loss.
+        """The factor of a task's validation loss in Lbar^val, a constant; updates the scale of the loss.
 
         Args:
-            loss (Tensor): its mean over the ranks.
+            record (StageRecord): the task's stage of the last round.
+            loss (Tensor): the mean of the loss over the ranks.
         """
         self.reduce_finite(self.where(record.stage), {'the validation loss': [loss]})
         self.loss_scale.update(record.stage.task, loss)
         return self.loss_scale(record.stage.task, torch.ones_like(loss))
 
     def through_gates(self, adjoints: Adjoints) -> dict[str, Tensor]:
-        """From the adjoints of A's gates and importance weights to those of its alphas, by group."""
+        """The adjoints of A's alphas by group, from those of its gates and importance weights."""
         alphas = {name: Variable(alpha) for name, alpha in self.architecture.named_alphas().items()}
 
         def function(values: list[Tensor]) -> list[Tensor]:
@@ -197,7 +208,7 @@ class UnrolledSearch(WeightStages):
                 for name, part in gradient.items()}
 
     def check_task(self, record: StageRecord) -> None:
-        """Raises SecondDerivativeError where the exact chain would lose a term of this task's loss."""
+        """Raises SecondDerivativeError if the exact chain would lose a term of this task's loss."""
         task, head = self.tasks[record.stage.task], self.head(record.stage)
         gates = self.gates.leaves()
         encoder = record.virtual_encoder.detach().requires_grad_()

@@ -1,5 +1,5 @@
-"""The weights' half of a search: stages that train W and H, and the one-step updates that A's gradient goes through."""
-from collections.abc import Callable, Sequence
+"""The stages of a search: they train W and H, and record the one-step updates that A's gradient goes through."""
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -27,59 +27,66 @@ from .stage import Stage
 from .stage_record import StageRecord
 from .task_pullbacks import naming_task
 
-# what keeps the inputs of blocks alone: nothing, the passes of a transfer's images, or the tasks' losses, too
+# the passes that keep only the inputs of blocks: none, those of a transfer's images, or also the tasks' losses
 RECOMPUTE = dict(none=(), views=('embed', ), all=('embed', 'loss'))
 
-# what an error calls them
+# their names in errors
 TASK_LOSS, ENCODER_GRADIENT, HEAD_GRADIENT = 'the task loss', 'the gradient of W', 'the gradient of H'
 
 
 class WeightStages(SearchAlgorithm):
     """Trains W_k and H_k stage by stage, and keeps a record of each stage for A's gradient.
 
-    Gradients of the weights are taken with ``torch.autograd.grad`` and handed
-    to their optimisers; A gets none here.
+    ``torch.autograd.grad`` computes the gradients of the weights, and their
+    optimisers get them. A gets no gradient here.
 
-    A stage trains W_k and H_k by its task's loss (Eq. 27 and 12), unless a
-    subclass's :meth:`stage_steps` does otherwise.
+    The task's loss trains W_k and H_k in a stage (Eq. 27 and 12), unless a
+    subclass overrides :meth:`stage_steps`.
 
     Args:
+        search_space, tasks, encoder_weights, rounds, order, architecture, seed:
+            of :class:`SearchAlgorithm`.
         virtual_step (dict, optional): ``momentum=True`` and
             ``weight_decay=True`` put the optimisers' values into the one-step
-            approximations, as DARTS does; they need ``StoredWeights``, whose
-            optimiser keeps them weight by weight. The paper's step is plain.
+            approximations, as DARTS does. They need ``StoredWeights``, whose
+            optimiser keeps these values for each weight. The paper's step is
+            plain.
         virtual_rates (dict, optional): ``encoder`` and ``head``, the rates of
-            the one-step approximations (eta_w, eta_h); each is the present
-            learning rate of that optimiser by default.
-        amp (bool): weight stages in bfloat16 autocast; A's step never is.
+            the one-step approximations (eta_w, eta_h). By default they are the
+            present learning rates of these optimisers.
+        amp (bool): weight stages run in bfloat16 autocast; A's step never does.
         tf32 (bool): weight stages may round the factors of float32 products
-            to TF32 on a GPU; A's step and the chain of its gradient never do.
-        recompute (str): what is computed again for a derivative instead of
-            kept: ``none``; ``views``, the blocks (cells, layers) of the
-            search network in the passes of a transfer's images; ``all``, those
-            of the tasks' losses, too. See docs/hypergradient.md for its cost.
-        replay (bool): on a GPU, record the computations of fixed shapes and
-            replay them (:class:`Recordings`): those of classification tasks on
+            to TF32 on a GPU. A's step and the chain of its gradient never do.
+        recompute (str): the tensors that are computed again for a derivative
+            instead of kept. ``none``: no tensors. ``views``: those inside the
+            blocks (cells, layers) of the search network in the passes of a
+            transfer's images. ``all``: also in the tasks' losses.
+            docs/hypergradient.md has the cost.
+        replay (bool): on a GPU, record computations of fixed shapes and replay
+            them (:class:`Recordings`). This applies to classification tasks on
             spaces that compute all their operations.
-        options: of :class:`SearchAlgorithm`.
+        unknown: raises TypeError for any other option.
+
+    Raises:
+        ValueError: if an argument is not valid.
     """
 
     def __init__(self,
-                 search_space: dict,
-                 tasks: dict[str, dict],
-                 encoder_weights: dict,
+                 search_space: dict[str, Any],
+                 tasks: Mapping[str, dict[str, Any]],
+                 encoder_weights: dict[str, Any],
                  rounds: int,
                  order: Sequence[str],
-                 virtual_step: dict | None = None,
-                 virtual_rates: dict | None = None,
+                 virtual_step: dict[str, bool] | None = None,
+                 virtual_rates: dict[str, float] | None = None,
                  amp: bool = False,
                  tf32: bool = False,
                  recompute: str = 'none',
                  replay: bool = False,
-                 architecture: dict | None = None,
+                 architecture: dict[str, Any] | None = None,
                  seed: int = 0,
-                 **unknown: Any):
-        for name in unknown:  # Python would name this class, which no config does
+                 **unknown: Any) -> None:
+        for name in unknown:  # Python's error would name this class, but configs name a subclass
             raise TypeError(f'{type(self).__name__}.__init__() got an unexpected keyword argument {name!r}')
         super().__init__(search_space, tasks, encoder_weights, rounds, order, architecture, seed)
         check_choice('recompute', recompute, tuple(RECOMPUTE))
@@ -101,33 +108,33 @@ class WeightStages(SearchAlgorithm):
         for task in self.tasks.values():
             task.recompute = frozenset(RECOMPUTE[recompute])
         self.replay, self.recordings = replay, Recordings()
-        self.records = []
+        self.records: list[StageRecord] = []
         self.ledger = FiniteLedger()
 
-    # --- the losses of a stage, as functions of everything they depend on ---
+    # --- the losses of a stage, as functions of all that they depend on ---
 
-    def task_loss(self, stage: Stage, gates: dict[str, Tensor], encoder: Tensor, head: dict[str, Tensor], data: Any,
-                  purpose: int = FOR_LOSS) -> tuple[Tensor, dict[str, Tensor]]:
-        """L_k(A, W, H, D): see :meth:`Task.loss`. The same stage of the same iteration draws the same numbers."""
+    def task_loss(self, stage: Stage, gates: Mapping[str, Tensor], encoder: Tensor, head: Mapping[str, Tensor],
+                  data: Any, purpose: int = FOR_LOSS) -> tuple[Tensor, dict[str, Tensor]]:
+        """L_k(A, W, H, D), see :meth:`Task.loss`. A stage of an iteration always draws the same random numbers."""
         with isolated_random(self.seed, purpose, self.iteration, stage.index, get_rank()):
             return self.tasks[stage.task].loss(encoder, gates, head, data)
 
     def preprocess(self, task: str, batch: Any, purpose: int, index: int) -> Any:
-        """A raw batch as the task's losses take it; mixing augmentations of a batch draw by iteration and stage."""
+        """A raw batch -> the input of the task's losses. Augmentations that mix images draw by iteration and stage."""
         with isolated_random(self.seed, FOR_PREPROCESSING, purpose, self.iteration, index, get_rank()):
             return self.tasks[task].preprocess(batch, True)
 
-    def stage_loss(self, stage: Stage, gates: dict[str, Tensor], encoder: Tensor, head: dict[str, Tensor],
+    def stage_loss(self, stage: Stage, gates: Mapping[str, Tensor], encoder: Tensor, head: Mapping[str, Tensor],
                    data: Any) -> tuple[Tensor, dict[str, Tensor]]:
-        """What trains W and H of a stage that the task's loss trains: (Tensor, figures)."""
+        """The loss that trains W and H of a stage by its task, and figures."""
         return self.task_loss(stage, gates, encoder, head, data)
 
     @staticmethod
     def head_constants(head: Head) -> dict[str, Tensor]:
-        """Copies, for passes that must leave a head's statistics alone."""
+        """Copies of a head's constants, for passes that must not change its statistics."""
         return {name: tensor.detach().clone() for name, tensor in head.constants().items()}
 
-    # --- what may be replayed ---
+    # --- computations that may be replayed ---
 
     def replays(self, stage: Stage) -> bool:
         """Whether the computations of a stage are recorded and replayed."""
@@ -137,23 +144,26 @@ class WeightStages(SearchAlgorithm):
                 not self.head(stage).constants())
 
     def run(self, what: tuple, stage: Stage, function: Callable, tensors: list[Tensor], data: Any = ()) -> Any:
-        """``function(tensors, data)``, by :class:`Recordings` where the stage's computations are replayed.
+        """``function(tensors, data)``, by :class:`Recordings` if the stage's computations are replayed.
 
         Args:
-            what (tuple): names the computation.
-            function: (list[Tensor], data) -> Tensors in dicts, lists and tuples; besides its
-                arguments it may depend on the stage's task alone.
+            what (tuple): the name of the computation.
+            stage (Stage): the stage.
+            function: (list[Tensor], data) -> Tensors in dicts, lists and tuples. Besides its
+                arguments it may depend only on the stage's task.
+            tensors (list[Tensor]): of fixed shapes.
+            data: the second argument.
         """
         if not self.replays(stage):
             return function(tensors, data)
         return self.recordings((*what, f'of task {stage.task!r}'), function, tensors, data)
 
     def compute(self, what: tuple, stage: Stage, function: Callable, tensors: list[Tensor], data: Any = ()) -> Any:
-        """:meth:`run` with the gates before the other tensors; :meth:`split_gates` takes them apart again."""
+        """:meth:`run` with the gates before the other tensors; :meth:`split_gates` separates them."""
         return self.run(what, stage, function, [*self.gates.values(), *tensors], data)
 
     def split_gates(self, tensors: list[Tensor]) -> tuple[GateValues, list[Tensor]]:
-        """The gates and the other tensors that :meth:`compute` hands to its function."""
+        """The gates and the other tensors that :meth:`compute` passes to its function."""
         count = len(self.gates)
         return self.gates.with_tensors(tensors[:count]), tensors[count:]
 
@@ -181,7 +191,7 @@ class WeightStages(SearchAlgorithm):
         return {f'{stage.name}/{name}': value for name, value in record.figures.items()}
 
     def new_record(self, stage: Stage, batch: dict, optim_wrapper: OptimWrapperDict) -> StageRecord:
-        """The record of a stage that hasn't run: its data and rates."""
+        """The record of a stage before it runs: its data and rates."""
         rates = {
             name: self.virtual_rates.get(name, optim_wrapper[name].param_groups[0]['lr'])
             for name in ('encoder', 'head')
@@ -191,15 +201,17 @@ class WeightStages(SearchAlgorithm):
 
     def run_stage(self, record: StageRecord, encoder: Tensor, optim_wrapper: OptimWrapperDict,
                   train: bool) -> tuple[Tensor, dict[str, Tensor]]:
-        """The one-step updates of a stage (Eq. 27-29), which go into its record.
+        """Computes the one-step updates of a stage (Eq. 27-29) and puts them into its record.
 
         Args:
+            record (StageRecord): the record of the stage.
             encoder (Tensor): W, [D], without a graph.
-            train (bool): whether this is the weights' pass, which runs under
-                AMP and moves the head's statistics, or A's.
+            optim_wrapper (OptimWrapperDict): the optimisers.
+            train (bool): whether the pass trains the weights or belongs to A's
+                step. The first runs under AMP and moves the head's statistics.
 
         Returns:
-            (Tensor [D], dict[str, Tensor]): the gradients of W and H that they were made with.
+            (Tensor [D], dict[str, Tensor]): the gradients of W and H in these updates.
         """
         stage = record.stage
         head = self.head(stage)
@@ -214,44 +226,48 @@ class WeightStages(SearchAlgorithm):
                 record, encoder, parameters, constants, optim_wrapper)
         if train:
             self.reduce(running_statistics(head))
-        head_gradient = dict(zip(parameters, head_gradient, strict=True))
+        of_head = dict(zip(parameters, head_gradient, strict=True))
         if stage.round == self.rounds - 1:
             record.head = {
-                name: Variable(self.virtual_value(p, p.detach(), head_gradient[name], record.head_rate,
+                name: Variable(self.virtual_value(p, p.detach(), of_head[name], record.head_rate,
                                                   optim_wrapper['head']))
                 for name, p in parameters.items()
             }
             record.head_constants = {name: tensor.detach().clone() for name, tensor in constants.items()}
         record.figures.update({name: value.detach() for name, value in figures.items()})
-        return encoder_gradient, head_gradient
+        return encoder_gradient, of_head
 
-    def stage_steps(self, record: StageRecord, encoder: Tensor, parameters: dict[str, Tensor],
-                    constants: dict[str, Tensor],
+    def stage_steps(self, record: StageRecord, encoder: Tensor, parameters: Mapping[str, Tensor],
+                    constants: Mapping[str, Tensor],
                     optim_wrapper: OptimWrapperDict) -> tuple[Tensor, Sequence[Tensor], dict[str, Tensor]]:
-        """The gradients of a stage; gives the record its W~ and the ``parts`` that the sweep goes through.
+        """Computes the gradients of a stage, and sets W~ and ``parts`` of its record.
 
         Args:
-            record (StageRecord): of the stage.
+            record (StageRecord): the record of the stage.
             encoder (Tensor): W, [D], a leaf.
-            parameters, constants (dict[str, Tensor]): of the head.
+            parameters, constants (dict[str, Tensor]): the tensors of the head.
+            optim_wrapper (OptimWrapperDict): the optimisers.
 
         Returns:
-            (Tensor [D], list[Tensor], dict[str, Tensor]): of W, of the head's
-            parameters, both the same on all ranks; the task loss's parts.
+            (Tensor [D], list[Tensor], dict[str, Tensor]): the gradients of W
+            and of the head's parameters, the same on all ranks; the parts of
+            the task's loss.
         """
         return self.task_steps(record, encoder, parameters, constants, optim_wrapper)
 
-    def task_steps(self, record: StageRecord, encoder: Tensor, parameters: dict[str, Tensor],
-                   constants: dict[str, Tensor], optim_wrapper: OptimWrapperDict,
+    def task_steps(self, record: StageRecord, encoder: Tensor, parameters: Mapping[str, Tensor],
+                   constants: Mapping[str, Tensor], optim_wrapper: OptimWrapperDict,
                    added: Tensor | None = None) -> tuple[Tensor, Sequence[Tensor], dict[str, Tensor]]:
-        """:meth:`stage_steps` where the task's loss trains W and H (Eq. 27 and 12).
+        """:meth:`stage_steps` by the task's loss, for both W and H (Eq. 27 and 12).
 
         Args:
-            added (Tensor, optional): what comes to W's gradient, [D], a constant of the chain.
+            record, encoder, parameters, constants, optim_wrapper: as above.
+            added (Tensor, optional): a term of W's gradient, [D], a constant of the chain.
         """
         names = list(parameters)
 
-        def compute(tensors, data):
+        def compute(tensors: list[Tensor], data: Any
+                    ) -> tuple[Tensor, dict[str, Tensor], Tensor, list[Tensor]]:
             gates, (encoder, *values) = self.split_gates(tensors)
             encoder, *values = leaves([encoder, *values])
             loss, figures = self.stage_loss(
@@ -270,31 +286,32 @@ class WeightStages(SearchAlgorithm):
         return encoder_gradient, head_gradient, figures
 
     def task_parts(self, record: StageRecord, result: Variable | None = None) -> list[Record]:
-        """Eq. 27 and 12 as records, where W and H are both stepped by ``L_1(A, W, H)`` (their pullback is Eq. 24).
+        """Eq. 27 and 12 as records, if ``L_1(A, W, H)`` steps both W and H (their pullback is Eq. 24).
 
-        H~ takes part in the last round alone.
+        H~ takes part only in the last round.
 
         Args:
-            result (Variable, optional): what this step makes of W; the stage's W~ by default.
+            record (StageRecord): the record of the stage.
+            result (Variable, optional): W after this step; the stage's W~ by default.
         """
         head = self.head(record.stage)
         parameters = self.head_before(record)
-        stepped = record.head is not None
+        stepped = record.head
         encoder = self.encoder_variable(record)
-        before, after = [encoder], [record.encoder if result is None else result]
+        before, after = [encoder], [record.stepped_encoder if result is None else result]
         rates, fixed = [record.encoder_rate], list(parameters.values())
-        if stepped:
+        if stepped is not None:
             before += [Variable(parameter, constant=True) for parameter in parameters.values()]
-            after += record.head.values()
+            after += stepped.values()
             rates, fixed = rates + [record.head_rate] * len(parameters), []
 
         def loss(inner: list[Tensor], outer: list[Tensor], data: Any) -> Tensor:
             fixed, data = data
-            values = dict(zip(parameters, inner[1:] if stepped else fixed, strict=True))
+            values = dict(zip(parameters, fixed if stepped is None else inner[1:], strict=True))
             return self.stage_loss(record.stage, self.gates.with_tensors(outer), inner[0],
                                    {**values, **self.head_constants(head)}, data)[0]
 
-        what = 'the pullback with the head' if stepped else 'the pullback'
+        what = 'the pullback' if stepped is None else 'the pullback with the head'
         return [self.generation(record, encoder),
                 GradientStep(loss, before, after, self.gate_variables, rates, lambda: (fixed, record.data),
                              run=partial(self.run_pullback, what, record.stage), mean=self.reduce)]
@@ -304,7 +321,7 @@ class WeightStages(SearchAlgorithm):
         return Map(lambda inputs: [self.generate(record, *inputs)], [self.importance_variable], [encoder])
 
     def encoder_variable(self, record: StageRecord) -> Variable:
-        """W of a stage, made again when it is asked for."""
+        """W of a stage, computed again whenever a record reads it."""
         return Variable(lambda: self.encoder_before(record), constant=isinstance(self.encoder_weights, StoredWeights))
 
     def run_pullback(self, what: str, stage: Stage, pullback: Pullback, function: Callable, tensors: list[Tensor],
@@ -314,7 +331,7 @@ class WeightStages(SearchAlgorithm):
             return self.run((what, pullback.__name__), stage, function, tensors, data)
 
     def run_chain_again(self, optim_wrapper: OptimWrapperDict) -> None:
-        """The one-step updates at the present A, on the batches of this iteration; no optimiser sees them."""
+        """Computes the one-step updates again at the present A, on the batches of this iteration, for no optimiser."""
         old, self.records = self.records, []
         for record in old:
             again = replace(record, previous=None, encoder=None, head=None, head_constants=None, needed=None,
@@ -324,7 +341,7 @@ class WeightStages(SearchAlgorithm):
 
     def virtual_value(self, parameter: Tensor | None, value: Tensor, gradient: Tensor, rate: float,
                       optim_wrapper: OptimWrapper) -> Tensor:
-        """:func:`virtual_step` with what ``virtual_step`` asks of the optimiser of a parameter."""
+        """:func:`virtual_step` with the optimiser's momentum and decay of a parameter, as the option ``virtual_step``."""
         group = optim_wrapper.param_groups[0]
         buffer = None
         if self.virtual['momentum']:
@@ -345,67 +362,69 @@ class WeightStages(SearchAlgorithm):
         self.step_optimisers(optim_wrapper)
 
     def step_optimisers(self, optim_wrapper: OptimWrapperDict) -> None:
-        """The optimisers' steps on the gradients that the stages left."""
+        """Steps the optimisers on the gradients of the stages."""
         step(optim_wrapper['encoder'])
         step(optim_wrapper['head'])
 
     def settle(self) -> None:
-        """Reads, at once, whether all that the stages gave is finite and which of their inner gradients are not zero.
+        """Reads together whether all results of the stages are finite and which of their inner gradients are not zero.
 
         Raises:
             NonFiniteError: the same on all ranks.
         """
-        unread = [record for record in self.records if isinstance(record.active, torch.Tensor)]
+        unread = [(record, record.active) for record in self.records if isinstance(record.active, torch.Tensor)]
         flags = []
         if unread:
-            joined = torch.stack([record.active.float() for record in unread])
+            joined = torch.stack([active.float() for _, active in unread])
             all_reduce(joined, op='max')
             flags.append(joined)
-        masked = [record for record in self.records if record.needed is not None and record.needed.dtype == torch.bool]
-        values = self.ledger.read([*flags, *(record.needed for record in masked)])
-        for record, value in zip(unread, values[0] if flags else (), strict=True):
+        masked = [(record, record.needed) for record in self.records
+                  if record.needed is not None and record.needed.dtype == torch.bool]
+        values = self.ledger.read([*flags, *(needed for _, needed in masked)])
+        for (record, _), value in zip(unread, values[0] if flags else (), strict=True):
             record.active = bool(value)
-        for record, mask in zip(masked, values[len(flags):], strict=True):
+        for (record, needed), mask in zip(masked, values[len(flags):], strict=True):
             chosen = [i for i, value in enumerate(mask) if value]
-            record.needed, = to_device([torch.tensor(chosen, dtype=torch.int64)], record.needed.device)
+            record.needed, = to_device([torch.tensor(chosen, dtype=torch.int64)], needed.device)
 
     # --- ranks -------------------------------------------------------------------------------------------------------
 
     @staticmethod
     def reduce(tensors: list[Tensor]) -> list[Tensor]:
-        """Their means over the ranks, in place: functional weights bypass the hooks of DistributedDataParallel."""
+        """Replaces tensors by their means over the ranks: functional weights bypass DistributedDataParallel's hooks."""
         all_reduce_params(tensors, op='mean')
         return tensors
 
     def reduce_finite(self, where: str, quantities: dict[str, list[Tensor]]) -> None:
-        """Means over the ranks, in place, of tensors by what they are.
+        """Replaces tensors by their means over the ranks, and notes them by their names.
 
-        Where one isn't finite on some rank, its mean isn't on any: the next :meth:`settle` raises on all of them.
+        If a tensor isn't finite on some rank, its mean isn't finite on any rank. The next :meth:`settle` then raises
+        on all ranks.
         """
         self.reduce([tensor for tensors in quantities.values() for tensor in tensors])
         self.ledger.note(where, quantities)
 
     def where(self, stage: Stage) -> str:
-        """A stage of the present iteration, for errors."""
+        """The name of a stage of the present iteration, for errors."""
         return f'iteration {self.iteration + 1}, task {stage.task!r}, round {stage.round + 1}'
 
     @staticmethod
     def any_rank(flag: Tensor) -> bool | Tensor:
-        """Whether a flag on the host is set on some rank; a bool Tensor stays one, for :meth:`settle`."""
+        """Whether a flag is set on some rank. A flag on a GPU is returned as it is, for :meth:`settle`."""
         if flag.device.type != 'cpu':
             return flag
         joined = flag.float()
         all_reduce(joined, op='max')
         return bool(joined)
 
-    # --- W and H as a stage had them ---
+    # --- W and H before the step of a stage ---
 
     def encoder(self, stage: Stage, importance: Tensor) -> Tensor:
         """``g(V, A, k, m)``, or the stored W_k^(m): [D]."""
         return self.encoder_weights.generate(*self.encoder_index(stage), importance)
 
     def generate(self, record: StageRecord, importance: Tensor) -> Tensor:
-        """``g(V, A, k, m)`` at the V that the stage was made with, [D]."""
+        """``g(V, A, k, m)`` at the stage's V, [D]."""
         if record.source is None:
             return self.encoder(record.stage, importance)
         arguments = (*self.encoder_index(record.stage), importance)
@@ -413,27 +432,27 @@ class WeightStages(SearchAlgorithm):
 
     @torch.no_grad()
     def encoder_before(self, record: StageRecord) -> Tensor:
-        """W of a stage, [D], as it was before its step."""
+        """W of a stage, [D], before its step."""
         return self.generate(record, self.importance).detach()
 
     def head_before(self, record: StageRecord) -> dict[str, Tensor]:
-        """The trained parameters of a stage's head as they were before its step."""
+        """The trained parameters of a stage's head before its step."""
         return self.head(record.stage).trained() if record.head_source is None else record.head_source
 
 
 def check_choice(name: str, value: str, known: tuple[str, ...]) -> None:
-    """Raises ValueError unless the option ``model.{name}`` has one of the known values."""
+    """Raises ValueError unless the option ``model.{name}`` has a known value."""
     if value not in known:
         raise ValueError(f'model.{name}={value!r} is not one of {known}')
 
 
 def running_statistics(head: Head) -> list[Tensor]:
-    """The running means and variances of a head's normalisation layers, which forward passes change in place."""
+    """The running means and variances of a head's norms, which forward passes change in place."""
     layers = [module for module in head.modules() if isinstance(module, NormBase) and module.running_mean is not None]
     return [statistics for layer in layers for statistics in (layer.running_mean, layer.running_var)]
 
 
 def step(optim_wrapper: OptimWrapper) -> None:
-    """A step of an optimiser, after which no gradient is left."""
+    """Steps an optimiser and removes the gradients."""
     optim_wrapper.step()
     optim_wrapper.zero_grad()

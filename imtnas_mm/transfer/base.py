@@ -39,7 +39,7 @@ class KnowledgeTransfer(nn.Module, metaclass=ABCMeta):
     image_size = 32
 
     @abstractmethod
-    def views(self, images: Tensor) -> Tensor | None:
+    def views(self, images: Tensor | None) -> Tensor | None:
         """Examples [S, 3, H, W] RGB in [0, 1] -> the images both encoders see. Random: uses torch's global state, the
         host's on every device."""
 

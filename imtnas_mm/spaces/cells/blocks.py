@@ -1,23 +1,32 @@
 """The modules that a cell supernet and its derived networks share."""
+from typing import Any
+
 import torch.nn.functional as F
 from mmcv.cnn import build_norm_layer
-from torch import nn
+from torch import Tensor, nn
 
-STEM_MULTIPLIER = 3  # the width of the CIFAR stem over that of the first cells
+STEM_MULTIPLIER = 3  # the width of the CIFAR stem over the width of the first cells
 
 
-def conv_norm(in_channels, out_channels, kernel, stride, norm_cfg):
+def conv_norm(in_channels: int, out_channels: int, kernel: int, stride: int, norm_cfg: dict[str, Any]
+              ) -> tuple[nn.Module, nn.Module]:
     """A convolution that keeps the resolution at stride 1, and a norm: two modules."""
     return (nn.Conv2d(in_channels, out_channels, kernel, stride, kernel // 2, bias=False),
             build_norm_layer(norm_cfg, out_channels)[1])
 
 
-def cell_stem(stem, width, norm_cfg, stride=1):
-    """What is before the cells: ``cifar``, one 3x3 convolution, or ``imagenet``, three of stride 2 in two parts.
+def cell_stem(stem: str, width: int, norm_cfg: dict[str, Any], stride: int = 1) -> nn.ModuleList:
+    """The modules before the cells: a part for the CIFAR stem, two parts for the ImageNet stem.
 
     Args:
+        stem (str): ``cifar``, a 3x3 convolution, or ``imagenet``, three 3x3
+            convolutions of stride 2.
         width (int): output channels.
-        stride (int): of the CIFAR stem.
+        norm_cfg (dict): the config of the norms.
+        stride (int): the stride of the CIFAR stem.
+
+    Raises:
+        ValueError: if ``stem`` is unknown, or ``stride`` is set for ``imagenet``.
     """
     if stem == 'cifar':
         return nn.ModuleList([nn.Sequential(*conv_norm(3, width, 3, stride, norm_cfg))])
@@ -32,8 +41,11 @@ def cell_stem(stem, width, norm_cfg, stride=1):
     ])
 
 
-def parities(x):
-    """The pixels of even row and column, and those of odd; an odd size is padded by a zero row or column."""
+def parities(x: Tensor) -> tuple[Tensor, Tensor]:
+    """The pixels of even rows and columns, and the pixels of odd rows and columns.
+
+    An odd size is padded by a row or column of zeros.
+    """
     height, width = x.shape[2:]
     if height % 2 or width % 2:
         x = F.pad(x, (0, width % 2, 0, height % 2))

@@ -1,7 +1,11 @@
 """The search space of DARTS."""
+from collections.abc import Mapping
+
+from torch import Tensor
+
 from ...registry import MODELS
 from ...space_format import register_space
-from .derivation import strongest_edges
+from .derivation import Nodes, strongest_edges
 from .format import cell_format, read_cells
 from .supernet import CellSupernet
 
@@ -11,7 +15,7 @@ class DARTSSupernet(CellSupernet):
     """Cells whose edges are softmax mixtures of eight operations (Liu et al., 2019, Sec. 2)."""
     name = 'darts'
 
-    def derive_cell(self, kind, importance):
+    def derive_cell(self, kind: str, importance: Mapping[str, Tensor]) -> Nodes:
         return strongest_edges(importance[kind])
 
 

@@ -1,10 +1,11 @@
-"""The format of the spaces of cells, which each of them registers: check, summary, network, picture."""
+"""The architecture files of the spaces of cells: check, summary, network and picture, which each space registers."""
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
 from ...genotype import Place, check_importance, check_object
 from ...space_format import SpaceFormat
+from .derivation import Nodes
 from .layout import CELLS, EDGES, NODES, NONE, OPERATIONS, STAGES, reductions
 from .network import CellNet
 from .picture import draw_cells
@@ -17,15 +18,15 @@ def cell_format(name: str, title: str, traits: CellTraits = PLAIN, published: Ma
                 ) -> SpaceFormat:
     """The format of a space of cells, whose derived network is :class:`CellNet`.
 
-    An architecture is ``{'normal': nodes, 'reduce': nodes}``, with four nodes
-    each and for each node two inputs, ``[operation, predecessor]``.
+    An architecture is ``{'normal': nodes, 'reduce': nodes}``. A cell has four
+    nodes, and a node has two inputs, ``[operation, predecessor]``.
 
     Args:
-        name (str): of the space, that of its supernet.
-        title (str): of the space, in pictures.
-        traits (CellTraits): what sets it apart.
-        published (dict[str, dict], optional): architectures by name; those
-            that :func:`read_cells` reads.
+        name (str): the name of the space and of its supernet.
+        title (str): the name of the space in pictures.
+        traits (CellTraits): the differences to DARTS.
+        published (dict[str, dict], optional): architectures by name, as
+            :func:`read_cells` returns them.
     """
     return SpaceFormat(
         name=name,
@@ -40,7 +41,7 @@ def cell_format(name: str, title: str, traits: CellTraits = PLAIN, published: Ma
 
 
 def check_cells(space: str, traits: CellTraits, architecture: Any, importance: Any, root: Place) -> None:
-    """Refuses what is no architecture of cells."""
+    """Refuses anything but an architecture of cells."""
     check_object(architecture, root['architecture'], CELLS)
     for cell in CELLS:
         nodes, place = architecture[cell], root['architecture'][cell]
@@ -50,13 +51,13 @@ def check_cells(space: str, traits: CellTraits, architecture: Any, importance: A
             _check_node(i, node, space, traits, place[i])
     if importance is None:
         return
-    shapes = {cell: (len(EDGES), len(OPERATIONS)) for cell in CELLS}
+    shapes: dict[str, tuple[int, ...]] = {cell: (len(EDGES), len(OPERATIONS)) for cell in CELLS}
     if traits.weighs_edges:
         shapes.update({f'{cell}_edges{i}': (i + 2, ) for cell in CELLS for i in range(NODES)})
     check_importance(importance, shapes, root['importance'], sums=not traits.has_activation_probabilities)
 
 
-def _check_node(index, node, space, traits, place):
+def _check_node(index: int, node: Any, space: str, traits: CellTraits, place: Place) -> None:
     operations = [operation for operation in OPERATIONS if operation != NONE]
     if not isinstance(node, list) or len(node) != 2:
         place.fail(node, 'a node is a list of two [operation, predecessor]')
@@ -74,7 +75,7 @@ def _check_node(index, node, space, traits, place):
         place.fail(node, f'the two inputs of a node of {space} come from two predecessors')
 
 
-def summarise(architecture: dict) -> str:
+def summarise(architecture: dict[str, Any]) -> str:
     """``normal sep3-1 sep3-0 | skip-0 sep3-1 | ... reduce max-0 ...``"""
     cells = []
     for cell, nodes in architecture.items():
@@ -84,24 +85,24 @@ def summarise(architecture: dict) -> str:
 
 
 def short_name(operation: str) -> str:
-    """``'sep_conv_3x3'`` -> ``'sep3'``, ``'skip_connect'`` -> ``'skip'``; a pool's kernel is always 3."""
+    """``'sep_conv_3x3'`` -> ``'sep3'``, ``'skip_connect'`` -> ``'skip'``; the kernel of a pool is always 3."""
     kind = operation.split('_')[0]
     return f'{kind}{operation[-1]}' if 'conv' in operation else kind
 
 
-def read_cells(normal: str, reduce: str) -> dict:
-    """The architecture of two cells in the words of :func:`summarise`, ``'sep3-1 sep3-0 | ...'``."""
+def read_cells(normal: str, reduce: str) -> dict[str, Nodes]:
+    """The architecture of two cells in the notation of :func:`summarise`, ``'sep3-1 sep3-0 | ...'``."""
     long_names = {short_name(operation): operation for operation in OPERATIONS}
 
-    def read(text):
+    def read(text: str) -> Nodes:
         pairs = [[pair.split('-') for pair in node.split()] for node in text.split('|')]
         return [[[long_names[name], int(state)] for name, state in node] for node in pairs]
 
     return dict(normal=read(normal), reduce=read(reduce))
 
 
-def block_labels(architecture: dict, number: int) -> dict[str, str]:
-    """The stem and the cells of a search network of ``number`` blocks, or of the fewest: what each of them is."""
+def block_labels(architecture: dict[str, Any], number: int) -> dict[str, str]:
+    """The labels of the stem and the cells of a search network of ``number`` blocks, or of the fewest legal number."""
     cells = max(number - 1, 3)
     reducing = reductions(cells)
     return {'stem': '', **{f'cell{i + 1}': 'reduction' if i in reducing else 'normal' for i in range(cells)}}

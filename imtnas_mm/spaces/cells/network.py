@@ -1,34 +1,41 @@
-"""The network of a cell architecture (Liu et al., 2019, DARTS, Sec. 3.2 and App. A)."""
+"""The derived network of a cell architecture, as a backbone (Liu et al., 2019, DARTS, Sec. 3.2 and App. A)."""
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast
+
 import torch
 from mmcv.cnn.bricks import DropPath
-from torch import nn
+from torch import Tensor, nn
 
+from ...genotype import Genotype
 from ...networks.derived import DerivedNet
+from ...networks.stage_outputs import Stages
 from ...registry import MODELS
 from .blocks import STEM_MULTIPLIER, cell_stem
-from .layout import STAGES, reductions, stack_of_cells, stage_widths
+from .derivation import Nodes
+from .layout import STAGES, Place, reductions, stack_of_cells, stage_widths
 from .operations import FactorizedReduction, cell_operation, relu_conv_norm
 
 
 class Cell(nn.Module):
-    """One cell: 1x1 convolutions bring both inputs to ``channels``; each node sums its two edges.
+    """A cell: 1x1 convolutions bring both inputs to ``channels``; each node is the sum of its two edges.
 
     Args:
         nodes (list): ``genotype.architecture['normal']`` or ``['reduce']``.
-        place (Place): in the stack; the output has ``len(nodes)`` times its
-            channels.
-        norm_cfg (dict): of every norm.
-        drop_path (float): probability that an edge is dropped for an image.
+        place (Place): the place in the stack. The output has ``len(nodes)``
+            times its channels.
+        norm_cfg (dict): the config of every norm.
+        drop_path (float): the probability that an edge is dropped for an image.
     """
 
-    def __init__(self, nodes, place, norm_cfg, drop_path):
+    def __init__(self, nodes: Nodes, place: Place, norm_cfg: dict[str, Any], drop_path: float) -> None:
         super().__init__()
         before = FactorizedReduction if place.after_reduction else relu_conv_norm
         self.inputs = nn.ModuleList([
             before(place.widths[0], place.channels, norm_cfg),
             relu_conv_norm(place.widths[1], place.channels, norm_cfg),
         ])
-        # An edge's name has all there is to know of it: weights of another architecture don't fit by accident.
+        # the name of an edge holds its node, operation and state, so that no other architecture's weights fit
         self.nodes = [[(state, f'node{i}_{operation}_{state}') for operation, state in node]
                       for i, node in enumerate(nodes)]
         reduces = place.kind == 'reduce'
@@ -39,76 +46,80 @@ class Cell(nn.Module):
         })
         self.drop_path = DropPath(drop_path)
 
-    def forward(self, before_last, last):
-        """Outputs of the last cell but one and of the last -> this cell's."""
+    def forward(self, before_last: Tensor, last: Tensor) -> Tensor:
+        """The outputs of the last cell but one and of the last cell -> the output of this cell."""
         states = [self.inputs[0](before_last), self.inputs[1](last)]
         for node in self.nodes:
             first, second = (self._edge(name, states[state]) for state, name in node)
             states.append(first + second)
         return torch.cat(states[2:], 1)
 
-    def _edge(self, name, state):
+    def _edge(self, name: str, state: Tensor) -> Tensor:
         edge = self.edges[name]
         return state if isinstance(edge, nn.Identity) else self.drop_path(edge(state))
 
 
 @MODELS.register_module()
 class CellNet(DerivedNet):
-    """The backbone that an architecture of a cell space stands for.
+    """The backbone of an architecture of a cell space.
 
     Cells at a third and two thirds of the depth halve the resolution and
-    double the width; a stage ends before one of them, or with the last cell.
+    double the width. A stage ends before such a cell, or with the last cell.
     The outputs of stages 0, 1 and 2 have 4, 8 and 16 times ``channels``
     channels, and the strides 1, 2, 4 with the CIFAR stem and 8, 16, 32 with
     ImageNet's. Image sides may be odd: a halved side is rounded up.
 
-    Edges other than the identity are dropped while training, for each image by
-    itself, and what is left is scaled to the same mean. ``DropPathHook`` lets
-    the rate grow to ``drop_path``; without it, it is constant.
+    Edges other than the identity are dropped in training, independently for
+    each image, and the other edges are scaled to the same mean.
+    ``DropPathHook`` lets the rate grow to ``drop_path``; without it, the rate is
+    constant.
 
     Args:
-        architecture: what :func:`resolve_genotype` takes: the path of an
-            ``architecture.json``, its content, or a name such as ``darts_v2``;
-            of a space of cells: ``darts``, ``pdarts``, ``pcdarts``, ``prdarts``.
-        channels (int): of a node in the first cells; even.
-        layers (int): number of cells, at least 3.
-        stem (str): ``'cifar'``, one 3x3 convolution, or ``'imagenet'``, three
-            of stride 2.
+        architecture: anything that :func:`resolve_genotype` takes: the path of
+            an ``architecture.json``, its content, or a name such as
+            ``darts_v2``. Its space is ``darts``, ``pdarts``, ``pcdarts`` or
+            ``prdarts``.
+        channels (int): the channels of a node in the first cells; even.
+        layers (int): the number of cells, at least 3.
+        stem (str): ``'cifar'``, a 3x3 convolution, or ``'imagenet'``, three
+            3x3 convolutions of stride 2.
         out_indices (tuple[int]): stages whose output ``forward`` returns.
-        auxiliary (bool): while training, ``forward`` returns the output of the
-            second reducing cell, too, just before that of the last stage (in
-            the order of depth): ``CellHead`` trains its auxiliary classifier
-            on it, other heads and necks that read the last entry don't notice.
-        drop_path (float): in [0, 1).
-        norm_cfg (dict): of every normalisation layer.
+        auxiliary (bool): in training, ``forward`` also returns the output of
+            the second reducing cell, just before the output of the last stage
+            (in the order of depth). ``CellHead`` trains its auxiliary
+            classifier on it. It makes no difference to heads and necks that
+            read the last entry.
+        drop_path (float): the rate of dropped edges, in [0, 1).
+        norm_cfg (dict): the config of every normalisation layer.
         norm_eval (bool): keep batch normalisation in evaluation mode.
         frozen_stages (int): -1 freezes nothing, 0 the stem, n also stages 0 to
-            n - 1. What is frozen has no gradient and stays in evaluation mode.
-        init_cfg (dict, optional): PyTorch's own initialisation by default, as
-            in DARTS. With ``dict(type='Pretrained', checkpoint=...,
-            prefix='backbone.')`` the weights of a classifier of the same
-            architecture are loaded; another architecture's are refused, unless
-            it differs in pools and identities alone, which have no weights.
+            n - 1. Frozen parts have no gradient and stay in evaluation mode.
+        init_cfg (dict, optional): PyTorch's initialisation by default, as in
+            DARTS. ``dict(type='Pretrained', checkpoint=...,
+            prefix='backbone.')`` loads the weights of a classifier of the same
+            architecture. The weights of another architecture are refused,
+            unless the two differ only in pools and identities, which have no
+            weights.
 
     Raises:
         GenotypeError: if the architecture is not valid.
-        ValueError: if another argument is not.
+        ValueError: if another argument is not valid.
     """
     joint_config = 'configs/retrain/joint_cells_cifar.py'
     layers_prefix = 'cells.'
 
     def __init__(self,
-                 architecture,
-                 channels=36,
-                 layers=20,
-                 stem='cifar',
-                 out_indices=(2, ),
-                 auxiliary=False,
-                 drop_path=0.,
-                 norm_cfg=dict(type='BN'),  # noqa: B006
-                 norm_eval=False,
-                 frozen_stages=-1,
-                 init_cfg=None):
+                 architecture: Genotype | dict[str, Any] | str | Path,
+                 channels: int = 36,
+                 layers: int = 20,
+                 stem: str = 'cifar',
+                 out_indices: Sequence[int] = (2, ),
+                 auxiliary: bool = False,
+                 drop_path: float = 0.,
+                 norm_cfg: dict[str, Any] = dict(type='BN'),  # noqa: B006
+                 norm_eval: bool = False,
+                 frozen_stages: int = -1,
+                 init_cfg: dict[str, Any] | list[dict[str, Any]] | None = None) -> None:
         super().__init__(architecture, out_indices, norm_eval, frozen_stages, init_cfg)
         if channels < 2 or channels % 2:
             raise ValueError(f'channels={channels!r} must be even and at least 2: reductions split them in halves')
@@ -129,29 +140,29 @@ class CellNet(DerivedNet):
         self._freeze()
 
     @property
-    def stage_channels(self):
+    def stage_channels(self) -> tuple[int, ...]:
         return stage_widths(self.channels)
 
-    def blocks(self, names):
-        """A cell belongs to the searched cell at its place between the same reductions, counted as shares of them."""
+    def blocks(self, names: Sequence[str]) -> dict[str, tuple[str, ...]]:
+        """A cell belongs to the searched cell at the same relative place between the same reductions."""
         searched = len(names) - 1
         here, there = (cells_by_segment(n, reductions(n)) for n in (len(self.cells), searched))
-        found = {name: () for name in names}
-        found['stem'] = ('stem', )
-        for own, other in zip(here, there, strict=True):
-            for position, cell in enumerate(own):
-                name = f'cell{other[position * len(other) // len(own)] + 1}'
-                found[name] += (f'cells.{cell}', )
-        return found
+        blocks: dict[str, tuple[str, ...]] = {name: () for name in names}
+        blocks['stem'] = ('stem', )
+        for cells, others in zip(here, there, strict=True):
+            for position, cell in enumerate(cells):
+                name = f'cell{others[position * len(others) // len(cells)] + 1}'
+                blocks[name] += (f'cells.{cell}', )
+        return blocks
 
-    def scale_drop_path(self, factor):
-        """Drop edges at ``factor * drop_path``; returns that rate."""
+    def scale_drop_path(self, factor: float) -> float:
+        """Sets the rate of dropped edges to ``factor * drop_path``; returns it."""
         rate = factor * self.drop_path
         for cell in self.cells:
-            cell.drop_path.drop_prob = rate
+            cast(Cell, cell).drop_path.drop_prob = rate
         return rate
 
-    def stages(self, x, auxiliary):
+    def stages(self, x: Tensor, auxiliary: list[Tensor]) -> Stages:
         before_last = self.stem[0](x)
         last = self.stem[1](before_last) if len(self.stem) == 2 else before_last
         for i, cell in enumerate(self.cells):
@@ -161,20 +172,20 @@ class CellNet(DerivedNet):
             if self._stage(i) != self._stage(i + 1):
                 last = yield last
 
-    def _stage(self, i):
-        """The stage of cell i; one more than the last stage behind the last cell."""
+    def _stage(self, i: int) -> int:
+        """The stage of cell i. The index after the last cell has the number of stages."""
         return sum(i >= start for start in (*self.reductions, len(self.cells)))
 
-    def _stage_modules(self, stage):
+    def _stage_modules(self, stage: int) -> list[nn.Module]:
         if stage < 0:
             return [self.stem]
         return [cell for i, cell in enumerate(self.cells) if self._stage(i) == stage]
 
 
-def cells_by_segment(layers, reductions):
-    """Indices of the normal cells before, between and after the two reductions, and each reduction by itself.
+def cells_by_segment(layers: int, reductions: tuple[int, int]) -> list[list[int]]:
+    """The indices of the cells in five segments: normal cells, first reduction, normal cells, second reduction, rest.
 
-    Where a stack has no normal cell after a reduction, the reduction stands for them.
+    If no normal cell follows a reduction, that segment holds the reduction.
     """
     first, second = reductions
     segments = [[*range(first)], [first], [*range(first + 1, second)], [second], [*range(second + 1, layers)]]

@@ -1,14 +1,16 @@
-"""The operations of a derived cell (Liu et al., 2019, DARTS, Sec. 3.1): affine norms, and pools without any."""
+"""The operations of a derived cell (Liu et al., 2019, DARTS, Sec. 3.1): affine norms, and pools without norms."""
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from mmcv.cnn import build_norm_layer
-from torch import nn
+from torch import Tensor, nn
 
 from .blocks import conv_norm, parities
 from .layout import AVG_POOL, DILATED, MAX_POOL, SEPARABLE, SKIP, kernel_size
 
 
-def relu_conv_norm(in_channels, out_channels, norm_cfg):
+def relu_conv_norm(in_channels: int, out_channels: int, norm_cfg: dict[str, Any]) -> nn.Sequential:
     """ReLU, 1x1 convolution, norm."""
     return nn.Sequential(nn.ReLU(), *conv_norm(in_channels, out_channels, 1, 1, norm_cfg))
 
@@ -17,13 +19,13 @@ class FactorizedReduction(nn.Module):
     """Halve the resolution: ReLU, two 1x1 convolutions of stride 2 on pixels apart by (1, 1), norm.
 
     An odd side is rounded up, as 3x3 convolutions and pools do: the second
-    convolution then finds zeros beyond the border. The pixels are picked
-    before the convolutions, whose own stride is 1: oneDNN's gradient of a
-    strided 1x1 convolution of few channels-last channels writes out of bounds
+    convolution then reads zeros beyond the border. The pixels are picked before
+    the convolutions, which have stride 1: oneDNN's gradient of a strided 1x1
+    convolution of few channels-last channels writes out of bounds
     (uxlfoundation/oneDNN issue 6035).
     """
 
-    def __init__(self, in_channels, out_channels, norm_cfg):
+    def __init__(self, in_channels: int, out_channels: int, norm_cfg: dict[str, Any]) -> None:
         super().__init__()
         if out_channels % 2:
             raise ValueError(f'a factorised reduction to {out_channels} channels: the number must be even')
@@ -31,12 +33,13 @@ class FactorizedReduction(nn.Module):
         self.odd = nn.Conv2d(in_channels, out_channels // 2, 1, bias=False)
         self.norm = build_norm_layer(norm_cfg, out_channels)[1]
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         even, odd = parities(F.relu(x))
         return self.norm(torch.cat([self.even(even), self.odd(odd)], 1))
 
 
-def _depthwise_pointwise(channels, kernel, stride, dilation, norm_cfg):
+def _depthwise_pointwise(channels: int, kernel: int, stride: int, dilation: int, norm_cfg: dict[str, Any]
+                         ) -> list[nn.Module]:
     return [
         nn.ReLU(),
         nn.Conv2d(
@@ -45,11 +48,14 @@ def _depthwise_pointwise(channels, kernel, stride, dilation, norm_cfg):
     ]
 
 
-def cell_operation(name, channels, stride, norm_cfg):
-    """The module of an operation of ``layout.OPERATIONS``, but ``none``.
+def cell_operation(name: str, channels: int, stride: int, norm_cfg: dict[str, Any]) -> nn.Module:
+    """The module of any operation of ``layout.OPERATIONS`` but ``none``.
 
     The identity is an ``nn.Identity`` at stride 1 and a factorised reduction
     at stride 2.
+
+    Raises:
+        ValueError: if the operation is unknown.
     """
     if name == SKIP:
         return nn.Identity() if stride == 1 else FactorizedReduction(channels, channels, norm_cfg)

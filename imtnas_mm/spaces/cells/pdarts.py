@@ -1,28 +1,36 @@
 """The search space of P-DARTS."""
 import contextlib
 import math
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import torch
+from torch import Tensor
 
+from ...genotype import Genotype
+from ...progress import Progress
 from ...registry import MODELS
 from ...space_format import register_space
-from .derivation import limit_skips, strongest_edges
+from .derivation import Nodes, limit_skips, strongest_edges
 from .format import cell_format, read_cells
 from .layout import CELLS, COLUMN, EDGES, OPERATIONS
-from .plan import Mixture
+from .plan import Candidates, Mixture
 from .supernet import CellSupernet
 from .traits import CellTraits
 
 
-def strongest_candidates(weights, candidates, number):
-    """What each edge keeps for the next phase (Chen et al., 2019, Sec. 3.2): its ``number`` largest weights.
+def strongest_candidates(weights: Tensor, candidates: Candidates, number: int) -> list[tuple[str, ...]]:
+    """The operations that each edge keeps for the next phase (Chen et al., 2019, Sec. 3.2).
+
+    They are those with its ``number`` largest weights.
 
     Args:
-        weights (Tensor): [14, n], softmaxed, a column a candidate.
+        weights (Tensor): [14, n], softmaxed, one column per candidate.
         candidates (list[tuple[str]]): the n operations of each of the 14 edges.
+        number (int): of operations to keep per edge.
 
     Returns:
-        list[tuple[str]]: in the order of the candidates; of equals the first are kept.
+        list[tuple[str]]: in the order of the candidates. If several weights are equal, the first are kept.
     """
     kept = []
     for row, names in zip(weights, candidates, strict=True):
@@ -31,10 +39,10 @@ def strongest_candidates(weights, candidates, number):
     return kept
 
 
-def skip_dropout_rate(initial, progress, decay=.2):
-    """The dropout of identities (Chen et al., 2019, Sec. 3.3): falls over each of the two parts of a phase.
+def skip_dropout_rate(initial: float, progress: Progress, decay: float = .2) -> float:
+    """The dropout of identities (Chen et al., 2019, Sec. 3.3), which falls in each of the two parts of a phase.
 
-    ``p0 (E - e - 1) / E`` in epoch e of E while A is frozen (F epochs), ``p0 exp(-.2 (e - F))`` after it.
+    In epoch e of E it is ``p0 (E - e - 1) / E`` while A is frozen (F epochs), and ``p0 exp(-.2 (e - F))`` afterwards.
     """
     epoch, frozen = progress.epoch, progress.warmup_epochs
     if epoch < frozen:
@@ -44,19 +52,24 @@ def skip_dropout_rate(initial, progress, decay=.2):
 
 @MODELS.register_module()
 class PDARTSSupernet(CellSupernet):
-    """One phase of P-DARTS: some of DARTS's operations on each edge, dropout on the identities (Chen et al., 2019).
+    """A phase of P-DARTS: some of DARTS's operations on each edge, dropout on the identities (Chen et al., 2019).
 
     Args:
-        candidates (dict[str, list], optional): by kind of cell, the operations
-            of each of the 14 edges, the same number on each; all by default.
-        skip_dropout (float): p0, of the identities of stride 1 while weights
-            train. A transfer's embeddings and tests are without it.
-        skip_limit (int, optional): identities of a derived normal cell.
-        others: of :class:`CellSupernet`.
+        candidates (dict[str, list], optional): kind of cell -> the operations
+            of each of the 14 edges, the same number per edge; all by default.
+        skip_dropout (float): p0, the dropout of identities of stride 1 while
+            weights train. Tests and the embeddings of a transfer don't use it.
+        skip_limit (int, optional): the largest number of identities in a
+            derived normal cell; None for no limit.
+        options: options of :class:`CellSupernet`.
+
+    Raises:
+        ValueError: if an argument is not valid.
     """
     name = 'pdarts'
 
-    def __init__(self, candidates=None, skip_dropout=0., skip_limit=2, **options):
+    def __init__(self, candidates: Mapping[str, Candidates] | None = None, skip_dropout: float = 0.,
+                 skip_limit: int | None = 2, **options: Any) -> None:
         self._candidates = check_candidates(candidates) if candidates else super().candidates()
         if not 0 <= skip_dropout < 1:
             raise ValueError(f'skip_dropout={skip_dropout} must be at least 0 and less than 1')
@@ -67,54 +80,58 @@ class PDARTSSupernet(CellSupernet):
                          for kind in CELLS}
         super().__init__(**options)
 
-    def candidates(self):
+    def candidates(self) -> dict[str, list[tuple[str, ...]]]:
         return self._candidates
 
     @property
-    def draws(self):
+    def draws(self) -> bool:
         return self.initial_skip_dropout > 0
 
-    def set_progress(self, progress):
+    def set_progress(self, progress: Progress | None) -> None:
         self.skip_dropout = 0. if progress is None else skip_dropout_rate(self.initial_skip_dropout, progress)
 
     @contextlib.contextmanager
-    def deterministic(self):
+    def deterministic(self) -> Iterator[None]:
         rate, self.skip_dropout = self.skip_dropout, 0.
         try:
             yield
         finally:
             self.skip_dropout = rate
 
-    def alpha_shapes(self):
+    def alpha_shapes(self) -> dict[str, tuple[int, ...]]:
         return {kind: (len(EDGES), len(self._candidates[kind][0])) for kind in CELLS}
 
-    def _all_columns(self, kind, values):
-        """[14, n] by candidate -> [14, 8] by operation, zeros for those given up."""
+    def _all_columns(self, kind: str, values: Tensor) -> Tensor:
+        """[14, n] by candidate -> [14, 8] by operation, zeros for dropped operations."""
         columns = torch.tensor(self._columns[kind], device=values.device)
         return values.new_zeros(len(EDGES), len(OPERATIONS)).scatter(1, columns, values)
 
-    def mixtures(self):
+    def mixtures(self) -> dict[str, Mixture]:
         rate = self.skip_dropout if self.training else 0.
         return {kind: Mixture(self.plan(kind, drops=rate > 0), self._all_columns(kind, self.gates[kind]), rate)
                 for kind in CELLS}
 
-    def derive(self, alphas):
+    def derive(self, alphas: Mapping[str, Tensor]) -> Genotype:
         weights = {kind: self._all_columns(kind, rows) for kind, rows in self.importance(alphas).items()}
         return self.genotype(weights)
 
-    def derive_cell(self, kind, importance):
+    def derive_cell(self, kind: str, importance: Mapping[str, Tensor]) -> Nodes:
         if kind == 'normal' and self.skip_limit is not None:
             return limit_skips(importance[kind], self.skip_limit)
         return strongest_edges(importance[kind])
 
-    def next_candidates(self, alphas, number):
-        """dict[str, list[tuple[str]]]: what the next phase searches."""
+    def next_candidates(self, alphas: Mapping[str, Tensor], number: int) -> dict[str, list[tuple[str, ...]]]:
+        """The candidates of the next phase, ``number`` per edge: kind of cell -> the operations of each edge."""
         importance = self.importance(alphas)
         return {kind: strongest_candidates(importance[kind], self._candidates[kind], number) for kind in CELLS}
 
 
-def check_candidates(candidates):
-    """``candidates`` with tuples of names in the order of the operations."""
+def check_candidates(candidates: Mapping[str, Candidates]) -> dict[str, list[tuple[str, ...]]]:
+    """``candidates`` as tuples of names in the order of ``OPERATIONS``.
+
+    Raises:
+        ValueError: if they don't fit a cell.
+    """
     if set(candidates) != set(CELLS):
         raise ValueError(f'candidates has {sorted(candidates)}; it takes {list(CELLS)}')
     checked = {}

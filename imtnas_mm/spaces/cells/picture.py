@@ -1,4 +1,10 @@
-"""Pictures of cells: their graphs, and the importance weights as heat maps. Lengths are inches, y goes up."""
+"""Draws cells as graphs, and importance weights as heat maps. Lengths are inches, y goes up."""
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -10,6 +16,7 @@ from ...analysis.picture import (
     FIXED_EDGE,
     INK,
     MARGIN,
+    Point,
     blank,
     draw_box,
     draw_route,
@@ -19,54 +26,55 @@ from ...analysis.picture import (
     write_picture,
 )
 from ...genotype import Genotype
-from .graph import lay_out
-from .layout import AVG_POOL, CELLS, DILATED, EDGES, MAX_POOL, NODES, OPERATIONS, SEPARABLE, SKIP
+from .derivation import Nodes
+from .graph import CellGraph, lay_out
+from .layout import AVG_POOL, CELLS, DILATED, EDGES, MAX_POOL, NODES, OPERATIONS, SEPARABLE, SKIP, Edge
 from .traits import CellTraits
 
 CELL_TITLES = {'normal': 'Normal cell', 'reduce': 'Reduction cell'}
 STATES = ('$c_{k{-}2}$', '$c_{k{-}1}$', *map(str, range(NODES)))
 OUTPUT = '$c_k$'
-KINDS = {  # of operation: name, fill, edge
+KINDS = {  # operation -> kind, fill, edge
     **dict.fromkeys(SEPARABLE, ('separable convolution', '#9ecae8', '#3b78a8')),
     **dict.fromkeys(DILATED, ('dilated convolution', '#f6b26b', '#b8701f')),
     **dict.fromkeys((MAX_POOL, AVG_POOL), ('pooling', '#b5d9a3', '#4f8a3c')),
     SKIP: ('skip connection', '#d8c7ea', '#7d5ba6'),
 }
-JOIN = '#a9a9a9'  # edges of the concatenation
+JOIN = '#a9a9a9'  # the edges to the output
 WEIGHTS = LinearSegmentedColormap.from_list('weights', ['#ffffff', '#9ecae8', '#1d4f7c'])
-PALE = .3  # at least this much is a weight of the darkest colour, so that equal ones stay pale
-LABEL, TALL_LABEL = .27, .42  # heights without and with a weight
+PALE = .3  # the darkest colour stands for at least this weight, so that equal weights stay pale
+LABEL, TALL_LABEL = .27, .42  # the height without and with a weight
 ABOVE_GRAPH, BELOW_GRAPH = .5, .3
-ROW, COLUMN, NODE_GAP, NAMES = .235, .355, .09, 1.05  # of a heat map; NAMES is left of it, for the operations
+ROW, COLUMN, NODE_GAP, NAMES = .235, .355, .09, 1.05  # of a heat map; NAMES is the room for the operations left of it
 PHASE_GAP = .35
-PHASE_ROOM = .85  # a row of phases takes this more than its heat maps
+PHASE_ROOM = .85  # the height of a row of phases beyond its heat maps
 
 
 def draw_cells(name: str, traits: CellTraits, genotype: Genotype, title: str | None) -> Figure:
-    """The two cells, and below them the weights they come from.
+    """The two cells, and below them the weights that they are derived from.
 
     Args:
-        name (str): of the space.
-        traits (CellTraits): of the space.
-        genotype (Genotype): of the space.
-        title (str, optional): goes behind the name.
+        name (str): the name of the space.
+        traits (CellTraits): the traits of the space.
+        genotype (Genotype): the architecture.
+        title (str, optional): follows the name.
     """
     importance = genotype.importance
     map_width = heat_map_width()
     width = 2 * MARGIN + NAMES + 2 * map_width + PHASE_GAP
     label_height = TALL_LABEL if importance else LABEL
     graphs = {cell: lay_out(genotype.architecture[cell], width - 2 * MARGIN, label_height) for cell in CELLS}
-    edge_weights = traits.weighs_edges and importance
+    weighs_edges = traits.weighs_edges and importance is not None
     height = .45 + sum(ABOVE_GRAPH + graph.height + BELOW_GRAPH for graph in graphs.values())
     if importance:
-        height += heat_map_height(edge_weights) + .95
+        height += heat_map_height(weighs_edges) + .95
     figure, axes = blank(width, height)
     heading(axes, name, title)
     legend(axes, legend_handles())
 
     top = height - .45
     for cell, graph in graphs.items():
-        weights = edge_notes(genotype, cell, traits) if importance else None
+        weights = edge_notes(genotype.architecture[cell], importance, cell, traits) if importance else None
         draw_cell(axes, cell, graph, top, weights, remark_of(traits) if importance else '')
         top -= ABOVE_GRAPH + graph.height + BELOW_GRAPH
     if not importance:
@@ -83,21 +91,24 @@ def draw_cells(name: str, traits: CellTraits, genotype: Genotype, title: str | N
                  if weight or not traits.narrows_candidates] for row in importance[cell]]
         heat_map(axes, cell, MARGIN + NAMES + i * (map_width + PHASE_GAP), top, importance[cell], kept,
                  taken(genotype.architecture[cell]), highest, names=not i,
-                 edge_weights=edge_weights and edges_of(importance, cell), head=CELL_TITLES[cell])
+                 edge_weights=edges_of(importance, cell) if weighs_edges else None, head=CELL_TITLES[cell])
     return figure
 
 
-def draw_phases(phases, path_stem, title=None, genotype=None):
-    """Draw how P-DARTS narrowed its candidates: the phases side by side, the final cells below.
+def draw_phases(phases: Sequence[Mapping[str, Any]], path_stem: str | Path, title: str | None = None,
+                genotype: Genotype | None = None) -> tuple[Path, Path]:
+    """Draws the candidates of P-DARTS in each phase, the phases side by side and the final cells below.
 
     Args:
-        phases (list[dict]): for each phase ``importance`` and ``candidates``,
-            each by cell: 14 rows of weights in the order of ``OPERATIONS``, and
-            the names of the operations that were candidates on each of the 14
-            edges.
-        path_stem (str | Path): the files are this with ``.svg`` and ``.png``.
-        title (str, optional): goes behind the name of the space.
-        genotype (Genotype, optional): the outcome, framed in the phases; without it they alone are drawn.
+        phases (list[dict]): ``importance`` and ``candidates`` of each phase.
+            ``importance`` has 14 rows of weights per cell in the order of
+            ``OPERATIONS``; ``candidates`` has the names of the candidates on
+            each of the 14 edges.
+        path_stem (str | Path): the path of the files without ``.svg`` and
+            ``.png``.
+        title (str, optional): follows the name of the space.
+        genotype (Genotype, optional): the result. Its operations are framed in
+            the phases. Without it, only the phases are drawn.
 
     Returns:
         tuple[Path, Path]: the SVG and the PNG.
@@ -105,7 +116,8 @@ def draw_phases(phases, path_stem, title=None, genotype=None):
     return write_picture(path_stem, lambda: phases_figure(phases, title, genotype))
 
 
-def phases_figure(phases, title, genotype):
+def phases_figure(phases: Sequence[Mapping[str, Any]], title: str | None, genotype: Genotype | None) -> Figure:
+    """The figure of :func:`draw_phases`."""
     map_width = heat_map_width()
     width = 2 * MARGIN + NAMES + len(phases) * (map_width + PHASE_GAP) - PHASE_GAP
     graphs = {cell: lay_out(genotype.architecture[cell], width - 2 * MARGIN, LABEL) for cell in CELLS} \
@@ -136,59 +148,71 @@ def phases_figure(phases, title, genotype):
     return figure
 
 
-def operation_label(operation):
+def operation_label(operation: str) -> str:
     """``'sep_conv_3x3'`` -> ``'sep conv 3×3'``."""
     return operation.replace('_', ' ').replace('3x3', '3×3').replace('5x5', '5×5')
 
 
-def edge_index(node, predecessor):
-    return EDGES.index((node, predecessor))
+def edge_index(node: int, predecessor: int) -> int:
+    return EDGES.index(Edge(node, predecessor))
 
 
-def taken(nodes):
+def taken(nodes: Nodes) -> set[tuple[int, str]]:
     """{(edge, operation)} of a cell."""
     return {(edge_index(i, predecessor), operation) for i, node in enumerate(nodes) for operation, predecessor in node}
 
 
-def edges_of(importance, cell):
-    """The weights of the 14 edges; those into a node sum to 1."""
+def edges_of(importance: Mapping[str, Any], cell: str) -> list[float]:
+    """The weights of the 14 edges of a cell; the weights of the edges into a node sum to 1."""
     return [weight for node in range(NODES) for weight in importance[f'{cell}_edges{node}']]
 
 
 def remark_of(traits: CellTraits) -> str:
-    """What the numbers below the operations are."""
+    """The explanation of the numbers below the operations."""
     if traits.has_activation_probabilities:
         return 'below an operation: the activation probability of its gate'
     return 'below an operation: its weight' + (', and that of its edge' if traits.weighs_edges else '')
 
 
-def edge_notes(genotype: Genotype, cell: str, traits: CellTraits) -> list[list[str]]:
-    """For each node the texts below its two operations."""
-    notes = []
-    for i, node in enumerate(genotype.architecture[cell]):
+def edge_notes(nodes: Nodes, importance: Mapping[str, Any], cell: str, traits: CellTraits) -> list[list[str]]:
+    """The texts below the two operations of each node."""
+    notes: list[list[str]] = []
+    for i, node in enumerate(nodes):
         notes.append([])
         for operation, predecessor in node:
             edge = edge_index(i, predecessor)
-            text = f'{genotype.importance[cell][edge][OPERATIONS.index(operation)]:.2f}'
+            text = f'{importance[cell][edge][OPERATIONS.index(operation)]:.2f}'
             if traits.weighs_edges:
-                text += f' · edge {edges_of(genotype.importance, cell)[edge]:.2f}'
+                text += f' · edge {edges_of(importance, cell)[edge]:.2f}'
             notes[-1].append(text)
     return notes
 
 
-def legend_handles():
+def legend_handles() -> list[Artist]:
+    """The kinds of operations, and the concatenation."""
     kinds = [Patch(facecolor=fill, edgecolor=edge, label=name) for name, fill, edge in dict.fromkeys(KINDS.values())]
     return [*kinds, Line2D([], [], color=JOIN, lw=1.4, label='concatenation')]
 
 
-def draw_cell(axes, cell, graph, top, weights=None, remark='', prefix=''):
-    """A cell's graph below its heading; ``weights`` are the texts of :func:`edge_notes`, ``remark`` explains them."""
+def draw_cell(axes: Axes, cell: str, graph: CellGraph, top: float, weights: Sequence[Sequence[str]] | None = None,
+              remark: str = '', prefix: str = '') -> None:
+    """The graph of a cell below its heading.
+
+    Args:
+        axes (Axes): where to draw.
+        cell (str): ``normal`` or ``reduce``.
+        graph (CellGraph): its positions.
+        top (float): y of the heading.
+        weights (list[list[str]], optional): the texts of :func:`edge_notes`.
+        remark (str): explains these texts.
+        prefix (str): stands before the name of the cell.
+    """
     remarks = ['edges from its two inputs have stride 2'] if cell == 'reduce' else []
     remarks += [remark] if remark else []
     heading(axes, (prefix + CELL_TITLES[cell]).capitalize(), '; '.join(remarks), y=top - .22, size=10)
     left, bottom = MARGIN, top - ABOVE_GRAPH - graph.height
 
-    def put(points):
+    def put(points: Iterable[Point]) -> list[Point]:
         return [(left + x, bottom + y) for x, y in points]
 
     for i, route in enumerate(graph.outputs):
@@ -199,39 +223,45 @@ def draw_cell(axes, cell, graph, top, weights=None, remark='', prefix=''):
             name = f'{cell}-node{i}-input{j}'
             draw_route(axes, put(edge.route), colour, name)
             draw_route(axes, put(edge.arrow), colour, f'{name}-arrow', arrow=True)
-            x, y = put([edge.label[:2]])[0]
-            draw_box(axes, (x, y, *edge.label[2:]), fill, colour, f'{name}-label', rounding=.1)
+            (x, y), = put([(edge.label.x, edge.label.y)])
+            draw_box(axes, (x, y, edge.label.width, edge.label.height), fill, colour, f'{name}-label', rounding=.1)
             shift = .085 if weights else 0
             note(axes, x, y + shift - .01, operation_label(edge.operation), INK, size=9)
             if weights:
                 note(axes, x, y - shift - .02, weights[i][j], INK)
     for i, state in enumerate((*graph.states, graph.output)):
         fixed = not 2 <= i < len(graph.states)
-        x, y = put([state[:2]])[0]
-        draw_box(axes, (x, y, *state[2:]), FIXED if fixed else '#ffffff', FIXED_EDGE if fixed else INK,
+        (x, y), = put([(state.x, state.y)])
+        draw_box(axes, (x, y, state.width, state.height), FIXED if fixed else '#ffffff', FIXED_EDGE if fixed else INK,
                  f'{cell}-state{i}')
         note(axes, x, y, (*STATES, OUTPUT)[i], INK, size=11)
 
 
-def heat_map_width():
+def heat_map_width() -> float:
     return len(EDGES) * COLUMN + (NODES - 1) * NODE_GAP
 
 
-def heat_map_height(edge_weights=False):
-    return (len(OPERATIONS) + bool(edge_weights)) * ROW + bool(edge_weights) * NODE_GAP + .53
+def heat_map_height(weighs_edges: bool = False) -> float:
+    """The height of a heat map; the weights of edges take another row."""
+    return (len(OPERATIONS) + weighs_edges) * ROW + weighs_edges * NODE_GAP + .53
 
 
-def heat_map(axes, cell, left, top, weights, candidates, marked, highest, names, edge_weights=None, head='', phase=''):
-    """Operations x edges, the edges in brackets by node.
+def heat_map(axes: Axes, cell: str, left: float, top: float, weights: Sequence[Sequence[float]],
+             candidates: Sequence[Collection[str]], marked: Iterable[tuple[int, str]], highest: float, names: bool,
+             edge_weights: Sequence[float] | None = None, head: str = '', phase: str | int = '') -> None:
+    """Operations x edges, with a bracket around the edges into each node.
 
     Args:
-        weights (list[list[float]]): of each edge, in the order of ``OPERATIONS``.
-        candidates (list[list[str]]): of each edge; other operations are left blank.
+        axes (Axes): where to draw.
+        cell (str): ``normal`` or ``reduce``.
+        left, top (float): the corner of the map.
+        weights (list[list[float]]): the weights of each edge, in the order of ``OPERATIONS``.
+        candidates (list[list[str]]): the candidates of each edge; other operations stay blank.
         marked (Iterable): (edge, operation) to frame.
         highest (float): the weight of the darkest colour.
-        names (bool): whether the operations' names are written left of it.
-        edge_weights (list[float], optional): another row.
-        head (str): goes above.
+        names (bool): whether the names of the operations stand left of the map.
+        edge_weights (list[float], optional): the weights of the edges, as another row.
+        head (str): stands above the map.
         phase (str | int): goes into the ids of the SVG.
     """
     note(axes, left, top + .15, head, INK, size=8.5, ha='left')
@@ -263,13 +293,14 @@ def heat_map(axes, cell, left, top, weights, candidates, marked, highest, names,
     for edge, x in zip(EDGES, columns, strict=True):
         note(axes, x + COLUMN / 2, y - .13, STATES[edge.predecessor], INK, size=8)
     for node in range(NODES):
-        own = [x for edge, x in zip(EDGES, columns, strict=True) if edge.node == node]
-        a, b = own[0] + .04, own[-1] + COLUMN - .04
+        of_node = [x for edge, x in zip(EDGES, columns, strict=True) if edge.node == node]
+        a, b = of_node[0] + .04, of_node[-1] + COLUMN - .04
         axes.plot([a, a, b, b], [y - .23, y - .29, y - .29, y - .23], color=FAINT, lw=1)
         note(axes, (a + b) / 2, y - .43, f'node {node}', INK, size=8)
 
 
-def square(axes, x, y, weight, highest, name):
+def square(axes: Axes, x: float, y: float, weight: float, highest: float, name: str) -> None:
+    """A square of a heat map, with its weight as a number."""
     share = weight / highest
     axes.add_patch(Rectangle((x, y), COLUMN, ROW, facecolor=WEIGHTS(share), edgecolor='#d5d5d5', lw=.5, gid=name))
     note(axes, x + COLUMN / 2, y + ROW / 2 - .01, f'{weight:.2f}', '#ffffff' if share > .7 else INK, size=7)

@@ -1,31 +1,35 @@
-"""Which gates each part of a searched cell takes, worked out on the host once."""
+"""Plans which operations of a searched cell are computed together, and which gates they take."""
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
+from torch import Tensor
 
-from .layout import AVG_POOL, COLUMN, DILATED, EDGES, MAX_POOL, NODES, OPERATIONS, SEPARABLE, SKIP
+from .layout import AVG_POOL, COLUMN, DILATED, EDGES, MAX_POOL, NODES, OPERATIONS, SEPARABLE, SKIP, Edge
 
-# the states whose edges are computed together: the two inputs of a cell, then each node by itself
-GROUPS = ((0, 1), *((state, ) for state in range(2, NODES + 1)))
+Candidates = Sequence[Sequence[str]]  # the operations of each of the 14 edges
+
+# the states whose edges are computed together: the two inputs of a cell, then each node alone
+GROUPS: tuple[tuple[int, ...], ...] = ((0, 1), *((state, ) for state in range(2, NODES + 1)))
 
 
 class Family(NamedTuple):
-    """Operations of a group of edges that are one grouped convolution.
+    """Operations of a group of edges that a single grouped convolution computes.
 
     Args:
-        parts (tuple[tuple[str, tuple[int]]]): each operation, and the edges it is computed on.
+        parts (tuple[tuple[str, tuple[int]]]): each operation and its edges.
         whole (bool): every operation is on all edges of the group.
     """
-    parts: tuple
+    parts: tuple[tuple[str, tuple[int, ...]], ...]
     whole: bool
 
     @property
-    def operations(self):
+    def operations(self) -> list[str]:
         return [operation for operation, _ in self.parts]
 
     @property
-    def members(self):
-        """list[int]: the edge of each map that it computes, in order."""
+    def members(self) -> list[int]:
+        """The edge of each map that the family computes, in order."""
         return [edge for _, edges in self.parts for edge in edges]
 
 
@@ -34,101 +38,107 @@ class Bundle(NamedTuple):
 
     Args:
         families (tuple[Family]): the separable and the dilated convolutions,
-            whose last 1x1 convolution is one; or the factorised reductions.
+            which share their last 1x1 convolution; or the factorised
+            reductions.
     """
-    families: tuple
+    families: tuple[Family, ...]
 
     @property
-    def reduces(self):
-        """bool: its families are the factorised reductions."""
+    def reduces(self) -> bool:
+        """Whether its families are the factorised reductions."""
         return SKIP in self.families[0].operations
 
     @property
-    def whole(self):
+    def whole(self) -> bool:
+        """Whether every operation is on all edges of the group."""
         return all(family.whole for family in self.families)
 
     @property
-    def members(self):
-        """list[int]: the edge of each map that it computes, in order."""
+    def members(self) -> list[int]:
+        """The edge of each map that the bundle computes, in order."""
         return [edge for family in self.families for edge in family.members]
 
 
 class GroupPlan(NamedTuple):
-    """What a group of edges computes.
+    """The operations of a group of edges.
 
     Args:
-        bundles (tuple[Bundle]): of its convolutions.
+        bundles (tuple[Bundle]): its convolutions.
         maps (tuple[tuple[str, int]]): (operation, state) of its pools and
             identities.
-        targets (tuple[int]): the nodes that they go to.
-        dropped (tuple[int]): edges whose identity has dropout of its own.
-        nodes (int): to which the group has edges, the last ones of the cell.
+        targets (tuple[int]): the nodes that take these maps.
+        dropped (tuple[int]): edges whose identity has dropout, each its mask.
+        nodes (int): the group has edges to so many nodes, the last of the cell.
     """
-    bundles: tuple
-    maps: tuple
-    targets: tuple
-    dropped: tuple
+    bundles: tuple[Bundle, ...]
+    maps: tuple[tuple[str, int], ...]
+    targets: tuple[int, ...]
+    dropped: tuple[int, ...]
     nodes: int
 
 
 class CellPlan:
-    """The plans of a cell's groups, and where their gates are in the matrix [14, 8] of its kind.
+    """The plans of a cell's groups, and the places of their gates in the matrix [14, 8] of its kind.
 
     Args:
         candidates (list[tuple[str]]): the operations of each of the 14 edges.
-        stride (int): of the edges from the cell's inputs.
-        chosen (list[list[bool]], optional): [14, 8], what is computed; all by default.
+        stride (int): the stride of the edges from the cell's inputs.
+        chosen (list[list[bool]], optional): [14, 8], the operations that are
+            computed; all by default.
         drops (bool): whether identities of stride 1 have dropout.
     """
 
-    def __init__(self, candidates, stride, chosen=None, drops=False):
+    def __init__(self, candidates: Candidates, stride: int, chosen: list[list[bool]] | None = None,
+                 drops: bool = False) -> None:
         self.candidates, self.chosen, self.drops = candidates, chosen, drops
-        self.convolutions, self.rows, self.bypass = [], [], []  # flat indices
-        self._indices = {}
+        self.convolutions: list[int] = []  # flat indices, as the next two
+        self.rows: list[int] = []
+        self.bypass: list[int] = []
+        self._indices: dict[torch.device, tuple[Tensor, ...]] = {}
         self.groups = tuple(self._group(states, stride if len(states) == 2 else 1) for states in GROUPS)
 
-    def _used(self, operation, edges):
+    def _used(self, operation: str, edges: tuple[int, ...]) -> tuple[int, ...]:
         return tuple(edge for edge in edges if operation in self.candidates[edge] and (
             self.chosen is None or self.chosen[edge][COLUMN[operation]]))
 
-    def _group(self, states, stride):
+    def _group(self, states: tuple[int, ...], stride: int) -> GroupPlan:
         edges = tuple(i for i, edge in enumerate(EDGES) if edge.predecessor in states)
-        bundles = [[self._family(kind, edges) for kind in kinds]
-                   for kinds in ((SEPARABLE, DILATED), ((SKIP, ), ) if stride == 2 else ())]
-        bundles = [Bundle(tuple(family for family in families if family)) for families in bundles]
+        families = [[self._family(kind, edges) for kind in kinds]
+                    for kinds in ((SEPARABLE, DILATED), ((SKIP, ), ) if stride == 2 else ())]
+        bundles = [Bundle(tuple(family for family in some if family)) for some in families]
         drops = self.drops and stride == 1
         dropped = self._used(SKIP, edges) if drops else ()
-        places = {}  # (operation, state) -> its edges
+        places: dict[tuple[str, int], list[int]] = {}  # (operation, state) -> its edges
         for operation in (MAX_POOL, AVG_POOL) + ((SKIP, ) if stride == 1 and not drops else ()):
             for edge in self._used(operation, edges):
                 places.setdefault((operation, EDGES[edge].predecessor), []).append(edge)
         order = [(operation, state) for operation in (MAX_POOL, AVG_POOL, SKIP) for state in states
                  if (operation, state) in places]
-        targets = tuple(sorted({EDGES[edge].node for found in places.values() for edge in found}))
+        targets = tuple(sorted({EDGES[edge].node for used in places.values() for edge in used}))
         for target in targets:
             for operation, state in order:
                 edge = next((edge for edge in places[operation, state] if EDGES[edge].node == target), None)
                 self.rows.append(self.zero if edge is None else self._flat(edge, operation))
         first = EDGES[edges[0]].node
         for node in range(first, NODES):
-            self.bypass += [EDGES.index((node, state)) for state in states]
-        bundles = tuple(bundle for bundle in bundles if bundle.families)
-        return GroupPlan(bundles, tuple(order), targets, dropped, NODES - first)
+            self.bypass += [EDGES.index(Edge(node, state)) for state in states]
+        used_bundles = tuple(bundle for bundle in bundles if bundle.families)
+        return GroupPlan(used_bundles, tuple(order), targets, dropped, NODES - first)
 
-    def _family(self, operations, edges):
+    def _family(self, operations: tuple[str, ...], edges: tuple[int, ...]) -> Family | None:
         parts = tuple((operation, self._used(operation, edges)) for operation in operations)
         parts = tuple(part for part in parts if part[1])
         self.convolutions += [self._flat(edge, operation) for operation, used in parts for edge in used]
         return Family(parts, all(used == edges for _, used in parts)) if parts else None
 
-    zero = len(EDGES) * len(OPERATIONS)  # behind the gates, where a map has no edge to a target
+    zero = len(EDGES) * len(OPERATIONS)  # the index after the gates: a map without an edge to a target has weight 0
 
     @staticmethod
-    def _flat(edge, operation):
+    def _flat(edge: int, operation: str) -> int:
         return edge * len(OPERATIONS) + COLUMN[operation]
 
-    def indices(self, device):
-        """The flat indices of the convolutions' gates, of the rows and of the bypass on a device, moved once."""
+    def indices(self, device: torch.device) -> tuple[Tensor, ...]:
+        """The flat indices of the convolutions, the rows and the bypass on a device; moved there once."""
         if device not in self._indices:
             self._indices[device] = tuple(torch.tensor(places, dtype=torch.int64, device=device)
                                           for places in (self.convolutions, self.rows, self.bypass))
@@ -136,80 +146,85 @@ class CellPlan:
 
 
 class Mixture:
-    """How a kind of cell mixes its operations; what all its cells take of the gates is made once.
+    """The gates of a kind of cell, gathered once for all its cells.
 
     Args:
-        plan (CellPlan): of the kind of cell.
-        gates (Tensor): [14, 8], a row per edge, a column per operation.
-        skip_dropout (float): of each identity edge of stride 1, where the plan has any.
-        edge_weights (Tensor, optional): [14], already in the gates; PC-DARTS
-            weighs what bypasses the operations with them.
+        plan (CellPlan): the plan of the kind of cell.
+        gates (Tensor): [14, 8], one row per edge, one column per operation.
+        skip_dropout (float): the dropout of each identity of stride 1 that the
+            plan drops.
+        edge_weights (Tensor, optional): [14], already in the gates. PC-DARTS
+            weighs the channels that bypass the operations with them.
     """
 
-    def __init__(self, plan, gates, skip_dropout=0., edge_weights=None):
+    def __init__(self, plan: CellPlan, gates: Tensor, skip_dropout: float = 0.,
+                 edge_weights: Tensor | None = None) -> None:
         self.plan, self.gates, self.skip_dropout, self.edge_weights = plan, gates, skip_dropout, edge_weights
         convolutions, rows, bypass = plan.indices(gates.device)
         flat = gates.reshape(-1)
         self.convolutions = flat[convolutions]
         self.rows = torch.cat([flat, flat.new_zeros(1)])[rows]
         self.bypass = None if edge_weights is None else edge_weights[bypass]
-        self._by_channel = {}
+        self._by_channel: dict[int, Tensor] = {}
 
-    def tensors(self, channels):
-        """What a cell of so many channels takes: the arguments of :meth:`of`."""
+    def tensors(self, channels: int) -> list[Tensor]:
+        """The tensors that a cell of so many channels takes, the last arguments of :meth:`of`."""
         if channels not in self._by_channel:
             self._by_channel[channels] = self.convolutions[:, None].expand(-1, channels).reshape(-1)
-        found = [self._by_channel[channels], self.rows]
+        tensors = [self._by_channel[channels], self.rows]
         if self.bypass is not None:
-            found.append(self.bypass)
+            tensors.append(self.bypass)
         if self.skip_dropout:
-            found.append(self.gates)
-        return found
+            tensors.append(self.gates)
+        return tensors
 
-    def of(self, channels, kernels, convolutions, rows, *others):
-        """list[GroupWeights]: of a cell's groups.
+    def of(self, channels: int, kernels: list[list[list[Tensor]]], convolutions: Tensor, rows: Tensor, *others: Tensor
+           ) -> list['GroupWeights']:
+        """The weights of a cell's groups.
 
         Args:
             channels (int): C of the cell.
-            kernels (list[list[list[Tensor]]]): of its convolutions, by group and bundle.
-            convolutions, rows, others (Tensor): from :meth:`tensors`.
+            kernels (list[list[list[Tensor]]]): the kernels of its convolutions, by group and bundle.
+            convolutions, rows, others (Tensor): the tensors of :meth:`tensors`.
         """
-        others = list(others)
-        bypass = None if self.bypass is None else others.pop(0)
-        gates = others.pop(0) if self.skip_dropout else None
+        rest = list(others)
+        bypass = None if self.bypass is None else rest.pop(0)
+        gates = rest.pop(0) if self.skip_dropout else None
         groups = self.plan.groups
         sizes = [channels * len(bundle.members) for plan in groups for bundle in plan.bundles]
         pieces = iter(convolutions.split(sizes))  # not slices, each of which would pad its gradient with zeros
-        rows = rows.split([len(plan.targets) * len(plan.maps) for plan in groups])
-        rows = [part.view(len(plan.targets), -1) if plan.targets else None
-                for plan, part in zip(groups, rows, strict=True)]
-        bypasses = [None] * len(groups)
+        of_groups = rows.split([len(plan.targets) * len(plan.maps) for plan in groups])
+        by_target = [part.view(len(plan.targets), -1) if plan.targets else None
+                     for plan, part in zip(groups, of_groups, strict=True)]
+        bypasses: list[Tensor | None] = [None] * len(groups)
         if bypass is not None:
             parts = bypass.split([plan.nodes * len(states) for plan, states in zip(groups, GROUPS, strict=True)])
             bypasses = [part.view(plan.nodes, -1) for plan, part in zip(groups, parts, strict=True)]
-        return [GroupWeights(plan, [next(pieces) for _ in plan.bundles], kernels[i], rows[i], bypasses[i], gates,
-                             self.skip_dropout) for i, plan in enumerate(groups)]
+        return [GroupWeights(plan, [next(pieces) for _ in plan.bundles], kernels[i], by_target[i], bypasses[i],
+                             gates, self.skip_dropout) for i, plan in enumerate(groups)]
 
 
 class GroupWeights(NamedTuple):
     """The gates and kernels of a group of edges.
 
     Args:
-        plan (GroupPlan): of the group.
-        bundles (list[Tensor]): the gates of each, [members * C], by channel.
-        kernels (list[list[Tensor]]): of each, as :func:`side_by_side` joins those of ``EdgeGroup.kernels``.
-        rows (Tensor, optional): [targets, maps]
-        bypass (Tensor, optional): [nodes, states]
-        gates (Tensor, optional): [14, 8], where identities have dropout.
-        skip_dropout (float): of each of them.
+        plan (GroupPlan): the plan of the group.
+        bundles (list[Tensor]): the gates of each bundle by channel, [members * C].
+        kernels (list[list[Tensor]]): the kernels of each bundle, as :func:`side_by_side` joins ``EdgeGroup.kernels``.
+        rows (Tensor, optional): [targets, maps]; None without maps.
+        bypass (Tensor, optional): [nodes, states], in PC-DARTS.
+        gates (Tensor, optional): [14, 8], if identities have dropout.
+        skip_dropout (float): the dropout of each of these identities.
     """
     plan: GroupPlan
-    bundles: list
-    kernels: list
-    rows: torch.Tensor | None
-    bypass: torch.Tensor | None
-    gates: torch.Tensor | None
+    bundles: list[Tensor]
+    kernels: list[list[Tensor]]
+    rows: Tensor | None
+    bypass: Tensor | None
+    gates: Tensor | None
     skip_dropout: float
 
-    def identity(self, edge):
+    def identity(self, edge: int) -> Tensor:
+        """The gate of an edge's identity that has dropout."""
+        assert self.gates is not None  # a plan with `dropped` edges keeps the gates
         return self.gates[edge, COLUMN[SKIP]]

@@ -1,42 +1,46 @@
-"""The kernels of all cells, laid side by side as their grouped convolutions take them.
+"""Joins the kernels of all cells for their grouped convolutions.
 
-The operations of a family are one convolution. Their kernels are parameters of
-their own, so a pass joins them first: a narrow kernel gets a border of zeros,
-which doesn't change what it computes. All cells are joined at once, which is
-a few operations per pass and not per cell.
+The operations of a family are a single convolution, but each has its own
+parameters. So a pass joins the kernels first. A narrow kernel gets a border of
+zeros, which doesn't change its result. The kernels of all cells are joined
+together: this takes a few operations per pass, not per cell.
 """
+from collections.abc import Iterable, Sequence
+
+import torch
 import torch.nn.functional as F
+from torch import Tensor
 
 from ...layers.joining import join
 
 
-def side_by_side(slots):
+def side_by_side(slots: Iterable[Sequence[Tensor]]) -> list[Tensor]:
     """Joins the kernels of each slot.
 
     Args:
-        slots (list[list[Tensor]]): [O, C, k, k] each, in a slot of one C and of odd k.
+        slots (list[list[Tensor]]): [O, C, k, k] each, of the same C within a slot and of odd k.
 
     Returns:
-        list[Tensor]: [sum of O, C, K, K] of each slot, K its widest kernel.
+        list[Tensor]: [sum of O, C, K, K] for each slot, where K is the width of its widest kernel.
     """
-    slots = [list(slot) for slot in slots]
-    _widen(slots)
-    shapes = {}  # of a kernel -> the slots that have it
-    for index, slot in enumerate(slots):
+    wide = [list(slot) for slot in slots]
+    _widen(wide)
+    shapes: dict[torch.Size, list[int]] = {}  # shape of a kernel -> the slots with this shape
+    for index, slot in enumerate(wide):
         if len(slot) > 1:
             shapes.setdefault(slot[0].shape[1:], []).append(index)
-    joined = [slot[0] for slot in slots]
+    joined = [slot[0] for slot in wide]
     for indices in shapes.values():
-        kernels = join([kernel for index in indices for kernel in slots[index]])
-        sizes = [sum(len(kernel) for kernel in slots[index]) for index in indices]
+        kernels = join([kernel for index in indices for kernel in wide[index]])
+        sizes = [sum(len(kernel) for kernel in wide[index]) for index in indices]
         for index, part in zip(indices, kernels.split(sizes), strict=True):
             joined[index] = part
     return joined
 
 
-def _widen(slots):
-    """Gives the narrow kernels a border of zeros, all of a width at once."""
-    narrow = {}  # (width, that of its slot) -> (slot, place in it)
+def _widen(slots: list[list[Tensor]]) -> None:
+    """Puts a border of zeros around the narrow kernels; kernels of the same width together."""
+    narrow: dict[tuple[int, int], list[tuple[int, int]]] = {}  # (width, width of its slot) -> (slot, place in it)
     for index, slot in enumerate(slots):
         widest = max(kernel.shape[-1] for kernel in slot)
         for place, kernel in enumerate(slot):

@@ -6,7 +6,6 @@ from typing import Any
 from torch import Tensor, nn
 
 from ...genotype import Genotype
-
 from ...networks.derived import DerivedNet
 from ...networks.stage_outputs import Stages
 from ...registry import MODELS
