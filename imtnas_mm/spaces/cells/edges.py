@@ -2,12 +2,13 @@
 
 A mixed edge is ``sum_o gate_o o(x)`` (Liu et al., 2019, DARTS, Eq. 2). Edges that
 leave the same state share its ReLU and its pools. Their convolutions of a family
-(separable or dilated) are a single grouped convolution over (operations x edges x
-channels), with all kernels as wide as the widest. Both families share a grouped
-1x1 convolution at the end. Normalisation has no affine parameters, so a single
-call normalises all channels. Pools and identities reach the nodes by a single
-matrix product. A dilated convolution of an even map is an ordinary convolution of
-its four phases. The sums equal those of separate edges; only their order differs.
+(separable or dilated, or a single operation of these, see ``CellPlan``) are a
+single grouped convolution over (operations x edges x channels), with all kernels
+as wide as the widest. All families share a grouped 1x1 convolution at the end.
+Normalisation has no affine parameters, so a single call normalises all channels.
+Pools and identities reach the nodes by a single matrix product. A dilated
+convolution of an even map is an ordinary convolution of its four phases. The sums
+equal those of separate edges; only their order differs.
 """
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -251,11 +252,16 @@ class EdgeGroup(nn.Module):
         """The separable and the dilated convolutions before their norm: [N, members * C, H, W]."""
         even = all(size % 2 == 0 for size in states.joined.shape[2:])
         *others, last = kernels
-        kernel, maps = iter(others), []
+        kernel = iter(others)
+        maps: list[Tensor] = []
+        inputs: dict[tuple[bool, tuple[int, ...]], Tensor] = {}
         for family in bundle.families:
             number, dilated = len(family.members), family.operations[0] in DILATED
             phases = dilated and even
-            x = self._inputs(family, states, phases)
+            key = phases, tuple(family.members)
+            if key not in inputs:  # families of a single operation may share their inputs
+                inputs[key] = self._inputs(family, states, phases)
+            x = inputs[key]
             if dilated:
                 x = self._depthwise(x, next(kernel), *((1, 1) if phases else (self.stride, 2)))
                 x = from_phases(x) if phases and self.stride == 1 else x

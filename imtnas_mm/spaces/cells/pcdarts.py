@@ -110,6 +110,10 @@ class PCDARTSSupernet(CellSupernet):
         self.part = part
         super().__init__(channels=channels, **options)
 
+    @property
+    def widens_kernels(self) -> bool:
+        return True  # with so few channels a call costs more than its arithmetic, on CPUs too
+
     def cell(self, place: Place) -> SearchCell:
         return PartialCell(place, self.candidates()[place.kind], self.norm, part=self.part)
 

@@ -86,11 +86,18 @@ class CellPlan:
         chosen (list[list[bool]], optional): [14, 8], the operations that are
             computed; all by default.
         drops (bool): whether identities of stride 1 have dropout.
+        widens (bool): whether a single convolution computes the 3x3 and the 5x5
+            operations of a kind. The 3x3 kernels then have a border of zeros:
+            fewer calls for more arithmetic. The results are equal up to
+            rounding.
     """
 
     def __init__(self, candidates: Candidates, stride: int, chosen: list[list[bool]] | None = None,
-                 drops: bool = False) -> None:
+                 drops: bool = False, widens: bool = True) -> None:
         self.candidates, self.chosen, self.drops = candidates, chosen, drops
+        convolutions: tuple[tuple[str, ...], ...] = SEPARABLE, DILATED
+        self._families = convolutions if widens else tuple(
+            (operation, ) for kind in convolutions for operation in kind)
         self.convolutions: list[int] = []  # flat indices, as the next two
         self.rows: list[int] = []
         self.bypass: list[int] = []
@@ -104,7 +111,7 @@ class CellPlan:
     def _group(self, states: tuple[int, ...], stride: int) -> GroupPlan:
         edges = tuple(i for i, edge in enumerate(EDGES) if edge.predecessor in states)
         families = [[self._family(kind, edges) for kind in kinds]
-                    for kinds in ((SEPARABLE, DILATED), ((SKIP, ), ) if stride == 2 else ())]
+                    for kinds in (self._families, ((SKIP, ), ) if stride == 2 else ())]
         bundles = [Bundle(tuple(family for family in some if family)) for some in families]
         drops = self.drops and stride == 1
         dropped = self._used(SKIP, edges) if drops else ()

@@ -180,9 +180,19 @@ class CellSupernet(SearchSpace):
                 computed; all by default.
             drops (bool): whether identities have dropout.
         """
-        key = kind, None if chosen is None else chosen.tobytes(), drops
+        widens = self.widens_kernels
+        key = kind, None if chosen is None else chosen.tobytes(), drops, widens
         return self._plans.get_or_make(key, lambda: CellPlan(
-            self.candidates()[kind], 2 if kind == 'reduce' else 1, None if chosen is None else chosen.tolist(), drops))
+            self.candidates()[kind], 2 if kind == 'reduce' else 1, None if chosen is None else chosen.tolist(), drops,
+            widens))
+
+    @property
+    def widens_kernels(self) -> bool:
+        """Whether 3x3 kernels are computed as 5x5 kernels, together with these.
+
+        Calls cost time on a GPU, arithmetic costs time on a CPU.
+        """
+        return self.gates[CELLS[0]].device.type != 'cpu'
 
     @property
     def stage_channels(self) -> tuple[int, ...]:

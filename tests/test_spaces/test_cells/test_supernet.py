@@ -109,16 +109,18 @@ def check_equal(fast, plain, x):
     close_weights(fast, plain, *(r[first:] for r in results))
 
 
-CASES = [  # cells, batch, height, width
-    (4, 2, 10, 7),
-    (5, 3, 9, 9),
-    (8, 1, 8, 12),
+CASES = [  # cells, batch, height, width, whether 3x3 kernels are computed as 5x5 ones
+    (4, 2, 10, 7, True),
+    (5, 3, 9, 9, False),
+    (8, 1, 8, 12, True),
+    (3, 2, 8, 12, False),
 ]
 
 
-@pytest.mark.parametrize('layers, number, height, width', CASES)
+@pytest.mark.parametrize('layers, number, height, width, widens', CASES)
 @pytest.mark.parametrize('space', SPACES)
-def test_fast_is_plain(space, layers, number, height, width):
+def test_fast_is_plain(space, layers, number, height, width, widens, monkeypatch):
+    monkeypatch.setattr(SPACES[space][0], 'widens_kernels', widens)
     x = torch.randn(number, 3, height, width, dtype=torch.float64, requires_grad=True)
     check_equal(*pair(space, layers=layers), x)
 
