@@ -76,7 +76,7 @@ def test_a_task_that_reads_others_is_not_exported_alone(trained, tmp_path):
     saved = tiny.checkpoint(trained[2])
     saved['state_dict']['tasks.cls.backbone.fusion.cls_1_from_det_0.weight'] = torch.ones(1)
     torch.save(saved, tmp_path / 'fused.pth')
-    with pytest.raises(SystemExit, match='--task cls: its network reads features of those of other tasks'):
+    with pytest.raises(SystemExit, match='--task cls: its network reads features of other tasks'):
         export(tmp_path / 'fused.pth', tmp_path / 'cls.pth', '--task', 'cls')
     assert [path.name for path in tmp_path.iterdir()] == ['fused.pth']
 

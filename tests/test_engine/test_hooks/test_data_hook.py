@@ -169,7 +169,7 @@ def test_fewer_images_than_a_batch(own, tmp_path):
 
 def test_too_few_images_for_halves_or_a_transfer(own, tmp_path):
     config = search_config(own, tmp_path)
-    refuse(config, tmp_path, '^model.transfer.num_examples=8 takes 4 images of a task, but '
+    refuse(config, tmp_path, '^model.transfer.num_examples=8 takes 4 images of each task, but '
            'train_dataloader.det.dataset has 2 in the half', 'model.transfer.num_examples=8')
     refuse(config, tmp_path, r'^train_dataloader.det.dataset: has 1 example; the halves that train weights and',
            'train_dataloader.det.dataset.indices=1')
