@@ -407,6 +407,6 @@ def test_heads_of_other_kinds_learn_as_before(monkeypatch):
     assert not lines
     task = build_task(model=dict(DETECTOR, type='FCOS', bbox_head=fcos, train_cfg=None))
     line, = lines
-    assert re.match(r'FCOS: mmdet computes what its anchors .*\(bbox_head is FCOSHead, no AnchorHead\)', line)
+    assert re.match(r'FCOS: mmdet computes the targets of its anchors .*\(bbox_head is FCOSHead, no AnchorHead\)', line)
     loss, figures = task.loss(*arguments(task, torch.float32), task.preprocess(detection_batch(), True))
     assert loss > 0 and {'loss_cls', 'loss_bbox', 'loss_centerness'} <= set(figures)
