@@ -234,7 +234,7 @@ def test_joint_evaluations_are_checked(tmp_path):
     for evaluations, message in (
         (dict(joint=dict(joint, tasks=['c10'])), r"evaluations\.joint\.tasks: \['c10'\]; it must be a dict"),
         (dict(joint=dict(joint, shape=dict(c10=(32, 32)))), r'evaluations\.joint\.shape: .*it must have c10, c100'),
-        (dict(joint=joint, c10=one), r"evaluations: 'c10'; two of these fill"),
+        (dict(joint=joint, c10=one), r"evaluations: 'c10'; two evaluations fill"),
         (dict(joint=dict(joint, tasks=dict(c10='c10', c100='search'))), "evaluations: 'search'; this name is kept"),
         (dict(joint=joint, last=dict(one, initial='joint')), r"last\.initial: 'joint'; an evaluation of several"),
         (dict(first=one, joint=dict(joint, initial='first')), r"joint\.initial: 'first'; an evaluation of several"),
