@@ -120,10 +120,10 @@ def searches(space, second_order, sides=('fast', 'plain'), **space_options):
 
 def time_ratio(space, second_order, number, repeats):
     """The fast one's fastest iteration over the plain one's; both are warmed up first."""
-    found = searches(space, second_order)
-    times = {side: [] for side in found}
+    by_side = searches(space, second_order)
+    times = {side: [] for side in by_side}
     for index in range(repeats + 1):
-        for side, search in found.items():
+        for side, search in by_side.items():
             times[side].append(iteration(*search, number, index))
     best = {side: min(values[1:]) for side, values in times.items()}
     return dict(best, ratio=best['fast'] / best['plain'])

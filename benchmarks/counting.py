@@ -38,15 +38,15 @@ class OperationCounter(TorchDispatchMode):
         elif name in ('index', 'index_put', 'index_put_') and any(
                 index is not None and index.dtype in (torch.bool, torch.uint8) for index in args[1]):
             self.reads[f'{name} by a mask'] += 1
-        found = func(*args, **kwargs)
+        result = func(*args, **kwargs)
         if name not in self.FREE and not func.is_view:
             self.by_name[name] += 1
         if name in ('_to_copy', 'copy_'):
-            self._copied(args, found)
-        return found
+            self._copied(args, result)
+        return result
 
-    def _copied(self, args, found):
+    def _copied(self, args, result):
         source = args[1] if len(args) > 1 and isinstance(args[1], torch.Tensor) else args[0]
-        kinds = source.device.type, found.device.type
+        kinds = source.device.type, result.device.type
         self.to_host += kinds[0] != 'cpu' and kinds[1] == 'cpu'
         self.to_device += kinds[0] == 'cpu' and kinds[1] != 'cpu'

@@ -1,4 +1,4 @@
-"""What all benchmarks share: one `name value` line a figure, and the same as JSON."""
+"""Shared by all benchmarks: prints one `name value` line per figure, and writes the figures as JSON."""
 import argparse
 import json
 import os
@@ -37,6 +37,6 @@ def measured(script, task, memory=False):
     if result.returncode:
         reason = result.stderr[-3000:] or f'killed by signal {-result.returncode}; did the memory suffice?'
         raise SystemExit(f'{task}\n{reason}')
-    found = json.loads(result.stdout.splitlines()[-1])
-    print(f'# {task}: {found}', file=sys.stderr, flush=True)
-    return found
+    values = json.loads(result.stdout.splitlines()[-1])
+    print(f'# {task}: {values}', file=sys.stderr, flush=True)
+    return values

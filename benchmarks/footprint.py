@@ -61,16 +61,16 @@ def memory_counter():
         def __torch_dispatch__(self, func, types, args=(), kwargs=None):
             if any(type(x) is torch.Tensor and x.device.type == 'meta' for x in tree_leaves(args)):
                 args = tree_map_only(torch.Tensor, self._placed, args)
-            found = func(*args, **(kwargs or {}))
+            result = func(*args, **(kwargs or {}))
             self.operations += 1
-            for tensor in tree_leaves(found):
+            for tensor in tree_leaves(result):
                 if isinstance(tensor, torch.Tensor):
                     self.hold(tensor, func)
             if self.held > self.peak:
                 self.peak = self.held
                 if self.peak > 1.02 * self._looked:
                     self._looked, self.at_peak = self.peak, (self.place, str(func), self.contents())
-            return found
+            return result
 
         def _placed(self, tensor):
             """Zeros that the autograd engine has put on no device, on that of the fakes."""
@@ -93,10 +93,10 @@ def memory_counter():
             del self._live[key]
 
         def contents(self):
-            found = Counter()
+            held = Counter()
             for _, size, what in self._live.values():
-                found[what] += size
-            return found
+                held[what] += size
+            return held
 
     return MemoryCounter()
 

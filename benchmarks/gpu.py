@@ -93,15 +93,15 @@ class Place:
 
     def seconds(self, function, make=tuple):
         """list[float]: of ``repeats`` calls of ``function(*make())``, without ``make``."""
-        found = []
+        seconds = []
         for _ in range(self.repeats):
-            given = make()
+            arguments = make()
             self.wait()
             start = time.perf_counter()
-            function(*given)
+            function(*arguments)
             self.wait()
-            found.append(time.perf_counter() - start)
-        return found
+            seconds.append(time.perf_counter() - start)
+        return seconds
 
 
 # --- what the profiler saw ---
@@ -188,17 +188,17 @@ def search(place, name, config_name, mode, live=True, pixels=None, profile=True,
     if place.on_gpu:
         torch.cuda.reset_peak_memory_stats()
     seconds = statistics.median(place.seconds(iterate, fresh))
-    found = {'seconds': seconds, 'active': active_share(model)}
+    values = {'seconds': seconds, 'active': active_share(model)}
     if place.on_gpu:
-        found['gib'] = torch.cuda.max_memory_allocated() / GIB
-        found['reserved_gib'] = torch.cuda.max_memory_reserved() / GIB
-    yield {f'{name}_{key}': value for key, value in found.items()}
+        values['gib'] = torch.cuda.max_memory_allocated() / GIB
+        values['reserved_gib'] = torch.cuda.max_memory_reserved() / GIB
+    yield {f'{name}_{key}': value for key, value in values.items()}
     if not place.on_gpu:
         print(f'{name}_gib, _reserved_gib{", _busy and what else the profiler sees" if profile else ""}: needs a GPU',
               flush=True)
     elif profile:
-        given = fresh()
-        seen = profiled(lambda: iterate(*given))
+        batches = fresh()
+        seen = profiled(lambda: iterate(*batches))
         seen['busy'] = seen['busy_seconds'] / seconds
         yield {f'{name}_{key}': value for key, value in seen.items()}
 
@@ -363,8 +363,8 @@ def run(names, place, figures):
             continue
         start = time.perf_counter()
         try:
-            for found in part.function(place, name):
-                figures.add(found)
+            for part_figures in part.function(place, name):
+                figures.add(part_figures)
         except torch.OutOfMemoryError as error:
             print(f'{name}: it does not fit this GPU: {error}', file=sys.stderr, flush=True)
             if not part.may_be_large:

@@ -68,10 +68,10 @@ def recorder_on(device):
 
         def __call__(self, tensors):
             before = device.operations.copy(), device.reads.copy(), device.uploads.copy()
-            found = self.function([x.detach() for x in tensors])
+            result = self.function([x.detach() for x in tensors])
             device.operations, device.reads, device.uploads = before
-            device.operations['replayed'] += 2 + sum(1 for _ in tensors_of(found))
-            return found
+            device.operations['replayed'] += 2 + sum(1 for _ in tensors_of(result))
+            return result
 
     return Uncounted
 
@@ -79,7 +79,7 @@ def recorder_on(device):
 def on_pretended(name, mode, details):
     sys.path.insert(0, os.path.join(HERE, os.pardir, 'tests'))
     from helpers.pretend_cuda import pretended_cuda
-    found = {}
+    figures = {}
     for kind in ('', 'replayed_'):
         with pretended_cuda() as device:
             _, run = prepared(name, mode, 'cuda', recorder_on(device) if kind else None)
@@ -87,13 +87,13 @@ def on_pretended(name, mode, details):
                 counts.clear()
             run()
             counts = [dict(c.most_common(40)) for c in (device.operations, device.reads, device.uploads)]
-            found[f'gpu_{kind}operations'] = sum(device.operations.values())
+            figures[f'gpu_{kind}operations'] = sum(device.operations.values())
             if not kind:
-                found.update(host_reads=sum(device.reads.values()), uploads=sum(device.uploads.values()))
+                figures.update(host_reads=sum(device.reads.values()), uploads=sum(device.uploads.values()))
         if details:
             print(f'# {name} {mode} on a GPU {kind}: {counts[0]}\n# reads: {counts[1]}\n# uploads: {counts[2]}',
                   file=sys.stderr)
-    return found
+    return figures
 
 
 LAUNCHES = ('cudaLaunchKernel', 'cudaLaunchKernelExC', 'cuLaunchKernel', 'cuLaunchKernelEx', 'cudaGraphLaunch')
@@ -139,8 +139,8 @@ def main():
     for name in [args.only] if args.only else CONFIGS:
         for mode in MODES:
             for count in (on_cpu, on_gpu if torch.cuda.is_available() else on_pretended):
-                found = count(name, mode, args.details)
-                figures.update({f'{name}_{mode}_{key}': value for key, value in found.items()})
+                counted = count(name, mode, args.details)
+                figures.update({f'{name}_{mode}_{key}': value for key, value in counted.items()})
     report(figures, args.out)
 
 

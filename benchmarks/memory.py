@@ -33,13 +33,13 @@ def resident():
 
 def open_files():
     """What the open descriptors of this process are."""
-    found = {}
+    descriptors = {}
     for name in os.listdir('/proc/self/fd'):
         try:
-            found[name] = os.readlink(f'/proc/self/fd/{name}')
+            descriptors[name] = os.readlink(f'/proc/self/fd/{name}')
         except OSError:  # the listing's own
             continue
-    return found
+    return descriptors
 
 
 def children():
@@ -51,9 +51,9 @@ def slope(iterations, values):
     """Of a least-squares line, with its standard error."""
     x, y = np.asarray(iterations, float), np.asarray(values, float)
     x = x - x.mean()
-    found = (x @ y) / (x @ x)
-    residuals = y - y.mean() - found * x
-    return found, (residuals @ residuals / (len(x) - 2) / (x @ x))**.5
+    slope_of_x = (x @ y) / (x @ x)
+    residuals = y - y.mean() - slope_of_x * x
+    return slope_of_x, (residuals @ residuals / (len(x) - 2) / (x @ x))**.5
 
 
 def search(iterations, work_dir, options):
@@ -106,7 +106,7 @@ def main():
     with tempfile.TemporaryDirectory() as work_dir:
         search(EVERY, os.path.join(work_dir, 'before'), args.cfg_options)
         gc.collect()
-        files, own = open_files(), children()
+        files, before = open_files(), children()
         readings = search(args.iterations, os.path.join(work_dir, 'run'), args.cfg_options)
         gc.collect()
         left = {name: path for name, path in open_files().items() if name not in files}
@@ -117,10 +117,10 @@ def main():
              for at in (args.iterations // 10, args.iterations // 2, args.iterations)}
     first, *_, last = marks.values()
     later = means[means[:, 0] > args.iterations / 10]
-    found, error = slope(later[:, 0], later[:, 1])
-    report({**{f'rss_{at}': value for at, value in marks.items()}, 'growth': last / first, 'slope': 1000 * found,
+    rate, error = slope(later[:, 0], later[:, 1])
+    report({**{f'rss_{at}': value for at, value in marks.items()}, 'growth': last / first, 'slope': 1000 * rate,
             'slope_error': 1000 * error, 'files': len(open_files()) - len(files),
-            'children': len(children() - own)}, args.out)
+            'children': len(children() - before)}, args.out)
 
 
 if __name__ == '__main__':

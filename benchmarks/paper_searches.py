@@ -97,19 +97,19 @@ class Data:
 
     def stage(self, stage, previous):
         """What :meth:`UnrolledSearch.train_stage` takes."""
-        found = dict(train=self.batch(stage.task))
+        batches = dict(train=self.batch(stage.task))
         if previous is not None:
-            found['examples'] = self.images(previous.task, self.half), self.images(stage.task, self.half)
-        return found
+            batches['examples'] = self.images(previous.task, self.half), self.images(stage.task, self.half)
+        return batches
 
     def iteration(self, model):
         from imtnas_mm.engine.loops.search_loop import IterationBatches
-        found, previous = IterationBatches(), None
+        batches, previous = IterationBatches(), None
         for stage in model.stages:
-            found.stages.append(self.stage(stage, previous))
+            batches.stages.append(self.stage(stage, previous))
             previous = stage
-        found.architecture = {name: self.batch(name) for name in model.order}
-        return found
+        batches.architecture = {name: self.batch(name) for name in model.order}
+        return batches
 
 
 def build(cfg, mode, **options):

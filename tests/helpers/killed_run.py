@@ -95,9 +95,9 @@ def assert_ended_as(work, whole):
     number = int(last[5:-4])
     expected = search_state.losses(whole)
     assert list(expected) == list(range(1, number + 1))
-    found = search_state.losses(work)
-    assert found.keys() == expected.keys()
-    for iteration, lines in found.items():
+    logged = search_state.losses(work)
+    assert logged.keys() == expected.keys()
+    for iteration, lines in logged.items():
         assert all(line == expected[iteration][0] for line in lines), iteration
     assert checkpoints(work) == sorted([f'iter_{number - 1}.pth', f'iter_{number}.pth'])
     assert (work / 'last_checkpoint').read_text() == str(work / last)

@@ -31,11 +31,11 @@ def one_process(model):
     class OneProcess(kind):
 
         def preprocess(self, task, batches, *args):
-            found = []
+            processed = []
             for rank, batch in enumerate(batches):
                 with as_rank(rank):
-                    found.append(super().preprocess(task, batch, *args))
-            return found
+                    processed.append(super().preprocess(task, batch, *args))
+            return processed
 
         def task_loss(self, stage, gates, encoder, head, batches, *args):
             losses = []
@@ -55,8 +55,8 @@ def one_process(model):
             losses = []
             for rank, examples in enumerate(record.examples or [None]):  # none: T without images
                 with as_rank(rank):
-                    own = replace(record, examples=examples)
-                    losses.append(super().encoder_objective(own, previous, gates, teacher, encoder, data).loss)
+                    restricted = replace(record, examples=examples)
+                    losses.append(super().encoder_objective(restricted, previous, gates, teacher, encoder, data).loss)
             return TransferLoss(sum(losses) / len(losses))
 
     model.__class__ = OneProcess
@@ -92,8 +92,8 @@ def drawn(rank, iteration, make):
         return make()
 
 
-def distance(one, other):
+def distance(first, other):
     """The largest difference of two state dicts, NaN if a NaN is in one alone."""
-    assert one.keys() == other.keys()
-    return max(float((one[n].double() - other[n].double()).nan_to_num(0. if torch.equal(
-        one[n].isnan(), other[n].isnan()) else float('nan')).abs().max()) for n in one if one[n].numel())
+    assert first.keys() == other.keys()
+    return max(float((first[n].double() - other[n].double()).nan_to_num(0. if torch.equal(
+        first[n].isnan(), other[n].isnan()) else float('nan')).abs().max()) for n in first if first[n].numel())

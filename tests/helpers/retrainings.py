@@ -76,6 +76,6 @@ def state(path):
 
 def logged(work_dir):
     """Iteration -> its figures, which all runs in a work dir logged alike."""
-    found = losses(work_dir)
-    assert all(line == lines[0] for lines in found.values() for line in lines)
-    return {iteration: lines[0] for iteration, lines in found.items()}
+    logs = losses(work_dir)
+    assert all(line == lines[0] for lines in logs.values() for line in lines)
+    return {iteration: lines[0] for iteration, lines in logs.items()}

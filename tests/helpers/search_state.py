@@ -33,7 +33,7 @@ def state(path):
 
 def losses(work_dir):
     """The logged figures but for times, by iteration, over all runs in a work dir: a list of what each run logged."""
-    found = {}
+    logged = {}
     for file in sorted(Path(work_dir).glob('*/vis_data/scalars.json')):
         for text in file.read_text().splitlines():
             try:
@@ -42,5 +42,5 @@ def losses(work_dir):
                 continue
             if 'iter' in line:
                 figures = {k: v for k, v in line.items() if k not in ('time', 'data_time', 'memory')}
-                found.setdefault(line['iter'], []).append(figures)
-    return found
+                logged.setdefault(line['iter'], []).append(figures)
+    return logged

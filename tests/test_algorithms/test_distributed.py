@@ -6,7 +6,7 @@ import pytest
 import torch
 from mmengine.dist import get_rank
 
-from helpers import one_process as one
+from helpers import one_process as oracle
 from helpers import ranks
 from helpers import small_search as small
 from imtnas_mm.encoders import StoredWeights
@@ -77,9 +77,9 @@ def on_ranks(make, iterations, folder, batches=batches):
     """What :func:`search` gives on each of two ranks, which see ``batches(model, rank)``."""
     def main():
         torch.distributed.init_process_group('gloo')
-        found = search(make(), iterations, lambda model, i: one.drawn(
+        actual = search(make(), iterations, lambda model, i: oracle.drawn(
             get_rank(), i, partial(batches, model, get_rank())))
-        torch.save(found, folder / f'rank{get_rank()}.pth')
+        torch.save(actual, folder / f'rank{get_rank()}.pth')
         torch.distributed.barrier()
 
     ranks.run(2, folder, main)
@@ -89,17 +89,18 @@ def on_ranks(make, iterations, folder, batches=batches):
 def by_one(make, iterations, batches=batches, together=True):
     """What :func:`search` gives of one process that sees the data of both ranks."""
     def batches_of(model, iteration):
-        return one.merged([one.drawn(rank, iteration, partial(batches, model, rank)) for rank in range(2)], together)
+        drawn = [oracle.drawn(rank, iteration, partial(batches, model, rank)) for rank in range(2)]
+        return oracle.merged(drawn, together)
 
-    return search(one.one_process(make()), iterations, batches_of)
+    return search(oracle.one_process(make()), iterations, batches_of)
 
 
 def check(make, iterations, folder, batches=batches, together=True, tolerance=EXACT):
     """Both ranks end with all the numbers that one process ends with; returns the views that each rank needed."""
     (_, first, *needed), (_, second, *more) = on_ranks(make, iterations, folder, batches)
     start, expected, _ = by_one(make, iterations, batches, together)
-    assert one.distance(first, second) == 0
-    assert one.distance(first, expected) < tolerance
+    assert oracle.distance(first, second) == 0
+    assert oracle.distance(first, expected) < tolerance
     for part in ('architecture', 'encoder_weights', 'heads'):
         moved = [(expected[n] - start[n]).abs().max() for n in expected if n.startswith(part)]
         assert max(moved) > 100 * tolerance, part
@@ -230,7 +231,7 @@ def test_collectives_of_an_iteration(mode, backward, tmp_path):
             return reduce(tensor, *args, **kwargs)
 
         torch.distributed.all_reduce = counting
-        small.iterate(model, optim_wrapper, 0, *one.drawn(get_rank(), 0, partial(batches, model, get_rank())))
+        small.iterate(model, optim_wrapper, 0, *oracle.drawn(get_rank(), 0, partial(batches, model, get_rank())))
         torch.distributed.all_reduce = reduce
         stages, tasks = len(model.stages), len(model.order)
         assert len(sizes) <= (3 + backward) * stages + tasks + 1
