@@ -1,4 +1,4 @@
-"""Counts what an iteration asks of a device: operations, waits of the host, copies between the two."""
+"""Counts the operations of an iteration on a device, the waits of the host, and copies between the two."""
 import os
 import sys
 from collections import Counter
@@ -13,10 +13,9 @@ from helpers.host_reads import READS  # noqa: E402
 class OperationCounter(TorchDispatchMode):
     """Counts the operators that PyTorch runs inside.
 
-    ``operations`` are those that compute or copy: views and the making of a
-    tensor without values are left out. ``reads`` are those that a host must
-    wait for; ``to_host`` and ``to_device`` are copies between a GPU and the
-    host, 0 without a GPU.
+    ``operations`` compute or copy; views and empty tensors aren't counted. For
+    ``reads`` a host must wait. ``to_host`` and ``to_device`` are copies between
+    a GPU and the host, 0 without a GPU.
     """
     FREE = ('detach', 'alias', 'lift_fresh', '_reshape_alias', '_unsafe_view', 'empty', 'empty_like', 'empty_strided',
             'new_empty', 'new_empty_strided')

@@ -1,4 +1,4 @@
-"""What the checks of a run's start cost on data of the size of COCO and of ImageNet.
+"""Measures the checks at the start of a run on data of the size of COCO and of ImageNet.
 
 python benchmarks/data_checks.py [--images N] [--boxes N] [--listed N] [--out FILE]
 

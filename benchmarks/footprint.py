@@ -1,22 +1,22 @@
-"""The memory that one iteration of a search needs at its full size, counted without a GPU and without computing.
+"""Counts the memory that one iteration of a search needs at full size, without a GPU and without computing.
 
 python benchmarks/footprint.py [--out FILE] [--only CONFIG ...] [--recompute KIND ...] [--rounds M] [--details]
 
 The searches of the paper's configs run on PyTorch's fake tensors, which have a shape, a layout and a place in memory,
-but no numbers. Every memory that an operator makes is counted from there to when nothing holds it any more; the peak
-over a whole iteration is the figure, in GiB, with model, optimisers' gradients and batches.
-Every transfer is taken as active, with all its images in A's second pass, and where paths are sampled, the widest are.
+but no numbers. The memory of an operator's result counts until nothing holds it any more; the figure is the peak over a
+whole iteration, in GiB, with model, optimisers' gradients and batches.
+Every transfer counts as active, with all its images in A's second pass; where paths are sampled, the widest are taken.
 
 `darts_exact_gib_<recompute>`, `darts_first_order_gib_<recompute>`: 20 x 20 images of 32 pixels, batch 64.
 `cls_det_exact_gib_<recompute>`: 20 x 20 images of 112 pixels as in the config, 128 images of 224 pixels, 2 of 800x1344;
 `cls_det_224_exact_gib_<recompute>`: the transfer's images have 224 pixels.
 
-It isn't a GPU's: cuDNN's workspaces, what the caching allocator rounds up and keeps in pieces, the CUDA context and
-what single operators need inside are not counted, nor is the making of a transfer's images, which is over before their
-graph begins. 1x1 convolutions are taken as on a GPU, where they are no matrix products of ours.
+A GPU needs more: cuDNN's workspaces, rounding and fragments of the caching allocator, the CUDA context and the inner
+memory of operators are not counted; nor is the augmentation of a transfer's images, which ends before their graph
+begins. 1x1 convolutions are taken as on a GPU, where our matrix products don't replace them.
 
 --rounds: of the configs by default; the peak hardly depends on it (each round keeps its weights), the time does.
---details prints the peak's place and what was held there.
+--details prints the place of the peak and the memory held there.
 """
 import contextlib
 import logging

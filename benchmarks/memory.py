@@ -1,4 +1,4 @@
-"""Whether a long search grows: its resident memory over 2000 iterations, and what is left when it has ended.
+"""Measures whether a long search leaks: its resident memory over 2000 iterations, and files and processes left open.
 
 python benchmarks/memory.py [--out FILE] [--iterations N] [--cfg-options KEY=VALUE ...]
 
@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 CONFIG = 'configs/imtnas_demo.py'
-EVERY, MEAN = 10, 10  # iterations a reading, readings a mean
+EVERY, MEAN = 10, 10  # iterations per reading, readings per mean
 SMALL = {'train_dataloader.cls.batch_size': 8, 'train_dataloader.det.batch_size': 2, 'model.transfer.num_examples': 4,
          'model.transfer.num_augmentations': 4}
 
@@ -32,7 +32,7 @@ def resident():
 
 
 def open_files():
-    """What the open descriptors of this process are."""
+    """The files of all open descriptors of this process."""
     descriptors = {}
     for name in os.listdir('/proc/self/fd'):
         try:
@@ -48,7 +48,7 @@ def children():
 
 
 def slope(iterations, values):
-    """Of a least-squares line, with its standard error."""
+    """The slope of a least-squares line, and its standard error."""
     x, y = np.asarray(iterations, float), np.asarray(values, float)
     x = x - x.mean()
     slope_of_x = (x @ y) / (x @ x)
@@ -57,7 +57,7 @@ def slope(iterations, values):
 
 
 def search(iterations, work_dir, options):
-    """(iteration, MB) a reading, of a search that is over and forgotten when this returns."""
+    """(iteration, MB) per reading, of a search that is over and freed when this returns."""
     from mmengine.config import Config
     from mmengine.hooks import Hook
 

@@ -1,14 +1,14 @@
-"""What it saves and costs to compute blocks again: model.recompute on a CPU; ratios of one run.
+"""Measures memory and time of model.recompute, which computes blocks again, on a CPU; ratios of one run.
 
 python benchmarks/recompute.py [--out FILE]
 
-One iteration of the exact search over CIFAR-10 and CIFAR-100 on 3 cells of DARTS with 8 channels, 16 images a batch,
+One iteration of the exact search over CIFAR-10 and CIFAR-100 on 3 cells of DARTS with 8 channels, batches of 16 images,
 8 x 8 images in the transfer, one round, one thread; every transfer is active.
 
-memory_mb_<kind>: the peak of resident memory over what the process held before, in a process of its own that gives
-freed memory back at once. counted_mb_<kind>: the same by `footprint.py`, but for what the CPU's own convolutions take.
-time_<kind>: CPU time over that of `none`; the kinds take turns, and of each the faster of two iterations after a first
-one counts. operations_<kind>: operators over those of `none`.
+memory_mb_<kind>: the peak of resident memory over what the process held before, in a separate process that gives freed
+memory back at once. counted_mb_<kind>: the same by `footprint.py`, without the inner memory of the CPU's convolutions.
+time_<kind>: CPU time over that of `none`; the kinds take turns, and the faster of two iterations after a first one
+counts for each. operations_<kind>: operators over those of `none`.
 """
 import json
 import os

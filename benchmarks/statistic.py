@@ -1,4 +1,4 @@
-"""The two-sample statistic of all pairs from one Gram matrix, against a plain loop over the sums of Eq. 3.
+"""Times the two-sample statistic of all pairs from one Gram matrix against a plain loop over the sums of Eq. 3.
 
 python benchmarks/statistic.py [--out FILE]
 loop_over_gram: time of the loop over time of the Gram matrix, 20 sets of 20 embeddings of dimension 320, one thread.

@@ -20,11 +20,11 @@ def as_rank(rank):
 def one_process(model):
     """Turns a search method into its own oracle, of explicit means over batches.
 
-    A raw batch is then a list. With an entry a rank, a task's loss is the mean
-    of the losses on each, ``L = 1/R sum_r L(A, W, H, D_r)``; with one entry, the
-    union batch, it is that of an ordinary search. The examples of a transfer
-    are always a list with an entry a rank: T compares sets with one another,
-    each rank has sets of its own, and ``T = 1/R sum_r T_r``.
+    A raw batch is then a list. With one entry per rank, a task's loss is the
+    mean of the losses on all entries, ``L = 1/R sum_r L(A, W, H, D_r)``. With a
+    single entry, the union batch, it is that of an ordinary search. The examples
+    of a transfer are always a list with one entry per rank: T compares sets with
+    one another, ranks have different sets, and ``T = 1/R sum_r T_r``.
     """
     kind = type(model)
 

@@ -106,7 +106,7 @@ def raw_batch(name):
 
 
 def stage_batches(model):
-    """A raw batch a stage, with examples for a transfer."""
+    """One raw batch per stage, with examples for a transfer."""
     batches = []
     transfer = getattr(model, 'transfer', None)
     for stage in model.active_stages():

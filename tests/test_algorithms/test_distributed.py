@@ -220,7 +220,7 @@ def test_a_loss_that_counts_positives_over_ranks(name, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize('mode, backward', [('first_order', 0), ('exact', 2)])
 def test_collectives_of_an_iteration(mode, backward, tmp_path):
-    """At most three a stage forwards, two a stage backwards, one a task and one for A, whatever there is to reduce."""
+    """At most three per stage forwards, two per stage backwards, one per task and one for A, in all cases."""
     def main():
         torch.distributed.init_process_group('gloo')
         model = build(hypergradient=mode)
@@ -236,7 +236,7 @@ def test_collectives_of_an_iteration(mode, backward, tmp_path):
         stages, tasks = len(model.stages), len(model.order)
         assert len(sizes) <= (3 + backward) * stages + tasks + 1
         weights = model.first_task.layout.size
-        # W's gradient, once a stage; its adjoint, once a stage; the rest is heads and scalars
+        # once per stage W's gradient, once per stage its adjoint; all other reductions are of heads and scalars
         assert sum(size >= weights for size in sizes) <= stages * (1 + backward // 2)
         torch.distributed.barrier()
 

@@ -55,7 +55,7 @@ def test_150_iterations(data, tmp_path):
     assert runner.iter == ITERATIONS and len(counts.tensors) == 3
     assert counts.tensors[0] == counts.tensors[1] == counts.tensors[2] > 100
     grown = counts.kinds[2] - counts.kinds[1]
-    assert grown.total() < 100, (grown.most_common(5), counts.new)  # less than one an iteration
+    assert grown.total() < 100, (grown.most_common(5), counts.new)  # less than one per iteration
     left = [path for name, path in memory.open_files().items() if files.get(name) != path]
     log, = (tmp_path / 'work').glob('*/*.log')
     assert left == [str(log)]  # mmengine's logger, which it keeps
