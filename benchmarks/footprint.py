@@ -94,8 +94,8 @@ def memory_counter():
 
         def contents(self):
             held = Counter()
-            for _, size, what in self._live.values():
-                held[what] += size
+            for _, size, source in self._live.values():
+                held[source] += size
             return held
 
     return MemoryCounter()
@@ -233,8 +233,8 @@ def peak(cfg, mode, data, fake=True, report=lambda *_: None, **options):
 def print_details(counter):
     place, operator, contents = counter.at_peak
     print(f'# peak in {place}, {operator}, held by (place, maker, shape):', file=sys.stderr)
-    for what, size in contents.most_common(25):
-        print(f'#   {size / GIB:8.3f} GiB {what}', file=sys.stderr, flush=True)
+    for source, size in contents.most_common(25):
+        print(f'#   {size / GIB:8.3f} GiB {source}', file=sys.stderr, flush=True)
 
 
 def main(argv=None):
@@ -254,8 +254,8 @@ def main(argv=None):
     imports()
     figures = {}
 
-    def progress(what, counter):
-        print(f'# {what}: held {counter.held / GIB:.3f}, peak {counter.peak / GIB:.3f} GiB in {counter.place}, '
+    def progress(stage, counter):
+        print(f'# {stage}: held {counter.held / GIB:.3f}, peak {counter.peak / GIB:.3f} GiB in {counter.place}, '
               f'{counter.operations} operators', file=sys.stderr, flush=True)
 
     for name in args.only:

@@ -63,7 +63,7 @@ class Trace(TorchDispatchMode):
 
 
 class Number(int):
-    """Of a tensor in a trace."""
+    """The number of a tensor in a trace."""
 
 
 @pytest.fixture

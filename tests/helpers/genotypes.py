@@ -1,4 +1,4 @@
-"""Hypothesis's strategy of valid genotypes, of every space and with all that an architecture file may hold."""
+"""A Hypothesis strategy for valid genotypes of all spaces, with all fields of an architecture file."""
 from hypothesis import strategies as st
 
 from imtnas_mm.genotype import Genotype

@@ -26,7 +26,7 @@ def _inside(allowed):
 
 
 def _one_hot(tensor, num_classes=-1):
-    """As on a GPU: a CPU's own looks whether the numbers are classes."""
+    """As on a GPU: on a CPU PyTorch checks that the numbers are classes."""
     if num_classes < 0:
         raise HostRead('one_hot without num_classes')
     encoded = torch.zeros(*tensor.shape, num_classes, dtype=torch.long, device=tensor.device)

@@ -1,4 +1,4 @@
-"""What one process makes of the data of several: the truth that a distributed search must equal."""
+"""One process on the data of several: the result that a distributed search must equal."""
 from contextlib import contextmanager
 from dataclasses import replace
 from unittest import mock
@@ -11,7 +11,7 @@ from imtnas_mm.transfer import TransferLoss
 
 @contextmanager
 def as_rank(rank):
-    """What a stage draws is what it draws on this rank."""
+    """Inside, stages draw the random numbers of this rank."""
     with mock.patch('imtnas_mm.algorithms.imtnas.get_rank', lambda: rank), \
             mock.patch('imtnas_mm.algorithms.weight_stages.get_rank', lambda: rank):
         yield

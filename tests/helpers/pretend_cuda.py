@@ -1,4 +1,4 @@
-"""A CUDA device for machines without one: its tensors lie on the CPU and are told apart by a mark on their memory.
+"""A pretended CUDA device: its tensors lie on the CPU, and a mark on their memory tells them apart.
 
 Numbers are a CPU's, so that whole searches run forward, backward and twice backward. What a GPU does differently is
 modelled: operators that mix devices raise, numpy and generators of the CPU refuse its tensors, outputs that its
@@ -34,8 +34,8 @@ class DeviceError(RuntimeError):
 def on_cuda(tensor):
     """Whether a tensor lies on the pretended device.
 
-    ``None`` for one that an operator or the autograd engine made inside: they
-    don't see the mark of what it stands beside, and put it where that is.
+    ``None`` for a tensor that an operator or the autograd engine made inside:
+    it goes to the device of the tensors beside it, whose mark they don't see.
     """
     return getattr(tensor.untyped_storage(), 'pretended', False)
 

@@ -1,4 +1,4 @@
-"""What a search goes on from, and where two of them differ."""
+"""The state from which a search resumes, and the differences of two such states."""
 import json
 from pathlib import Path
 
@@ -24,7 +24,7 @@ def differences(first, second, place=''):
 
 
 def state(path):
-    """All of a checkpoint that a search goes on from."""
+    """The parts of a checkpoint from which a search resumes."""
     saved = tiny.checkpoint(path)
     assert saved['optimizer']['encoder']['state'] and saved['optimizer']['architecture']['state']
     return dict({key: saved[key] for key in ('state_dict', 'optimizer', 'param_schedulers')},

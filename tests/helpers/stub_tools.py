@@ -1,5 +1,4 @@
-"""A small experiment, stand-ins of the tools that leave at once the files which a comparison reads, and comparisons by
-them."""
+"""A small experiment, and stand-ins of the tools that at once write the files which a comparison reads."""
 import json
 import signal
 from pathlib import Path
@@ -93,7 +92,7 @@ def calls(folder):
 
 
 def traces(folder):
-    """Of each process of a tool, in the order of their ends: environment, tool, config, arguments, begin and end."""
+    """Per process of a tool, in the order of their ends: environment, tool, config, arguments, begin and end."""
     file = Path(folder) / 'traces.txt'
     return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
 

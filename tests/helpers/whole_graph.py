@@ -11,7 +11,7 @@ def validation_loss(model, alphas, prepared, val, rates):
 
     Args:
         alphas (dict[str, Tensor]): A.
-        prepared (list): (preprocessed batch, views) a stage.
+        prepared (list): (preprocessed batch, views) per stage.
         val (dict): preprocessed batches of D^val.
         rates (tuple): eta_w, eta_h.
     """

@@ -33,7 +33,7 @@ def test_points_are_in_the_order_of_x():
 
 
 def bars(axes):
-    """Of each column on the axes: its line's points, and the ends of its error bars."""
+    """Per column on the axes: its line's points, and the ends of its error bars."""
     return {container.get_label(): (container[0].get_xydata().tolist(),
                                     [segment[:, 1].tolist() for segment in container[2][0].get_segments()])
             for container in axes.containers}

@@ -167,7 +167,7 @@ def test_which_steps_a_sigterm_ended(code, text, count, expected):
 
 
 def test_gpus_that_an_experiment_declares(tmp_path):
-    """Of an evaluation before a row's, before the experiment's; and --gpus-per-run before all."""
+    """An evaluation's number goes before a row's, that before the experiment's, and --gpus-per-run before all."""
     evaluations = dict(c10=dict(config=RETRAIN, shape=(32, 32), gpus=3), c100=dict(config=RETRAIN, shape=(32, 32)))
     runs = plan_runs(load_experiment(write(tmp_path, gpus=2, seeds=[0], evaluations=evaluations, rows=[
         dict(name='a', search=SEARCH), dict(name='b', search=SEARCH, gpus=4)])))
