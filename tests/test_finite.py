@@ -1,4 +1,4 @@
-"""What is looked at together: finiteness of many tensors, and numbers for the log."""
+"""Many tensors are checked for finiteness in one read, and figures for the log are read together."""
 import math
 
 import pytest

@@ -1,4 +1,4 @@
-"""What holds of every architecture file, on genotypes that hypothesis draws."""
+"""Properties of all architecture files, on genotypes drawn by hypothesis."""
 import copy
 import json
 from dataclasses import replace

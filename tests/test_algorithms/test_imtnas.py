@@ -1,4 +1,4 @@
-"""What one iteration does to W, V, H and A, against the equations by hand."""
+"""One iteration of IMTNAS changes W, V, H and A as the equations say, computed by hand."""
 import copy
 import math
 

@@ -1,4 +1,4 @@
-"""What tasks share is drawn as the file has it."""
+"""The picture of what tasks share agrees with the architecture file."""
 import random
 import re
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""What each kind of record passes on, on numbers."""
+"""Each kind of record passes on the right adjoints, in numbers."""
 import pytest
 import torch
 

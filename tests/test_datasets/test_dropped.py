@@ -1,4 +1,4 @@
-"""What mmdet leaves out of an annotation file, and mmpretrain of class folders, is counted and named."""
+"""Boxes and images that mmdet leaves out, and files that mmpretrain leaves out, are counted and named."""
 import json
 
 import cv2

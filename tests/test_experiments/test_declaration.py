@@ -1,4 +1,4 @@
-"""Experiments' files: what they resolve to, what is refused, and that those of the package can be run."""
+"""Experiments' files: the runs they resolve to, refused fields, and that the package's experiments can be run."""
 import json
 
 import pytest

@@ -1,4 +1,4 @@
-"""What holds of a transfer between any encoders, for any number of examples, views and embedding dimensions."""
+"""Properties of a transfer between any encoders, for any number of examples, views and embedding dimensions."""
 import math
 
 import pytest
