@@ -57,7 +57,7 @@ def check_finite(where: str, quantities: Quantities) -> None:
             raise NonFiniteError(f'{where}: {name} is {bad[0].item()}{share}')
 
 
-def check_state(where, model, optim_wrapper):
+def check_state(where: str, model: Any, optim_wrapper: Any) -> None:
     """Raises :class:`NonFiniteError` unless all parameters and optimiser states are finite."""
     model = model.module if is_model_wrapper(model) else model
     wrappers = dict(optim_wrapper.items()) if hasattr(optim_wrapper, 'items') else {'': optim_wrapper}

@@ -159,6 +159,6 @@ class Fusion(SharedChoices):
 
     def sharing(self, logits: Tensor) -> dict[str, Any]:
         on = self.chosen(logits).flatten().tolist()
-        edges = [[self.tasks[edge.target], edge.stage, self.tasks[edge.source], edge.source_stage]
+        edges = [[self.tasks[int(edge.target)], edge.stage, self.tasks[int(edge.source)], edge.source_stage]
                  for edge, is_on in zip(itertools.chain(*self.edges), on, strict=True) if is_on]
         return dict(method='fusion', tasks=list(self.tasks), edges=sorted(edges))

@@ -92,7 +92,7 @@ class WeightStages(SearchAlgorithm):
         check_choice('recompute', recompute, tuple(RECOMPUTE))
         for name, value, known in (('virtual_rates', virtual_rates, {'encoder', 'head'}),
                                    ('virtual_step', virtual_step, {'momentum', 'weight_decay'})):
-            if set(value or {}) - known:
+            if set(value or ()) - known:
                 raise ValueError(f'model.{name} has {sorted(set(value) - known)}; it takes {sorted(known)}')
         self.virtual = dict(dict(momentum=False, weight_decay=False), **(virtual_step or {}))
         if any(self.virtual.values()) and not isinstance(self.encoder_weights, StoredWeights):
@@ -193,7 +193,7 @@ class WeightStages(SearchAlgorithm):
     def new_record(self, stage: Stage, batch: dict, optim_wrapper: OptimWrapperDict) -> StageRecord:
         """The record of a stage before it runs: its data and rates."""
         rates = {
-            name: self.virtual_rates.get(name, optim_wrapper[name].param_groups[0]['lr'])
+            name: self.virtual_rates[name] if name in self.virtual_rates else optim_wrapper[name].param_groups[0]['lr']
             for name in ('encoder', 'head')
         }
         data = self.preprocess(stage.task, batch['train'], FOR_LOSS, stage.index)
@@ -344,7 +344,7 @@ class WeightStages(SearchAlgorithm):
         """:func:`virtual_step` with the optimiser's momentum and decay of a parameter, as the option ``virtual_step``."""
         group = optim_wrapper.param_groups[0]
         buffer = None
-        if self.virtual['momentum']:
+        if self.virtual['momentum'] and parameter is not None:
             buffer = optim_wrapper.optimizer.state.get(parameter, {}).get('momentum_buffer')
         return virtual_step(value, gradient, rate, group.get('momentum', 0.), buffer,
                             group['weight_decay'] if self.virtual['weight_decay'] else 0.)
@@ -449,7 +449,8 @@ def check_choice(name: str, value: str, known: tuple[str, ...]) -> None:
 def running_statistics(head: Head) -> list[Tensor]:
     """The running means and variances of a head's norms, which forward passes change in place."""
     layers = [module for module in head.modules() if isinstance(module, NormBase) and module.running_mean is not None]
-    return [statistics for layer in layers for statistics in (layer.running_mean, layer.running_var)]
+    return [statistics for layer in layers for statistics in (layer.running_mean, layer.running_var)
+            if statistics is not None]
 
 
 def step(optim_wrapper: OptimWrapper) -> None:

@@ -15,7 +15,7 @@ class Variable:
         constant (bool): whether it is independent of the outer variables, and so gets no adjoint.
     """
 
-    def __init__(self, value: Tensor | Callable[[], Tensor] | None = None, constant: bool = False):
+    def __init__(self, value: Tensor | Callable[[], Tensor] | None = None, constant: bool = False) -> None:
         self._value = value
         self.constant = constant
 
@@ -36,7 +36,7 @@ class Adjoints:
             adds to all of them together, in place.
     """
 
-    def __init__(self, shared: Sequence[Variable] = ()):
+    def __init__(self, shared: Sequence[Variable] = ()) -> None:
         self.shared = {variable: torch.zeros_like(variable.value) for variable in shared}
         self.others: dict[Variable, Tensor] = {}
 

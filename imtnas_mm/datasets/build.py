@@ -1,6 +1,8 @@
 """Builds datasets of mmdet, mmpretrain and other libraries, with checks before and after."""
 import logging
 import os
+from collections.abc import Iterable
+from typing import Any
 
 from mmengine.dataset import BaseDataset
 from mmengine.dist import is_main_process
@@ -20,7 +22,7 @@ with without_notes_on_imports():
     from .cifar import LocalCIFAR
 
 
-def build_dataset(cfg, scope, field='dataset'):
+def build_dataset(cfg: dict[str, Any], scope: str | None, field: str = 'dataset') -> Any:
     """Build ``cfg``; names are looked up in ``scope`` first.
 
     Rank 0 logs what the dataset leaves out (:func:`log_dropped`). An error in
@@ -56,13 +58,13 @@ def build_dataset(cfg, scope, field='dataset'):
     return dataset
 
 
-def log_dropped(lines):
+def log_dropped(lines: Iterable[str]) -> None:
     """Log the lines that :func:`check_dataset` returned."""
     for line in lines:
         print_log(line, 'current', logging.WARNING)
 
 
-def check_dataset(cfg, scope, field='dataset'):
+def check_dataset(cfg: dict[str, Any], scope: str | None, field: str = 'dataset') -> list[str]:
     """The checks of :func:`build_dataset` that need no built dataset.
 
     Returns:
@@ -75,7 +77,8 @@ def check_dataset(cfg, scope, field='dataset'):
         return list(_check(cfg, registry, field))
 
 
-def check_evaluator(cfg, field='evaluator'):
+def check_evaluator(cfg: dict[str, Any] | list[dict[str, Any]] | tuple[dict[str, Any], ...],
+                    field: str = 'evaluator') -> None:
     """Check the annotation files of an evaluator's CocoMetrics."""
     for metric in cfg if isinstance(cfg, (list, tuple)) else [cfg]:
         path = metric.get('ann_file')

@@ -11,6 +11,7 @@ import json
 import numbers
 import os
 import sys
+from collections.abc import Iterable, Iterator, Sequence, Set
 from typing import Any
 
 COCO_LAYOUT = 'annotations/instances_{train,val}2017.json, train2017/*.jpg and val2017/*.jpg (COCO)'
@@ -24,12 +25,12 @@ class DataError(RuntimeError):
     """Data that can't be used. Its one argument is the message, so that it passes through a dataloader's worker."""
 
 
-def is_remote(path):
+def is_remote(path: Any) -> bool:
     """Paths of mmengine's other file backends ('s3://...') aren't checked."""
     return '://' in str(path)
 
 
-def check_folder(path, field, layout):
+def check_folder(path: str, field: str, layout: str) -> None:
     """Raise DataError unless ``path`` is a folder with something in it."""
     if not os.path.isdir(path):
         raise DataError(f'{field}: {path!r} is not a folder; expected {layout}')
@@ -37,7 +38,7 @@ def check_folder(path, field, layout):
         raise DataError(f'{field}: {path!r} is empty; expected {layout}')
 
 
-def check_file(path, field):
+def check_file(path: str, field: str) -> None:
     """Raise DataError unless ``path`` is a file that isn't empty."""
     if not os.path.isfile(path):
         raise DataError(f'{field}: {path!r} is not a file')
@@ -46,7 +47,7 @@ def check_file(path, field):
 
 
 @contextlib.contextmanager
-def collection_paused():
+def collection_paused() -> Iterator[None]:
     """Pauses garbage collection, which takes more than half of the time in which a large file is read."""
     enabled = gc.isenabled()
     gc.disable()
@@ -58,7 +59,7 @@ def collection_paused():
 
 
 @collection_paused()
-def load_coco(path, field):
+def load_coco(path: str, field: str) -> dict[str, Any]:
     """Read an annotation file in COCO's format and check its structure.
 
     No two entries may name the same image: it could be in both halves of a
@@ -166,7 +167,7 @@ def _check_file_names(content, where):
                             f'images[{before}]; names must differ')
 
 
-def short(value):
+def short(value: Any) -> str:
     """The value for a message, cut where it is long."""
     try:
         text = repr(value)
@@ -175,7 +176,7 @@ def short(value):
     return text if len(text) <= 80 else f'{text[:80]}...'
 
 
-def check_coco_classes(content, path, classes, field):
+def check_coco_classes(content: dict[str, Any], path: str, classes: Sequence[str], field: str) -> None:
     """Raise DataError unless every name of ``classes`` is a category, in the file's order.
 
     CocoDataset drops names that the file lacks, and numbers labels in the
@@ -193,7 +194,7 @@ def check_coco_classes(content, path, classes, field):
                         f'numbers the labels as the file does: {some(in_file)}')
 
 
-def check_coco_images(content, path, folder, field):
+def check_coco_images(content: dict[str, Any], path: str, folder: str, field: str) -> None:
     """Raise DataError unless every image of a COCO file lies in ``folder``.
 
     It lists folders instead of looking up files: 118,000 images take a
@@ -207,7 +208,7 @@ def check_coco_images(content, path, folder, field):
                         f'{some(places)}; expected {COCO_LAYOUT}')
 
 
-def missing_files(folder, names):
+def missing_files(folder: str, names: Sequence[str]) -> list[int]:
     """The indices of ``names`` that are no files below ``folder``."""
     files, missing = {}, []  # files by folder
     for i, name in enumerate(names):
@@ -219,7 +220,7 @@ def missing_files(folder, names):
     return missing
 
 
-def files_in(folder):
+def files_in(folder: str) -> Set[str]:
     """The names of the files in a folder; none if there is no such folder."""
     try:
         with os.scandir(folder or '.') as entries:
@@ -228,7 +229,7 @@ def files_in(folder):
         return frozenset()
 
 
-def check_class_folders(path, classes, extensions, field):
+def check_class_folders(path: str, classes: Sequence[str] | None, extensions: Iterable[str], field: str) -> list[str]:
     """Raise DataError unless ``path`` has one folder per class, each with an image.
 
     Labels number the sorted folder names: a missing folder would shift them.
@@ -271,7 +272,7 @@ def check_class_folders(path, classes, extensions, field):
             for why, names in reasons.items() if names]
 
 
-def check_image_list(path, folder, num_classes, field):
+def check_image_list(path: str, folder: str, num_classes: int | None, field: str) -> None:
     """Raise DataError unless every line of ``path`` is an image below ``folder``, with its label.
 
     Args:
@@ -312,6 +313,6 @@ def check_image_list(path, folder, num_classes, field):
                         f'do not; expected {FOLDER_LAYOUT}')
 
 
-def some(names, most=8):
+def some(names: Iterable[Any], most: int = 8) -> str:
     names = list(names)
     return f'{names[:most]}' if len(names) <= most else f'{names[:most]} and {len(names) - most} more'

@@ -43,7 +43,7 @@ class _ArrayUnpickler(pickle.Unpickler):
         return _ALLOWED[module, name]
 
 
-def load_batch(content, path, num_classes):
+def load_batch(content: bytes, path: str, num_classes: int) -> tuple[np.ndarray, list[int]]:
     """The images and labels of a CIFAR file.
 
     Args:
@@ -107,7 +107,8 @@ class LocalCIFAR:
     data_prefix: dict[str, str]
     CLASSES: Any
 
-    def __init__(self, data_root='', split='train', check_md5=True, download=False, **kwargs):
+    def __init__(self, data_root: str = '', split: str = 'train', check_md5: bool = True, download: bool = False,
+                 **kwargs: Any) -> None:
         if download:
             raise DataError(f'download={download!r}: nothing is downloaded; unpack {self.filename} of {self.url} in '
                             f'data_root={data_root!r} yourself')
@@ -116,12 +117,12 @@ class LocalCIFAR:
         super().__init__(**options)
 
     @classmethod
-    def files(cls, split):
+    def files(cls, split: str) -> list[tuple[str, str]]:
         """list[tuple[str, str]]: paths below the root, and their official md5 sums."""
         listed = dict(train=cls.train_list, test=cls.test_list)[split]
         return [(os.path.join(cls.base_folder, name), md5) for name, md5 in listed]
 
-    def load_data_list(self):
+    def load_data_list(self) -> list[dict[str, Any]]:
         """Read the files of the split.
 
         Raises:

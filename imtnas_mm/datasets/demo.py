@@ -46,7 +46,7 @@ class DemoDataError(RuntimeError):
     """The folder for the demonstration data holds something else."""
 
 
-def make_demo_data(out='data/demo', seed=0):
+def make_demo_data(out: str | Path = 'data/demo', seed: int = 0) -> bool:
     """Write the demonstration data unless they are there.
 
     They are written beside ``out`` and then renamed, so ``out`` is either

@@ -4,6 +4,8 @@ The counts are exact: mmdet's dataset class itself parses and filters the file,
 and its result is compared with the content. mmdet's rules are repeated here
 only to name the reasons.
 """
+from typing import Any
+
 from ..compat.datasets import coco_index, parse_from
 from .checks import collection_paused, some
 
@@ -11,7 +13,7 @@ OTHER = 'by other rules of the dataset class'
 
 
 @collection_paused()
-def dropped_of_coco(kind, cfg, content):
+def dropped_of_coco(kind: Any, cfg: dict[str, Any], content: dict[str, Any]) -> list[str]:
     """Lines on boxes and images that a dataset of this config leaves out, or keeps but doesn't train on.
 
     Args:

@@ -6,13 +6,15 @@ on the number of workers, nor on where the run was resumed, nor on which rank
 reads it.
 """
 import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import cv2
 import numpy as np
 import torch
 from mmengine.dist import get_dist_info
 from mmengine.runner import Runner
-from torch.utils.data import Sampler
+from torch.utils.data import DataLoader, Sampler
 
 from ..random_state import Purpose, seeded_permutation
 from ..registry import built_before
@@ -34,14 +36,14 @@ class EndlessOrder:
         ValueError: a negative seed.
     """
 
-    def __init__(self, indices, seed):
+    def __init__(self, indices: Sequence[int], seed: int) -> None:
         self.indices = np.asarray(indices, dtype=np.int64)
         self.seed = int(seed)
         if self.seed < 0:
             raise ValueError(f'seed={seed!r}: must not be negative')
         self._epoch, self._order = -1, seeded_permutation(0)
 
-    def __getitem__(self, k):
+    def __getitem__(self, k: int) -> Position:
         """:class:`Position` k."""
         k = int(k)
         if k < 0:
@@ -67,7 +69,8 @@ class EndlessSampler(Sampler):
         rank, world_size (int, optional): by default of the running job.
     """
 
-    def __init__(self, order, start, batch_size_per_rank, rank=None, world_size=None):
+    def __init__(self, order: EndlessOrder, start: int, batch_size_per_rank: int, rank: int | None = None,
+                 world_size: int | None = None) -> None:
         job_rank, job_world_size = get_dist_info()
         self.order = order
         self.start = int(start)
@@ -81,7 +84,7 @@ class EndlessSampler(Sampler):
         if not 0 <= self.rank < self.world_size:
             raise ValueError(f'rank={self.rank!r}: must lie in [0, {self.world_size})')
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[Position]:
         iteration = self.start
         while True:
             first = (iteration * self.world_size + self.rank) * self.batch_size
@@ -112,8 +115,9 @@ def _warn_if_special(cfg, field):
                           'can be resumed exactly', stacklevel=3)
 
 
-def build_endless_loader(cfg, indices, seed, start_iteration=0, rank=None, world_size=None,
-                         field='train_dataloader'):
+def build_endless_loader(cfg: Mapping[str, Any], indices: Sequence[int], seed: int, start_iteration: int = 0,
+                         rank: int | None = None, world_size: int | None = None,
+                         field: str = 'train_dataloader') -> DataLoader:
     """An endless dataloader over ``indices`` that starts at any iteration.
 
     Args:

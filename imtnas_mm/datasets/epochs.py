@@ -4,6 +4,7 @@ The user's sampler and batch sampler choose the examples of each batch. The
 pipeline's random numbers depend on the seed, the rank, the iteration and the
 example's place in the batch.
 """
+from collections.abc import Iterator
 from typing import Any
 
 from mmengine.dist import get_rank
@@ -27,26 +28,26 @@ class EpochBatches(BatchSampler):
         field (str): of the dataloader, for messages.
     """
 
-    def __init__(self, batches, seed, field):
+    def __init__(self, batches: Any, seed: int, field: str) -> None:
         self.batches = batches
         self.seed = seed
         self.field = field
         self.rank = get_rank()
         self.epoch = self.done = 0
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Any:
         if name == 'batches' or name.startswith('__'):
             raise AttributeError(name)
         return getattr(self.batches, name)
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.batches)
 
-    def seek(self, epoch, done):
+    def seek(self, epoch: int, done: int) -> None:
         """The next pass yields ``epoch`` without its first ``done`` batches."""
         self.epoch, self.done = epoch, done
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[list[Position]]:
         length = len(self)
         first = self.epoch * length
         part: Any
@@ -68,7 +69,7 @@ class EpochBatches(BatchSampler):
                 for slot, index in enumerate(batches[number])]
 
 
-def build_epoch_loader(cfg, seed, field='train_dataloader'):
+def build_epoch_loader(cfg: dict[str, Any], seed: int, field: str = 'train_dataloader') -> DataLoader:
     """mmengine's dataloader of a config, which can start within any epoch.
 
     Args:

@@ -1,6 +1,8 @@
 """Pipelines whose errors name the image file, and which refuse wrongly read images."""
 import copy
 import os
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import cv2
 import numpy as np
@@ -27,11 +29,11 @@ class NamedPipeline(Compose):
         name (str): of the dataset, for errors on images without files.
     """
 
-    def __init__(self, transforms, name='dataset'):
+    def __init__(self, transforms: Sequence[Any] | None, name: str = 'dataset') -> None:
         super().__init__(transforms)
         self.name = name
 
-    def __call__(self, data):
+    def __call__(self, data: dict[str, Any]) -> dict[str, Any] | None:
         where = data.get('img_path') or f'example {data.get("sample_idx")} of {self.name}'
         stated = data.get('height'), data.get('width')
         for transform in self.transforms:
@@ -49,7 +51,7 @@ class NamedPipeline(Compose):
         return data
 
 
-def base_datasets(dataset):
+def base_datasets(dataset: Any) -> Iterator[BaseDataset]:
     """The mmengine datasets in a built dataset: itself, or the datasets that it wraps."""
     if isinstance(dataset, BaseDataset):
         yield dataset
@@ -61,7 +63,7 @@ def base_datasets(dataset):
                 yield from base_datasets(inner)
 
 
-def name_failures(dataset, field):
+def name_failures(dataset: Any, field: str) -> None:
     """Give a built dataset, and all datasets in it, a :class:`NamedPipeline`.
 
     Raises:
@@ -76,7 +78,7 @@ def name_failures(dataset, field):
         base.pipeline = NamedPipeline(base.pipeline.transforms, type(base).__name__)
 
 
-def raw_images(dataset, field):
+def raw_images(dataset: Any, field: str) -> Any:
     """A copy of a dataset that only loads and packs its images; a transfer augments them itself.
 
     Args:
@@ -98,7 +100,7 @@ def raw_images(dataset, field):
     return raw
 
 
-def check_image(path, image, transform, stated=(None, None)):
+def check_image(path: str, image: np.ndarray, transform: LoadImageFromFile, stated: tuple = (None, None)) -> None:
     """Raise DataError unless a loaded image has the shape, type and size that the model expects.
 
     Args:
@@ -120,7 +122,7 @@ def check_image(path, image, transform, stated=(None, None)):
         check_depth(path, transform.imdecode_backend)
 
 
-def check_depth(path, backend):
+def check_depth(path: str, backend: str) -> None:
     """Raise DataError for a file whose values can't be read as 8 bits.
 
     OpenCV takes the high byte of 16 bits, and casts other types (floats in a

@@ -3,6 +3,7 @@
 The same position gives the same example, whatever was read before, whichever
 worker reads it, and wherever the run was resumed.
 """
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,20 +21,20 @@ class Position(NamedTuple):
     key: tuple[int, ...]
 
 
-def innermost(dataset, index):
+def innermost(dataset: Any, index: Any) -> tuple[Any, Any]:
     """The member of a ConcatDataset that holds an example, and the index there."""
     while isinstance(dataset, ConcatDataset):
         dataset, index = member_of(dataset, index)
     return dataset, index
 
 
-def prepare(dataset, index):
+def prepare(dataset: Any, index: Any) -> Any:
     """An example from the pipeline; None if the pipeline drops it."""
     dataset, index = innermost(dataset, index)
     return dataset.prepare_data(index)
 
 
-def retries_of(dataset):
+def retries_of(dataset: Any) -> int | None:
     """How often mmengine's dataset tries another example when its pipeline drops one.
 
     None for a test set, and for wrappers (mmengine's RepeatDataset, mmdet's
@@ -41,7 +42,8 @@ def retries_of(dataset):
     """
     if isinstance(dataset, ConcatDataset):
         retries = [retries_of(member) for member in dataset.datasets]
-        return None if None in retries else max(retries)
+        numbers = [number for number in retries if number is not None]
+        return max(numbers) if len(numbers) == len(retries) else None
     plain = isinstance(dataset, BaseDataset) and type(dataset).__getitem__ is BaseDataset.__getitem__
     return dataset.max_refetch if plain and not dataset.test_mode else None
 
@@ -65,7 +67,7 @@ class SeededDataset(Dataset):
         DataError: (when read) the pipeline gave None again and again.
     """
 
-    def __init__(self, dataset, part=None):
+    def __init__(self, dataset: Any, part: Sequence[int] | np.ndarray | None = None) -> None:
         retries = None
         if part is not None:
             part = np.asarray(part, dtype=np.int64)
@@ -77,18 +79,18 @@ class SeededDataset(Dataset):
             retries = retries_of(dataset)
         self.__dict__.update(wrapped=dataset, part=part, retries=retries)
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Any:
         if name in ('wrapped', 'part', 'retries') or name.startswith('__'):  # unpickling, or torch looks for a hook
             raise AttributeError(name)
         return getattr(self.wrapped, name)
 
-    def __setattr__(self, name, value):
+    def __setattr__(self, name: str, value: Any) -> None:
         setattr(self.wrapped, name, value)
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.wrapped if self.part is None else self.part)
 
-    def __getitem__(self, position):
+    def __getitem__(self, position: Any) -> Any:
         if not isinstance(position, Position):
             return self.wrapped[position]
         index, key = position

@@ -1,4 +1,6 @@
 """DatasetSlice: a random part of a dataset, drawn by a seed."""
+from typing import Any
+
 import numpy as np
 from mmengine.registry import DATASETS as ALL_DATASETS
 
@@ -7,7 +9,7 @@ from ..registry import DATASETS
 from .checks import DataError
 
 
-def slice_indices(total, num, seed=0, rest=False):
+def slice_indices(total: int, num: int, seed: int = 0, rest: bool = False) -> np.ndarray:
     """``num`` indices below ``total``, drawn by a seed, or with ``rest`` all others; sorted int64.
 
     Raises:
@@ -22,7 +24,7 @@ def slice_indices(total, num, seed=0, rest=False):
 
 
 @DATASETS.register_module(name='DatasetSlice')
-def build_slice(dataset, num, seed=0, rest=False):
+def build_slice(dataset: dict[str, Any], num: int, seed: int = 0, rest: bool = False) -> Any:
     """``dataset`` with the examples of :func:`slice_indices` alone.
 
     A slice and the slice with the same arguments and ``rest=True`` have no

@@ -4,7 +4,7 @@ import numpy as np
 from ..random_state import Purpose, seeded_permutation
 
 
-def split_indices(num, ratio=.5, seed=0):
+def split_indices(num: int, ratio: float = .5, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Split ``range(num)`` into two disjoint parts that cover it.
 
     Encoder weights and heads learn on the first part, the architecture on the

@@ -4,8 +4,11 @@ import re
 import signal
 import threading
 import weakref
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+
+from torch.utils.data import DataLoader
 
 from ..compat.loaders import on_start_of_workers
 
@@ -49,7 +52,7 @@ def _note_workers(loader, pids):
     _NAMES.update((pid, _LOADERS[loader()]) for pid in pids)
 
 
-def watch_workers(loader, name):
+def watch_workers(loader: DataLoader, name: str) -> DataLoader:
     """Makes workers of ``loader`` survive a SIGTERM, and :func:`named_worker_deaths` call the loader ``name``.
 
     Returns:
@@ -63,7 +66,7 @@ def watch_workers(loader, name):
 
 
 @contextmanager
-def named_worker_deaths():
+def named_worker_deaths() -> Iterator[None]:
     """Turns torch's error for a dead worker into a :class:`WorkerError` that names the dataloader."""
     try:
         yield

@@ -2,6 +2,7 @@
 import io
 import os.path as osp
 from dataclasses import replace
+from typing import Any
 
 import torch
 
@@ -14,7 +15,7 @@ from ..safetensors_file import SUFFIX, to_safetensors
 SUFFIXES = ('.pth', SUFFIX)
 
 
-def exported(checkpoint, ema=True, architecture=None):
+def exported(checkpoint: str, ema: bool = True, architecture: Any = None) -> dict[str, Any]:
     """The part of a checkpoint that is exported.
 
     Args:
@@ -50,7 +51,7 @@ def exported(checkpoint, ema=True, architecture=None):
     return dict(meta=meta, state_dict=state)
 
 
-def exported_task(content, task):
+def exported_task(content: dict[str, Any], task: str) -> dict[str, Any]:
     """One task's model by itself, from the :func:`exported` content of a joint training.
 
     Its entries have the names that a retraining of one task gives them, and
@@ -102,7 +103,7 @@ def _architecture_of(checkpoint, text):
                             'is now') from error
 
 
-def write_exported(content, path):
+def write_exported(content: dict[str, Any], path: str) -> None:
     """Write the result of :func:`exported` as ``.pth`` or ``.safetensors``, by the ending; both read back alike.
 
     Raises:

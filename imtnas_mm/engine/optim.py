@@ -1,4 +1,6 @@
 """Builds the three optimiser wrappers of a search: encoder weights, heads, and the architecture A."""
+from typing import Any
+
 from mmengine.optim import OptimWrapperDict, build_optim_wrapper
 
 from ..registry import OPTIM_WRAPPER_CONSTRUCTORS
@@ -15,7 +17,7 @@ class SearchOptimWrapperConstructor:
     no weight optimiser holds A, and A's optimiser holds no weight.
     """
 
-    def __init__(self, optim_wrapper_cfg, paramwise_cfg=None):
+    def __init__(self, optim_wrapper_cfg: dict[str, Any], paramwise_cfg: dict[str, Any] | None = None) -> None:
         if paramwise_cfg is not None:
             raise ValueError('optim_wrapper.paramwise_cfg: give it to optim_wrapper.encoder, .head or .architecture')
         if set(optim_wrapper_cfg) != set(PARTS):
@@ -26,7 +28,7 @@ class SearchOptimWrapperConstructor:
                                  'OptimWrapper; mixed precision is model.amp=True (--amp)')
         self.cfg = optim_wrapper_cfg
 
-    def __call__(self, model):
+    def __call__(self, model: Any) -> OptimWrapperDict:
         wrappers = {name: build_optim_wrapper(getattr(model, part), self.cfg[name]) for name, part in PARTS.items()}
         for name, wrapper in wrappers.items():
             if wrapper.clip_grad_kwargs:  # else all log their norms under the same name

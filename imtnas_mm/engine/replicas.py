@@ -3,18 +3,20 @@ import zlib
 
 import torch
 from mmengine.dist import all_gather, get_world_size
+from torch import Tensor, nn
 
 
 class ReplicaError(RuntimeError):
     """The processes of a search hold different values; the message names the entry, the ranks and the iteration."""
 
 
-def fingerprint(tensor):
+def fingerprint(tensor: Tensor) -> int:
     """A checksum of a tensor's bits, by which a NaN equals itself."""
-    return zlib.crc32(tensor.detach().cpu().reshape(-1).view(torch.uint8).numpy())
+    array = tensor.detach().cpu().reshape(-1).view(torch.uint8).numpy()
+    return zlib.crc32(array)  # pyright: ignore[reportArgumentType]  # its type declares no buffer before Python 3.12
 
 
-def check_replicas(model, iteration):
+def check_replicas(model: nn.Module, iteration: int) -> None:
     """Raises :class:`ReplicaError` on every rank unless all have the same bits in ``model.state_dict()``.
 
     Each rank sends 8 bytes per entry. All ranks must call it.

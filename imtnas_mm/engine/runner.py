@@ -4,6 +4,7 @@ from typing import Any
 from mmengine.device import get_device
 from mmengine.optim import OptimWrapperDict
 from mmengine.runner import Runner
+from torch import nn
 
 from ..checkpoint import CheckpointError, check_resumable, check_state_dict, read_checkpoint
 from ..registry import RUNNERS
@@ -13,16 +14,16 @@ from .replicas import check_replicas
 class ResumableRunner(Runner):
     """Resumes within an epoch. Epochs of another length are refused: iterations would be skipped or repeated."""
 
-    def set_randomness(self, seed, diff_rank_seed=False, deterministic=False):
+    def set_randomness(self, seed: int | None, diff_rank_seed: bool = False, deterministic: bool = False) -> None:
         if diff_rank_seed:
             raise ValueError('randomness.diff_rank_seed=True: all processes share one seed, from which each '
                              'draws its own data, views and dropout, and all the same order and paths')
         super().set_randomness(seed, deterministic=deterministic)
 
-    def save_checkpoint(self, *args, meta=None, **kwargs):
+    def save_checkpoint(self, *args: Any, meta: dict[str, Any] | None = None, **kwargs: Any) -> None:
         super().save_checkpoint(*args, meta=dict(meta or {}, epoch_length=len(self.train_dataloader)), **kwargs)
 
-    def resume(self, filename, *args, **kwargs):
+    def resume(self, filename: str, *args: Any, **kwargs: Any) -> None:
         super().resume(filename, *args, **kwargs)
         saved, here = self._loaded_meta.get('epoch_length'), len(self.train_dataloader)
         if saved != here:
@@ -30,7 +31,7 @@ class ResumableRunner(Runner):
                                   'for batch sizes or the number of processes changed; set '
                                   f'train_cfg.epoch_length={saved} to go on with it')
 
-    def load_checkpoint(self, filename, *args, **kwargs):
+    def load_checkpoint(self, filename: str, *args: Any, **kwargs: Any) -> dict[str, Any]:
         checkpoint = super().load_checkpoint(filename, *args, **kwargs)
         self._loaded_meta = checkpoint.get('meta', {})
         return checkpoint
@@ -53,7 +54,7 @@ class SearchRunner(ResumableRunner):
     - A checkpoint must fit the model entry by entry.
     """
 
-    def build_model(self, model):
+    def build_model(self, model: Any) -> nn.Module:
         if isinstance(model, dict):
             train_cfg = self._train_loop if isinstance(self._train_loop, dict) else self.cfg.get('train_cfg')
             for key in ('rounds', 'order'):
@@ -72,7 +73,7 @@ class SearchRunner(ResumableRunner):
             model.setdefault('seed', self.seed)
         return super().build_model(model)
 
-    def wrap_model(self, model_wrapper_cfg, model):
+    def wrap_model(self, model_wrapper_cfg: dict[str, Any] | None, model: nn.Module) -> nn.Module:
         if model_wrapper_cfg is not None:
             raise ValueError(f'model_wrapper_cfg={model_wrapper_cfg!r}: a search is not wrapped')
         if self.cfg.get('sync_bn') is not None:
@@ -80,19 +81,19 @@ class SearchRunner(ResumableRunner):
                              "norm_cfg=dict(type='GN', num_groups=8) where ranks have few images each")
         return model.to(get_device())
 
-    def scale_lr(self, optim_wrapper, auto_scale_lr=None):
+    def scale_lr(self, optim_wrapper: Any, auto_scale_lr: dict[str, Any] | None = None) -> None:
         if auto_scale_lr and auto_scale_lr.get('enable'):
             raise ValueError('auto_scale_lr.enable=True: a search has several batch sizes and optimisers; set '
                              'optim_wrapper.encoder, .head and .architecture yourself')
 
-    def build_optim_wrapper(self, optim_wrapper):
+    def build_optim_wrapper(self, optim_wrapper: Any) -> OptimWrapperDict:
         built = super().build_optim_wrapper(optim_wrapper)
         if not isinstance(built, OptimWrapperDict):
             raise ValueError("optim_wrapper: a search needs constructor='SearchOptimWrapperConstructor' and an "
                              'optimiser wrapper for each of encoder, head and architecture')
         return built
 
-    def build_param_scheduler(self, scheduler):
+    def build_param_scheduler(self, scheduler: Any) -> Any:
         if isinstance(scheduler, dict) and 'type' in scheduler or isinstance(scheduler, list) and scheduler:
             raise ValueError('param_scheduler: a search has one list of schedulers per optimiser, as in '
                              "dict(encoder=[...], head=[...]), so that no schedule meant for weights changes A's rate; "
@@ -105,7 +106,8 @@ class SearchRunner(ResumableRunner):
             scheduler = {name: scheduler.get(name, []) for name in optimisers.keys()}
         return super().build_param_scheduler(scheduler)
 
-    def load_checkpoint(self, filename, map_location='cpu', strict=True, revise_keys=None):
+    def load_checkpoint(self, filename: str, map_location: Any = 'cpu', strict: bool = True,
+                        revise_keys: list | None = None) -> dict[str, Any]:
         """As mmengine's, but a missing or unknown entry and another shape are errors."""
         checkpoint = read_checkpoint(filename, map_location)
         if self._resume:
@@ -119,7 +121,8 @@ class SearchRunner(ResumableRunner):
         self.logger.info(f'Load checkpoint from {filename}')
         return checkpoint
 
-    def save_checkpoint(self, *args, meta=None, by_epoch=True, **kwargs):
+    def save_checkpoint(self, *args: Any, meta: dict[str, Any] | None = None, by_epoch: bool = True,
+                        **kwargs: Any) -> None:
         """As mmengine's, but raises where ranks differ; all ranks call it."""
         check_replicas(self.model, self.iter if by_epoch else self.iter + 1)
         super().save_checkpoint(*args, meta=meta, by_epoch=by_epoch, **kwargs)

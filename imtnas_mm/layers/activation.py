@@ -4,7 +4,7 @@ PyTorch's in-place ReLU6 keeps a copy of its input, and both pass a map of zeros
 input in the double backward. Here the output gives the mask: ``0 < y``, and ``0 < y < 6``.
 """
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ..compat import hardtanh_backward, threshold_backward
 from ..registry import MODELS
@@ -47,7 +47,7 @@ def _masked_by_relu6(grad, y):
     return hardtanh_backward(grad, y, 0., 6.)
 
 
-def relu(x):
+def relu(x: Tensor) -> Tensor:
     """``max(x, 0)``, to be differentiated any number of times."""
     return _Rectified.apply(x, torch.relu, _masked_by_relu) if x.requires_grad and torch.is_grad_enabled() else x.relu()
 
@@ -56,7 +56,7 @@ def relu(x):
 class TwiceDifferentiableReLU6(nn.ReLU6):
     """``nn.ReLU6`` to be differentiated any number of times. ``inplace`` has an effect without gradients alone."""
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         if not input.requires_grad or not torch.is_grad_enabled():
             return super().forward(input)
         return _Rectified.apply(input, nn.functional.relu6, _masked_by_relu6)

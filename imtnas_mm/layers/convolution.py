@@ -11,7 +11,7 @@ functions of (gy, x, w), and ``u``, ``v`` the adjoints of gx and gw:
 """
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from ..compat import convolution_backward
@@ -115,7 +115,7 @@ class _ConvolutionGradients(torch.autograd.Function):
         return for_grad, for_x, for_weight, None, None
 
 
-def conv2d(x, weight, stride=1, padding=0, dilation=1, groups=1):
+def conv2d(x: Tensor, weight: Tensor, stride: int = 1, padding: int = 0, dilation: int = 1, groups: int = 1) -> Tensor:
     """``F.conv2d`` without bias, to be differentiated up to twice; the options are numbers."""
     options = (stride, stride), (padding, padding), (dilation, dilation), groups
     if torch.is_autocast_enabled(x.device.type):

@@ -4,7 +4,10 @@ PyTorch's derivatives of both are one slice per tensor, and the derivative of ea
 slice pads it with zeros. Here the first derivative is one split, and its
 derivative one ``cat``.
 """
+from collections.abc import Sequence
+
 import torch
+from torch import Tensor
 
 
 class _Join(torch.autograd.Function):
@@ -30,11 +33,11 @@ class _Stack(torch.autograd.Function):
         return grad.unbind()
 
 
-def join(tensors, dim=0):
+def join(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     """``torch.cat(tensors, dim)``; a single tensor is returned itself."""
     return _Join.apply(dim, *tensors) if len(tensors) > 1 else tensors[0]
 
 
-def stack(tensors):
+def stack(tensors: Sequence[Tensor]) -> Tensor:
     """``torch.stack(tensors)``"""
     return _Stack.apply(*tensors) if len(tensors) > 1 else tensors[0][None]

@@ -15,9 +15,10 @@ and through r, ``dr/dx = -r^2 y / n``:
                  = r^2 (b (mean g - g) + a (mean u - u) + (2 a b - s) y)
 """
 import functools
+from collections.abc import Sequence
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from .. import compat
@@ -26,24 +27,24 @@ from ..registry import MODELS
 OWN_DTYPES = (torch.float32, torch.float64)
 
 
-def layout_of(x):
+def layout_of(x: Tensor) -> torch.memory_format:
     """The memory format that x is stored in."""
     channels_last = x.is_contiguous(memory_format=torch.channels_last)
     return torch.channels_last if channels_last else torch.contiguous_format
 
 
-def by_channel(values):
+def by_channel(values: Tensor) -> Tensor:
     """[C] -> [1, C, 1, 1]"""
     return values.view(1, -1, 1, 1)
 
 
-def has_own(x):
+def has_own(x: Tensor) -> bool:
     """Whether this module normalises x. PyTorch takes half precision, and refuses one value per channel."""
     return x.dtype in OWN_DTYPES and x.numel() > x.shape[1] and not torch.is_autocast_enabled(x.device.type)
 
 
 @functools.cache
-def constant(value, number, dtype, device):
+def constant(value: float, number: int, dtype: torch.dtype, device: torch.device) -> Tensor:
     """A cached constant vector [number], which costs no operation per call."""
     return torch.full((number, ), value, dtype=dtype, device=device)
 
@@ -52,12 +53,13 @@ def _like(value, mean):
     return constant(value, len(mean), mean.dtype, mean.device)
 
 
-def normalized(x, eps):
+def normalized(x: Tensor, eps: float) -> tuple[Tensor, Tensor, Tensor]:
     """y, and mean x and r per channel."""
     return compat.native_batch_norm(x, None, None, None, None, True, 0., eps)
 
 
-def norm_gradient(grad, x, mean, invstd, weight=None):
+def norm_gradient(grad: Tensor, x: Tensor, mean: Tensor, invstd: Tensor,
+                  weight: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
     """``weight P(grad)``, and sum(grad y) and sum(grad) per channel; weight [C], 1 by default."""
     # invstd includes eps
     options = None, None, mean, invstd, True, 0., [True] * 3
@@ -69,14 +71,14 @@ def norm_gradient(grad, x, mean, invstd, weight=None):
     return compat.native_batch_norm_backward(grad, x, _like(1., mean) if weight is None else weight, *options)
 
 
-def norm_sums(grad, x, mean, invstd):
+def norm_sums(grad: Tensor, x: Tensor, mean: Tensor, invstd: Tensor) -> Sequence[Tensor]:
     """sum(grad y) and sum(grad) per channel."""
     weight = None if x.device.type == 'cpu' else _like(1., mean)
     return compat.native_batch_norm_backward(grad, x, weight, None, None, mean, invstd, True, 0.,
                                              [False, True, True])[1:]
 
 
-def dot(a, b, mean):
+def dot(a: Tensor, b: Tensor, mean: Tensor) -> Tensor:
     """sum(a b) per channel without a map of products: :func:`norm_sums` with mean 0 and deviation 1.
 
     Args:
@@ -86,7 +88,8 @@ def dot(a, b, mean):
     return norm_sums(a, b, _like(0., mean), _like(1., mean))[0]
 
 
-def second_norm_gradient(u, gradient, x, mean, invstd, grad_dot):
+def second_norm_gradient(u: Tensor, gradient: Tensor, x: Tensor, mean: Tensor, invstd: Tensor,
+                         grad_dot: Tensor) -> tuple[Tensor, Tensor]:
     """The adjoints of grad and x; ``u`` is the adjoint of ``gradient = P(grad)``, sums per channel are [C]."""
     for_grad, u_dot, _ = norm_gradient(u, x, mean, invstd)
     # sum(u P(g)) = n r s: the factors of P(g), of P(u) and of y
@@ -130,7 +133,7 @@ class _BatchNormGradient(torch.autograd.Function):
         return *second_norm_gradient(u, gradient, x, mean, invstd, dot), None, None
 
 
-def batch_norm(x, eps=1e-5):
+def batch_norm(x: Tensor, eps: float = 1e-5) -> Tensor:
     """[N, C, H, W] normalised by the statistics of the batch, without affine parameters."""
     if not has_own(x):
         return nn.functional.batch_norm(x, None, None, training=True, eps=eps)
@@ -145,7 +148,7 @@ class TwiceDifferentiableBatchNorm2d(nn.BatchNorm2d):
     autocast or half precision it is plain ``nn.BatchNorm2d``.
     """
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         if self.affine or self.running_mean is not None or input.dim() != 4:
             return super().forward(input)
         return batch_norm(input, self.eps)

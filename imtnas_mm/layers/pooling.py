@@ -5,6 +5,7 @@ Both are linear at fixed indices: with ``y = P x``, the adjoint of ``P^T g`` is
 """
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from ..compat import avg_pool2d_backward, max_pool2d_with_indices_backward
@@ -12,11 +13,11 @@ from ..compat import avg_pool2d_backward, max_pool2d_with_indices_backward
 KERNEL, PADDING = 3, 1
 
 
-def max_pool(x, stride):
+def max_pool(x: Tensor, stride: int) -> Tensor:
     return F.max_pool2d(x, KERNEL, stride, PADDING)
 
 
-def avg_pool(x, stride):
+def avg_pool(x: Tensor, stride: int) -> Tensor:
     """The mean over the pixels that lie in the map."""
     return F.avg_pool2d(x, KERNEL, stride, PADDING, count_include_pad=False)
 
@@ -54,6 +55,6 @@ class _PoolsGradient(torch.autograd.Function):
         return torch.cat([chosen, avg_pool(u, ctx.stride)], 1), None, None, None
 
 
-def pools(x, stride):
+def pools(x: Tensor, stride: int) -> Tensor:
     """[N, C, H, W] -> [N, 2 C, h, w]: the max pool of all channels, then the average pool."""
     return _Pools.apply(x, stride)

@@ -7,9 +7,11 @@ can't do this: the graph of a first derivative that is to be differentiated hold
 all recomputed values.
 """
 import contextlib
+from collections.abc import Callable
 from typing import Any
 
 import torch
+from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.func import functional_call
 
@@ -89,7 +91,7 @@ def _selected(items, wanted):
     return [item for item, is_wanted in zip(items, wanted, strict=True) if is_wanted]
 
 
-def recomputed(function, *inputs, draws=False):
+def recomputed(function: Callable[..., Tensor], *inputs: Tensor, draws: bool = False) -> Tensor:
     """``function(*inputs)``, computed again for a first derivative, and once more for a second derivative.
 
     A third derivative raises.
@@ -103,7 +105,8 @@ def recomputed(function, *inputs, draws=False):
     return _Recomputed.apply(function, _Surroundings(inputs[0].device, draws), *inputs)
 
 
-def recomputed_module(module, function, *inputs, draws=False):
+def recomputed_module(module: nn.Module, function: Callable[..., Tensor], *inputs: Tensor,
+                      draws: bool = False) -> Tensor:
     """:func:`recomputed` of ``function(module, *inputs)`` with the module's current parameters.
 
     ``functional_call`` may have put tensors in their place. Parameters on the

@@ -101,9 +101,9 @@ def test_without_edges_it_is_independent_networks(logit):
         for name, alpha in alone.architecture.alphas.items():
             fused.architecture.alphas[name].copy_(alpha)
         weights = named_weights(fused)
-        for i, weights in enumerate(alone.encoder_weights.weights):
-            weights += .01 * torch.randn_like(weights)
-            for name, value in alone.first_task.layout.named(weights).items():
+        for i, vector in enumerate(alone.encoder_weights.weights):
+            vector += .01 * torch.randn_like(vector)
+            for name, value in alone.first_task.layout.named(vector).items():
                 weights[f'encoders.{i}.{name}'].copy_(value)
     fused.heads.load_state_dict(alone.heads.state_dict())
     wrappers = optimisers(alone), optimisers(fused)

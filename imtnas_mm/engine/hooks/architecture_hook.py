@@ -3,6 +3,7 @@ import dataclasses
 import os.path as osp
 import resource
 import sys
+from typing import Any
 
 import torch
 from mmengine.dist import master_only
@@ -27,14 +28,15 @@ class ArchitectureHook(Hook):
     """
     priority = 'NORMAL'  # before the logger, which then has this iteration's memory
 
-    def __init__(self, interval=50):
+    def __init__(self, interval: int = 50) -> None:
         self.interval = interval
 
     def _log(self, runner):
         genotype = runner.model.derive()
         runner.logger.info(f'Architecture at iteration {runner.iter + 1}: {genotype.summary()}')
 
-    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+    def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None,
+                         outputs: dict[str, Any] | None = None) -> None:
         if not torch.cuda.is_available():  # mmengine logs the memory of GPUs alone
             unit = 2**20 if sys.platform == 'darwin' else 2**10
             runner.message_hub.update_scalar(
@@ -42,18 +44,18 @@ class ArchitectureHook(Hook):
         if self.every_n_train_iters(runner, self.interval):
             self._log(runner)
 
-    def after_train_epoch(self, runner):
+    def after_train_epoch(self, runner: Any) -> None:
         genotype = runner.model.derive()
         runner.logger.info(f'Architecture after epoch {runner.epoch + 1}: {genotype.summary()}')
 
-    def before_save_checkpoint(self, runner, checkpoint):
+    def before_save_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
         self.save(runner, checkpoint['meta'])
 
-    def after_train(self, runner):
+    def after_train(self, runner: Any) -> None:
         self.save(runner, dict(epoch=runner.epoch, iter=runner.iter))
 
     @master_only
-    def save(self, runner, progress):
+    def save(self, runner: Any, progress: dict[str, int]) -> None:
         genotype = runner.model.derive()
         source = dict(
             config=osp.basename(runner.cfg.filename or 'unnamed'),

@@ -1,10 +1,12 @@
 """Checkpoint hook whose files neither a kill nor a full disk can damage."""
 import os.path as osp
 from pathlib import Path
+from typing import Any
 
 from mmengine.dist import is_main_process
 from mmengine.fileio import LocalBackend, register_backend
 from mmengine.hooks import CheckpointHook
+from mmengine.runner import Runner
 
 from ...atomic_files import PART, write_checkpoint, write_whole
 from ...registry import HOOKS
@@ -18,7 +20,7 @@ ATOMIC = 'imtnas_mm.atomic'  # mmengine's name of AtomicBackend, for backend_arg
 class AtomicBackend(LocalBackend):
     """mmengine's local files, but a path always holds the old file or the whole new one."""
 
-    def put(self, obj, filepath):
+    def put(self, obj: bytes, filepath: str | Path) -> None:
         write_checkpoint(filepath, obj)
 
 
@@ -35,7 +37,7 @@ class AtomicCheckpointHook(CheckpointHook):
     """
     position = None  # position_of the last checkpoint
 
-    def __init__(self, *args, backend_args=None, **kwargs):
+    def __init__(self, *args: Any, backend_args: dict[str, Any] | None = None, **kwargs: Any) -> None:
         if kwargs.get('file_client_args') is not None or backend_args is not None:
             raise ValueError(f'{type(self).__name__}: checkpoints are written to a local disk; it takes neither '
                              'backend_args nor file_client_args (CheckpointHook does)')
@@ -44,7 +46,7 @@ class AtomicCheckpointHook(CheckpointHook):
             raise TypeError(f'{type(self).__name__}.__init__() got an unexpected keyword argument '
                             f'{next(iter(self.args))!r}')
 
-    def before_train(self, runner):
+    def before_train(self, runner: Runner) -> None:
         super().before_train(runner)
         restore_rank_buffers(runner)
         if is_main_process() and osp.isdir(self.out_dir):
@@ -81,12 +83,12 @@ class AtomicCheckpointHook(CheckpointHook):
                 self.file_backend.remove(path)
 
 
-def position_of(runner, epoch, iteration):
+def position_of(runner: Runner, epoch: int, iteration: int) -> tuple[int, int, Any]:
     """How far a training is: epochs, iterations and validations that are done."""
     return epoch, iteration, runner.message_hub.get_info(VALIDATED)
 
 
-def save_stopped(runner, epoch, iteration):
+def save_stopped(runner: Runner, epoch: int, iteration: int) -> str | Path | None:
     """Write the checkpoint of a run that stops between its regular checkpoints; all processes call it.
 
     It is ``iter_<iteration>.pth`` in the folder of the regular ones, and

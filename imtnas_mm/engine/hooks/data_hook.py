@@ -1,9 +1,11 @@
 """Hook that checks, before the first iteration, that datasets, heads and checkpoint agree on the classes."""
 import itertools
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
 
 from ...compat.runner import built_loops, checkpoint_of, is_resumed
 from ...datasets import DataError, base_datasets, name_failures
@@ -25,7 +27,7 @@ class DataHook(Hook):
     """
     priority = 'VERY_HIGH'
 
-    def before_run(self, runner):
+    def before_run(self, runner: Runner) -> None:
         for prefix, model, datasets in run_parts(runner):
             check_class_numbers(prefix, model, datasets)
             check_same_classes(datasets)
@@ -38,7 +40,7 @@ class DataHook(Hook):
                 raise DataError(f'train_dataloader.batch_size={loader.batch_sampler.batch_size}: the dataset has '
                                 f'{len(loader.dataset)} examples, so that with drop_last=True there is no batch')
 
-    def after_load_checkpoint(self, runner, checkpoint):
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         loops = built_loops(runner)
         if 'train' in loops and not is_resumed(runner):  # pretrained weights may have other classes
             return
@@ -54,20 +56,20 @@ class DataHook(Hook):
                                 f'{difference(here, classes)}')
 
 
-def unwrapped(model):
+def unwrapped(model: Any) -> Any:
     return model.module if is_model_wrapper(model) else model
 
 
-def has_tasks(model):
+def has_tasks(model: Any) -> bool:
     """Whether a model is that of a search or of a joint training."""
     return hasattr(unwrapped(model), 'tasks')
 
 
-def task_dataset(part, loop, name):
+def task_dataset(part: str, loop: Any, name: str) -> Any:
     return loop.tasks[name].dataset if part == 'train' else loop.loaders[name].dataset
 
 
-def run_parts(runner):
+def run_parts(runner: Runner) -> Iterator[tuple[str, Any, dict[str, Any]]]:
     """Per task, or once for a retraining: the field of the model, the model, and its datasets by field."""
     model, loops = unwrapped(runner.model), built_loops(runner)
     if not has_tasks(model):
@@ -78,7 +80,7 @@ def run_parts(runner):
             f'{part}_dataloader.{name}.dataset': task_dataset(part, loop, name) for part, loop in loops.items()}
 
 
-def class_numbers(model):
+def class_numbers(model: Any) -> dict[str, int]:
     """``num_classes`` of the modules of a model, by their names.
 
     As in mmdet's NumClassCheckHook, region proposal networks and HTC's head
@@ -93,7 +95,7 @@ def class_numbers(model):
     }
 
 
-def check_class_numbers(prefix, model, datasets):
+def check_class_numbers(prefix: str, model: Any, datasets: Mapping[str, Any]) -> None:
     """Raise DataError unless every head and preprocessor has as many classes as each dataset."""
     numbers = class_numbers(model)
     for field, dataset in datasets.items():
@@ -110,16 +112,16 @@ def check_class_numbers(prefix, model, datasets):
                                     'labels must be smaller')
 
 
-def classes_of(dataset):
+def classes_of(dataset: Any) -> tuple[str, ...] | None:
     """tuple[str]: the class names of a dataset, ``None`` without any."""
     classes = getattr(dataset, 'metainfo', {}).get('classes')
     return tuple(classes) if isinstance(classes, (list, tuple)) else None
 
 
-def check_same_classes(datasets):
+def check_same_classes(datasets: Mapping[str, Any]) -> None:
     """Raise DataError unless the datasets number the same classes in the same order, and so do their class folders."""
     for kind, names_of in (('classes', classes_of), ('class folders', folders_of)):
-        names_by_field = {field: names_of(dataset) for field, dataset in datasets.items() if names_of(dataset)}
+        names_by_field = {field: names for field, dataset in datasets.items() if (names := names_of(dataset))}
         for field, names in names_by_field.items():
             first, others = next(iter(names_by_field.items()))
             if names != others:
@@ -135,7 +137,7 @@ def folders_of(dataset: Any) -> tuple[str, ...] | None:
     return None
 
 
-def difference(names, others):
+def difference(names: Sequence[str], others: Sequence[str]) -> str:
     """Where two lists of names differ, in words."""
     here, there = ([name for name in a if name not in b] for a, b in ((names, set(others)), (others, set(names))))
     if here or there:

@@ -1,4 +1,6 @@
 """Hook that raises the drop path rate from epoch to epoch."""
+from typing import Any
+
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 
@@ -12,16 +14,17 @@ class DropPathHook(Hook):
     The rate is logged as ``drop_path``.
     """
 
-    def before_train(self, runner):
+    def before_train(self, runner: Any) -> None:
         self.networks = [module for module in runner.model.modules() if hasattr(module, 'scale_drop_path')]
         if not self.networks:
             model = runner.model.module if is_model_wrapper(runner.model) else runner.model
             raise ValueError(f'DropPathHook: no part of {type(model).__name__} has a drop path to set; model.backbone '
                              'must be a CellNet')
 
-    def before_train_epoch(self, runner):
+    def before_train_epoch(self, runner: Any) -> None:
         for network in self.networks:
             self.rate = network.scale_drop_path(runner.epoch / runner.max_epochs)
 
-    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+    def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None,
+                         outputs: dict[str, Any] | None = None) -> None:
         runner.message_hub.update_scalar('train/drop_path', self.rate)

@@ -1,5 +1,8 @@
 """Hook that stops a retraining when a loss or a weight is NaN or infinite."""
+from typing import Any
+
 from mmengine.hooks import Hook
+from mmengine.runner import Runner
 
 from ...finite import check_finite, check_state
 from ...registry import HOOKS
@@ -14,9 +17,10 @@ class FiniteHook(Hook):
     """
     priority = 'HIGH'  # before the hooks that log and save
 
-    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+    def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None,
+                         outputs: dict[str, Any] | None = None) -> None:
         losses = {name: [value] for name, value in (outputs or {}).items() if hasattr(value, 'is_floating_point')}
         check_finite(f'iteration {runner.iter + 1}', losses)
 
-    def before_save_checkpoint(self, runner, checkpoint):
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         check_state(f'iteration {runner.iter + 1}, the checkpoint is not written', runner.model, runner.optim_wrapper)

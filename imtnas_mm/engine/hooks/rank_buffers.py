@@ -5,12 +5,14 @@ process has its own running statistics. A checkpoint's ``state_dict`` holds thos
 the first process; the others are kept in the message hub.
 """
 import logging
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from mmengine.dist import all_gather_object, get_rank, get_world_size
 from mmengine.hooks import EMAHook
 from mmengine.logging import print_log
 from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
 
 from ...checkpoint import CheckpointError
 from ...compat.runner import checkpoint_of
@@ -27,7 +29,7 @@ def _buffers(runner):
 
 
 @contextmanager
-def rank_buffers_kept(runner):
+def rank_buffers_kept(runner: Runner) -> Iterator[None]:
     """Inside, a checkpoint gets every process's buffers. All processes must enter.
 
     They are dropped afterwards, so that no later checkpoint gets outdated ones.
@@ -40,7 +42,7 @@ def rank_buffers_kept(runner):
     runner.message_hub.update_info(RANK_BUFFERS, None)
 
 
-def restore_rank_buffers(runner):
+def restore_rank_buffers(runner: Runner) -> None:
     """After a checkpoint was loaded to resume from, gives every process its own buffers back."""
     kept = runner.message_hub.get_info(RANK_BUFFERS)
     runner.message_hub.update_info(RANK_BUFFERS, None)

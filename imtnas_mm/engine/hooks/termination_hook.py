@@ -2,12 +2,14 @@
 import os
 import signal
 import time
-from collections.abc import Sized
+from collections.abc import Iterator, Sized
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from mmengine.dist import all_gather, all_reduce, get_backend, get_rank, get_world_size
 from mmengine.hooks import EMAHook, Hook
+from mmengine.runner import Runner
 
 from ...compat.runner import built_loops
 from ...registry import HOOKS
@@ -25,7 +27,7 @@ _received = []  # time of the first SIGTERM
 class Terminated(SystemExit):
     """The training stopped because of a SIGTERM; Python exits with code 143."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__(EXIT_CODE)
 
 
@@ -37,7 +39,7 @@ def _note(*_):
 
 
 @contextmanager
-def sigterm_noted():
+def sigterm_noted() -> Iterator[None]:
     """Inside, a SIGTERM makes a :class:`TerminationHook` stop the training; a second, later SIGTERM ends it at once."""
     before = signal.signal(signal.SIGTERM, _note)
     _received.clear()
@@ -72,32 +74,33 @@ class TerminationHook(Hook):
     priority = 'LOWEST'
     group = None  # the process group; None is the default group
 
-    def before_train(self, runner):
+    def before_train(self, runner: Runner) -> None:
         if get_world_size() > 1 and get_backend() != 'gloo':
             self.group = torch.distributed.new_group(backend='gloo')  # answers without waiting for GPUs
         if _told(self.group):
             runner.logger.info(f'{STOPPED} before it began; no checkpoint is written')
             raise Terminated
 
-    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+    def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None,
+                         outputs: dict[str, Any] | None = None) -> None:
         if _told(self.group):
             self._leave(runner, runner.epoch, runner.iter + 1)
 
-    def before_val(self, runner):
+    def before_val(self, runner: Any) -> None:
         loop = runner.val_loop
         loaders = getattr(loop, 'loaders', {'': loop.dataloader}).values()
         lengths = torch.tensor([len(loader) if isinstance(loader, Sized) else -get_rank() for loader in loaders])
         self.in_step = 'train' in built_loops(runner) and all(
             torch.equal(lengths, other) for other in all_gather(lengths))
 
-    def after_val_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+    def after_val_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
         if self.in_step and _told(self.group):
             for hook in runner.hooks:
                 if isinstance(hook, EMAHook):  # swaps the trained weights back in
                     hook.after_val_epoch(runner)
             self._leave(runner, runner.epoch, runner.iter)
 
-    def after_val(self, runner):
+    def after_val(self, runner: Runner) -> None:
         if 'train' in built_loops(runner) and _told(self.group):
             self._leave(runner, runner.epoch, runner.iter)
 

@@ -1,5 +1,6 @@
 """Hook that names the dataloaders of mmengine's loops, so that the error of a dead worker can name its dataloader."""
 from mmengine.hooks import Hook
+from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
 from ...compat.runner import built_loops
@@ -11,7 +12,7 @@ from ...registry import HOOKS
 class WorkersHook(Hook):
     """Calls :func:`watch_workers` on every dataloader that a loop has as ``dataloader`` or in ``loaders``."""
 
-    def before_run(self, runner):
+    def before_run(self, runner: Runner) -> None:
         for part, loop in built_loops(runner).items():
             loaders = {f'{part}_dataloader': getattr(loop, 'dataloader', None)}
             loaders.update((f'{part}_dataloader.{name}', loader)

@@ -1,5 +1,6 @@
 """Builds the runner of a config, with the hooks that every run gets."""
 import torch
+from mmengine.config import Config
 from mmengine.dist import get_rank
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
@@ -12,7 +13,7 @@ from .config import is_search
 from .process_group import start_group
 
 
-def build_runner(cfg):
+def build_runner(cfg: Config) -> Runner:
     """The config's runner; without a GPU its processes communicate over gloo.
 
     With ``cfg.resume`` and no ``cfg.load_from`` it resumes from
@@ -24,7 +25,9 @@ def build_runner(cfg):
         # mmengine's wrapper without its device_ids
         defaults = dict(broadcast_buffers=False, find_unused_parameters=cfg.get('find_unused_parameters', False))
         cfg.model_wrapper_cfg = {**defaults, **(cfg.get('model_wrapper_cfg') or {}), 'device_ids': None}
-    runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    registered = 'runner_type' in cfg
+    # mmengine declares a dict, and takes a Config
+    runner = RUNNERS.build(cfg) if registered else Runner.from_cfg(cfg)  # pyright: ignore[reportArgumentType]
     for hook in (DataHook, TerminationHook, VersionHook, WorkersHook):
         runner.register_hook(hook())
     if not is_search(cfg):  # the loop of a search checks more than FiniteHook

@@ -2,8 +2,11 @@
 import errno
 import os
 import tempfile
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+
+from mmengine.config import Config
 
 from ...datasets import check_dataset, check_evaluator
 from ...datasets.workers import named_worker_deaths
@@ -12,7 +15,7 @@ from .config import is_search
 from .process_group import job_rank
 
 
-def check_work_dir(path):
+def check_work_dir(path: str) -> None:
     """Make the folder, and exit if no file can be written to it."""
     try:
         os.makedirs(path, exist_ok=True)
@@ -24,7 +27,7 @@ def check_work_dir(path):
 
 
 @contextmanager
-def named_faults(work_dir):
+def named_faults(work_dir: str) -> Iterator[None]:
     """Inside, the error of a dead worker names its dataloader, and that of a full disk names the work dir."""
     try:
         with named_worker_deaths():
@@ -36,7 +39,7 @@ def named_faults(work_dir):
                       'checkpoints are kept, and --resume goes on from the last one', work_dir) from error
 
 
-def check_data(cfg, *parts):
+def check_data(cfg: Config, *parts: str) -> list[str]:
     """Check the data of ``parts`` ('train', 'val', 'test') of a config of mmdet or mmpretrain.
 
     The loops of a search and of a joint training check their data themselves.

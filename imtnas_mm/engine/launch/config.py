@@ -1,8 +1,11 @@
 """Loads the config of a run and applies the command line's changes."""
+import argparse
 import difflib
 import inspect
 import os
 import os.path as osp
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from mmengine.config import Config
 from mmengine.runner import Runner
@@ -18,11 +21,11 @@ READ_FIELDS = ('activation_checkpointing', 'auto_scale_lr', 'compile', 'efficien
                'find_unused_parameters', 'model_wrapper_cfg', 'runner_type', 'sync_bn')
 
 
-def is_search(cfg):
+def is_search(cfg: Config | Mapping[str, Any]) -> bool:
     return str(cfg.get('runner_type')).rpartition('.')[2] == SearchRunner.__name__
 
 
-def load_config(args):
+def load_config(args: argparse.Namespace) -> Config:
     """The config with the command line's changes, in mmdet's order of priority."""
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     cfg = Config.fromfile(args.config)
@@ -65,7 +68,7 @@ def load_config(args):
     return cfg
 
 
-def check_options(options, cfg, config):
+def check_options(options: Iterable[str], cfg: Config, config: str) -> None:
     """Exit if one of ``--cfg-options`` sets a top-level field that the config lacks and nothing reads.
 
     Deeper fields are arguments of classes, which refuse unknown ones.
@@ -79,7 +82,7 @@ def check_options(options, cfg, config):
                              + (f'; is it {near[0]}?' if near else ''))
 
 
-def restrict_single_task(cfg):
+def restrict_single_task(cfg: Config) -> None:
     """If ``model.type`` is ``SingleTask``, keep only the task that ``train_cfg.order`` names."""
     if is_search(cfg) and cfg.model.get('type') == 'SingleTask':
         order = cfg.train_cfg.get('order') or ()

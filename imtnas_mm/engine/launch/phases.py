@@ -3,9 +3,10 @@ import copy
 import json
 import os
 import os.path as osp
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mmengine.config import ConfigDict
+from mmengine.config import Config, ConfigDict
 from mmengine.dist import barrier, is_main_process
 from mmengine.logging import print_log
 
@@ -21,7 +22,7 @@ FORMAT = 'imtnas_mm.phase'
 RECORD = 'phase.json'  # in a phase's folder, once it has ended
 
 
-def check_phases(cfg):
+def check_phases(cfg: Config) -> None:
     """Raises ValueError for ``phases`` of a config that can't be run."""
     phases = cfg.phases
     if not isinstance(phases, (list, tuple)) or not phases:
@@ -35,7 +36,7 @@ def check_phases(cfg):
                 'None: nothing follows the last phase' if last else 'the number of operations that the next one has'))
 
 
-def run_phases(cfg):
+def run_phases(cfg: Config) -> None:
     """Run the phases of a config one after the other; with ``cfg.resume``, skip those that have ended.
 
     ``phase<n>`` of the work dir holds a phase's checkpoints, logs and
@@ -60,7 +61,7 @@ def run_phases(cfg):
     barrier()
 
 
-def phase_config(cfg, phase, folder, records):
+def phase_config(cfg: Config, phase: Mapping[str, Any], folder: str, records: Sequence[Mapping[str, Any]]) -> Config:
     """The config of one phase: the phase's changes and the operations kept so far are put into the search's config."""
     changed = copy.deepcopy(cfg)
     changed.merge_from_dict(copy.deepcopy(phase['config']))
@@ -76,7 +77,7 @@ def phase_config(cfg, phase, folder, records):
     return changed
 
 
-def run_phase(cfg, keep, path):
+def run_phase(cfg: Config, keep: int | None, path: str) -> dict[str, Any]:
     runner = build_runner(cfg)
     warn_of_other_batches(runner)
     model: Any = runner.model
@@ -98,12 +99,12 @@ def run_phase(cfg, keep, path):
     return record
 
 
-def as_lists(candidates):
+def as_lists(candidates: Mapping[str, Sequence[Sequence[str]]]) -> dict[str, list[list[str]]]:
     """Candidates as JSON holds them, alike for a phase that ran now and for a record on the disk."""
     return {kind: [list(names) for names in rows] for kind, rows in candidates.items()}
 
 
-def read_record(path):
+def read_record(path: str) -> dict[str, Any] | None:
     """The record of a phase that has ended; ``None`` if it has not."""
     if not osp.isfile(path):
         return None
@@ -121,7 +122,7 @@ def read_record(path):
     return record
 
 
-def finish(work_dir, last_folder, records):
+def finish(work_dir: str, last_folder: str, records: Sequence[Mapping[str, Any]]) -> None:
     genotype = load_genotype(osp.join(last_folder, 'architecture.json'))
     save_genotype(genotype, osp.join(work_dir, 'architecture.json'))
     draw_genotype(genotype, osp.join(work_dir, 'architecture'))

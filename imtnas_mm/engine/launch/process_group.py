@@ -4,8 +4,11 @@ import logging
 import os
 import subprocess
 import sys
+from collections.abc import Callable
+from typing import Any
 
 import torch
+from mmengine.config import Config
 from torch.distributed.elastic.multiprocessing.errors import record
 
 DEFAULT_TIMEOUT = 1800  # seconds
@@ -21,12 +24,12 @@ STARTED_BY = dict(pytorch='torchrun, as tools/dist_train.sh does', slurm='srun, 
                   mpi='mpirun -x MASTER_ADDR=<host of rank 0>')
 
 
-def job_rank(launcher):
+def job_rank(launcher: str) -> int:
     """Rank of this process, even before the group exists; 0 without a launcher."""
     return 0 if launcher == 'none' else _ranks(launcher)['RANK']
 
 
-def start_group(cfg):
+def start_group(cfg: Config) -> None:
     """Checks the launcher's environment and the timeout; without a GPU, starts the group over gloo.
 
     With GPUs mmengine's Runner starts the group. It would set a CUDA device,
@@ -59,14 +62,14 @@ def start_group(cfg):
     torch.distributed.init_process_group('gloo', timeout=datetime.timedelta(seconds=timeout))
 
 
-def leave_group():
+def leave_group() -> None:
     """Leave the process group together: a rank that exits early aborts a rank that still communicates with it."""
     if torch.distributed.is_initialized():
         torch.distributed.barrier()
         torch.distributed.destroy_process_group()
 
 
-def run_as_program(main):
+def run_as_program(main: Callable[[], Any]) -> None:
     """Run a tool's ``main``, and end the process.
 
     torchrun reports the error of the process that failed first. In a job of

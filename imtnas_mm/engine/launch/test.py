@@ -1,5 +1,8 @@
 """Tests a checkpoint for tools/test.py: computes its metrics, and writes or paints its predictions."""
+import argparse
 import os.path as osp
+
+from mmengine.config import Config
 
 from ...checkpoint import check_checkpoint_file
 from ...datasets import log_dropped
@@ -10,7 +13,7 @@ from .config import is_search, load_config
 from .process_group import leave_group
 
 
-def paint(cfg, folder, config):
+def paint(cfg: Config, folder: str, config: str) -> None:
     """Have the config's visualization hook paint every test image into ``folder``."""
     hook = cfg.get('default_hooks', {}).get('visualization') or {}
     options = dict(
@@ -24,14 +27,14 @@ def paint(cfg, folder, config):
     hook.update(options)
 
 
-def dump(cfg, path):
+def dump(cfg: Config, path: str) -> None:
     """Add the metric that writes the predictions to ``path``."""
     metric = 'mmdet.DumpDetResults' if cfg.get('default_scope') == 'mmdet' else 'DumpResults'
     evaluators = cfg.test_evaluator if isinstance(cfg.test_evaluator, (list, tuple)) else [cfg.test_evaluator]
     cfg.test_evaluator = [*evaluators, dict(type=metric, out_file_path=path)]
 
 
-def test(args):
+def test(args: argparse.Namespace) -> None:
     """Test as the arguments of tools/test.py say."""
     cfg = load_config(args)
     check_work_dir(cfg.work_dir)

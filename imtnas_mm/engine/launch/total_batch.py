@@ -1,5 +1,9 @@
 """Compares the total batch size of a run with that for which the config's learning rates were chosen."""
 from dataclasses import dataclass
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.runner import Runner
 
 
 @dataclass(frozen=True)
@@ -24,35 +28,35 @@ class OtherBatch:
     declared: str
 
     @property
-    def field(self):
+    def field(self) -> str:
         return f'{self.loader}.batch_size'
 
     @property
-    def total(self):
+    def total(self) -> int:
         return self.processes * self.batch_size * self.accumulated
 
     @property
-    def right_batch_size(self):
+    def right_batch_size(self) -> int | None:
         """int | None: the batch size per process for the right total; None if no whole number gives it."""
         size, rest = divmod(self.written_for, self.processes * self.accumulated)
         return None if rest else size
 
     @property
-    def right_processes(self):
+    def right_processes(self) -> int | None:
         """int | None: the number of processes for the right total; None if no whole number gives it."""
         if self.batch_size < 1:  # an error when the loader is built
             return None
         processes, rest = divmod(self.written_for, self.batch_size * self.accumulated)
         return None if rest else processes
 
-    def __str__(self):
+    def __str__(self) -> str:
         several = '1 process' if self.processes == 1 else f'{self.processes} processes'
         steps = '' if self.accumulated == 1 else f' and {self.accumulated} accumulated batches'
         return (f'{self.field}: {self.batch_size}; with {several}{steps} an iteration has {self.total} examples, but '
                 f'the config was written for {self.written_for} ({self.declared})')
 
 
-def declared_batches(cfg):
+def declared_batches(cfg: Config) -> dict[str, tuple[Any, str | None, Any]]:
     """The total batch sizes that ``auto_scale_lr.base_batch_size`` of a config declares for its learning rates.
 
     It is a number, as in mmdet, or, with one dataloader per task, a dict of
@@ -88,7 +92,7 @@ def declared_batches(cfg):
     return declared
 
 
-def other_batches(cfg, processes):
+def other_batches(cfg: Config, processes: int) -> list[OtherBatch]:
     """list[OtherBatch]: the dataloaders whose total batch is not the declared one.
 
     It is empty where nothing is declared, or where ``auto_scale_lr.enable``
@@ -108,7 +112,7 @@ def other_batches(cfg, processes):
     return [batch for batch in batches if batch.total != batch.written_for]
 
 
-def warn_of_other_batches(runner):
+def warn_of_other_batches(runner: Runner) -> None:
     """Log a warning for each train dataloader whose total batch is not the declared one."""
     for batch in other_batches(runner.cfg, runner.world_size):
         changes = [] if batch.right_batch_size is None else [f'{batch.field}={batch.right_batch_size}']

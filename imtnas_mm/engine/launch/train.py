@@ -1,4 +1,8 @@
 """Runs a search or a retraining for tools/train.py."""
+import argparse
+
+from mmengine.config import Config
+
 from ...checkpoint import check_checkpoint_file
 from ...compat.runner import checkpoint_of
 from ...datasets import log_dropped
@@ -11,7 +15,7 @@ from .process_group import leave_group
 from .total_batch import warn_of_other_batches
 
 
-def train(args):
+def train(args: argparse.Namespace) -> None:
     """Train as the arguments of tools/train.py say."""
     with sigterm_noted():
         cfg = load_config(args)
@@ -25,7 +29,7 @@ def train(args):
         leave_group()
 
 
-def run(cfg):
+def run(cfg: Config) -> None:
     """Train as a config says."""
     if cfg.get('phases'):
         run_phases(cfg)

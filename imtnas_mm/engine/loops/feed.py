@@ -1,5 +1,5 @@
 """Endless batches of each task, which depend on the seed and the iteration alone."""
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 
@@ -11,23 +11,23 @@ class Feed:
         per_iteration (int): 0 starts no loader.
     """
 
-    def __init__(self, make, per_iteration=1):
+    def __init__(self, make: Callable[[int, int], Iterable[Any]], per_iteration: int = 1) -> None:
         self.make = make
         self.per_iteration = per_iteration
         self.iterator: Any = None
         self.position: Any = None  # of the next batch
 
-    def seek(self, seed, iteration):
+    def seek(self, seed: int, iteration: int) -> None:
         """Makes the first batch of ``iteration`` the next one."""
         start = iteration * self.per_iteration
         if self.per_iteration and (self.iterator is None or self.position != start):
             self.iterator, self.position = iter(self.make(seed, start)), start
 
-    def next(self):
+    def next(self) -> Any:
         self.position += 1
         return next(self.iterator)
 
-    def stop(self):
+    def stop(self) -> None:
         self.iterator = None
 
 
@@ -40,7 +40,7 @@ class FeedData:
         length (int): iterations of an epoch.
     """
 
-    def __init__(self, dataset: Any, feeds: dict[str, tuple[Feed, ...]], length: int):
+    def __init__(self, dataset: Any, feeds: dict[str, tuple[Feed, ...]], length: int) -> None:
         self.dataset = dataset
         self.feeds = feeds
         self.length = length
@@ -59,7 +59,8 @@ class FeedData:
         """Feeds of ``tasks`` go on at an iteration; feeds of other tasks stop, with their workers."""
         for task, feeds in self.feeds.items():
             for feed in feeds:
-                if task in tasks:
-                    feed.seek(self.seed, iteration)
-                else:
+                if task not in tasks:
                     feed.stop()
+                    continue
+                assert self.seed is not None  # since start
+                feed.seek(self.seed, iteration)

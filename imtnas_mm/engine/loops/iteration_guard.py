@@ -1,6 +1,8 @@
 """Stops a search, or skips the iteration, when losses, gradients or weights are not finite."""
 import copy
 import logging
+from collections.abc import Callable
+from typing import Any
 
 from mmengine.logging import print_log
 
@@ -18,12 +20,12 @@ class IterationGuard:
     statistics, A, the scales of the validation losses and the optimisers.
     """
 
-    def __init__(self, choice):
+    def __init__(self, choice: str) -> None:
         if choice not in CHOICES:
             raise ValueError(f'train_cfg.non_finite={choice!r} is not one of {CHOICES}')
         self.choice = choice
 
-    def __call__(self, runner, iteration):
+    def __call__(self, runner: Any, iteration: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         """Runs ``iteration()`` and returns its figures.
 
         Raises:

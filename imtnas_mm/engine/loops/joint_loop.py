@@ -1,7 +1,11 @@
 """The train loop of a joint model: one minibatch of every task per iteration."""
+from collections.abc import Mapping
+from typing import Any
+
 from mmengine.dist import get_rank
 from mmengine.hooks import EMAHook
 from mmengine.model import is_model_wrapper
+from torch import nn
 
 from ...random_state import Purpose, isolated_random
 from ...registry import LOOPS
@@ -14,14 +18,14 @@ from .task_data import TrainingSet
 class TaskDatasets:
     """The training sets as one dataset: its ``metainfo``, by task, goes into checkpoints."""
 
-    def __init__(self, datasets):
+    def __init__(self, datasets: Mapping[str, Any]) -> None:
         self.datasets = datasets
 
-    def __len__(self):
+    def __len__(self) -> int:
         return sum(map(len, self.datasets.values()))
 
     @property
-    def metainfo(self):
+    def metainfo(self) -> dict[str, Any]:
         return {name: getattr(dataset, 'metainfo', {}) for name, dataset in self.datasets.items()}
 
 
@@ -33,12 +37,12 @@ class JointData(FeedData):
         length (int): iterations of an epoch.
     """
 
-    def __init__(self, tasks, length):
+    def __init__(self, tasks: Mapping[str, TrainingSet], length: int) -> None:
         super().__init__(
             TaskDatasets({name: data.dataset for name, data in tasks.items()}),
             {name: (Feed(data.train_loader), ) for name, data in tasks.items()}, length)
 
-    def next(self, iteration):
+    def next(self, iteration: int) -> dict[str, Any]:
         """dict: task -> batch of an iteration, a function of the seed and the iteration."""
         self.seek(iteration, self.feeds)
         return {name: feed.next() for name, (feed, ) in self.feeds.items()}
@@ -61,7 +65,8 @@ class JointTrainLoop(FeedLoop):
             is always validated.
     """
 
-    def __init__(self, runner, dataloader, max_epochs, epoch_length=None, val_begin=1, val_interval=1):
+    def __init__(self, runner: Any, dataloader: dict[str, dict], max_epochs: int, epoch_length: int | None = None,
+                 val_begin: int = 1, val_interval: int = 1) -> None:
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         if not isinstance(model, JointModel):
             raise ValueError(f'train_cfg.type=JointTrainLoop: model.type is {type(model).__name__}; it trains a '
@@ -76,7 +81,7 @@ class JointTrainLoop(FeedLoop):
         check_at_least(epoch_length=(length, 1))
         super().__init__(runner, JointData(self.tasks, length), max_epochs, val_begin, val_interval)
 
-    def run(self):
+    def run(self) -> nn.Module:
         for hook in self.runner.hooks:
             if isinstance(hook, EMAHook) and hook.ema_model.update_buffers:
                 raise ValueError('EMAHook.update_buffers=True: it would average a shared weight once per task in each '
@@ -86,10 +91,10 @@ class JointTrainLoop(FeedLoop):
                                     f'{data.batches_per_epoch} iterations')
         return super().run()
 
-    def next_batches(self):
+    def next_batches(self) -> dict[str, Any]:
         return self.dataloader.next(self._iter)
 
-    def step(self, batches):
+    def step(self, batches: dict[str, Any]) -> dict[str, Any]:
         runner = self.runner
         key = Purpose.JOINT_ITERATION.key(seed=runner.seed, iteration=self._iter, rank=get_rank())
         with isolated_random(*key):

@@ -2,10 +2,11 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from mmengine.runner import BaseLoop
+from mmengine.runner import BaseLoop, Runner
 from torch import nn
 
 from ..hooks.validated_hook import VALIDATED, ValidatedHook
+from .feed import FeedData
 
 
 def check_at_least(**fields: tuple[int, int]) -> None:
@@ -103,8 +104,9 @@ class FeedLoop(ResumableLoop):
             is always validated.
     """
 
-    def __init__(self, runner, data, max_epochs, val_begin, val_interval):
-        super().__init__(runner, data)
+    def __init__(self, runner: Runner, data: FeedData, max_epochs: int, val_begin: int, val_interval: int) -> None:
+        # mmengine declares a DataLoader, and takes all that has its length and dataset
+        super().__init__(runner, data)  # pyright: ignore[reportArgumentType]
         self._max_epochs = max_epochs
         self._max_iters = max_epochs * len(data)
         self.val_begin = val_begin

@@ -1,9 +1,11 @@
 """The train loop of retrainings: mmengine's epoch loop, which resumes bit by bit."""
 import logging
+from collections.abc import Iterable
+from typing import Any
 
 from mmengine.dist import get_rank, get_world_size
 from mmengine.logging import print_log
-from mmengine.runner import EpochBasedTrainLoop
+from mmengine.runner import EpochBasedTrainLoop, Runner
 
 from ...checkpoint import CheckpointError
 from ...compat.loaders import end_persistent_workers
@@ -30,7 +32,7 @@ class RetrainLoop(ResumableLoop, EpochBasedTrainLoop):
             is another, than when the checkpoint was written.
     """
 
-    def __init__(self, runner, dataloader, *args, **kwargs):
+    def __init__(self, runner: Runner, dataloader: dict[str, Any], *args: Any, **kwargs: Any) -> None:
         if not isinstance(dataloader, dict):
             raise TypeError(f'train_dataloader: {type(self).__name__} builds it from a config, got a '
                             f'{type(dataloader).__name__}')
@@ -69,7 +71,7 @@ class RetrainLoop(ResumableLoop, EpochBasedTrainLoop):
     def stop(self) -> None:
         end_persistent_workers(self.dataloader)
 
-    def batches(self, done: int):
+    def batches(self, done: int) -> Iterable[Any]:
         self.dataloader.batch_sampler.seek(self._epoch, done)
         return self.dataloader if done < len(self.dataloader) else ()
 
@@ -77,7 +79,7 @@ class RetrainLoop(ResumableLoop, EpochBasedTrainLoop):
         key = Purpose.RETRAIN_ITERATION.key(seed=self._shared_seed, rank=get_rank(), iteration=self._iter)
         seed_generators(*key)
 
-    def run_iter(self, index, batch):
+    def run_iter(self, index: int, batch: Any) -> None:
         self._seed()
         EpochBasedTrainLoop.run_iter(self, index, batch)
 

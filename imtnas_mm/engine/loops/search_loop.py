@@ -3,8 +3,13 @@
 A search visits its K tasks in M rounds. A stage is one task in one round. A are the architecture variables.
 """
 import itertools
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
+from torch import nn
+
+from ...algorithms.stage import Stage
 from ...finite import read_scalars
 from ...progress import Progress
 from ...registry import LOOPS
@@ -32,7 +37,8 @@ class SearchData(FeedData):
         length (int): iterations of an epoch.
     """
 
-    def __init__(self, stages, tasks, num_examples, unroll_batch, length):
+    def __init__(self, stages: Sequence[Stage], tasks: Mapping[str, TaskData], num_examples: int, unroll_batch: str,
+                 length: int) -> None:
         self.num_examples = num_examples
         num_stages = {name: sum(stage.task == name for stage in stages) for name in tasks}
         num_transfers = {name: 0 for name in tasks}  # from or to this task
@@ -53,7 +59,7 @@ class SearchData(FeedData):
             tuple(data.dataset for data in tasks.values()),
             {name: (self.train[name], self.architecture[name], self.examples[name]) for name in tasks}, length)
 
-    def next(self, iteration, stages):
+    def next(self, iteration: int, stages: Sequence[Stage]) -> IterationBatches:
         """The batches for the ``stages`` of an iteration: a function of the seed and the iteration.
 
         Loaders of other tasks stop, with their workers.
@@ -94,17 +100,17 @@ class InterleavedSearchLoop(FeedLoop):
     """
 
     def __init__(self,
-                 runner,
-                 dataloader,
-                 rounds,
-                 order,
-                 max_epochs,
-                 epoch_length=None,
-                 warmup_epochs=0,
-                 split=None,
-                 val_begin=1,
-                 val_interval=1,
-                 non_finite='stop'):
+                 runner: Any,
+                 dataloader: dict[str, dict],
+                 rounds: int,
+                 order: Sequence[str],
+                 max_epochs: int,
+                 epoch_length: int | None = None,
+                 warmup_epochs: int = 0,
+                 split: dict[str, Any] | None = None,
+                 val_begin: int = 1,
+                 val_interval: int = 1,
+                 non_finite: str = 'stop') -> None:
         split = dict(dict(ratio=.5, seed=0), **(split or {}))
         if set(split) != {'ratio', 'seed'}:
             raise ValueError(f'train_cfg.split has {sorted(split)}; it takes ratio and seed')
@@ -130,7 +136,7 @@ class InterleavedSearchLoop(FeedLoop):
         self.warmup_epochs = warmup_epochs
         self.guard = IterationGuard(non_finite)
 
-    def run(self):
+    def run(self) -> nn.Module:
         runner = self.runner
         runner.model.seed = runner.seed
         for name, data in self.tasks.items():
@@ -138,16 +144,16 @@ class InterleavedSearchLoop(FeedLoop):
                                f'{len(data.val_indices)} the architecture')
         return super().run()
 
-    def next_batches(self):
+    def next_batches(self) -> IterationBatches:
         model = self.runner.model
         model.set_progress(
             Progress(self._epoch, self._max_epochs, self.warmup_epochs, self._iter / max(self._max_iters - 1, 1)))
         return self.dataloader.next(self._iter, model.active_stages())
 
-    def step(self, batches):
+    def step(self, batches: IterationBatches) -> dict[str, Any]:
         return read_scalars(self.guard(self.runner, lambda: self.update(batches)))
 
-    def update(self, batches):
+    def update(self, batches: IterationBatches) -> dict[str, Any]:
         """Runs all stages in order, updates A, then steps weights and heads; returns the figures to log."""
         runner, model = self.runner, self.runner.model
         model.start_iteration(self._iter)

@@ -1,16 +1,18 @@
 """The training data of one task k; in a search its halves D_k^tr and D_k^val, and the images for transfer."""
 import logging
+from typing import Any
 
 import torch
 from mmengine.dataset import BaseDataset, ConcatDataset
 from mmengine.dist import get_world_size
 from mmengine.logging import print_log
+from torch.utils.data import DataLoader
 
 from ...datasets import DataError, build_dataset, build_endless_loader, raw_images, split_indices
 from ...random_state import Purpose, seed_of
 
 
-def check_splittable(dataset, field):
+def check_splittable(dataset: Any, field: str) -> None:
     """Raises DataError for a wrapper that would put an image into both halves.
 
     RepeatDataset and ClassBalancedDataset give an image several indices;
@@ -34,7 +36,7 @@ class TrainingSet:
         scope (str): the library in which its names are looked up.
     """
 
-    def __init__(self, name, index, dataloader, scope):
+    def __init__(self, name: str, index: int, dataloader: dict[str, Any], scope: str | None) -> None:
         self.name = name
         self.index = index
         self.scope = scope
@@ -49,7 +51,7 @@ class TrainingSet:
         self.train_indices = range(len(self.dataset))  # examples that train the weights
 
     @property
-    def batches_per_epoch(self):
+    def batches_per_epoch(self) -> int:
         """Number of full batches, of all ranks together."""
         return max(len(self.train_indices) // (self.cfg['batch_size'] * get_world_size()), 1)
 
@@ -63,7 +65,7 @@ class TrainingSet:
             start,
             field=self.field)
 
-    def train_loader(self, seed, start):
+    def train_loader(self, seed: int, start: int) -> DataLoader:
         """Batches from the ``start``-th on."""
         return self._loader(self.dataset, self.train_indices, Purpose.WEIGHT_BATCHES, seed, start)
 
@@ -77,7 +79,8 @@ class TaskData(TrainingSet):
         split_seed (int): of the halves.
     """
 
-    def __init__(self, name, index, dataloader, scope, ratio, split_seed):
+    def __init__(self, name: str, index: int, dataloader: dict[str, Any], scope: str | None, ratio: float,
+                 split_seed: int) -> None:
         super().__init__(name, index, dataloader, scope)
         check_splittable(self.dataset, f'{self.field}.dataset')
         if len(self.dataset) < 2:
@@ -95,19 +98,19 @@ class TaskData(TrainingSet):
                           f'the half {use} has {len(indices)}: a batch shows some of them again', 'current',
                           logging.WARNING)
 
-    def check_examples(self, number):
+    def check_examples(self, number: int) -> None:
         """Raise DataError unless D^tr has ``number`` images for a transfer."""
         if len(self.train_indices) < number:
             raise DataError(f'model.transfer.num_examples={2 * number} takes {number} images of each task, but '
                             f'{self.field}.dataset has {len(self.train_indices)} in the half that trains weights')
 
-    def architecture_loader(self, seed, start, unroll_batch):
+    def architecture_loader(self, seed: int, start: int, unroll_batch: str) -> DataLoader:
         """Batches on which A is judged, from D^val or D^tr (``val``, ``train``); as in DARTS, by the training
         pipeline."""
         indices = dict(val=self.val_indices, train=self.train_indices)[unroll_batch]
         return self._loader(self.dataset, indices, Purpose.ARCHITECTURE_BATCHES, seed, start)
 
-    def example_loader(self, seed, start, batch_size):
+    def example_loader(self, seed: int, start: int, batch_size: int) -> DataLoader:
         """Raw images of D^tr, for transfer."""
         return self._loader(
             self.examples, self.train_indices, Purpose.TRANSFER_IMAGES, seed, start, batch_size=batch_size,
