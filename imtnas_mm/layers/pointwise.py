@@ -1,13 +1,13 @@
-"""1x1 convolutions as matrix products in channels-last memory.
+"""1x1 convolutions on CPUs as matrix products in channels-last memory.
 
-For small batches on CPUs PyTorch takes a slow convolution for them, group by
-group, and oneDNN's is no faster than these.
+For small batches on CPUs PyTorch runs a slow convolution per group, and oneDNN
+is no faster than these products.
 """
 import torch
 
 
 def is_pointwise(x, weight, options):
-    """Whether a convolution is one of these: a CPU's, 1x1, of stride 1, channels last."""
+    """Whether a convolution runs on a CPU with a 1x1 kernel, stride 1 and channels-last input."""
     stride, padding, _, _ = options
     return (weight.shape[2:] == (1, 1) and tuple(stride) == (1, 1) and tuple(padding) == (0, 0) and
             x.device.type == 'cpu' and x.is_contiguous(memory_format=torch.channels_last))
@@ -33,7 +33,7 @@ def convolve(x, weight, groups):
 
 
 def add_convolved(y, x, weight, groups):
-    """Adds :func:`convolve` of the others to y, in place."""
+    """Adds ``convolve(x, weight, groups)`` to y, in place."""
     rows(y, groups).baddbmm_(rows(x, groups), weight.view(groups, -1, weight.shape[1]).transpose(1, 2))
     return y
 
@@ -45,5 +45,5 @@ def input_gradient(grad, weight, groups):
 
 def weight_gradient(grad, x, groups):
     grad, x = (t.contiguous(memory_format=torch.channels_last) for t in (grad, x))
-    found = torch.bmm(rows(grad, groups).transpose(1, 2), rows(x, groups))
-    return found.view(-1, found.shape[2], 1, 1)
+    products = torch.bmm(rows(grad, groups).transpose(1, 2), rows(x, groups))
+    return products.view(-1, products.shape[2], 1, 1)
