@@ -120,8 +120,10 @@ def without_caches():
 def as_on_a_gpu():
     """Convolutions take the ways that they take on a GPU."""
     from imtnas_mm.layers import convolution
+    from imtnas_mm.spaces.cells.supernet import CellSupernet
     with mock.patch.object(convolution, 'is_pointwise', lambda *_: False), \
-            mock.patch.object(convolution, '_slow_weight_gradient', lambda *_: False):
+            mock.patch.object(convolution, '_slow_weight_gradient', lambda *_: False), \
+            mock.patch.object(CellSupernet, 'widens_kernels', True):
         yield
 
 
