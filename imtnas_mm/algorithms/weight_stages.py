@@ -92,8 +92,9 @@ class WeightStages(SearchAlgorithm):
         check_choice('recompute', recompute, tuple(RECOMPUTE))
         for name, value, known in (('virtual_rates', virtual_rates, {'encoder', 'head'}),
                                    ('virtual_step', virtual_step, {'momentum', 'weight_decay'})):
-            if set(value or ()) - known:
-                raise ValueError(f'model.{name} has {sorted(set(value) - known)}; it takes {sorted(known)}')
+            unknown_keys = [] if value is None else sorted(set(value) - known)
+            if unknown_keys:
+                raise ValueError(f'model.{name} has {unknown_keys}; it takes {sorted(known)}')
         self.virtual = dict(dict(momentum=False, weight_decay=False), **(virtual_step or {}))
         if any(self.virtual.values()) and not isinstance(self.encoder_weights, StoredWeights):
             raise ValueError(f'model.virtual_step={virtual_step!r} needs encoder_weights=dict(type="StoredWeights"): '

@@ -120,8 +120,8 @@ def test_without_edges_it_is_independent_networks(logit):
         # the tasks' parts of A's gradient are summed in another order, which Adam scales
         close = dict(rtol=1e-10, atol=1e-13) if i else dict(rtol=1e-14, atol=1e-16)
         weights = named_weights(fused)
-        for k, weights in enumerate(alone.encoder_weights.weights):
-            for name, value in alone.first_task.layout.named(weights).items():
+        for k, vector in enumerate(alone.encoder_weights.weights):
+            for name, value in alone.first_task.layout.named(vector).items():
                 torch.testing.assert_close(weights[f'encoders.{k}.{name}'], value, **close)
                 assert not torch.equal(value, start[f'encoders.{k}.{name}'])
         torch.testing.assert_close(fused.heads.state_dict(), alone.heads.state_dict(), **close)
