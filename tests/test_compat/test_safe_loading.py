@@ -52,7 +52,7 @@ def test_what_mmengine_calls_safe_runs_no_code_either(tmp_path, monkeypatch, add
     monkeypatch.setenv('TORCH_HOME', str(tmp_path / 'hub'))
     monkeypatch.setattr('torch.hub.download_url_to_file',
                         lambda url, target, *_, **__: open(target, 'wb').write(path.read_bytes()))
-    with pytest.raises(UnpicklingError, match="attributes.pth: refused, .*it takes the attribute '__init__' of <class"):
+    with pytest.raises(UnpicklingError, match="attributes.pth: refused: .*it takes the attribute '__init__' of <class"):
         CheckpointLoader.load_checkpoint('https://example.org/attributes.pth' if address else str(path))
     assert not ran.exists()
 
