@@ -13,13 +13,17 @@ class Purpose(int, Enum):
     """All that random numbers are drawn for. A run draws them from keys of non-negative integers.
 
     Each member has its word in the key, and the fields of the key in their order. No two purposes of one run may have
-    keys of one form. Checkpoints resume exactly as long as words and forms stay as they are.
+    keys of one form. Checkpoints resume exactly as long as words and forms stay as they are. Words from 100 on are for
+    code outside the package.
     """
 
     def __new__(cls, word: int, form: str) -> 'Purpose':
         member = int.__new__(cls, word)
         member._value_ = word, form
         return member
+
+    def __repr__(self) -> str:
+        return str(self)
 
     # of data
     HALVES = 1, 'purpose seed'  # which examples train weights, and which the architecture
