@@ -12,14 +12,18 @@ import torch
 class Purpose(int, Enum):
     """All purposes of random numbers. Each draw has a key of non-negative integers.
 
-    A member has its word in the key, and its form: the fields of the key in their order. No two purposes of the same
-    run may have equal keys. Checkpoints resume exactly as long as words and forms don't change.
+    Each member has its word in the key, and the fields of the key in their order. No two purposes of one run may have
+    keys of one form. Checkpoints resume exactly as long as words and forms stay as they are. Words from 100 on are for
+    code outside the package.
     """
 
     def __new__(cls, word: int, form: str) -> 'Purpose':
         member = int.__new__(cls, word)
         member._value_ = word, form
         return member
+
+    def __repr__(self) -> str:
+        return str(self)
 
     # of data
     HALVES = 1, 'purpose seed'  # the examples that train weights, and those that train the architecture

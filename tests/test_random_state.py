@@ -5,10 +5,13 @@ import numpy as np
 import pytest
 import torch
 
+from imtnas_mm.datasets import EndlessOrder, SeededDataset, slice_indices, split_indices
 from imtnas_mm.random_state import (
     Purpose,
     isolated_random,
+    isolated_streams,
     noticing_draws,
+    seed_generators,
     seed_of,
 )
 
@@ -143,6 +146,7 @@ def test_a_key_has_the_fields_of_its_purpose(purpose):
     with pytest.raises(TypeError, match='got the fields .*its key is'):
         purpose.key(**fields, colour=1)
     assert seed_of(purpose, 1) == seed_of(int(purpose), 1)  # a member is its word
+    assert repr(purpose) == f'Purpose.{purpose.name}'
 
 
 def test_keys_of_checkpoints():
@@ -158,3 +162,75 @@ def test_keys_of_checkpoints():
     assert Purpose.GATES.key(seed=7, iteration=9) == (7, 0, 9) and Purpose.HEADS.key(seed=7) == (7, 4)
     assert [int(purpose) for purpose in (Purpose.LOSS, Purpose.VIEWS, Purpose.VALIDATION, Purpose.PREPROCESSING)] == [
         1, 2, 3, 5]
+
+
+# by commit c487929; other numbers here, and a search that was stopped goes on with other data or paths
+DRAWN = dict(
+    HALVES=([1, 5, 6, 7], [0, 2, 3, 4]),
+    ORDER=(2, 5, 0, 1, 3, 4),
+    EXAMPLE=(3, 455678, 84712, 969771),
+    SLICE=[3, 4, 7],
+    RETRAIN_ORDER=(245936, 999261, 191402),
+    RETRAIN_EXAMPLE=(964650, 274897, 139006),
+    WEIGHT_BATCHES=501302448,
+    ARCHITECTURE_BATCHES=4202327394,
+    TRANSFER_IMAGES=571367125,
+    GATES=(835545, 876885, 530853),
+    LOSS=(442987, 989096, 668520),
+    VIEWS=(202521, 374729, 65865),
+    VALIDATION=(547797, 349693, 154621),
+    HEADS=(108756, 367535, 181487),
+    PREPROCESSING=(48282, 151930, 640634),
+    JOINT_ITERATION=(623239, 551149, 989549),
+    RETRAIN_ITERATION=(342810, 369556, 893396))
+
+
+class Drawing(list):
+    """A dataset whose examples are their index and what is drawn for them."""
+
+    def __getitem__(self, index):
+        return index, *drawn_numbers()
+
+
+def drawn_numbers():
+    return random.randrange(1000000), int(np.random.randint(1000000)), int(torch.randint(1000000, (1, )))
+
+
+def within(context):
+    with context:
+        return drawn_numbers()
+
+
+def drawn(purpose):
+    """What the package draws for a purpose from seed 7, at iteration or position 9, epoch 3, stage or slot 2."""
+    order = EndlessOrder(range(6), 7)
+    fields = dict(seed=7, iteration=9, epoch=3, stage=2, index=2, slot=2, rank=1, task=5, batch_purpose=1, position=9)
+    if purpose is Purpose.JOINT_ITERATION:
+        fields['rank'] = 2
+    key = purpose.key(**{name: fields[name] for name in purpose.value[1].split() if name != 'purpose'})
+    match purpose.name:
+        case 'HALVES':
+            return tuple(part.tolist() for part in split_indices(8, .5, 7))
+        case 'SLICE':
+            return slice_indices(10, 3, 7).tolist()
+        case 'ORDER':
+            return tuple(order[3 * 6 + place].index for place in range(6))
+        case 'EXAMPLE':
+            return SeededDataset(Drawing(range(6)), range(6))[order[9]]
+        case 'WEIGHT_BATCHES' | 'ARCHITECTURE_BATCHES' | 'TRANSFER_IMAGES':
+            return seed_of(*key) % 2**32
+        case 'RETRAIN_ORDER' | 'RETRAIN_EXAMPLE':
+            return within(isolated_streams(*key))
+        case 'RETRAIN_ITERATION':
+            with isolated_random(0):
+                seed_generators(*key)
+                return drawn_numbers()
+        case 'GATES':
+            generator = torch.Generator().manual_seed(seed_of(*key))
+            return tuple(torch.randint(1000000, (3, ), generator=generator).tolist())
+    return within(isolated_random(*key))
+
+
+@pytest.mark.parametrize('purpose', Purpose, ids=lambda purpose: purpose.name)
+def test_drawn_values_are_those_of_before(purpose):
+    assert drawn(purpose) == DRAWN[purpose.name]

@@ -1,8 +1,7 @@
 """The paper's Figure 1, right, at the scale of minutes a run. 2 is table2_small.py's IMTNAS."""
 _base_ = ['_base_/cls_det_small.py']
+from imtnas_mm.experiments.paper_rows import rounds
+
 title = 'Figure 1 (right, small): IMTNAS over the number of rounds'
 figure = dict(x='number of rounds', left=['AP'], right=['top-1 (%)'])
-rows = [
-    dict(name=f'{rounds}', x=rounds, search='../imtnas_cls_det_small.py', options={'train_cfg.rounds': rounds})
-    for rounds in (1, 2, 3)
-]
+rows = rounds('../imtnas_cls_det_small.py')

@@ -1,5 +1,7 @@
 """The paper's Table 14 at the scale of minutes a run."""
 _base_ = ['_base_/cifar_small.py']
+from imtnas_mm.experiments.paper_rows import orders_of_three
+
 title = 'Table 14 (small): order of three tasks'
 evaluations = dict(
     imagenet=dict(
@@ -9,10 +11,6 @@ evaluations = dict(
         shape=(64, 64)))
 columns = [
     dict(name='imagenet error (%)', evaluation='imagenet', metric='accuracy/top1', error=True),
-    dict(name='tiny100 error (%)', evaluation='c100', metric='accuracy/top1', error=True),
-    dict(name='cifar10 error (%)', evaluation='c10', metric='accuracy/top1', error=True),
+    *_base_.columns,
 ]
-rows = [
-    dict(name=', '.join(order), search='../imtnas_three_tasks_small.py', options={'train_cfg.order': order})
-    for order in (('c100', 'c10', 'imagenet'), ('c100', 'imagenet', 'c10'), ('imagenet', 'c10', 'c100'))
-]
+rows = orders_of_three('../imtnas_three_tasks_small.py')

@@ -1,8 +1,9 @@
 """The paper's Table 2 at the scale of minutes a run; of the independent networks, those of the search space."""
 _base_ = ['_base_/cls_det_small.py']
+from imtnas_mm.experiments.paper_rows import multitask, sharing_searches
+
 title = 'Table 2 (small): detection and classification'
 ours = 'IMTNAS (ours)'
-search = '../imtnas_cls_det_small.py'
 joint = {'model.train_weights': dict(cls=1., det=.5), 'model.val_weights': dict(cls=1., det=.5)}
 together = dict(joint=dict(
     config='../retrain/small_joint_cls_det.py',
@@ -16,17 +17,11 @@ together = dict(joint=dict(
     slices={'train_dataloader.cls.dataset': dict(num=2000), 'test_dataloader.cls.dataset': dict(num=1000)},
     shape=dict(cls=(64, 64), det=(160, 160)),
     tasks=dict(cls='imagenet', det='coco')))
+separate = {  # the same iterations, with one epoch per segment
+    'train_cfg.max_epochs': 4, 'train_cfg.epoch_length': 4, 'train_cfg.val_interval': 4,
+    'param_scheduler.encoder.0.T_max': 4, 'param_scheduler.head.0.T_max': 4}
 rows = [
     dict(name='FairNAS-C', architecture='fairnas_c'),
-    dict(name='MTL-SAO', search=search, options={'model.type': 'MTLSAO', **joint}),
-    dict(name='MTL-HWS', search=search, options={'model.type': 'MTLHWS', **joint}),
-    dict(name='MTL-SWS', search=search, options={'model.type': 'MTLSWS', 'model.sharing_weight': 10., **joint}),
-    dict(name='MTL-NAS', search='../mtlnas_cls_det_small.py', evaluations=together),
-    dict(name='BMTAS', search='../bmtas_cls_det_small.py', evaluations=together),
-    dict(name='MI', search=search, options={
-        'model.type': 'MinibatchInterleaving', 'model.sharing_weight': 10., **joint}),
-    dict(name='SI', search=search, options={  # the same iterations, with one epoch per segment
-        'model.type': 'SeparateInterleaving', 'train_cfg.max_epochs': 4, 'train_cfg.epoch_length': 4,
-        'train_cfg.val_interval': 4, 'param_scheduler.encoder.0.T_max': 4, 'param_scheduler.head.0.T_max': 4}),
-    dict(name='IMTNAS (ours)', search=search),
+    *multitask('../imtnas_cls_det_small.py', 10., joint=joint, separate=separate,
+               between=sharing_searches('../{}_cls_det_small.py', together)),
 ]

@@ -6,15 +6,14 @@ draws them, are the same draw. The test sets take no part: what the search
 validates on and the retrained network is tested on is the slice.
 """
 _base_ = ['_base_/cifar_paper.py']
+from imtnas_mm.experiments.paper_rows import held_out_slices, rounds
+
 title = 'Tuning the number of rounds: errors on the images held out'
 figure = dict(x='number of rounds', left=['CIFAR-100 held-out error (%)'], right=['CIFAR-10 held-out error (%)'])
 seeds = [0]
 held_out = dict(num=5000, seed=0)
 others = dict(num=5000, seed=0, rest=True)
-search_slices = {
-    f'{part}_dataloader.{task}.dataset': part_of_it
-    for task in ('c10', 'c100') for part, part_of_it in (('train', others), ('val', held_out), ('test', held_out))
-}
+search_slices = held_out_slices(held_out, others)
 evaluation = dict(
     options={f'{part}_dataloader.dataset.split': 'train' for part in ('val', 'test')},
     slices={
@@ -29,9 +28,5 @@ columns = [
     dict(name='CIFAR-100 held-out error (%)', evaluation='c100', metric='accuracy/top1', error=True),
     dict(name='CIFAR-10 held-out error (%)', evaluation='c10', metric='accuracy/top1', error=True),
 ]
-rows = [
-    dict(name=f'{rounds}', x=rounds, search='../imtnas_cifar_darts.py', options={
-        'train_cfg.rounds': rounds,
-        **{f'{part}_dataloader.{task}.dataset.split': 'train' for part in ('val', 'test') for task in ('c10', 'c100')}})
-    for rounds in (2, 3, 4)
-]
+rows = rounds('../imtnas_cifar_darts.py', (2, 3, 4), **{
+    f'{part}_dataloader.{task}.dataset.split': 'train' for part in ('val', 'test') for task in ('c10', 'c100')})

@@ -1,13 +1,12 @@
 """tune_rounds_paper.py at the scale of minutes a run: 1,000 images of each training set held out."""
 _base_ = ['_base_/cifar_small.py']
+from imtnas_mm.experiments.paper_rows import held_out_slices, rounds
+
 title = 'Tuning the number of rounds (small): errors on the images held out'
 figure = dict(x='number of rounds', left=['tiny100 held-out error (%)'], right=['cifar10 held-out error (%)'])
 held_out = dict(num=1000, seed=0)
 others = dict(num=1000, seed=0, rest=True)
-search_slices = {
-    f'{part}_dataloader.{task}.dataset': part_of_it
-    for task in ('c10', 'c100') for part, part_of_it in (('train', others), ('val', held_out), ('test', held_out))
-}
+search_slices = held_out_slices(held_out, others)
 evaluation = dict(
     options={
         **{f'{part}_dataloader.dataset.indices': None for part in ('train', 'val', 'test')},
@@ -25,10 +24,6 @@ columns = [
     dict(name='tiny100 held-out error (%)', evaluation='c100', metric='accuracy/top1', error=True),
     dict(name='cifar10 held-out error (%)', evaluation='c10', metric='accuracy/top1', error=True),
 ]
-rows = [
-    dict(name=f'{rounds}', x=rounds, search='../imtnas_cifar_pcdarts_small.py', options={
-        'train_cfg.rounds': rounds,
-        **{f'{part}_dataloader.{task}.dataset.{key}': value for part in ('val', 'test') for task in ('c10', 'c100')
-           for key, value in (('split', 'train'), ('indices', None))}})
-    for rounds in (2, 3, 4)
-]
+rows = rounds('../imtnas_cifar_pcdarts_small.py', (2, 3, 4), **{
+    f'{part}_dataloader.{task}.dataset.{key}': value for part in ('val', 'test') for task in ('c10', 'c100')
+    for key, value in (('split', 'train'), ('indices', None))})

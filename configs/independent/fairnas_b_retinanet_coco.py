@@ -5,5 +5,4 @@ The backbone starts from the classifier that fairnas_b_imagenet.py trains.
 _base_ = ['../retrain/mbconv_retinanet_coco.py']
 model = dict(
     backbone=dict(
-        architecture='fairnas_b',
-        init_cfg=dict(checkpoint='work_dirs/fairnas_b_imagenet/epoch_300.pth')))
+        architecture='fairnas_b', init_cfg=dict(checkpoint='work_dirs/fairnas_b_imagenet/epoch_300.pth')))

@@ -5,5 +5,4 @@ The backbone starts from the classifier that fairnas_c_imagenet.py trains.
 _base_ = ['../retrain/mbconv_retinanet_coco.py']
 model = dict(
     backbone=dict(
-        architecture='fairnas_c',
-        init_cfg=dict(checkpoint='work_dirs/fairnas_c_imagenet/epoch_300.pth')))
+        architecture='fairnas_c', init_cfg=dict(checkpoint='work_dirs/fairnas_c_imagenet/epoch_300.pth')))

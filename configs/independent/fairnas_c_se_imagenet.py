@@ -1,3 +1,3 @@
 """FairNAS-C-SE on ImageNet, trained from scratch: top-1 and top-5."""
-_base_ = ['../retrain/mbconv_imagenet.py']
-model = dict(backbone=dict(architecture='fairnas_c', se_ratio=1.))
+_base_ = ['fairnas_c_imagenet.py']
+model = dict(backbone=dict(se_ratio=1.))

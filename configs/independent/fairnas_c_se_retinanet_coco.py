@@ -2,9 +2,6 @@
 
 The backbone starts from the classifier that fairnas_c_se_imagenet.py trains.
 """
-_base_ = ['../retrain/mbconv_retinanet_coco.py']
+_base_ = ['fairnas_c_retinanet_coco.py']
 model = dict(
-    backbone=dict(
-        architecture='fairnas_c',
-        se_ratio=1.,
-        init_cfg=dict(checkpoint='work_dirs/fairnas_c_se_imagenet/epoch_300.pth')))
+    backbone=dict(se_ratio=1., init_cfg=dict(checkpoint='work_dirs/fairnas_c_se_imagenet/epoch_300.pth')))

@@ -2,15 +2,8 @@
 
 The backbone starts from the classifier that mixnet_m_imagenet.py trains.
 """
-_base_ = ['../retrain/mbconv_retinanet_coco.py']
+_base_ = ['_base_/timm_retinanet_coco.py']
 model = dict(
     backbone=dict(
-        _delete_=True,
-        type='imtnas_mm.TIMMPyramid',
-        model_name='mixnet_m',
-        out_indices=(2, 3, 4),
-        frozen_stages=2,
-        norm_eval=True,
-        init_cfg=dict(
-            type='Pretrained', checkpoint='work_dirs/mixnet_m_imagenet/epoch_300.pth', prefix='backbone.')),
+        model_name='mixnet_m', init_cfg=dict(checkpoint='work_dirs/mixnet_m_imagenet/epoch_300.pth')),
     neck=dict(in_channels=[40, 120, 200]))

@@ -5,22 +5,9 @@ set, and its loss is the sum of theirs (model.loss_weights weights them).
     python tools/train.py configs/retrain/joint_cells_cifar.py \
         --architecture work_dirs/bmtas_cifar_darts/architecture.json
 """
-_base_ = ['../_base_/datasets/cifar_search.py', '../_base_/joint_runtime.py']
-
-
-def classifier(num_classes, mean, std, topk):
-    return dict(
-        type='ClassificationTask',
-        model=dict(
-            type='ImageClassifier',
-            data_preprocessor=dict(num_classes=num_classes, mean=mean, std=std, to_rgb=False),
-            head=dict(
-                type='imtnas_mm.CellHead',
-                num_classes=num_classes,
-                in_channels=576,  # 16 times the backbone's channels
-                auxiliary=dict(stride=3),
-                auxiliary_weight=.4,
-                topk=topk)))
+_base_ = [
+    '../_base_/models/joint_cells_cifar.py', '../_base_/datasets/cifar_search.py', '../_base_/joint_runtime.py'
+]
 
 
 def train_pipeline(mean):
@@ -32,17 +19,6 @@ def train_pipeline(mean):
     ]
 
 
-model = dict(
-    type='JointModel',
-    backbone=dict(
-        architecture='work_dirs/bmtas_cifar_darts/architecture.json',
-        channels=36,
-        layers=20,
-        auxiliary=True,
-        drop_path=.2),
-    tasks=dict(
-        c10=classifier(10, [125.31, 122.95, 113.87], [62.99, 62.09, 66.70], (1, )),
-        c100=classifier(100, [129.30, 124.07, 112.43], [68.17, 65.39, 70.42], (1, 5))))
 loader = dict(batch_size=96)
 train_dataloader = dict(
     c10=dict(dataset=dict(pipeline=train_pipeline((125, 123, 114))), **loader),

@@ -4,12 +4,14 @@ from .bmtas import BMTAS
 from .imtnas import IMTNAS
 from .interleaving import MinibatchInterleaving
 from .joint_search import MTLHWS, MTLSAO, MTLSWS, SingleTask
+from .method import SearchMethod
 from .mtlnas import MTLNAS
 from .random_search import RandomSearch
 from .separate_interleaving import SeparateInterleaving
 from .unrolled import UnrolledSearch
+from .weight_stages import WeightStages
 
 __all__ = [
-    'SearchAlgorithm', 'UnrolledSearch', 'IMTNAS', 'MTLSAO', 'MTLHWS', 'MTLSWS', 'MinibatchInterleaving', 'SingleTask',
-    'RandomSearch', 'BMTAS', 'MTLNAS', 'SeparateInterleaving'
+    'SearchMethod', 'SearchAlgorithm', 'WeightStages', 'UnrolledSearch', 'IMTNAS', 'MTLSAO', 'MTLHWS', 'MTLSWS',
+    'MinibatchInterleaving', 'SingleTask', 'RandomSearch', 'BMTAS', 'MTLNAS', 'SeparateInterleaving'
 ]
