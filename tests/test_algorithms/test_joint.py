@@ -9,7 +9,7 @@ from imtnas_mm.algorithms.base import FOR_LOSS, FOR_VALIDATION
 STORED = dict(type='StoredWeights')
 
 
-def trained(method, iterations=3, names=None, **options):
+def trained(method, iterations=2, names=None, **options):
     """The state after some iterations, without what the methods name differently."""
     torch.manual_seed(0)
     model = build(method, **options)

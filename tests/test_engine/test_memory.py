@@ -10,7 +10,7 @@ from torch.multiprocessing.reductions import shared_cache
 from helpers import tiny_run as tiny
 
 memory = tiny.tool('memory', 'benchmarks')
-ITERATIONS = 150
+ITERATIONS = 60
 
 
 class Counts(Hook):
@@ -36,13 +36,13 @@ class Counts(Hook):
 
 
 @pytest.mark.slow
-def test_150_iterations(data, tmp_path):
+def test_nothing_grows_or_is_left(data, tmp_path):
     schedule = dict(rounds=1, max_epochs=3, epoch_length=ITERATIONS // 3, val_interval=2)
     fields = tiny.search_fields(data, ('cls', 'cls2'), **schedule)
     for loader in fields['train_dataloader'].values():
         if isinstance(loader, dict):
             loader.update(num_workers=1, persistent_workers=True)
-    fields['default_hooks'].update(architecture=dict(interval=25), logger=dict(interval=10))
+    fields['default_hooks'].update(architecture=dict(interval=10), logger=dict(interval=5))
     config = tiny.write_config(tmp_path / 'tiny.py', 'imtnas_demo.py', **fields)
     # ahead, what a process opens once: fonts
     tiny.run('train', config, '--work-dir', tmp_path / 'first', options=['train_cfg.max_epochs=1',
@@ -55,7 +55,7 @@ def test_150_iterations(data, tmp_path):
     assert runner.iter == ITERATIONS and len(counts.tensors) == 3
     assert counts.tensors[0] == counts.tensors[1] == counts.tensors[2] > 100
     grown = counts.kinds[2] - counts.kinds[1]
-    assert grown.total() < 100, (grown.most_common(5), counts.new)  # less than one an iteration
+    assert grown.total() < ITERATIONS // 3, (grown.most_common(5), counts.new)  # less than one an iteration
     left = [path for name, path in memory.open_files().items() if files.get(name) != path]
     log, = (tmp_path / 'work').glob('*/*.log')
     assert left == [str(log)]  # mmengine's logger, which it keeps
