@@ -13,11 +13,12 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from mmengine.registry import DefaultScope
 
 from imtnas_mm.engine.launch import build_runner, load_config
 from imtnas_mm.genotype import published_genotype
 from imtnas_mm.spaces.mbconv.layout import mbconv_blocks
+
+from .scopes import own_scope
 
 ROOT = Path(__file__).parents[2]
 COLOURS = dict(red=(40, 40, 220), green=(40, 220, 40), blue=(220, 40, 40))  # the classes; in OpenCV's order
@@ -270,17 +271,6 @@ def joint_fields(root, order=('cls', 'det'), model=None, **train_cfg):
 # --- running the tools and reading what they leave -------------------------------------------------------------------
 
 
-@contextlib.contextmanager
-def own_scope():
-    """mmengine's current default scope is a global: put it back."""
-    before = dict(DefaultScope._instance_dict)
-    try:
-        yield
-    finally:
-        DefaultScope._instance_dict.clear()
-        DefaultScope._instance_dict.update(before)
-
-
 def tool(name, folder='tools'):
     spec = importlib.util.spec_from_file_location(f'tool_{name}', ROOT / folder / f'{name}.py')
     module = importlib.util.module_from_spec(spec)
@@ -373,12 +363,6 @@ def quick_runs():
 def no_pictures():
     """For a test file to import."""
     with undrawn():
-        yield
-
-
-@pytest.fixture(autouse=True)
-def scope_put_back():
-    with own_scope():
         yield
 
 

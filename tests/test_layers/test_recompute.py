@@ -152,7 +152,7 @@ def test_a_search_is_the_same(space, monkeypatch):
         options = dict(order=('cls', 'det')) if space == 'mbconv' else dict(order=('cell', 'cell2'), space=CELLS)
         model = build(transfer=dict(TRANSFER, threshold=.05), recompute=choice,
                       encoder_weights=dict(type='HyperNetwork', stage_std=1.), rounds=1, **options)
-        torch.manual_seed(1)
+        torch.manual_seed(4)  # of data whose transfer is active
         iterate(model, optimisers(model))
         assert all(record.active for record in model.records[1:])
         states[choice], passes[choice] = model.state_dict(), len(seen)
