@@ -18,6 +18,7 @@ import pytest  # noqa: E402
 import torch  # noqa: E402
 from hypothesis import settings  # noqa: E402
 
+from helpers.scopes import own_scope  # noqa: E402
 from imtnas_mm.precision import float32_products  # noqa: E402
 
 torch.set_num_threads(int(os.environ['OMP_NUM_THREADS']))
@@ -104,6 +105,13 @@ def environment_put_back():
     with mock.patch.dict(os.environ):
         yield
     logging.disable(disabled)
+
+
+@pytest.fixture(autouse=True)
+def scope_put_back():
+    """A default scope of mmengine that a test sets isn't there for others."""
+    with own_scope():
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,7 @@ from mmengine.registry import MODELS, TRANSFORMS, init_default_scope
 from mmengine.utils import import_modules_from_strings
 from mmpretrain.structures import DataSample
 
-from helpers.tiny_run import scope_put_back, shared_architecture  # noqa: F401
+from helpers.tiny_run import shared_architecture
 from imtnas_mm.analysis.complexity import count_parameters
 from imtnas_mm.spaces import CellHead, CellNet
 from imtnas_mm.tasks.joint_model import is_joint

@@ -10,7 +10,6 @@ from mmpretrain.structures import DataSample
 from test_configs import build
 
 from helpers.detector_check import check_trains_and_predicts
-from helpers.tiny_run import scope_put_back  # noqa: F401
 from imtnas_mm.analysis.complexity import count_macs, count_parameters
 from imtnas_mm.networks import TIMMPyramid
 

@@ -76,7 +76,7 @@ TASK = copy.deepcopy(small_search.TASKS['cls'])
 TASK['model']['head'].update(dropout=0.)
 LIVE = dict(TRANSFER, num_augmentations=3, image_size=8, threshold=.05)
 SMALL = dict(
-    layout=dict(name='two layers', widths=(8, 16), depths=(1, 1), strides=(1, 2), stem_width=8, first_width=8),
+    layout=dict(small_search.LAYOUT, name='two layers', widths=(8, 16), depths=(1, 1), strides=(1, 2)),
     out_indices=(1, ))
 
 
@@ -149,7 +149,9 @@ def test_cells(traces):
 @pytest.mark.parametrize('method', ['MTLHWS', 'MTLSWS', 'MinibatchInterleaving', 'SingleTask'])
 def test_methods(method, traces):
     order = ('plain', ) if method == 'SingleTask' else ('plain', 'plain2')
-    check_same(*(searched(build_method(method, order=order, replay=replay), 3) for replay in (False, True)))
+    space = dict(small_search.SPACE, **SMALL)
+    check_same(*(searched(build_method(method, order=order, space=space, replay=replay), 3)
+                 for replay in (False, True)))
     assert traces
 
 

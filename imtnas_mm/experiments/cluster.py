@@ -27,13 +27,22 @@ class ClusterError(ValueError):
 def load_submitit() -> Any:
     """The library.
 
+    Its import would close the log handlers of the whole process, by ``logging.config.dictConfig``; its messages go the
+    way of all others instead.
+
     Raises:
         ClusterError: it is not installed.
     """
+    variable = 'SUBMITIT_LOG_LEVEL'
+    said = variable in os.environ
+    os.environ.setdefault(variable, 'NOCONFIG')
     try:
         import submitit
     except ImportError as error:
         raise ClusterError('--executor: submitit is not installed; pip install -r requirements-slurm.txt') from error
+    finally:
+        if not said:
+            del os.environ[variable]
     return submitit
 
 

@@ -8,8 +8,10 @@ from mmpretrain.structures import DataSample
 
 from imtnas_mm.registry import MODELS
 
-# a layout of 4 layers, two of them with a legal identity
-LAYOUT = dict(name='tiny', widths=(8, 8, 16), depths=(1, 2, 1), strides=(1, 1, 2), stem_width=8, first_width=8)
+# 4 layers of three blocks each, one of them with a legal identity: the time of a step is that of its calls
+LAYOUT = dict(
+    name='tiny', widths=(8, 8, 16), depths=(1, 2, 1), strides=(1, 1, 2), stem_width=8, first_width=8,
+    candidates=tuple(dict(kernel=k, expansion=e) for k, e in ((3, 3), (3, 6), (5, 3))))
 
 BATCH_NORM = dict(type='BN', affine=False, track_running_stats=False)
 SPACE = dict(type='MBConvSupernet', layout=LAYOUT, out_indices=(2, ), norm_cfg=BATCH_NORM)

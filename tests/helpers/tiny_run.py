@@ -12,11 +12,12 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from mmengine.registry import DefaultScope
 
 from imtnas_mm.engine.launch import build_runner, load_config
 from imtnas_mm.genotype import published_genotype
 from imtnas_mm.spaces.mbconv.layout import mbconv_blocks
+
+from .scopes import own_scope
 
 ROOT = Path(__file__).parents[2]
 COLOURS = dict(red=(40, 40, 220), green=(40, 220, 40), blue=(220, 40, 40))  # the classes; in OpenCV's order
@@ -106,8 +107,13 @@ def coco_metric(root):
 
 # --- configs ---------------------------------------------------------------------------------------------------------
 
-SPACE = dict(type='MBConvSupernet', width_mult=.1, stem_stride=2, strides=(1, 1, 2, 1, 1, 1), estimator='two_path')
-CHANNELS = (8, 8, 8, 16, 24, 32)  # of the stages at this width; strides 2, 2, 4, 4, 4, 4
+SCALE = dict(width_mult=.1, stem_stride=2, strides=(1, 1, 2, 1, 1, 1))  # of a derived network of fairnas19
+CHANNELS = (8, 8, 8, 16, 24, 32)  # of its stages; strides 2, 2, 4, 4, 4, 4
+# of a search: as many stages, and fewer layers
+LAYOUT = dict(name='seven layers', widths=CHANNELS, depths=(2, 1, 1, 1, 1, 1), strides=SCALE['strides'], stem_width=8,
+              first_width=8)
+SPACE = dict(type='MBConvSupernet', layout=dict(LAYOUT, _delete_=True), width_mult=1., stem_stride=2,
+             strides=LAYOUT['strides'], estimator='two_path')
 NORMALISATION = dict(mean=[115., 115., 115.], std=[60., 60., 60.])
 CLASSIFIER = dict(
     type='ImageClassifier',
@@ -190,8 +196,7 @@ def retrain_fields(root, task='det', architecture='fairnas_c', epochs=1, **field
     """An ordinary config of mmdet (``det``) or mmpretrain (``cls``) with a derived backbone."""
     backbone = dict(
         type='imtnas_mm.MBConvNet', architecture=architecture, out_indices=(2, 5) if task == 'det' else (5, ),
-        norm_cfg=dict(type='BN', momentum=.5),  # few iterations, so that running means must follow fast
-        **{key: SPACE[key] for key in ('width_mult', 'stem_stride', 'strides')})
+        norm_cfg=dict(type='BN', momentum=.5), **SCALE)  # few iterations, so that running means must follow fast
     scope, model, loader, metric, prefix = dict(
         det=('mmdet', DETECTOR, det_loader, coco_metric(root), 'Det'),
         cls=('mmpretrain', CLASSIFIER, cls_loader, dict(type='Accuracy', topk=(1, 2)), ''))[task]
@@ -236,8 +241,7 @@ def joint_model(order=('cls', 'det'), rows=None, **options):
     rows = rows or (lambda i: [0] * len(order) if i < 10 else range(len(order)))
     kinds = {name: name.rstrip('0123456789') for name in order}
     backbone = dict(
-        architecture=shared_architecture(order, rows).to_dict(), norm_cfg=dict(type='BN', momentum=.5),
-        **{key: SPACE[key] for key in ('width_mult', 'stem_stride', 'strides')})
+        architecture=shared_architecture(order, rows).to_dict(), norm_cfg=dict(type='BN', momentum=.5), **SCALE)
     return copy.deepcopy(dict(
         dict(type='JointModel', backbone=backbone, tasks={name: TASKS[kind] for name, kind in kinds.items()}),
         **options))
@@ -265,17 +269,6 @@ def joint_fields(root, order=('cls', 'det'), model=None, **train_cfg):
 
 
 # --- running the tools and reading what they leave -------------------------------------------------------------------
-
-
-@contextlib.contextmanager
-def own_scope():
-    """mmengine's current default scope is a global: put it back."""
-    before = dict(DefaultScope._instance_dict)
-    try:
-        yield
-    finally:
-        DefaultScope._instance_dict.clear()
-        DefaultScope._instance_dict.update(before)
 
 
 def tool(name, folder='tools'):
@@ -370,12 +363,6 @@ def quick_runs():
 def no_pictures():
     """For a test file to import."""
     with undrawn():
-        yield
-
-
-@pytest.fixture(autouse=True)
-def scope_put_back():
-    with own_scope():
         yield
 
 

@@ -75,15 +75,17 @@ def gradient(model, data, mode):
     return model.architecture_gradient(data)[0]
 
 
-# every (K, M) with both kinds of weights and both estimators that are differentiable in A
-CHAINS = [(k, m, weights, estimator) for k, m in ((1, 1), (2, 1), (2, 2), (3, 2), (2, 3)) for weights in (HYPER, STORED)
-          for estimator in ('softmax', 'two_path')]
+# both kinds of weights with both estimators that are differentiable in A, and each of them on short and long chains
+CHAINS = [(1, 1, HYPER, 'two_path'), (2, 1, STORED, 'softmax'), (2, 2, HYPER, 'softmax'), (2, 2, HYPER, 'two_path'),
+          (2, 2, STORED, 'softmax'), (2, 2, STORED, 'two_path'), (3, 2, HYPER, 'softmax'), (2, 3, STORED, 'two_path')]
 
 
 @pytest.mark.parametrize('k, m, weights, estimator', CHAINS,
                          ids=[f'K{k}-M{m}-{w["type"]}-{e}' for k, m, w, e in CHAINS])
 def test_exact_is_the_whole_graphs_gradient(k, m, weights, estimator):
     model, prepared, data = after_stages(ORDERS[k], m, encoder_weights=weights, space=dict(estimator=estimator))
+    if k == 3:  # both branches of the sweep
+        assert {r.active for r in model.records[1:]} == {True, False}
     loss, expected = whole_graph_gradient(model, prepared, data, RATES.values())
     actual = gradient(model, data, 'exact')
     assert error(actual, expected) < 1e-10
@@ -121,8 +123,8 @@ CELL_SPACES = dict(
 
 
 @pytest.mark.parametrize('space, rounds, weights', [
-    *((space, rounds, weights) for space in ('darts', 'pcdarts') for rounds in (1, 2) for weights in (HYPER, STORED)),
-    ('darts_gn', 1, HYPER), ('pdarts', 1, STORED), ('prdarts', 1, HYPER), ('prdarts', 2, STORED),
+    ('darts', 1, HYPER), ('darts', 2, STORED), ('pcdarts', 1, STORED), ('pcdarts', 2, HYPER),
+    ('darts_gn', 1, HYPER), ('pdarts', 1, STORED), ('prdarts', 1, HYPER),
 ], ids=lambda value: value['type'] if isinstance(value, dict) else str(value))
 def test_exact_is_the_whole_graphs_gradient_on_cells(space, rounds, weights):
     model, prepared, data = active_chain(
@@ -133,7 +135,7 @@ def test_exact_is_the_whole_graphs_gradient_on_cells(space, rounds, weights):
     assert error(gradient(model, data, 'first_order'), expected) > 1e-3
 
 
-@pytest.mark.parametrize('order, rounds', [(('cell', ), 1), (('cell', 'cell2'), 1), (('cell', 'cell2'), 2)])
+@pytest.mark.parametrize('order, rounds', [(('cell', ), 1), (('cell', 'cell2'), 2)])
 def test_a_spaces_own_loss_counts_once_whatever_the_tasks(order, rounds):
     space = dict(CELL_SPACES['prdarts'], regularization=(1., .5, .5))
     model, _, data = after_stages(order, rounds, space=space, transfer=None)
@@ -147,27 +149,20 @@ def test_a_spaces_own_loss_counts_once_whatever_the_tasks(order, rounds):
         assert error({n: actual[n] - g for n, g in gradient(model, data, mode).items()}, own) < 1e-10
 
 
-def test_the_chains_above_have_active_and_inactive_stages():
-    """Or the comparison would not see both branches of the sweep."""
-    active = [r.active for r in after_stages(ORDERS[3], 2)[0].records]
-    assert True in active[1:] and False in active[1:], active
-
-
 @pytest.mark.parametrize('weights', [HYPER, STORED], ids=lambda w: w['type'])
 def test_exact_is_the_slope_of_the_whole_map(weights):
     model, prepared, data = after_stages(encoder_weights=weights, smooth=True)
     actual = gradient(model, data, 'exact')
     alphas = {n: a.detach() for n, a in model.architecture.named_alphas().items()}
-    for seed in range(3):
-        torch.manual_seed(seed)
-        direction = {n: torch.randn_like(a) for n, a in alphas.items()}
-        step = 1e-5
-        values = []
-        for sign in (1, -1):
-            moved = {n: (a + sign * step * direction[n]).requires_grad_() for n, a in alphas.items()}
-            values.append(validation_loss(model, moved, prepared, data, RATES.values()).item())
-        slope = (values[0] - values[1]) / (2 * step)
-        assert flat(actual).dot(flat(direction)).item() == pytest.approx(slope, rel=1e-6)
+    torch.manual_seed(0)
+    direction = {n: torch.randn_like(a) for n, a in alphas.items()}
+    step = 1e-5
+    values = []
+    for sign in (1, -1):
+        moved = {n: (a + sign * step * direction[n]).requires_grad_() for n, a in alphas.items()}
+        values.append(validation_loss(model, moved, prepared, data, RATES.values()).item())
+    slope = (values[0] - values[1]) / (2 * step)
+    assert flat(actual).dot(flat(direction)).item() == pytest.approx(slope, rel=1e-6)
 
 
 @pytest.mark.parametrize('mode, tolerance', [('exact', 1e-10), ('finite_difference', 1e-6)])
@@ -214,8 +209,8 @@ def test_exact_under_the_other_readings(options):
     assert error(gradient(model, data, 'exact'), expected) < 1e-10
 
 
-@pytest.mark.parametrize('weights', [HYPER, STORED], ids=lambda w: w['type'])
-@pytest.mark.parametrize('dtype, tolerance', [(torch.float32, 1e-3), (torch.float64, 1e-6)])
+@pytest.mark.parametrize('dtype, tolerance, weights', [(torch.float32, 1e-3, STORED), (torch.float64, 1e-6, HYPER)],
+                         ids=['float32', 'float64'])
 def test_finite_difference_agrees_with_exact(dtype, tolerance, weights):
     model, _, data = active_chain(1, smooth=True, dtype=dtype, encoder_weights=weights)
     assert error(gradient(model, data, 'finite_difference'), gradient(model, data, 'exact')) < tolerance
@@ -239,11 +234,18 @@ def leave_out(monkeypatch, chosen):
     return left_out
 
 
-@pytest.mark.parametrize('left_out', range(4))
-def test_leaving_out_a_stage_is_seen(monkeypatch, left_out):
-    """The encoder's step of one stage: without it, the sweep must disagree with the truth."""
+@pytest.fixture(scope='module')
+def chain():
+    """A chain whose transfers are all active, its validation batches and A's gradient, which changes nothing in it."""
+    torch.manual_seed(0)
     model, _, data = active_chain()
-    expected = gradient(model, data, 'exact')
+    return model, data, gradient(model, data, 'exact')
+
+
+@pytest.mark.parametrize('left_out', range(4))
+def test_leaving_out_a_stage_is_seen(monkeypatch, chain, left_out):
+    """The encoder's step of one stage: without it, the sweep must disagree with the truth."""
+    model, data, expected = chain
     encoder = model.records[left_out].encoder
     steps = leave_out(monkeypatch, lambda step: encoder in step.after)
     assert error(gradient(model, data, 'exact'), expected) > 1e-6
@@ -251,9 +253,8 @@ def test_leaving_out_a_stage_is_seen(monkeypatch, left_out):
 
 
 @pytest.mark.parametrize('name, number', [('head', 2), ('first stage', 1), ('transfer', 3)])
-def test_leaving_out_an_equation_is_seen(monkeypatch, name, number):
-    model, _, data = active_chain()
-    expected = gradient(model, data, 'exact')
+def test_leaving_out_an_equation_is_seen(monkeypatch, chain, name, number):
+    model, data, expected = chain
     first, *others = (record.encoder for record in model.records)
 
     def equation(step):
@@ -265,12 +266,13 @@ def test_leaving_out_an_equation_is_seen(monkeypatch, name, number):
     assert len(steps) == number
 
 
-def test_leaving_out_the_hypernetworks_path_is_seen(monkeypatch):
-    model, _, data = active_chain()
-    expected = gradient(model, data, 'exact')
+def test_leaving_out_the_hypernetworks_path_is_seen(monkeypatch, chain):
+    model, data, expected = chain
     generate = model.generate
     monkeypatch.setattr(model, 'generate', lambda record, importance: generate(record, importance.detach()).detach())
     assert error(gradient(model, data, 'exact'), expected) > 1e-4
+    monkeypatch.undo()
+    assert error(gradient(model, data, 'exact'), expected) == 0  # the chain is as it was for each of these tests
 
 
 # --- DARTS ------------------------------------------------------------------------------------------------------------

@@ -412,7 +412,7 @@ def test_transfer_figures_are_means_over_the_stages():
         assert actual[f'transfer/{name}'].item() == pytest.approx(sum(values) / 3)
         assert 0 < actual[f'transfer/{name}'] < 1
     assert model.architecture_figures()['architecture/entropy'].item() == pytest.approx(
-        (2 * math.log(6) + 2 * math.log(7)) / 4 if model.space.alpha_shapes()['layer01'] == (6, ) else 0, rel=.05)
+        (3 * math.log(3) + math.log(4)) / 4, rel=.05)
 
 
 def test_plain_statistic_passes_no_knowledge():

@@ -2,14 +2,14 @@
 import pytest
 import torch
 
-from helpers.small_search import assert_same, iterate, optimisers, stage_batches, trace_steps, val_batches
+from helpers.small_search import SPACE, assert_same, iterate, optimisers, stage_batches, trace_steps, val_batches
 from helpers.small_search import build_method as build
 from imtnas_mm.algorithms.base import FOR_LOSS, FOR_VALIDATION
 
 STORED = dict(type='StoredWeights')
 
 
-def trained(method, iterations=3, names=None, **options):
+def trained(method, iterations=2, names=None, **options):
     """The state after some iterations, without what the methods name differently."""
     torch.manual_seed(0)
     model = build(method, **options)
@@ -127,7 +127,9 @@ def test_a_second_step_of_the_architecture_starts_from_the_weights_of_the_iterat
 
 
 def test_a_random_architecture_is_the_seeds_own():
-    one, same, other = (build('RandomSearch', seed=seed, architecture=dict(init_std=1e-3)) for seed in (0, 0, 1))
+    space = dict(SPACE, layout='fairnas19', width_mult=.05, out_indices=(5, ))  # of many architectures
+    one, same, other = (build('RandomSearch', seed=seed, space=space, architecture=dict(init_std=1e-3))
+                        for seed in (0, 0, 1))
     assert one.derive().architecture == same.derive().architecture != other.derive().architecture
     assert abs(torch.cat([a.flatten() for a in one.architecture.parameters()]).std().item() - 1) < .3
 

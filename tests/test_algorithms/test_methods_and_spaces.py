@@ -1,4 +1,4 @@
-"""Every registered search method on every registered search space."""
+"""Every registered search method on the MBConv space and on a cell space; those that wrap or sweep a space, on more."""
 import copy
 import inspect
 
@@ -16,8 +16,7 @@ from imtnas_mm.registry import MODELS
 from imtnas_mm.spaces.base import SearchSpace
 
 SPACES = {  # options that make a space small, and the tasks whose heads fit it
-    'MBConvSupernet': (dict(SPACE, layout='fairnas19', width_mult=.05, out_indices=(5, ), estimator='two_path'),
-                       ('cls', 'cls2')),
+    'MBConvSupernet': (dict(SPACE, estimator='two_path'), ('cls', 'cls2')),
     'DARTSSupernet': (CELLS, ('cell', 'cell2')),
     'PDARTSSupernet': (dict(CELLS, type='PDARTSSupernet', skip_dropout=.3), ('cell', 'cell2')),
     'PCDARTSSupernet': (dict(CELLS, type='PCDARTSSupernet', part=2), ('cell', 'cell2')),
@@ -35,6 +34,11 @@ def registered(base):
 
 
 METHODS = registered(SearchAlgorithm)
+CELL_SPACES = [space for space in SPACES if space != 'MBConvSupernet']
+PAIRS = [  # in turn a cell space; PR-DARTS draws edges, and has a loss of its own
+    (method, space) for i, method in enumerate(METHODS) for space in SPACES
+    if method == 'IMTNAS' or space in ('MBConvSupernet', CELL_SPACES[i % len(CELL_SPACES)])
+    or method in ('BMTAS', 'MTLNAS') and space == 'PRDARTSSupernet']
 
 
 def test_all_spaces_are_here():
@@ -57,15 +61,13 @@ def iterations(model, wrapper, numbers):
         assert all(torch.as_tensor(value).isfinite().all() for value in figures.values())
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize('space', SPACES)
-@pytest.mark.parametrize('method', METHODS)
+@pytest.mark.parametrize('method, space', PAIRS)
 def test_it_searches_resumes_and_derives(method, space, tmp_path):
     model, wrapper = search(method, space)
     start = copy.deepcopy(dict(model.named_parameters()))
-    iterations(model, wrapper, range(2))
+    iterations(model, wrapper, [1])
     kept = copy.deepcopy((model.state_dict(), wrapper.state_dict()))
-    iterations(model, wrapper, [2])
+    iterations(model, wrapper, [2])  # of separate interleaving, another task's
 
     alphas = {name: p for name, p in model.named_parameters() if name.startswith('architecture.')}
     moved = [name for name, p in alphas.items() if not torch.equal(p, start[name])]
@@ -84,7 +86,7 @@ def test_it_searches_resumes_and_derives(method, space, tmp_path):
     genotype = load_genotype(tmp_path / 'architecture.json')
     assert genotype.architecture == model.derive().architecture
     options = SPACES[space][0]
-    small = shared_options(genotype.space, options) or dict(channels=4, layers=3)
+    small = shared_options(genotype.space, options)
     network = build_network(genotype, **small)
     networks = [network] if genotype.sharing is None else shared_networks(genotype, **small).values()
     for one in networks:

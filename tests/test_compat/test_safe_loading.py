@@ -11,7 +11,6 @@ from mmengine.runner import CheckpointLoader
 
 import imtnas_mm.networks  # noqa: F401
 from helpers.malicious import write_malicious, write_malicious_attributes
-from helpers.tiny_run import scope_put_back  # noqa: F401
 from imtnas_mm.analysis.derive import load_weights
 from imtnas_mm.checkpoint import CheckpointError, read_checkpoint
 from imtnas_mm.compat import install

@@ -5,7 +5,6 @@ import pytest
 from mmengine.registry import DATASETS
 
 from helpers.cifar_files import BATCHES, md5, write_cifar
-from helpers.tiny_run import scope_put_back  # noqa: F401
 from imtnas_mm.datasets import CIFAR10, CIFAR100, DataError, build_dataset, check_dataset
 from imtnas_mm.datasets.cifar import load_batch
 from imtnas_mm.engine.loops.task_data import TaskData

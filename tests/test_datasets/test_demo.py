@@ -1,13 +1,12 @@
 import hashlib
 import json
-import subprocess
-import sys
-from pathlib import Path
+import shutil
 
 import cv2
 import numpy as np
 import pytest
 
+from helpers.tiny_run import tool
 from imtnas_mm.datasets import build_dataset, demo
 from imtnas_mm.datasets.demo import CLASSES, DemoDataError, make_demo_data
 
@@ -29,6 +28,7 @@ def annotations(data, part):
 
 
 def test_same_seed_same_bytes(data, tmp_path):
+    (tmp_path / 'again').mkdir()  # an empty folder may be filled
     make_demo_data(tmp_path / 'again')
     make_demo_data(tmp_path / 'other', seed=1)
     assert digest(tmp_path / 'again') == digest(data)
@@ -151,10 +151,9 @@ def test_other_content_is_an_error(data, tmp_path):
         make_demo_data(file)
 
 
-def test_incomplete_data_are_an_error(tmp_path):
+def test_incomplete_data_are_an_error(data, tmp_path):
     out = tmp_path / 'demo'
-    out.mkdir()  # an empty folder may be filled
-    assert make_demo_data(out)
+    shutil.copytree(data, out)
     next((out / 'coco/val2017').iterdir()).unlink()
     with pytest.raises(DemoDataError, match='coco/val2017.*incomplete: 99 images, not 100'):
         make_demo_data(out)
@@ -171,9 +170,9 @@ def test_failing_leaves_nothing_behind(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_tool(data, tmp_path):
-    tool = Path(__file__).parents[2] / 'tools/make_demo_data.py'
-    done = subprocess.run([sys.executable, tool, '--out', data], capture_output=True, text=True)
-    assert done.returncode == 0 and 'already complete' in done.stdout
-    done = subprocess.run([sys.executable, tool, '--out', data, '--seed', '5'], capture_output=True, text=True)
-    assert done.returncode == 1 and done.stderr.strip().splitlines()[-1].startswith('make_demo_data: ')
+def test_tool(data, capsys):
+    main = tool('make_demo_data').main
+    main(['--out', str(data)])
+    assert 'already complete' in capsys.readouterr().out
+    with pytest.raises(SystemExit, match='^make_demo_data: '):
+        main(['--out', str(data), '--seed', '5'])

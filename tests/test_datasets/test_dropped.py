@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers.tiny_run import scope_put_back  # noqa: F401
 from imtnas_mm.datasets import DataError, build_dataset, check_dataset
 
 FIELD = 'train_dataloader.det.dataset'

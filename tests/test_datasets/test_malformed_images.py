@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from helpers.cifar_files import write_cifar
-from helpers.tiny_run import scope_put_back  # noqa: F401
 from imtnas_mm.datasets import DataError, build_dataset, check_dataset
 from imtnas_mm.datasets.cifar import PIXELS, load_batch
 

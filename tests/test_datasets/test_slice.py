@@ -4,7 +4,7 @@ import pytest
 
 from helpers import tiny_run as tiny
 from helpers.cifar_files import write_cifar
-from helpers.tiny_run import data, scope_put_back  # noqa: F401
+from helpers.tiny_run import data  # noqa: F401
 from imtnas_mm.datasets import DataError, build_dataset, slice_indices
 from imtnas_mm.engine.loops.task_data import TaskData
 

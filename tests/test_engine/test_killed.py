@@ -7,19 +7,12 @@ from helpers.tiny_run import no_pictures  # noqa: F401
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(scope='module', params=[(1, 'StoredWeights'), (2, 'HyperNetwork'), (1, 'retraining'), (2, 'joint')],
-                ids=lambda param: f'{param[0]}-{param[1]}')
-def whole(request, data, tmp_path_factory):
-    """Number of processes and config of a training that ran without a stop, its work dir and the seconds it took."""
-    world_size, kind = request.param
-    folder = tmp_path_factory.mktemp('whole')
-    config = killed.write_config(folder / 'tiny.py', data, kind)
-    return world_size, config, folder / 'work', killed.run(config, folder / 'work', world_size)
-
-
-@pytest.mark.parametrize('seed', range(2))
-def test_killed_at_a_random_moment_and_resumed(whole, tmp_path, seed):
-    world_size, config, work, seconds = whole
-    killed.kill_at_random(killed.start(config, tmp_path, world_size), seconds, seed)
-    killed.run(config, tmp_path, world_size)
-    killed.assert_ended_as(tmp_path, work)
+@pytest.mark.parametrize('seed, world_size, kind', [
+    (0, 1, 'StoredWeights'), (1, 2, 'HyperNetwork'), (2, 1, 'retraining'), (3, 2, 'joint')])
+def test_killed_at_a_random_moment_and_resumed(data, tmp_path, seed, world_size, kind):
+    config = killed.write_config(tmp_path / 'tiny.py', data, kind)
+    whole, work = tmp_path / 'whole', tmp_path / 'work'
+    seconds = killed.run(config, whole, world_size)
+    killed.kill_at_random(killed.start(config, work, world_size), seconds, seed)
+    killed.run(config, work, world_size)
+    killed.assert_ended_as(work, whole)

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from helpers.tiny_run import data, quick_runs, scope_put_back  # noqa: F401
+from helpers.tiny_run import data, quick_runs  # noqa: F401
 
 
 @pytest.fixture(autouse=True)

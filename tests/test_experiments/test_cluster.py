@@ -1,5 +1,6 @@
 """Runs as jobs of submitit: by its local executor really, on a Slurm cluster by stand-ins of Slurm's programs."""
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -308,6 +309,20 @@ def test_options_that_do_not_go_together(tools, tmp_path, experiment, capsys, ar
     with pytest.raises(SystemExit) as error:
         compare(experiment, tmp_path / 'out', tools, *args)
     assert error.value.code == 2 and message in capsys.readouterr().err
+
+
+def test_its_import_leaves_log_files_open(tmp_path, monkeypatch):
+    for name in [name for name in sys.modules if name.split('.')[0] == 'submitit']:
+        monkeypatch.delitem(sys.modules, name)
+    logger, handler = logging.getLogger('a_training'), logging.FileHandler(tmp_path / 'log.txt', 'w')
+    logger.addHandler(handler)
+    logger.warning('before')
+    before = dict(os.environ)
+    module.load_submitit()
+    logger.warning('after')
+    logger.removeHandler(handler)
+    handler.close()
+    assert (tmp_path / 'log.txt').read_text().split() == ['before', 'after'] and dict(os.environ) == before
 
 
 def test_without_slurm_or_without_submitit(tmp_path, tools, experiment, monkeypatch):

@@ -72,6 +72,7 @@ def experiment(data, tmp_path):
     marks = tmp_path / 'marks'
     marks.mkdir()
     fields = tiny.search_fields(data, ('cls', ), rounds=1, max_epochs=2, epoch_length=3)
+    fields['model']['search_space'].update(layout='fairnas19', **tiny.SCALE)  # which the retraining's config scales
     search = tiny.write_config(tmp_path / 'search.py', 'imtnas_demo.py', **fields,
                                custom_hooks=[await_stop(marks, 'search', 4)])
     fields = retrainings.dropout(data)

@@ -9,7 +9,6 @@ from torch import nn
 
 from helpers import tiny_run as tiny
 from helpers.small_search import classification_batch, detection_batch
-from helpers.tiny_run import scope_put_back  # noqa: F401
 from imtnas_mm.analysis.complexity import count_parameters
 from imtnas_mm.genotype import GenotypeError, published_genotype, save_genotype
 from imtnas_mm.networks.shared import shared_networks

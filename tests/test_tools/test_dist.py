@@ -1,4 +1,4 @@
-"""tools/dist_train.sh and dist_test.sh with two processes on the CPU."""
+"""tools/dist_train.sh with two processes on the CPU, and what the other scripts start."""
 import os
 import socket
 import subprocess
@@ -109,8 +109,9 @@ def test_ranks_end_alike_from_unlike_data(search):
 
 def test_search_is_tested_as_by_one_process(search, tmp_path):
     config, checkpoint = search / 'tested.py', search / 'work' / 'epoch_1.pth'
-    out = launch('dist_test.sh', config, checkpoint, 2, '--work-dir', tmp_path / 'two')
-    actual = tiny.tested(tmp_path / 'two')
+    ranks.run(2, tmp_path, tiny.run, 'test', config, checkpoint, '--work-dir', tmp_path / 'two', '--launcher',
+              'pytorch')
+    out, actual = ranks.output(tmp_path, 0), tiny.tested(tmp_path / 'two')
     tiny.run('test', config, checkpoint, '--work-dir', tmp_path / 'one')
     alone = tiny.tested(tmp_path / 'one')
     keys = {key for key in alone if key.startswith(('cls/', 'det/'))}
@@ -121,7 +122,8 @@ def test_search_is_tested_as_by_one_process(search, tmp_path):
 
 def test_retraining_validates_as_one_process_tests(data, tmp_path):
     config = tiny.write_config(tmp_path / 'detector.py', None, **tiny.retrain_fields(data, epochs=2))
-    launch('dist_train.sh', config, 2, '--work-dir', tmp_path / 'work', '--architecture', 'fairnas_smallest')
+    ranks.run(2, tmp_path / 'output', tiny.run, 'train', config, '--work-dir', tmp_path / 'work', '--architecture',
+              'fairnas_smallest', '--launcher', 'pytorch')
     tiny.run('test', config, tmp_path / 'work' / 'epoch_2.pth', '--work-dir', tmp_path / 'test', '--architecture',
              'fairnas_smallest')
     keys = [f'coco/bbox_mAP{part}' for part in ('', '_50', '_75', '_s', '_m', '_l')]
@@ -179,6 +181,22 @@ def test_torchrun_ends_with_the_error_of_the_process_that_failed(data, tmp_path)
 def test_usage(script, args):
     done = subprocess.run(['bash', tiny.ROOT / 'tools' / script, *args], capture_output=True, text=True)
     assert done.returncode == 2 and done.stderr.startswith(f'usage: bash tools/{script} ')
+
+
+@pytest.mark.parametrize('name, given', [('train', []), ('test', ['a.pth'])])
+def test_what_torchrun_is_asked_for(name, given, tmp_path):
+    python = tmp_path / 'python'
+    python.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    python.chmod(0o755)
+    environment = dict(os.environ, PATH=f'{tmp_path}{os.pathsep}{os.environ["PATH"]}', PORT='7', NNODES='3',
+                       NODE_RANK='1', MASTER_ADDR='host')
+    done = subprocess.run(
+        ['bash', tiny.ROOT / 'tools' / f'dist_{name}.sh', 'a.py', *given, '2', '--work-dir', 'my work'],
+        env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == [
+        '-m', 'torch.distributed.run', '--nnodes=3', '--node-rank=1', '--master-addr=host', '--master-port=7',
+        '--nproc-per-node=2', str(tiny.ROOT / 'tools' / f'{name}.py'), 'a.py', *given, '--launcher', 'pytorch',
+        '--work-dir', 'my work']
 
 
 @pytest.mark.parametrize('name, given, taken', [

@@ -4,12 +4,13 @@ import torch
 
 from helpers import tiny_run as tiny
 from helpers.search_state import differences, losses, state
+from helpers.tiny_run import no_pictures  # noqa: F401
 from imtnas_mm.genotype import load_genotype
 
 
 @pytest.fixture(scope='module')
 def config(data, tmp_path_factory):
-    fields = tiny.search_fields(data, rounds=2, max_epochs=2, val_begin=2)
+    fields = tiny.search_fields(data, rounds=2, max_epochs=2, epoch_length=1, val_begin=2)
     return tiny.write_config(tmp_path_factory.mktemp('methods') / 'tiny.py', 'imtnas_demo.py', **fields)
 
 
@@ -27,7 +28,8 @@ def test_a_method_searches_resumes_and_derives(config, tmp_path, method):
 
 @pytest.mark.slow
 def test_separate_interleaving_resumes_within_a_segment_and_between_two(config, tmp_path):
-    options = ['model.type=SeparateInterleaving', 'train_cfg.max_epochs=4', 'train_cfg.val_begin=4',
+    options = ['model.type=SeparateInterleaving', 'train_cfg.max_epochs=4', 'train_cfg.epoch_length=2',
+               'train_cfg.val_begin=4',
                'default_hooks.checkpoint.by_epoch=False', 'default_hooks.checkpoint.max_keep_ckpts=-1']
     whole = tmp_path / 'whole'
     tiny.run('train', config, '--work-dir', whole, options=options)

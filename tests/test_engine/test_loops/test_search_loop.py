@@ -20,7 +20,7 @@ from imtnas_mm.genotype import load_genotype
 from imtnas_mm.spaces.mbconv.layout import searched_layers
 from imtnas_mm.tasks import Task
 
-LAYERS = searched_layers('fairnas19')
+LAYERS = searched_layers(tiny.LAYOUT)
 STAGES = ('r1.cls', 'r1.det', 'r2.cls', 'r2.det')
 ALPHAS = 'architecture.alphas.'
 
@@ -281,13 +281,13 @@ def test_mixed_precision_is_for_the_weight_stages_alone(data, tmp_path, monkeypa
 
 @pytest.mark.slow
 def test_two_processes_search_as_one_with_batches_of_both(data, tmp_path, monkeypatch):
-    """Over 6 iterations, with images that don't see each other: see docs/distributed.md.
+    """Over 3 iterations, with images that don't see each other: see docs/distributed.md.
 
     In float64: Adam makes as large a step of a gradient that is rounding alone as of any other.
     """
     monkeypatch.setattr(SearchRunner, 'wrap_model', lambda self, wrapper_cfg, model: model.double())
     norm = dict(type='GN', num_groups=2)
-    fields = tiny.search_fields(data, ('cls', 'cls2'), rounds=1, epoch_length=6, val_begin=99)
+    fields = tiny.search_fields(data, ('cls', 'cls2'), rounds=1, epoch_length=3, val_begin=99)
     fields['model'].update(transfer=None, search_space=dict(tiny.SPACE, norm_cfg=tiny.replaced(**norm)))
     for task in ('cls', 'cls2'):
         model = copy.deepcopy(tiny.CLASSIFIER)

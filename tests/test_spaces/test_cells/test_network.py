@@ -7,7 +7,6 @@ from mmengine.registry import init_default_scope
 from torch import nn
 
 from helpers.detector_check import check_trains_and_predicts
-from helpers.tiny_run import scope_put_back  # noqa: F401
 from imtnas_mm.analysis.complexity import count_macs, count_parameters
 from imtnas_mm.genotype import published_genotype
 from imtnas_mm.networks.build import build_network, shared_options

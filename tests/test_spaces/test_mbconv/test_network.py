@@ -8,7 +8,6 @@ from mmengine.registry import init_default_scope
 from torch import nn
 
 from helpers.detector_check import check_trains_and_predicts
-from helpers.tiny_run import scope_put_back  # noqa: F401
 from imtnas_mm.analysis.complexity import count_macs, count_parameters
 from imtnas_mm.checkpoint import CheckpointError
 from imtnas_mm.genotype import GenotypeError, published_genotype, save_genotype
