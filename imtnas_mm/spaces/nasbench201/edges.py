@@ -4,7 +4,7 @@ A mixed edge is ``sum_o gate_o o(x)``. The edges that leave a state share its Re
 and its pool; their 3x3 convolutions are one convolution to (targets x channels)
 outputs, and so are their 1x1 convolutions. A norm has no affine parameters, so it is by
 channel and takes the gates in. The identity and the pool of a state enter all its targets
-as one matrix product. The sums are those of edges computed one by one; only their
+as one matrix product (``mixing``). The sums are those of edges computed one by one; only their
 order differs.
 """
 import functools
@@ -15,10 +15,10 @@ from torch import Tensor, nn
 
 from ...layers.activation import relu
 from ...layers.convolution import conv2d
-from ...layers.joining import stack
-from ...layers.pooling import avg_pool
+from ...layers.pooling import half_size
 from ..edge_norm import EdgeNorm
 from .layout import AVG_POOL, COLUMN, CONV_1X1, CONV_3X3, EDGES, OPERATIONS, SKIP, STATES
+from .mixing import mix
 
 SOURCES = range(STATES - 1)
 LEAVING = tuple(tuple(i for i, edge in enumerate(EDGES) if edge.source == source) for source in SOURCES)
@@ -84,28 +84,17 @@ class SearchCell(nn.Module):
             nn.ParameterList(kernel(targets * channels, channels, size) for targets in SIZES) for size in (3, 1))
 
     def forward(self, x: Tensor, *gates: Tensor) -> Tensor:
-        mixture = unflatten(gates)
-        sums: list[Tensor | None] = [None] * STATES  # what the edges have brought so far
+        mixture, sums = unflatten(gates), ()
         for source in SOURCES:
-            pieces = self.leaving(source, x, mixture)
-            for target, piece in enumerate(pieces, source + 1):
-                total = sums[target]
-                sums[target] = piece if total is None else total + piece
-            x = sums[source + 1]
+            x, *sums = mix(x, mixture.maps[source], self.convolved(source, x, mixture), sums)
         return x
 
-    def leaving(self, source: int, x: Tensor, gates: CellGates) -> list[Tensor]:
-        """What the edges from a state bring to each of their targets, [N, C, H, W] each."""
-        targets = SIZES[source]
-        rectified = relu(x)
-        convolved = self.norm.weighted(
-            conv2d(rectified, self.conv_3x3[source], padding=1), gates.conv_3x3[source], targets)
-        convolved = convolved + self.norm.weighted(
-            conv2d(rectified, self.conv_1x1[source]), gates.conv_1x1[source], targets)
-        maps = stack([x.permute(0, 2, 3, 1), avg_pool(x, 1).permute(0, 2, 3, 1)])
-        mixed = (gates.maps[source] @ maps.reshape(2, -1)).view(targets, *maps.shape[1:])
-        return [piece + mixture.permute(0, 3, 1, 2) for piece, mixture in zip(
-            convolved.split(self.channels, 1), mixed.unbind(), strict=True)]
+    def convolved(self, source: int, x: Tensor, gates: CellGates) -> tuple[Tensor, Tensor]:
+        """What the convolutions that leave a state bring to their targets, [N, targets * C, H, W] each."""
+        rectified, targets = relu(x), SIZES[source]
+        return (
+            self.norm.weighted(conv2d(rectified, self.conv_3x3[source], padding=1), gates.conv_3x3[source], targets),
+            self.norm.weighted(conv2d(rectified, self.conv_1x1[source]), gates.conv_1x1[source], targets))
 
 
 class SearchReduction(nn.Module):
@@ -127,11 +116,6 @@ class SearchReduction(nn.Module):
         y = self.norm(conv2d(relu(x), self.first, 2, 1), 1)
         y = self.norm(conv2d(relu(y), self.second, padding=1), 1)
         return y + conv2d(half_size(x), self.shortcut)
-
-
-def half_size(x: Tensor) -> Tensor:
-    """The means of 2x2 pixels, of fewer at the border of an odd size."""
-    return nn.functional.avg_pool2d(x, 2, 2, ceil_mode=True)
 
 
 def kernel(outputs: int, inputs: int, size: int) -> nn.Parameter:

@@ -6,6 +6,7 @@ from ...space_format import SpaceFormat, register_space
 from .layout import CELL, EDGES, NAME, OPERATIONS, STAGES, STATES, block_names, cells_per_stage, reductions
 from .network import NASBench201Net
 from .notation import from_string, to_string
+from .picture import draw_cell
 from .published import PUBLISHED
 
 
@@ -51,4 +52,5 @@ register_space(SpaceFormat(
     blocks=block_labels,
     published=PUBLISHED,
     to_string=to_string,
-    from_string=from_string))
+    from_string=from_string,
+    draw=draw_cell))
