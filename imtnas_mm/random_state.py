@@ -1,6 +1,6 @@
 """Randomness as a function of what it is for, not of what ran before."""
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import Enum, unique
 
@@ -87,18 +87,22 @@ def _put_back(generators: list[torch.Generator]) -> Iterator[None]:
 
 
 @contextmanager
-def isolated_streams(*key: int) -> Iterator[None]:
-    """As :func:`isolated_random` for the pipeline of one example, whose transforms draw from all three generators.
+def isolated_streams() -> Iterator[Callable[..., None]]:
+    """As :func:`isolated_random` for the pipelines of some examples, whose transforms draw from all three generators.
 
-    Each starts from a stream of its own, and torch's is the CPU's alone.
+    It yields a function of an example's key, after which each generator starts from a stream of its own; torch's
+    is the CPU's alone.
     """
-    words = np.random.SeedSequence(key).generate_state(12)
     with _put_back([torch.default_generator]):
-        random.seed(words[:4].tobytes())
-        np.random.seed(words[4:8])
-        # not torch.manual_seed: it would reseed the GPUs, too
-        torch.default_generator.manual_seed(int(words[8:10].view(np.uint64)[0] >> np.uint64(1)))
-        yield
+        yield _seed_streams
+
+
+def _seed_streams(*key: int) -> None:
+    words = np.random.SeedSequence(key).generate_state(12)
+    random.seed(words[:4].tobytes())
+    np.random.seed(words[4:8])
+    # not torch.manual_seed: it would reseed the GPUs, too
+    torch.default_generator.manual_seed(int(words[8:10].view(np.uint64)[0] >> np.uint64(1)))
 
 
 @contextmanager
