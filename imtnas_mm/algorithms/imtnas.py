@@ -7,7 +7,7 @@ from mmengine.dist import get_rank
 from mmengine.optim import OptimWrapperDict
 from torch import Tensor
 
-from ..chain import GradientStep, Record, Variable, gradients, leaves
+from ..chain import GradientStep, KeptGradient, Record, Variable, gradients, leaves
 from ..random_state import isolated_random
 from ..registry import MODELS
 from ..transfer import Encoder, TransferLoss
@@ -134,9 +134,15 @@ class IMTNAS(UnrolledSearch):
 
         def compute(tensors, data):
             gates, (encoder, *values) = self.split_gates(tensors)
+            keeps = self.keeps(record.stage) and record.stage.round == self.rounds - 1
+            if keeps:  # optimisers may change the weights in place before the sweep
+                gates, (encoder, ), values = gates.leaves(), leaves([encoder]), [value.clone() for value in values]
             values = leaves(values)
             loss, figures = self.task_loss(
                 record.stage, gates, encoder, {**dict(zip(names, values, strict=True)), **constants}, data)
+            if keeps:
+                record.kept_head = KeptGradient.of(loss, values, [encoder, *gates.values()])
+                return loss.detach(), figures, record.kept_head.values()
             return loss.detach(), figures, list(gradients(loss, values))
 
         loss, figures, head_gradient = self.compute(
@@ -159,10 +165,19 @@ class IMTNAS(UnrolledSearch):
 
         def compute(tensors, data):
             gates, (teacher, encoder, *views) = self.split_gates(tensors)
+            keeps = self.keeps(record.stage)
+            if keeps:  # optimisers may change the weights in place before the sweep
+                gates, (teacher, ), encoder = gates.leaves(), leaves([teacher]), encoder.clone()
             encoder, = leaves([encoder])
             found = self.encoder_objective(record, previous, gates, teacher, encoder, data, *views)
             flag = self.any_rank(found.loss.detach() != 0)
-            gradient = torch.zeros_like(encoder) if flag is False else gradients(found.loss, [encoder])[0]
+            if flag is False:
+                gradient = torch.zeros_like(encoder)
+            elif keeps:
+                record.kept = KeptGradient.of(found.loss, [encoder], [teacher, *gates.values()])
+                gradient, = record.kept.values()
+            else:
+                gradient, = gradients(found.loss, [encoder])
             return found.loss.detach(), found.figures, found.needed, flag, gradient
 
         return self.compute(('the transfer', 'from task', repr(previous.stage.task)), record.stage, compute, given,
@@ -174,6 +189,7 @@ class IMTNAS(UnrolledSearch):
         The pullback of Eq. 28 is Eq. 21-23.
         """
         previous, encoder = record.previous, self.encoder_variable(record)
+        kept, kept_head = record.take_kept()
 
         def loss(inner: list[Tensor], outer: list[Tensor], data: Any) -> Tensor:
             views, data = data
@@ -188,11 +204,11 @@ class IMTNAS(UnrolledSearch):
         what = f"the transfer's pullback from task {previous.stage.task!r}"
         transfer = GradientStep(loss, [encoder], [record.encoder], [previous.encoder, *self.gate_variables],
                                 [record.encoder_rate], data, bool(record.active),
-                                partial(self.run_pullback, what, record.stage), self.reduce)
+                                partial(self.run_pullback, what, record.stage), self.reduce, kept)
         parts = [self.generation(record, encoder), transfer]
-        return parts if record.head is None else [*parts, self.head_part(record)]
+        return parts if record.head is None else [*parts, self.head_part(record, kept_head)]
 
-    def head_part(self, record: StageRecord) -> GradientStep:
+    def head_part(self, record: StageRecord, kept: KeptGradient | None) -> GradientStep:
         """Eq. 29, ``H~ = H - eta_h grad_H L(A, W~, H)``, as a record.
 
         Its pullback is Eq. 26 and the last term of Eq. 20.
@@ -208,7 +224,8 @@ class IMTNAS(UnrolledSearch):
         before = [Variable(parameter, constant=True) for parameter in parameters.values()]
         return GradientStep(loss, before, list(record.head.values()), [record.encoder, *self.gate_variables],
                             [record.head_rate] * len(before), lambda: record.data,
-                            run=partial(self.run_pullback, "the head's pullback", record.stage), mean=self.reduce)
+                            run=partial(self.run_pullback, "the head's pullback", record.stage), mean=self.reduce,
+                            kept=kept)
 
     def train_stage(self, stage: Stage, batch: dict, optim_wrapper: OptimWrapperDict) -> dict[str, Tensor]:
         figures = super().train_stage(stage, batch, optim_wrapper)
