@@ -8,6 +8,7 @@ _base_ = ['imtnas_cifar_nasbench201.py']
 narrow = dict(model=dict(head=dict(in_channels=32)))
 model = dict(
     recompute='none',
+    keep_graphs=True,
     search_space=dict(channels=8, cells=1),
     transfer=dict(num_examples=8, num_augmentations=8, image_size=16, threshold=.5),
     tasks=dict(c10=narrow, c100=narrow))
@@ -34,5 +35,7 @@ train_cfg = dict(max_epochs=max_epochs, epoch_length=50, val_interval=max_epochs
 optim_wrapper = dict(architecture=dict(optimizer=dict(lr=3e-3)))
 cosine = dict(type='CosineAnnealingLR', T_max=max_epochs, eta_min=.001, by_epoch=True, convert_to_iter_based=True)
 param_scheduler = dict(encoder=[cosine], head=[cosine])
-default_hooks = dict(logger=dict(interval=10), architecture=dict(interval=50))
+# a checkpoint, with its picture and the text of the config, takes as long as ten iterations
+default_hooks = dict(
+    logger=dict(interval=10), architecture=dict(interval=50), checkpoint=dict(interval=max_epochs))
 log_processor = dict(window_size=10)

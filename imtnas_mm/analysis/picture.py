@@ -3,14 +3,18 @@ from pathlib import Path
 
 from matplotlib import rc_context
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
-from matplotlib.patches import FancyBboxPatch, PathPatch, Polygon
+from matplotlib.patches import FancyBboxPatch, PathPatch, Polygon, Rectangle
 from matplotlib.path import Path as Outline
 from matplotlib.patheffects import withStroke
 
 FIXED, FIXED_EDGE, INK, FAINT = '#e3e3e3', '#8a8a8a', '#222222', '#6b6b6b'
 MARGIN = .4
 HEAD = .09  # of an arrow
+WEIGHTS = LinearSegmentedColormap.from_list('weights', ['#ffffff', '#9ecae8', '#1d4f7c'])
+PALE = .3  # at least this much is a weight of the darkest colour, so that equal ones stay pale
+ROW, COLUMN = .235, .355  # of a heat map
 
 
 def write_picture(path_stem, draw):
@@ -86,3 +90,15 @@ def draw_box(axes, box, fill, edge, name, rounding=.05):
     x, y, width, height = box
     axes.add_patch(FancyBboxPatch((x - width / 2, y - height / 2), width, height, facecolor=fill, edgecolor=edge,
                                   boxstyle=f'round,pad=0,rounding_size={rounding}', lw=1, gid=name, zorder=2))
+
+
+def weight_square(axes, x, y, weight, highest, name):
+    """A square of a heat map, its lower left corner at (x, y); the colour of ``highest`` is the darkest."""
+    share = weight / highest
+    axes.add_patch(Rectangle((x, y), COLUMN, ROW, facecolor=WEIGHTS(share), edgecolor='#d5d5d5', lw=.5, gid=name))
+    note(axes, x + COLUMN / 2, y + ROW / 2 - .01, f'{weight:.2f}', '#ffffff' if share > .7 else INK, size=7)
+
+
+def operation_label(operation):
+    """``'sep_conv_3x3'`` -> ``'sep conv 3×3'``."""
+    return operation.replace('_', ' ').replace('3x3', '3×3').replace('5x5', '5×5')

@@ -7,8 +7,12 @@ from imtnas_mm.spaces.base import SearchSpace
 EDGES = [(target, source) for target in range(1, 4) for source in range(target)]
 
 
-def norm(channels):
+def batch_norm(channels):
     return nn.BatchNorm2d(channels, affine=False, track_running_stats=False)
+
+
+def group_norm(channels):
+    return nn.GroupNorm(2, channels, affine=False)
 
 
 def conv(inputs, outputs, kernel, stride=1):
@@ -21,7 +25,7 @@ class Zero(nn.Module):
         return torch.zeros_like(x)
 
 
-def mixed(channels):
+def mixed(channels, norm):
     """none, skip_connect, nor_conv_1x1, nor_conv_3x3, avg_pool_3x3"""
     return nn.ModuleList([
         Zero(), nn.Identity(),
@@ -31,9 +35,9 @@ def mixed(channels):
 
 class PlainCell(nn.Module):
 
-    def __init__(self, channels):
+    def __init__(self, channels, norm):
         super().__init__()
-        self.edges = nn.ModuleList(mixed(channels) for _ in EDGES)
+        self.edges = nn.ModuleList(mixed(channels, norm) for _ in EDGES)
 
     def forward(self, x, gates):
         states = [x]
@@ -47,7 +51,7 @@ class PlainCell(nn.Module):
 
 class PlainReduction(nn.Module):
 
-    def __init__(self, channels):
+    def __init__(self, channels, norm):
         super().__init__()
         self.first = nn.Sequential(nn.ReLU(), conv(channels, 2 * channels, 3, 2), norm(2 * channels))
         self.second = nn.Sequential(nn.ReLU(), conv(2 * channels, 2 * channels, 3), norm(2 * channels))
@@ -59,15 +63,15 @@ class PlainReduction(nn.Module):
 
 class PlainSupernet(SearchSpace):
 
-    def __init__(self, channels, cells):
+    def __init__(self, channels, cells, norm=batch_norm):
         super().__init__()
         self.stem = nn.Sequential(conv(3, channels, 3), norm(channels))
         self.cells = nn.ModuleList()
         for stage in range(3):
             width = channels * 2**stage
-            self.cells.extend(PlainCell(width) for _ in range(cells))
+            self.cells.extend(PlainCell(width, norm) for _ in range(cells))
             if stage < 2:
-                self.cells.append(PlainReduction(width))
+                self.cells.append(PlainReduction(width, norm))
         self.last = nn.Sequential(norm(4 * channels), nn.ReLU())
         self.register_gates()
 

@@ -22,6 +22,7 @@ SPACES = {  # options that make a space small, and the tasks whose heads fit it
     'PDARTSSupernet': (dict(CELLS, type='PDARTSSupernet', skip_dropout=.3), ('cell', 'cell2')),
     'PCDARTSSupernet': (dict(CELLS, type='PCDARTSSupernet', part=2), ('cell', 'cell2')),
     'PRDARTSSupernet': (dict(CELLS, type='PRDARTSSupernet'), ('cell', 'cell2')),
+    'NASBench201Supernet': (dict(type='NASBench201Supernet', channels=16, cells=1, stem_stride=2), ('cell', 'cell2')),
 }
 OPTIONS = {'IMTNAS': dict(encoder_weights=dict(type='HyperNetwork'), transfer=TRANSFER)}
 UNMOVED = ('RandomSearch', )  # A is drawn, and stays
@@ -84,7 +85,8 @@ def test_it_searches_resumes_and_derives(method, space, tmp_path):
     genotype = load_genotype(tmp_path / 'architecture.json')
     assert genotype.architecture == model.derive().architecture
     options = SPACES[space][0]
-    small = shared_options(genotype.space, options) or dict(channels=4, layers=3)
+    small = shared_options(genotype.space, options) or (
+        dict(channels=4, cells=1) if genotype.space == 'nasbench201' else dict(channels=4, layers=3))
     network = build_network(genotype, **small)
     networks = [network] if genotype.sharing is None else shared_networks(genotype, **small).values()
     for one in networks:

@@ -1,21 +1,25 @@
 """Pictures of cells: their graphs, and the importance weights as heat maps. Lengths are inches, y goes up."""
-from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 
 from ...analysis.picture import (
+    COLUMN,
     FAINT,
     FIXED,
     FIXED_EDGE,
     INK,
     MARGIN,
+    PALE,
+    ROW,
     blank,
     draw_box,
     draw_route,
     heading,
     legend,
     note,
+    operation_label,
+    weight_square,
     write_picture,
 )
 from ...genotype import Genotype
@@ -33,11 +37,9 @@ KINDS = {  # of operation: name, fill, edge
     SKIP: ('skip connection', '#d8c7ea', '#7d5ba6'),
 }
 JOIN = '#a9a9a9'  # edges of the concatenation
-WEIGHTS = LinearSegmentedColormap.from_list('weights', ['#ffffff', '#9ecae8', '#1d4f7c'])
-PALE = .3  # at least this much is a weight of the darkest colour, so that equal ones stay pale
 LABEL, TALL_LABEL = .27, .42  # heights without and with a weight
 ABOVE_GRAPH, BELOW_GRAPH = .5, .3
-ROW, COLUMN, NODE_GAP, NAMES = .235, .355, .09, 1.05  # of a heat map; NAMES is left of it, for the operations
+NODE_GAP, NAMES = .09, 1.05  # of a heat map; NAMES is left of it, for the operations
 PHASE_GAP = .35
 PHASE_ROOM = .85  # a row of phases takes this more than its heat maps
 
@@ -134,11 +136,6 @@ def phases_figure(phases, title, genotype):
         draw_cell(axes, cell, graph, top, prefix='Final ')
         top -= ABOVE_GRAPH + graph.height + BELOW_GRAPH
     return figure
-
-
-def operation_label(operation):
-    """``'sep_conv_3x3'`` -> ``'sep conv 3×3'``."""
-    return operation.replace('_', ' ').replace('3x3', '3×3').replace('5x5', '5×5')
 
 
 def edge_index(node, predecessor):
@@ -242,7 +239,7 @@ def heat_map(axes, cell, left, top, weights, candidates, marked, highest, names,
             note(axes, left - .1, y + ROW / 2, operation_label(operation), INK, size=8, ha='right')
         for e, x in enumerate(columns):
             if operation in candidates[e]:
-                square(axes, x, y, weights[e][row], highest, f'{cell}{phase}-weight{e}-{operation}')
+                weight_square(axes, x, y, weights[e][row], highest, f'{cell}{phase}-weight{e}-{operation}')
             else:
                 axes.add_patch(Rectangle((x, y), COLUMN, ROW, facecolor='#f4f4f4', edgecolor='#ffffff', lw=.8,
                                          zorder=.5))
@@ -256,7 +253,7 @@ def heat_map(axes, cell, left, top, weights, candidates, marked, highest, names,
         if names:
             note(axes, left - .1, y + ROW / 2, 'edge', INK, size=8, ha='right')
         for e, x in enumerate(columns):
-            square(axes, x, y, edge_weights[e], 1, f'{cell}-edge{e}')
+            weight_square(axes, x, y, edge_weights[e], 1, f'{cell}-edge{e}')
     if names:
         note(axes, left - .1, y - .13, 'from', size=8, ha='right')
         note(axes, left - .1, y - .43, 'to', size=8, ha='right')
@@ -267,9 +264,3 @@ def heat_map(axes, cell, left, top, weights, candidates, marked, highest, names,
         a, b = own[0] + .04, own[-1] + COLUMN - .04
         axes.plot([a, a, b, b], [y - .23, y - .29, y - .29, y - .23], color=FAINT, lw=1)
         note(axes, (a + b) / 2, y - .43, f'node {node}', INK, size=8)
-
-
-def square(axes, x, y, weight, highest, name):
-    share = weight / highest
-    axes.add_patch(Rectangle((x, y), COLUMN, ROW, facecolor=WEIGHTS(share), edgecolor='#d5d5d5', lw=.5, gid=name))
-    note(axes, x + COLUMN / 2, y + ROW / 2 - .01, f'{weight:.2f}', '#ffffff' if share > .7 else INK, size=7)

@@ -4,6 +4,7 @@ from functools import partial
 
 from ...space_format import SpaceFormat, register_space
 from .architecture import RECORDED, block_labels, check_layers, check_recorded, layout_of, summarise
+from .digits import from_digits, to_digits
 from .layout import LAYOUTS, Layout
 from .network import MBConvNet
 from .picture import draw_mbconv
@@ -12,13 +13,15 @@ from .published import FAIRNAS
 NETWORK_OPTIONS = ('width_mult', 'stem_stride', 'strides')
 
 
-def register_layout(layout: Layout, title: str, published: Mapping[str, dict] | None = None) -> None:
+def register_layout(layout: Layout, title: str, published: Mapping[str, dict] | None = None,
+                    digits: bool = False) -> None:
     """Make a layout known by its name: as ``layout`` of :class:`MBConvSupernet`, and as a space of its own.
 
     Args:
         layout (Layout): its name is that of the space.
         title (str): of the space, in pictures.
         published (dict[str, dict], optional): architectures by name.
+        digits (bool): whether architectures are written as digits, too, see ``digits.py``.
     """
     register_space(SpaceFormat(
         name=layout.name,
@@ -30,6 +33,8 @@ def register_layout(layout: Layout, title: str, published: Mapping[str, dict] | 
         stages=lambda architecture: len(layout.widths),
         blocks=lambda architecture, number: block_labels(layout, architecture),
         published=published or {},
+        to_string=partial(to_digits, layout) if digits else None,
+        from_string=partial(from_digits, layout) if digits else None,
         draw=partial(draw_mbconv, layout, title)))
     LAYOUTS[layout.name] = layout
 
@@ -40,6 +45,7 @@ def _layout(architecture):
 
 register_layout(LAYOUTS['fairnas19'], 'FairNAS-19', FAIRNAS)
 register_layout(LAYOUTS['proxyless21'], 'ProxylessNAS-21')
+register_layout(LAYOUTS['nasbench_macro'], 'NAS-Bench-Macro', digits=True)
 register_space(SpaceFormat(
     name=RECORDED,
     title='MBConv',
