@@ -1,4 +1,4 @@
-"""What an iteration on the cell spaces costs against supernets written edge by edge; ratios of one run.
+"""Compares an iteration on the cell spaces with supernets written edge by edge; ratios of one run.
 
 python benchmarks/cell_spaces.py [--out FILE] [--quick]
 
@@ -6,14 +6,14 @@ Both sides run the same algorithm (IMTNAS with one task, one round, stored
 weights and DARTS's virtual step is DARTS) on the same alphas, weights and
 batches, C = 16, 8 cells, 32x32 images, one thread. The plain supernets are the
 tests' oracle, which the fast ones equal to 1e-10 in float64. Time is the
-process's CPU time: the two take turns, and of each the fastest iteration
+process's CPU time: the two take turns, and the fastest iteration of each
 counts. Memory is the peak of an iteration over what the process held before,
-each in a process of its own.
+each in a separate process.
 
 Transfer: two tasks, two rounds, batch 64, 20 x 20 augmented images, first-order, on the PC-DARTS space: the graph of
 400 images of the DARTS one doesn't fit a machine of 24 GB.
 
---quick takes one repetition and smaller transfer sets: for a look, not for the record.
+--quick takes one repetition and smaller transfer sets; its figures are not for the record.
 """
 import json
 import os
@@ -33,7 +33,7 @@ def register_plain():
     from imtnas_mm.spaces import PRDARTSSupernet
 
     class PlainPRDARTS(PlainSupernet):
-        """Two operations an edge, drawn by the rule of the fast one."""
+        """Two operations per edge, drawn by the rule of the fast supernet."""
 
         def __init__(self, **options):
             super().__init__(last_norm=True, **options)
@@ -119,11 +119,11 @@ def searches(space, second_order, sides=('fast', 'plain'), **space_options):
 
 
 def time_ratio(space, second_order, number, repeats):
-    """The fast one's fastest iteration over the plain one's; both are warmed up first."""
-    found = searches(space, second_order)
-    times = {side: [] for side in found}
+    """The fastest iteration of the fast supernet over that of the plain one; both are warmed up first."""
+    by_side = searches(space, second_order)
+    times = {side: [] for side in by_side}
     for index in range(repeats + 1):
-        for side, search in found.items():
+        for side, search in by_side.items():
             times[side].append(iteration(*search, number, index))
     best = {side: min(values[1:]) for side, values in times.items()}
     return dict(best, ratio=best['fast'] / best['plain'])

@@ -1,4 +1,4 @@
-"""What the checks of a run's start cost on data of the size of COCO and of ImageNet.
+"""Measures the checks at the start of a run on data of the size of COCO and of ImageNet.
 
 python benchmarks/data_checks.py [--images N] [--boxes N] [--listed N] [--out FILE]
 
@@ -38,11 +38,11 @@ def write_coco(root, images, boxes):
     for entry in entries:
         (root / 'images' / entry['file_name']).touch()
     owners = rng.integers(1, images - images // 100, boxes)
-    found = rng.uniform(1, 200, (boxes, 4)).round(2)
-    found[::100, 2] = 0
+    sizes = rng.uniform(1, 200, (boxes, 4)).round(2)
+    sizes[::100, 2] = 0
     annotations = [
         dict(id=i, image_id=int(owner), category_id=i % 80 + 1, bbox=box, area=box[2] * box[3], iscrowd=0,
-             segmentation=[box * 5]) for i, (owner, box) in enumerate(zip(owners, found.tolist(), strict=True))]
+             segmentation=[box * 5]) for i, (owner, box) in enumerate(zip(owners, sizes.tolist(), strict=True))]
     categories = [dict(id=k + 1, name=name) for k, name in enumerate(CLASSES)]
     (root / 'boxes.json').write_text(json.dumps(dict(images=entries, annotations=annotations, categories=categories)))
 

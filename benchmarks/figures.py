@@ -1,4 +1,4 @@
-"""What all benchmarks share: one `name value` line a figure, and the same as JSON."""
+"""Shared by all benchmarks: prints one `name value` line per figure, and writes the figures as JSON."""
 import argparse
 import json
 import os
@@ -21,13 +21,13 @@ def report(figures, out):
 
 
 def measured(script, task, memory=False):
-    """What a script prints last for ``--task``, in a fresh process of one thread.
+    """The last line that a script prints for ``--task``, in a fresh process of one thread.
 
     Args:
         script (str): a benchmark; its option --task takes JSON, and its last line is JSON.
         task (dict | list): of JSON's types.
-        memory (bool): give memory that is freed back to the system at once, so
-            that the process's peak is that of what was in use. It makes it slow.
+        memory (bool): give freed memory back to the system at once, so that the
+            process's peak counts memory in use alone. This is slow.
     """
     environment = dict(os.environ, OMP_NUM_THREADS='1', MKL_NUM_THREADS='1')
     if memory:
@@ -37,6 +37,6 @@ def measured(script, task, memory=False):
     if result.returncode:
         reason = result.stderr[-3000:] or f'killed by signal {-result.returncode}; did the memory suffice?'
         raise SystemExit(f'{task}\n{reason}')
-    found = json.loads(result.stdout.splitlines()[-1])
-    print(f'# {task}: {found}', file=sys.stderr, flush=True)
-    return found
+    values = json.loads(result.stdout.splitlines()[-1])
+    print(f'# {task}: {values}', file=sys.stderr, flush=True)
+    return values

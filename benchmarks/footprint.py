@@ -1,22 +1,22 @@
-"""The memory that one iteration of a search needs at its full size, counted without a GPU and without computing.
+"""Counts the memory that one iteration of a search needs at full size, without a GPU and without computing.
 
 python benchmarks/footprint.py [--out FILE] [--only CONFIG ...] [--recompute KIND ...] [--rounds M] [--details]
 
 The searches of the paper's configs run on PyTorch's fake tensors, which have a shape, a layout and a place in memory,
-but no numbers. Every memory that an operator makes is counted from there to when nothing holds it any more; the peak
-over a whole iteration is the figure, in GiB, with model, optimisers' gradients and batches.
-Every transfer is taken as active, with all its images in A's second pass, and where paths are sampled, the widest are.
+but no numbers. The memory of an operator's result counts until nothing holds it any more; the figure is the peak over a
+whole iteration, in GiB, with model, optimisers' gradients and batches.
+Every transfer counts as active, with all its images in A's second pass; where paths are sampled, the widest are taken.
 
 `darts_exact_gib_<recompute>`, `darts_first_order_gib_<recompute>`: 20 x 20 images of 32 pixels, batch 64.
 `cls_det_exact_gib_<recompute>`: 20 x 20 images of 112 pixels as in the config, 128 images of 224 pixels, 2 of 800x1344;
 `cls_det_224_exact_gib_<recompute>`: the transfer's images have 224 pixels.
 
-It isn't a GPU's: cuDNN's workspaces, what the caching allocator rounds up and keeps in pieces, the CUDA context and
-what single operators need inside are not counted, nor is the making of a transfer's images, which is over before their
-graph begins. 1x1 convolutions are taken as on a GPU, where they are no matrix products of ours.
+A GPU needs more: cuDNN's workspaces, rounding and fragments of the caching allocator, the CUDA context and the inner
+memory of operators are not counted; nor is the augmentation of a transfer's images, which ends before their graph
+begins. 1x1 convolutions are taken as on a GPU, where our matrix products don't replace them.
 
 --rounds: of the configs by default; the peak hardly depends on it (each round keeps its weights), the time does.
---details prints the peak's place and what was held there.
+--details prints the place of the peak and the memory held there.
 """
 import contextlib
 import logging
@@ -61,16 +61,16 @@ def memory_counter():
         def __torch_dispatch__(self, func, types, args=(), kwargs=None):
             if any(type(x) is torch.Tensor and x.device.type == 'meta' for x in tree_leaves(args)):
                 args = tree_map_only(torch.Tensor, self._placed, args)
-            found = func(*args, **(kwargs or {}))
+            result = func(*args, **(kwargs or {}))
             self.operations += 1
-            for tensor in tree_leaves(found):
+            for tensor in tree_leaves(result):
                 if isinstance(tensor, torch.Tensor):
                     self.hold(tensor, func)
             if self.held > self.peak:
                 self.peak = self.held
                 if self.peak > 1.02 * self._looked:
                     self._looked, self.at_peak = self.peak, (self.place, str(func), self.contents())
-            return found
+            return result
 
         def _placed(self, tensor):
             """Zeros that the autograd engine has put on no device, on that of the fakes."""
@@ -93,10 +93,10 @@ def memory_counter():
             del self._live[key]
 
         def contents(self):
-            found = Counter()
-            for _, size, what in self._live.values():
-                found[what] += size
-            return found
+            held = Counter()
+            for _, size, source in self._live.values():
+                held[source] += size
+            return held
 
     return MemoryCounter()
 
@@ -120,8 +120,10 @@ def without_caches():
 def as_on_a_gpu():
     """Convolutions take the ways that they take on a GPU."""
     from imtnas_mm.layers import convolution
+    from imtnas_mm.spaces.cells.supernet import CellSupernet
     with mock.patch.object(convolution, 'is_pointwise', lambda *_: False), \
-            mock.patch.object(convolution, '_slow_weight_gradient', lambda *_: False):
+            mock.patch.object(convolution, '_slow_weight_gradient', lambda *_: False), \
+            mock.patch.object(CellSupernet, 'widens_kernels', True):
         yield
 
 
@@ -233,8 +235,8 @@ def peak(cfg, mode, data, fake=True, report=lambda *_: None, **options):
 def print_details(counter):
     place, operator, contents = counter.at_peak
     print(f'# peak in {place}, {operator}, held by (place, maker, shape):', file=sys.stderr)
-    for what, size in contents.most_common(25):
-        print(f'#   {size / GIB:8.3f} GiB {what}', file=sys.stderr, flush=True)
+    for source, size in contents.most_common(25):
+        print(f'#   {size / GIB:8.3f} GiB {source}', file=sys.stderr, flush=True)
 
 
 def main(argv=None):
@@ -254,8 +256,8 @@ def main(argv=None):
     imports()
     figures = {}
 
-    def progress(what, counter):
-        print(f'# {what}: held {counter.held / GIB:.3f}, peak {counter.peak / GIB:.3f} GiB in {counter.place}, '
+    def progress(stage, counter):
+        print(f'# {stage}: held {counter.held / GIB:.3f}, peak {counter.peak / GIB:.3f} GiB in {counter.place}, '
               f'{counter.operations} operators', file=sys.stderr, flush=True)
 
     for name in args.only:

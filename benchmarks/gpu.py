@@ -1,30 +1,31 @@
-"""What the searches cost on one GPU, and how exact A's gradient is there; one command of at most 8 minutes.
+"""Measures the searches on one GPU, and the errors of A's gradient there; one command of at most 8 minutes.
 
 python benchmarks/gpu.py [--out FILE] [--quick] [--cpu] [--only PART ...]
 
-Each figure is printed when it is known, and FILE is written anew each time. A part that fails costs its own figures
-alone; the exit status is then 1. On a GPU no part begins after 7 minutes.
+Each figure is printed when it is known, and FILE is written anew each time. If a part fails, only its figures are
+missing, and the exit status is 1. On a GPU no part begins after 7 minutes.
 
-Searches are the paper's configs at their batch sizes per GPU, on random data, by the loop's own iteration. Iterations
-that come first (cuDNN picks its kernels there) aren't timed; seconds are the median of the next few. `_active` is the
-share of transfers that were active: but for `_default`, encoders differ and thresholds are set so that all are, and A's
-gradient takes its second pass through all stages. darts_exact and cls_det_224_exact have model.recompute='views', and
-`_none`, `_views` and `_all` what they say; all others have 'none'. `_replay` has model.replay. Of each search:
+Searches are the paper's configs at their batch sizes per GPU, on random data, by the loop's own iteration. The first
+iterations (cuDNN picks its kernels there) aren't timed; seconds are the median of the next few. `_active` is the
+share of transfers that were active: except in `_default`, encoders differ and thresholds are set so that all are, and
+A's gradient takes its second pass through all stages. darts_exact and cls_det_224_exact have model.recompute='views',
+`_none`, `_views` and `_all` have the value in their name, and all others have 'none'. `_replay` has model.replay. For
+each search:
 
-`_seconds`; `_gib`, the most memory that PyTorch's tensors took, `_reserved_gib`, that its allocator held;
-`_busy`, the time that some kernel runs, over `_seconds`; and per iteration, `_launches`, `_kernels`, `_graph_launches`,
-`_synchronisations` of streams and events, `_to_host`, `_to_device`, `_within_device` (copies).
-The profiler slows the host, not the kernels: `_busy` takes their time from a profiled iteration, and `_seconds` from
+`_seconds`; `_gib`, the largest memory of PyTorch's tensors, `_reserved_gib`, of its allocator;
+`_busy`, the time in which any kernel runs, over `_seconds`; and per iteration, `_launches`, `_kernels`,
+`_graph_launches`, `_synchronisations` of streams and events, `_to_host`, `_to_device`, `_within_device` (copies). The
+profiler slows the host, not the kernels: `_busy` takes their time from a profiled iteration, and `_seconds` from
 others.
 
 darts_second_order_over_plain: seconds of second-order DARTS, batch 64, over those of the supernet written edge by edge.
 gradient_error_exact: A's exact gradient in float64, this GPU's against a CPU's.
 gradient_error_*, difference_error_*: A's gradient in float32 (exact, by finite differences) against the exact one in
 float64: `fp32`, in full; `tf32_weights`, with model.tf32 in the weight stages; `tf32_chain`, with TF32 in the chain,
-which no option allows. gradient_chain_share: how much of the gradient the chain is. Errors are Euclidean, relative.
+which no option allows. gradient_chain_share: the chain's share of the gradient. Errors are Euclidean, relative.
 
---quick takes one repetition and leaves out what isn't asked of a first look.
---cpu tries all of it at small sizes on the CPU, and says which figures need a GPU; so does a machine without one.
+--quick takes one repetition and leaves out some parts.
+--cpu runs all parts at small sizes on the CPU, and says which figures need a GPU; so does a machine without a GPU.
 """
 import copy
 import gc
@@ -62,7 +63,7 @@ class Figures(dict):
 
 
 class Place:
-    """Where and how large all parts run.
+    """Device and size of all parts.
 
     Args:
         device (str): ``cuda`` or ``cpu``.
@@ -93,15 +94,15 @@ class Place:
 
     def seconds(self, function, make=tuple):
         """list[float]: of ``repeats`` calls of ``function(*make())``, without ``make``."""
-        found = []
+        seconds = []
         for _ in range(self.repeats):
-            given = make()
+            arguments = make()
             self.wait()
             start = time.perf_counter()
-            function(*given)
+            function(*arguments)
             self.wait()
-            found.append(time.perf_counter() - start)
-        return found
+            seconds.append(time.perf_counter() - start)
+        return seconds
 
 
 # --- what the profiler saw ---
@@ -188,17 +189,17 @@ def search(place, name, config_name, mode, live=True, pixels=None, profile=True,
     if place.on_gpu:
         torch.cuda.reset_peak_memory_stats()
     seconds = statistics.median(place.seconds(iterate, fresh))
-    found = {'seconds': seconds, 'active': active_share(model)}
+    values = {'seconds': seconds, 'active': active_share(model)}
     if place.on_gpu:
-        found['gib'] = torch.cuda.max_memory_allocated() / GIB
-        found['reserved_gib'] = torch.cuda.max_memory_reserved() / GIB
-    yield {f'{name}_{key}': value for key, value in found.items()}
+        values['gib'] = torch.cuda.max_memory_allocated() / GIB
+        values['reserved_gib'] = torch.cuda.max_memory_reserved() / GIB
+    yield {f'{name}_{key}': value for key, value in values.items()}
     if not place.on_gpu:
         print(f'{name}_gib, _reserved_gib{", _busy and what else the profiler sees" if profile else ""}: needs a GPU',
               flush=True)
     elif profile:
-        given = fresh()
-        seen = profiled(lambda: iterate(*given))
+        batches = fresh()
+        seen = profiled(lambda: iterate(*batches))
         seen['busy'] = seen['busy_seconds'] / seconds
         yield {f'{name}_{key}': value for key, value in seen.items()}
 
@@ -363,8 +364,8 @@ def run(names, place, figures):
             continue
         start = time.perf_counter()
         try:
-            for found in part.function(place, name):
-                figures.add(found)
+            for part_figures in part.function(place, name):
+                figures.add(part_figures)
         except torch.OutOfMemoryError as error:
             print(f'{name}: it does not fit this GPU: {error}', file=sys.stderr, flush=True)
             if not part.may_be_large:

@@ -1,22 +1,21 @@
-"""What the exact hypergradient costs, in memory and in time; ratios of one run.
+"""Measures memory and time of the exact hypergradient; ratios of one run.
 
 python benchmarks/hypergradient.py [--out FILE] [--quick]
 
 Every measurement is of a search over classification and detection (MBConv space,
-32x32 images, 12 x 12 augmentation sets) in a process of its own, on one thread.
+32x32 images, 12 x 12 augmentation sets) in a separate process, on one thread.
 
-Time is the process's CPU time, so that other work on the machine matters
-little, and the fastest of a few iterations after a first one, which isn't
-counted: it also looks, once a search, for operators without
-a second derivative.
+Time is the process's CPU time, on which other work on the machine has little
+influence. The fastest of a few iterations counts. The first isn't counted: once
+per search it also looks for operators without a second derivative.
 
 Memory is the peak of resident memory in a first iteration over what it was
 before the search was built. That process gives freed memory back to the system
-at once, which makes it two or three times slower, so that none measures both.
+at once and is two or three times slower, so time is measured in other processes.
 
 The share of active pairs is set by moving the teacher's statistics.
 
---quick takes smaller sets: for a look, not for the record.
+--quick takes smaller sets; its figures are not for the record.
 """
 import json
 import os

@@ -1,18 +1,18 @@
-"""What one iteration of a search asks of its device: operations, and reads that the host waits for.
+"""Counts the operations of one iteration of a search, and the reads for which the host waits.
 
 python benchmarks/launches.py [--out FILE] [--details] [--only CONFIG]
 
 The paper's configs run one iteration after two others, with their method, rounds and tasks, but with few channels,
 small images and few augmentation sets: neither the operations nor the reads depend on these. A transfer's threshold is
-set so that every stage has pairs that its hinge is active for, and A's gradient takes its second pass through all
-stages. The iteration is the loop's own, with its checks and what it logs, on batches that are there already.
+set so that every stage has active pairs, and A's gradient takes its second pass through all stages. The iteration is
+the loop's own, with its checks and logged figures, on batches that are made before.
 
 `<config>_<mode>_operations` counts the operators that compute or copy on a CPU, `_active` the share of transfers that
-were active. A GPU takes other ways (its convolutions are not ours), and only there can the host wait: where there is
-none, the tests' pretended CUDA device stands in for it. `_gpu_operations` counts the operators that compute there, as
-each launches a kernel or more, `_gpu_replayed_operations` what is left to launch with `model.replay=True`, a replay
-being one, `_host_reads` what the host waits for, `_uploads` the copies to the device. On a real GPU `_launches` and
-`_replayed_launches` have the kernels and graphs. --details prints operators and reads by name.
+were active. A GPU runs other operators (its convolutions are not ours), and only there can the host wait. Without a GPU
+the tests' pretended CUDA device replaces it. `_gpu_operations` counts the operators that compute there, each of which
+launches at least one kernel; `_gpu_replayed_operations` those with `model.replay=True`, where a replay counts as one;
+`_host_reads` the reads for which the host waits; `_uploads` the copies to the device. On a real GPU `_launches` and
+`_replayed_launches` count kernels and graphs. --details prints operators and reads by name.
 """
 import logging
 import os
@@ -68,10 +68,10 @@ def recorder_on(device):
 
         def __call__(self, tensors):
             before = device.operations.copy(), device.reads.copy(), device.uploads.copy()
-            found = self.function([x.detach() for x in tensors])
+            result = self.function([x.detach() for x in tensors])
             device.operations, device.reads, device.uploads = before
-            device.operations['replayed'] += 2 + sum(1 for _ in tensors_of(found))
-            return found
+            device.operations['replayed'] += 2 + sum(1 for _ in tensors_of(result))
+            return result
 
     return Uncounted
 
@@ -79,7 +79,7 @@ def recorder_on(device):
 def on_pretended(name, mode, details):
     sys.path.insert(0, os.path.join(HERE, os.pardir, 'tests'))
     from helpers.pretend_cuda import pretended_cuda
-    found = {}
+    figures = {}
     for kind in ('', 'replayed_'):
         with pretended_cuda() as device:
             _, run = prepared(name, mode, 'cuda', recorder_on(device) if kind else None)
@@ -87,13 +87,13 @@ def on_pretended(name, mode, details):
                 counts.clear()
             run()
             counts = [dict(c.most_common(40)) for c in (device.operations, device.reads, device.uploads)]
-            found[f'gpu_{kind}operations'] = sum(device.operations.values())
+            figures[f'gpu_{kind}operations'] = sum(device.operations.values())
             if not kind:
-                found.update(host_reads=sum(device.reads.values()), uploads=sum(device.uploads.values()))
+                figures.update(host_reads=sum(device.reads.values()), uploads=sum(device.uploads.values()))
         if details:
             print(f'# {name} {mode} on a GPU {kind}: {counts[0]}\n# reads: {counts[1]}\n# uploads: {counts[2]}',
                   file=sys.stderr)
-    return found
+    return figures
 
 
 LAUNCHES = ('cudaLaunchKernel', 'cudaLaunchKernelExC', 'cuLaunchKernel', 'cuLaunchKernelEx', 'cudaGraphLaunch')
@@ -139,8 +139,8 @@ def main():
     for name in [args.only] if args.only else CONFIGS:
         for mode in MODES:
             for count in (on_cpu, on_gpu if torch.cuda.is_available() else on_pretended):
-                found = count(name, mode, args.details)
-                figures.update({f'{name}_{mode}_{key}': value for key, value in found.items()})
+                counted = count(name, mode, args.details)
+                figures.update({f'{name}_{mode}_{key}': value for key, value in counted.items()})
     report(figures, args.out)
 
 

@@ -1,4 +1,4 @@
-"""Whether a long search grows: its resident memory over 2000 iterations, and what is left when it has ended.
+"""Measures whether a long search leaks: its resident memory over 2000 iterations, and files and processes left open.
 
 python benchmarks/memory.py [--out FILE] [--iterations N] [--cfg-options KEY=VALUE ...]
 
@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 CONFIG = 'configs/imtnas_demo.py'
-EVERY, MEAN = 10, 10  # iterations a reading, readings a mean
+EVERY, MEAN = 10, 10  # iterations per reading, readings per mean
 SMALL = {'train_dataloader.cls.batch_size': 8, 'train_dataloader.det.batch_size': 2, 'model.transfer.num_examples': 4,
          'model.transfer.num_augmentations': 4}
 
@@ -32,14 +32,14 @@ def resident():
 
 
 def open_files():
-    """What the open descriptors of this process are."""
-    found = {}
+    """The files of all open descriptors of this process."""
+    descriptors = {}
     for name in os.listdir('/proc/self/fd'):
         try:
-            found[name] = os.readlink(f'/proc/self/fd/{name}')
+            descriptors[name] = os.readlink(f'/proc/self/fd/{name}')
         except OSError:  # the listing's own
             continue
-    return found
+    return descriptors
 
 
 def children():
@@ -48,16 +48,16 @@ def children():
 
 
 def slope(iterations, values):
-    """Of a least-squares line, with its standard error."""
+    """The slope of a least-squares line, and its standard error."""
     x, y = np.asarray(iterations, float), np.asarray(values, float)
     x = x - x.mean()
-    found = (x @ y) / (x @ x)
-    residuals = y - y.mean() - found * x
-    return found, (residuals @ residuals / (len(x) - 2) / (x @ x))**.5
+    slope_of_x = (x @ y) / (x @ x)
+    residuals = y - y.mean() - slope_of_x * x
+    return slope_of_x, (residuals @ residuals / (len(x) - 2) / (x @ x))**.5
 
 
 def search(iterations, work_dir, options):
-    """(iteration, MB) a reading, of a search that is over and forgotten when this returns."""
+    """(iteration, MB) per reading, of a search that is over and freed when this returns."""
     from mmengine.config import Config
     from mmengine.hooks import Hook
 
@@ -106,7 +106,7 @@ def main():
     with tempfile.TemporaryDirectory() as work_dir:
         search(EVERY, os.path.join(work_dir, 'before'), args.cfg_options)
         gc.collect()
-        files, own = open_files(), children()
+        files, before = open_files(), children()
         readings = search(args.iterations, os.path.join(work_dir, 'run'), args.cfg_options)
         gc.collect()
         left = {name: path for name, path in open_files().items() if name not in files}
@@ -117,10 +117,10 @@ def main():
              for at in (args.iterations // 10, args.iterations // 2, args.iterations)}
     first, *_, last = marks.values()
     later = means[means[:, 0] > args.iterations / 10]
-    found, error = slope(later[:, 0], later[:, 1])
-    report({**{f'rss_{at}': value for at, value in marks.items()}, 'growth': last / first, 'slope': 1000 * found,
+    rate, error = slope(later[:, 0], later[:, 1])
+    report({**{f'rss_{at}': value for at, value in marks.items()}, 'growth': last / first, 'slope': 1000 * rate,
             'slope_error': 1000 * error, 'files': len(open_files()) - len(files),
-            'children': len(children() - own)}, args.out)
+            'children': len(children() - before)}, args.out)
 
 
 if __name__ == '__main__':

@@ -97,19 +97,19 @@ class Data:
 
     def stage(self, stage, previous):
         """What :meth:`UnrolledSearch.train_stage` takes."""
-        found = dict(train=self.batch(stage.task))
+        batches = dict(train=self.batch(stage.task))
         if previous is not None:
-            found['examples'] = self.images(previous.task, self.half), self.images(stage.task, self.half)
-        return found
+            batches['examples'] = self.images(previous.task, self.half), self.images(stage.task, self.half)
+        return batches
 
     def iteration(self, model):
         from imtnas_mm.engine.loops.search_loop import IterationBatches
-        found, previous = IterationBatches(), None
+        batches, previous = IterationBatches(), None
         for stage in model.stages:
-            found.stages.append(self.stage(stage, previous))
+            batches.stages.append(self.stage(stage, previous))
             previous = stage
-        found.architecture = {name: self.batch(name) for name in model.order}
-        return found
+        batches.architecture = {name: self.batch(name) for name in model.order}
+        return batches
 
 
 def build(cfg, mode, **options):
@@ -146,18 +146,18 @@ def loop(cfg, model, data):
         for key, value in (outputs or {}).items():  # as mmengine's RuntimeInfoHook does
             hub.update_scalar(f'train/{key}', value)
 
-    own = InterleavedSearchLoop.__new__(InterleavedSearchLoop)
-    own._runner = SimpleNamespace(model=model, optim_wrapper=optimisers(cfg, model), call_hook=call_hook, iter=0,
+    loop = InterleavedSearchLoop.__new__(InterleavedSearchLoop)
+    loop._runner = SimpleNamespace(model=model, optim_wrapper=optimisers(cfg, model), call_hook=call_hook, iter=0,
                                   message_hub=hub)
-    own._epoch, own._max_epochs, own._iter, own._max_iters = 20, 50, 200, 500
-    own.warmup_epochs = 0
-    own.guard = IterationGuard('stop')
+    loop._epoch, loop._max_epochs, loop._iter, loop._max_iters = 20, 50, 200, 500
+    loop.warmup_epochs = 0
+    loop.guard = IterationGuard('stop')
 
     def iterate(batches=None):
         batches = data.iteration(model) if batches is None else batches
-        own.dataloader = SimpleNamespace(next=lambda *_: batches)
+        loop.dataloader = SimpleNamespace(next=lambda *_: batches)
         with torch.random.fork_rng([]):
-            own.run_iter(0, own.next_batches())
+            loop.run_iter(0, loop.next_batches())
 
     return iterate
 
@@ -192,6 +192,6 @@ def _note(seen, values):
 
 
 def active_share(model):
-    """Of the transfers of the last iteration: how many were active."""
+    """The share of the last iteration's transfers that were active."""
     records = model.records[1:]
     return sum(bool(record.active) for record in records) / len(records)

@@ -1,14 +1,14 @@
-"""What it saves and costs to compute blocks again: model.recompute on a CPU; ratios of one run.
+"""Measures memory and time of model.recompute, which computes blocks again, on a CPU; ratios of one run.
 
 python benchmarks/recompute.py [--out FILE]
 
-One iteration of the exact search over CIFAR-10 and CIFAR-100 on 3 cells of DARTS with 8 channels, 16 images a batch,
+One iteration of the exact search over CIFAR-10 and CIFAR-100 on 3 cells of DARTS with 8 channels, batches of 16 images,
 8 x 8 images in the transfer, one round, one thread; every transfer is active.
 
-memory_mb_<kind>: the peak of resident memory over what the process held before, in a process of its own that gives
-freed memory back at once. counted_mb_<kind>: the same by `footprint.py`, but for what the CPU's own convolutions take.
-time_<kind>: CPU time over that of `none`; the kinds take turns, and of each the faster of two iterations after a first
-one counts. operations_<kind>: operators over those of `none`.
+memory_mb_<kind>: the peak of resident memory over what the process held before, in a separate process that gives freed
+memory back at once. counted_mb_<kind>: the same by `footprint.py`, without the inner memory of the CPU's convolutions.
+time_<kind>: CPU time over that of `none`; the kinds take turns, and the faster of two iterations after a first one
+counts for each. operations_<kind>: operators over those of `none`.
 """
 import json
 import os
@@ -55,18 +55,18 @@ def memory(kind):
     before = resident('VmRSS')
     forget_peak()
     iterate()
-    found = dict(memory=resident('VmHWM') - before, active=active_share(model))
+    figures = dict(memory=resident('VmHWM') - before, active=active_share(model))
     cfg, data = search()
     counter = peak(cfg, 'exact', data, recompute=kind)
-    return dict(found, counted=counter.peak / 2**20)
+    return dict(figures, counted=counter.peak / 2**20)
 
 
 def times():
     """dict[str, list]: CPU seconds, and operators, by kind."""
     from counting import OperationCounter
     from paper_searches import active_share
-    found = {kind: live(kind) for kind in KINDS}
-    searches = {kind: iterate for kind, (_, iterate) in found.items()}
+    by_kind = {kind: live(kind) for kind in KINDS}
+    searches = {kind: iterate for kind, (_, iterate) in by_kind.items()}
     seconds = {kind: [] for kind in KINDS}
     operations = {}
     for _ in range(2):
@@ -74,7 +74,7 @@ def times():
             start = time.process_time()
             iterate()
             seconds[kind].append(time.process_time() - start)
-            if active_share(found[kind][0]) < 1:
+            if active_share(by_kind[kind][0]) < 1:
                 raise SystemExit('a transfer was not active: its second pass is not in the time')
     for kind, iterate in searches.items():
         with OperationCounter() as counter:
@@ -83,10 +83,10 @@ def times():
     return dict(seconds={kind: min(values) for kind, values in seconds.items()}, operations=operations)
 
 
-def measure(what, *arguments):
-    """A measurement in a process of its own."""
+def measure(kind, *arguments):
+    """A measurement in a separate process."""
     from figures import measured
-    return measured(__file__, [what, *arguments], memory=what == 'memory')
+    return measured(__file__, [kind, *arguments], memory=kind == 'memory')
 
 
 def main():
@@ -100,18 +100,18 @@ def main():
         from paper_searches import imports
         torch.set_num_threads(1)
         imports()
-        what, *given = json.loads(args.task)
-        print(json.dumps(dict(memory=memory, times=times)[what](*given)))
+        kind, *arguments = json.loads(args.task)
+        print(json.dumps(dict(memory=memory, times=times)[kind](*arguments)))
         return
     figures = {}
     for kind in KINDS:
-        found = measure('memory', kind)
-        figures.update({f'memory_mb_{kind}': found['memory'], f'counted_mb_{kind}': found['counted'],
-                        f'active_{kind}': found['active']})
-    found = measure('times')
+        measured = measure('memory', kind)
+        figures.update({f'memory_mb_{kind}': measured['memory'], f'counted_mb_{kind}': measured['counted'],
+                        f'active_{kind}': measured['active']})
+    measured = measure('times')
     for kind in KINDS:
-        figures[f'time_{kind}'] = found['seconds'][kind] / found['seconds']['none']
-        figures[f'operations_{kind}'] = found['operations'][kind] / found['operations']['none']
+        figures[f'time_{kind}'] = measured['seconds'][kind] / measured['seconds']['none']
+        figures[f'operations_{kind}'] = measured['operations'][kind] / measured['operations']['none']
     report(figures, args.out)
 
 

@@ -1,4 +1,4 @@
-"""The two-sample statistic of all pairs from one Gram matrix, against a plain loop over the sums of Eq. 3.
+"""Times the two-sample statistic of all pairs from one Gram matrix against a plain loop over the sums of Eq. 3.
 
 python benchmarks/statistic.py [--out FILE]
 loop_over_gram: time of the loop over time of the Gram matrix, 20 sets of 20 embeddings of dimension 320, one thread.
@@ -15,7 +15,7 @@ SETS, SIZE, DIMENSION, SCALE = 20, 20, 320, .1
 
 def loop(sets):
     """Eq. 3 for every pair of sets, sum by sum."""
-    found = torch.zeros(len(sets), len(sets), dtype=sets.dtype)
+    statistics = torch.zeros(len(sets), len(sets), dtype=sets.dtype)
 
     def kernel(x, y):
         return torch.exp(-SCALE * ((x - y)**2).sum())
@@ -30,8 +30,8 @@ def loop(sets):
                     if m != n:
                         total += (kernel(first[n], first[m]) + kernel(second[n], second[m])) / (c * (c - 1))
                     total -= 2 / c**2 * kernel(first[n], second[m])
-            found[i, j] = found[j, i] = total
-    return found
+            statistics[i, j] = statistics[j, i] = total
+    return statistics
 
 
 def main():
@@ -45,10 +45,10 @@ def main():
     times = []
     for _ in range(20):
         start = time.perf_counter()
-        found = two_sample_statistics(sets, SCALE, 'plain')
+        statistics = two_sample_statistics(sets, SCALE, 'plain')
         times.append(time.perf_counter() - start)
     off = ~torch.eye(SETS, dtype=torch.bool)
-    difference = (found - expected)[off].abs().max().item()
+    difference = (statistics - expected)[off].abs().max().item()
     if difference > 1e-12:
         raise SystemExit(f'the two differ by {difference}')
     report(dict(loop_over_gram=slow / sorted(times)[len(times) // 2]), args.out)

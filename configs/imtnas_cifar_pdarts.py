@@ -16,7 +16,7 @@ train_cfg = dict(warmup_epochs=10)
 
 
 def phase(layers, c10, c100, keep):
-    """``keep``: the operations an edge that the next phase searches; c10, c100: the dropout on identities."""
+    """``keep``: number of operations per edge in the next phase; c10, c100: the dropout on identities."""
     tasks = dict(c10=dict(backbone=dict(skip_dropout=c10)), c100=dict(backbone=dict(skip_dropout=c100)))
     return dict(keep=keep, config=dict(model=dict(search_space=dict(layers=layers), tasks=tasks)))
 

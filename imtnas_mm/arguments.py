@@ -1,14 +1,14 @@
-"""Command-line arguments that several tools share; nothing is imported before they are read.
+"""Command-line arguments that several tools share.
 
-PyTorch and OpenMMLab take ten seconds to import. ``--help``, a wrong flag and a missing file answer at once, so a
-tool's module level imports the standard library and this file alone, and its ``main`` the rest.
+PyTorch and OpenMMLab take ten seconds to import. So that ``--help``, a wrong flag and a missing file answer at once, a
+tool imports only the standard library and this file at module level, and all other modules in ``main``.
 """
 import argparse
 import os.path as osp
 from collections.abc import Sequence
 
 EXECUTORS = ('slurm', 'local')  # of jobs by submitit
-# options of sbatch that have a flag of their own
+# options of sbatch with a separate flag
 SBATCH_FLAGS = ('partition', 'time', 'nodes', 'ntasks', 'ntasks-per-node', 'cpus-per-task')
 
 
@@ -37,7 +37,7 @@ def add_launch_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def check_file(argument: str, path: str) -> None:
-    """Leave if an argument names a file that does not exist; addresses of the network pass.
+    """Exit if an argument names a file that does not exist; URLs pass.
 
     Raises:
         SystemExit: names the argument and the path.
@@ -47,14 +47,14 @@ def check_file(argument: str, path: str) -> None:
 
 
 def config_options(texts: Sequence[str] | None) -> dict | None:
-    """The values of ``--cfg-options``, by mmengine's rules; ``None`` without any.
+    """The values of ``--cfg-options``, parsed by mmengine's rules; ``None`` without any.
 
     Args:
         texts (list[str], optional): ``key=value`` each.
     """
     if texts is None:
         return None
-    from mmengine.config import DictAction  # once the other arguments are read
+    from mmengine.config import DictAction  # late: see the top of the file
     parser = argparse.ArgumentParser()
     parser.add_argument('--cfg-options', nargs='+', action=DictAction)
     return parser.parse_args(['--cfg-options', *texts]).cfg_options

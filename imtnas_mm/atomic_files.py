@@ -1,9 +1,9 @@
-"""Writes files so that what stands at a path is always the old file or the whole new one."""
+"""Writes files atomically: a path always holds the old file or the whole new one."""
 import contextlib
 import os
 from pathlib import Path
 
-PART = '.part'  # ends the name of a file that is being written
+PART = '.part'  # suffix of a file that is being written
 
 
 def write_whole(path: str | Path, text: str) -> None:
@@ -24,10 +24,10 @@ def write_whole(path: str | Path, text: str) -> None:
 
 
 def write_checkpoint(path: str | Path, data: bytes | memoryview) -> None:
-    """Write the bytes of a checkpoint, and return when they are on the disk.
+    """Write the bytes of a checkpoint, and return once they are on the disk.
 
     Raises:
-        OSError: names the file; other checkpoints are as they were.
+        OSError: names the file; other checkpoints are unchanged.
     """
     part = f'{path}{PART}'
     try:
@@ -40,5 +40,5 @@ def write_checkpoint(path: str | Path, data: bytes | memoryview) -> None:
     except OSError as error:
         with contextlib.suppress(OSError):
             os.remove(part)
-        raise OSError(error.errno, f'the checkpoint could not be written ({error.strerror}); those before it are kept',
+        raise OSError(error.errno, f'the checkpoint could not be written ({error.strerror}); earlier ones are kept',
                       str(path)) from error

@@ -1,4 +1,4 @@
-"""Checks of a checkpoint against the network it is loaded into, and which one a run goes on from."""
+"""Reads checkpoints, checks them against a network, and chooses the checkpoint from which a run resumes."""
 import logging
 import os.path as osp
 from collections.abc import Mapping
@@ -13,17 +13,17 @@ from .compat.safe_loading import load_checkpoint
 
 
 class CheckpointError(ValueError):
-    """A checkpoint that is not what it is loaded as; the message names the file and the entries."""
+    """A checkpoint can't be used; the message names the file and the entries."""
 
 
 def check_state_dict(path: str | Path, saved: Mapping[str, Tensor], expected: Mapping[str, Tensor],
-                     what: str = 'the model') -> None:
-    """Raises :class:`CheckpointError` unless ``saved`` has the entries of ``expected``, shaped alike.
+                     target: str = 'the model') -> None:
+    """Raises :class:`CheckpointError` unless ``saved`` has the entries of ``expected``, with equal shapes.
 
     Args:
         path (str): of the checkpoint, for the message.
         saved, expected (dict[str, Tensor]): state dicts.
-        what (str): what it is loaded into, for the message.
+        target (str): name of the model in the message.
     """
     missing = [key for key in expected if key not in saved]
     unknown = [key for key in saved if key not in expected]
@@ -37,15 +37,15 @@ def check_state_dict(path: str | Path, saved: Mapping[str, Tensor], expected: Ma
         problems.append(f'has {key!r} of shape {tuple(saved[key].shape)}, which is {tuple(expected[key].shape)} here' +
                         (f', and {len(differing) - 1} more differ' if len(differing) > 1 else ''))
     if problems:
-        raise CheckpointError(f'{path}: not a checkpoint of {what}: it {"; it ".join(problems)}. '
+        raise CheckpointError(f'{path}: not a checkpoint of {target}: it {"; it ".join(problems)}. '
                               'Was it made with another config?')
 
 
 def read_checkpoint(path: str | Path, map_location: Any = 'cpu') -> dict[str, Any]:
-    """The content of a checkpoint, a file or what else mmengine loads (a URL)."""
+    """The content of a checkpoint, at a path or a URL that mmengine loads."""
     try:
         checkpoint = load_checkpoint(path, map_location)
-    except Exception as error:  # unpickling what is damaged can raise anything
+    except Exception as error:  # unpickling a damaged file can raise anything
         raise CheckpointError(f'{path}: cannot be loaded as a checkpoint: {error or type(error).__name__}') from error
     if not isinstance(checkpoint, dict):
         raise CheckpointError(f'{path}: holds a {type(checkpoint).__name__}; a checkpoint is a dict')
@@ -53,7 +53,7 @@ def read_checkpoint(path: str | Path, map_location: Any = 'cpu') -> dict[str, An
 
 
 def check_resumable(path: str | Path, checkpoint: Mapping[str, Any]) -> None:
-    """Raises :class:`CheckpointError` unless a checkpoint has the state of its training, not its weights alone."""
+    """Raises :class:`CheckpointError` if a checkpoint has weights alone, without the state of its training."""
     for key in ('optimizer', 'message_hub'):
         if key not in checkpoint:
             raise CheckpointError(f'{path}: {key}: is missing, so no training can be resumed from it; load_from starts '
@@ -61,10 +61,10 @@ def check_resumable(path: str | Path, checkpoint: Mapping[str, Any]) -> None:
 
 
 def check_checkpoint_file(path: str | Path, model: nn.Module, resumed: bool = False) -> None:
-    """:func:`check_state_dict` of a file against a model, which may be wrapped for distributed use.
+    """:func:`check_state_dict` for a file and a model, which may be wrapped for distributed use.
 
-    With ``resumed``, :func:`check_resumable` of it too. A module's attribute
-    ``training_only`` names children that the model may go without though the
+    With ``resumed``, :func:`check_resumable`, too. A module's attribute
+    ``training_only`` names children which the model may lack although the
     checkpoint has their weights.
     """
     plain: Any = model.module if is_model_wrapper(model) else model
@@ -79,12 +79,12 @@ def check_checkpoint_file(path: str | Path, model: nn.Module, resumed: bool = Fa
 
 
 def latest_checkpoint(work_dir: str | Path) -> str | None:
-    """Path of the checkpoint that ``--resume`` goes on from, ``None`` if the work dir has none.
+    """Path of the checkpoint from which ``--resume`` goes on; ``None`` if the work dir has none.
 
-    That is the one ``last_checkpoint`` names, as in mmengine. If that file is
-    damaged or missing, or the one it names can't be read, a warning says so,
-    and the furthest of those in its folder that have all a run resumes from is
-    taken.
+    The file ``last_checkpoint`` names it, as in mmengine. If this file is
+    damaged or missing, or its checkpoint can't be read, a warning is logged,
+    and the result is the resumable checkpoint in these folders with the most
+    iterations.
 
     Raises:
         CheckpointError: all are damaged.
@@ -96,31 +96,31 @@ def latest_checkpoint(work_dir: str | Path) -> str | None:
         if last and not problems:
             return last
     folders = {Path(work_dir), *([Path(last).parent] if osp.isdir(osp.dirname(last)) else [])}
-    found = []
+    candidates = []
     for path in sorted(path for folder in folders for path in folder.glob('*.pth')):
         if str(path) == last:
             continue
         try:
             saved = read_checkpoint(str(path))
-            if 'optimizer' in saved:  # others, as the best one, hold weights alone
-                found.append((saved['meta']['iter'], saved['meta']['epoch'], str(path)))
+            if 'optimizer' in saved:  # some, such as the best one, hold weights alone
+                candidates.append((saved['meta']['iter'], saved['meta']['epoch'], str(path)))
         except CheckpointError as error:
             problems.append(str(error))
-        except (KeyError, TypeError):  # of something else
+        except (KeyError, TypeError):  # no checkpoint of a training
             continue
-    if not found and not problems:
+    if not candidates and not problems:
         return None
-    if not found:
+    if not candidates:
         raise CheckpointError('; '.join(problems) + f'. No whole checkpoint is left in {work_dir} to resume from; '
                               'without --resume the run starts anew')
-    path = max(found)[2]
+    path = max(candidates)[2]
     problems = problems or [f'{record}: is missing']
     print_log(f'{"; ".join(problems)}. Resuming from {path} instead', 'current', logging.WARNING)
     return path
 
 
 def _recorded(record: str, problems: list[str]) -> str:
-    """The path that the file ``last_checkpoint`` names; adds what is wrong with the file or with the checkpoint."""
+    """The path in the file ``last_checkpoint``; adds faults of this file and of its checkpoint to ``problems``."""
     try:
         with open(record, encoding='utf-8') as file:
             last = file.read().strip()

@@ -1,4 +1,4 @@
-"""Numbers that are not finite: found by one reduction, and named."""
+"""Finds NaN and infinite losses, gradients and weights by one reduction, and names them in an error."""
 import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,31 +10,31 @@ from torch import Tensor
 
 from .compat.tensors import foreach_norm
 
-Quantities = Mapping[str, Sequence[Tensor]]  # by what they are
+Quantities = Mapping[str, Sequence[Tensor]]  # by their names in messages
 
 
 class NonFiniteError(FloatingPointError):
-    """A loss, gradient or weight is NaN or infinite; the message says which, of what, and when."""
+    """A loss, gradient or weight is NaN or infinite; the message names it and the iteration."""
 
 
 def norms_of(tensors: Iterable[Tensor]) -> list[Tensor]:
-    """The Euclidean norms of floating-point tensors, one list per device; NaN or infinite where a number of theirs is.
+    """The Euclidean norms of floating-point tensors, one vector per device; not finite where a tensor isn't.
 
-    A GPU computes all norms by few launches, and nothing waits for it here.
+    A GPU computes all norms by few launches, and the host doesn't wait.
     """
     by_device: dict[torch.device, list[Tensor]] = {}
     for tensor in tensors:
         if tensor.numel():
             by_device.setdefault(tensor.device, []).append(tensor.detach())
-    found = []
+    vectors = []
     for group in by_device.values():
-        norms = foreach_norm(group)  # the one reduction that is fast everywhere
-        found.append(torch.stack([norm.to(norms[0].dtype) for norm in norms]))
-    return found
+        norms = foreach_norm(group)  # the only reduction that is fast on all devices
+        vectors.append(torch.stack([norm.to(norms[0].dtype) for norm in norms]))
+    return vectors
 
 
 def all_finite(tensors: Iterable[Tensor]) -> bool:
-    """Whether no number of the floating-point tensors is NaN or infinite; the host waits for a GPU once."""
+    """Whether all floating-point tensors are finite; the host waits for a GPU once."""
     if all(bool(norms.isfinite().all()) for norms in norms_of(tensors)):
         return True
     return all(bool(tensor.isfinite().all()) for tensor in tensors)  # a norm of finite numbers can overflow
@@ -44,8 +44,8 @@ def check_finite(where: str, quantities: Quantities) -> None:
     """Raises :class:`NonFiniteError` unless all of ``quantities`` are finite.
 
     Args:
-        where (str): for the message: the iteration, the stage.
-        quantities (dict[str, list[Tensor]]): by what they are.
+        where (str): iteration and stage, for the message.
+        quantities (dict[str, list[Tensor]]): by their names in the message.
     """
     if all_finite([tensor for tensors in quantities.values() for tensor in tensors]):
         return
@@ -58,7 +58,7 @@ def check_finite(where: str, quantities: Quantities) -> None:
 
 
 def check_state(where, model, optim_wrapper):
-    """Raises :class:`NonFiniteError` unless all parameters and all that the optimisers keep are finite."""
+    """Raises :class:`NonFiniteError` unless all parameters and optimiser states are finite."""
     model = model.module if is_model_wrapper(model) else model
     wrappers = dict(optim_wrapper.items()) if hasattr(optim_wrapper, 'items') else {'': optim_wrapper}
     kept = {
@@ -71,31 +71,31 @@ def check_state(where, model, optim_wrapper):
 
 
 class FiniteLedger:
-    """Quantities that must be finite, kept until the host reads something anyway.
+    """Quantities that must be finite, checked when the host reads values anyway.
 
-    A look at each of them by itself would make the host wait for a GPU at every
-    stage of an iteration. The ledger keeps the tensors; they must not change
-    before :meth:`read`.
+    If each was checked by itself, the host would wait for a GPU at every stage
+    of an iteration. The ledger keeps the tensors; they must not change before
+    :meth:`read`.
     """
 
     def __init__(self) -> None:
         self.entries: list[tuple[str, Quantities]] = []
 
     def note(self, where: str, quantities: Quantities) -> None:
-        """Keeps ``quantities`` for the next look; arguments as of :func:`check_finite`."""
+        """Keeps ``quantities`` for :meth:`read`; arguments as of :func:`check_finite`."""
         self.entries.append((where, quantities))
 
     def clear(self) -> None:
         self.entries = []
 
     def read(self, vectors: Sequence[Tensor] = ()) -> list[list[float]]:
-        """The numbers of ``vectors`` (Tensors [n]), read together with the norms of all that was noted.
+        """The numbers of ``vectors`` (Tensors [n]), read together with the norms of all noted quantities.
 
         Returns:
             list[list[float]]
 
         Raises:
-            NonFiniteError: names the first quantity noted that isn't finite.
+            NonFiniteError: names the first noted quantity that isn't finite.
         """
         entries, self.entries = self.entries, []
         norms = norms_of([t for _, quantities in entries for tensors in quantities.values() for t in tensors])
@@ -107,7 +107,7 @@ class FiniteLedger:
 
 
 def _read(vectors: Sequence[Tensor]) -> list[list[float]]:
-    """The numbers of vectors, which may lie on a device and on the host, by one copy: list[list[float]]."""
+    """list[list[float]]: the numbers of vectors on a device and on the host, by one copy."""
     if not vectors:
         return []
     device = next((vector.device for vector in vectors if vector.device.type != 'cpu'), vectors[0].device)
@@ -116,7 +116,7 @@ def _read(vectors: Sequence[Tensor]) -> list[list[float]]:
 
 
 def read_scalars(figures: Mapping[str, Any]) -> dict[str, Any]:
-    """``figures`` with each Tensor of one number as a Python number; all of them are read at once.
+    """``figures`` with Python numbers instead of one-element Tensors; all are read at once.
 
     Args:
         figures (dict[str, Tensor | float]): by name.

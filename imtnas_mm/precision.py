@@ -1,18 +1,18 @@
-"""How exactly a GPU multiplies float32 numbers: in full, or rounded to TF32."""
+"""Switches between full precision and TF32 for float32 products on a GPU."""
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 
-# the settings by operator, since torch 2.9, beside the two older switches, which set several of them at once
-BACKENDS: Any = torch.backends  # it declares no types of these settings
+# torch 2.9 added settings per operator to the two older switches, each of which sets several operators at once
+BACKENDS: Any = torch.backends  # declares no types for these settings
 OPERATORS = (BACKENDS.cudnn.conv, BACKENDS.cudnn.rnn, BACKENDS.cuda.matmul)
 SWITCHES = (BACKENDS.cudnn, BACKENDS.cuda.matmul)
 
 
 def _switch(owner: Any) -> bool | None:
-    """The older switch, or ``None`` where settings by operator contradict it: PyTorch then refuses to read it."""
+    """The older switch; ``None`` if settings per operator contradict it, where PyTorch refuses to read it."""
     try:
         return owner.allow_tf32
     except RuntimeError:
@@ -31,7 +31,7 @@ def float32_products(tf32: bool) -> Iterator[None]:
     """
     precisions = [operator.fp32_precision for operator in OPERATORS]
     switches = [_switch(owner) for owner in SWITCHES]
-    for owner in SWITCHES:  # by the older switches: PyTorch refuses products where the two kinds of setting differ
+    for owner in SWITCHES:  # the older switches: PyTorch refuses products if old and new settings differ
         owner.allow_tf32 = bool(tf32)
     try:
         yield

@@ -1,4 +1,4 @@
-"""Randomness as a function of what it is for, not of what ran before."""
+"""Seeds random numbers by purpose, iteration and the like, so that they don't depend on what ran before."""
 import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,10 +10,10 @@ import torch
 
 @unique
 class Purpose(int, Enum):
-    """All that random numbers are drawn for. A run draws them from keys of non-negative integers.
+    """All purposes of random numbers. Each draw has a key of non-negative integers.
 
-    Each member has its word in the key, and the fields of the key in their order. No two purposes of one run may have
-    keys of one form. Checkpoints resume exactly as long as words and forms stay as they are.
+    A member has its word in the key, and its form: the fields of the key in their order. No two purposes of the same
+    run may have equal keys. Checkpoints resume exactly as long as words and forms don't change.
     """
 
     def __new__(cls, word: int, form: str) -> 'Purpose':
@@ -22,11 +22,11 @@ class Purpose(int, Enum):
         return member
 
     # of data
-    HALVES = 1, 'purpose seed'  # which examples train weights, and which the architecture
+    HALVES = 1, 'purpose seed'  # the examples that train weights, and those that train the architecture
     ORDER = 2, 'purpose seed epoch'  # of the examples of one task, in a search and a joint training
-    EXAMPLE = 3, 'purpose seed position'  # what their pipeline draws
-    SLICE = 4, 'purpose seed'  # which examples a DatasetSlice has
-    RETRAIN_ORDER = 5, 'purpose seed epoch'  # what a sampler draws from the global generators
+    EXAMPLE = 3, 'purpose seed position'  # random numbers of their pipeline
+    SLICE = 4, 'purpose seed'  # the examples of a DatasetSlice
+    RETRAIN_ORDER = 5, 'purpose seed epoch'  # random numbers of a sampler
     RETRAIN_EXAMPLE = 6, 'purpose seed rank iteration slot'  # slot: of the example in its batch
     # seeds of a task's data in a search or a joint training
     WEIGHT_BATCHES = 0, 'seed task purpose'
@@ -44,10 +44,10 @@ class Purpose(int, Enum):
     RETRAIN_ITERATION = 0, 'seed rank iteration'
 
     def key(self, **fields: int) -> tuple[int, ...]:
-        """The key with this purpose's word in its place; ``fields`` are the others of its form.
+        """The key of this purpose; ``fields`` are the values for its form.
 
         Raises:
-            TypeError: other fields than those of its form.
+            TypeError: the form has other fields.
         """
         names = self.value[1].split()
         if fields.keys() != set(names) - {'purpose'}:
@@ -61,12 +61,12 @@ def seeded_permutation(number: int, *key: int) -> np.ndarray:
 
 
 def seed_of(*key: int) -> int:
-    """A 63-bit seed from non-negative integers, such as (seed, iteration, stage): unlike keys give unrelated seeds."""
+    """A 63-bit seed from non-negative integers, such as (seed, iteration, stage); unequal keys give unrelated seeds."""
     return int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0] >> np.uint64(1))
 
 
 def seed_generators(*key: int) -> None:
-    """Python's, numpy's and torch's global generators start from ``seed_of(*key)``."""
+    """Seeds Python's, numpy's and torch's global generators with ``seed_of(*key)``."""
     seed = seed_of(*key)
     _seed_python_and_numpy(seed)
     torch.manual_seed(seed)
@@ -74,7 +74,7 @@ def seed_generators(*key: int) -> None:
 
 @contextmanager
 def _put_back(generators: list[torch.Generator]) -> Iterator[None]:
-    """After it, python's and numpy's global generators and those of torch in ``generators`` are as they were."""
+    """Restores the states of python's and numpy's global generators and of torch's ``generators`` at the end."""
     states = [generator.get_state() for generator in generators]
     python_state, numpy_state = random.getstate(), np.random.get_state()
     try:
@@ -88,10 +88,10 @@ def _put_back(generators: list[torch.Generator]) -> Iterator[None]:
 
 @contextmanager
 def isolated_streams() -> Iterator[Callable[..., None]]:
-    """As :func:`isolated_random` for the pipelines of some examples, whose transforms draw from all three generators.
+    """:func:`isolated_random` for the pipelines of some examples, whose transforms draw from all three generators.
 
-    It yields a function of an example's key, after which each generator starts from a stream of its own; torch's
-    is the CPU's alone.
+    Yields a function that takes the key of an example and starts each generator
+    from a separate stream; of torch's generators only the CPU's is seeded.
     """
     with _put_back([torch.default_generator]):
         yield _seed_streams
@@ -101,24 +101,24 @@ def _seed_streams(*key: int) -> None:
     words = np.random.SeedSequence(key).generate_state(12)
     random.seed(words[:4].tobytes())
     np.random.seed(words[4:8])
-    # not torch.manual_seed: it would reseed the GPUs, too
+    # torch.manual_seed would reseed the GPUs, too
     torch.default_generator.manual_seed(int(words[8:10].view(np.uint64)[0] >> np.uint64(1)))
 
 
 @contextmanager
 def isolated_random(*key: int) -> Iterator[None]:
-    """Inside, python's, numpy's and torch's global generators start from ``seed_of(*key)``; after it they are as they
-    were.
+    """Inside, python's, numpy's and torch's global generators start from ``seed_of(*key)``; at the end they are
+    restored.
 
-    Torch's are the CPU's and, once CUDA is in use, the current GPU's: dropout of one key drops the same units whenever
-    it runs. A GPU's generator is a seed and an offset that the host keeps, so nothing here waits for the GPU. While a
-    GPU's kernels are recorded nothing is seeded: what draws isn't recorded (``imtnas_mm.replay``).
+    Torch's are the CPU's and, once CUDA is in use, the current GPU's: the same key drops the same units in dropout. The
+    host keeps seed and offset of a GPU's generator, so nothing here waits for the GPU. While a GPU's kernels are
+    recorded, nothing is seeded: computations that draw aren't recorded (``imtnas_mm.replay``).
     """
     if torch.cuda.is_initialized() and torch.cuda.is_current_stream_capturing():
         yield
         return
     generators = [torch.default_generator]
-    if torch.cuda.is_initialized():  # not torch.manual_seed: it queues a seed for every kind of device not in use
+    if torch.cuda.is_initialized():  # torch.manual_seed would queue a seed for every unused kind of device
         generators.append(torch.cuda.default_generators[torch.cuda.current_device()])
     seed = seed_of(*key)
     with _put_back(generators):
@@ -147,7 +147,8 @@ _noticing: list[Draws] = []  # the Draws of the blocks of noticing_draws that ar
 
 @contextmanager
 def noticing_draws() -> Iterator[Draws]:
-    """Yields :class:`Draws`, which tells at the end whether a block of :func:`isolated_random` inside drew any."""
+    """Yields :class:`Draws`, which tells at the end whether an :func:`isolated_random` block inside drew any numbers.
+    """
     draws = Draws()
     _noticing.append(draws)
     try:

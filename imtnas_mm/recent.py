@@ -1,11 +1,11 @@
-"""A memory of the few entries that were used last."""
+"""A cache of the most recently used entries."""
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import Any
 
 
 class Recent:
-    """The ``size`` entries that were used last; a copy of it begins empty."""
+    """Keeps the ``size`` most recently used entries; a copy of it starts empty."""
 
     def __init__(self, size: int) -> None:
         self.size = size

@@ -2,7 +2,7 @@
 
 A config of mmdet or mmpretrain names our parts with the scope in front,
 ``type='imtnas_mm.MBConvNet'``. Every registry of mmengine has a child here, so
-that under ``default_scope = 'imtnas_mm'`` its own parts need no prefix.
+that our parts need no prefix under ``default_scope = 'imtnas_mm'``.
 """
 from collections.abc import Mapping
 from typing import Any
@@ -18,12 +18,12 @@ def _child(parent: Registry, *locations: str) -> Registry:
 
 
 def scoped(cfg: Mapping[str, Any]) -> dict[str, Any]:
-    """The config of a part of this package that is found under any default scope: the scope is in front of its type."""
+    """The config of a part of this package with the scope in front of its type, valid under any default scope."""
     return dict(cfg, type=cfg['type'] if '.' in cfg['type'] else f'{SCOPE}.{cfg["type"]}')
 
 
 def built_before(part: Any) -> dict[str, Any]:
-    """The config of a part that is built already, where a library takes a config; behind a function it isn't copied."""
+    """A config that builds to ``part`` itself; wrapped in a function, ``part`` isn't copied with the config."""
     return dict(type=lambda: part)
 
 

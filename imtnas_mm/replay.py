@@ -1,4 +1,4 @@
-"""Computations of fixed shapes, recorded once on a GPU and then replayed: one launch in place of thousands."""
+"""Records computations of fixed shapes as CUDA graphs and replays them: one launch instead of thousands."""
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,20 +11,20 @@ from .precision import OPERATORS
 from .random_state import noticing_draws
 from .transport import tensors_of, with_tensors
 
-MOST = 128  # recordings of a search; every shape of a batch has its own
+MOST = 128  # recordings per search; each batch shape needs another
 
 
 class CudaGraph:
-    """The kernels of one call, recorded.
+    """The recorded kernels of one call.
 
-    All recordings share one pool of memory. That is safe because no two of
-    them run at once and what a replay gives is copied before the next one.
+    All recordings share one memory pool. That is safe because they run one at a
+    time, and the results of a replay are copied before the next one.
 
     Args:
-        function: list[Tensor] -> Tensors in dicts, lists and tuples. It waits
-            for nothing, draws no random numbers, and depends on its arguments
-            alone.
-        tensors (list[Tensor]): of a GPU.
+        function: list[Tensor] -> Tensors in dicts, lists and tuples. It never
+            waits for the GPU, draws no random numbers, and depends on its
+            arguments alone.
+        tensors (list[Tensor]): on a GPU.
     """
     device = 'cuda'
     pool = None
@@ -35,10 +35,10 @@ class CudaGraph:
         self.inputs = [tensor.detach().clone() for tensor in tensors]
         self.graph = torch.cuda.CUDAGraph()
         torch.cuda.synchronize()
-        # other threads, of dataloaders, may go on
+        # thread_local: threads of dataloaders may go on
         with torch.cuda.graph(self.graph, pool=self.pool, capture_error_mode='thread_local'):
-            found = function(self.inputs)
-        self.outputs = with_tensors(found, (tensor.detach() for tensor in tensors_of(found)))
+            result = function(self.inputs)
+        self.outputs = with_tensors(result, (tensor.detach() for tensor in tensors_of(result)))
 
     def __call__(self, tensors: Sequence[Tensor]) -> Any:
         foreach_copy_(self.inputs, [tensor.detach() for tensor in tensors])
@@ -47,12 +47,11 @@ class CudaGraph:
 
 
 class Recordings:
-    """Computations by what they are and the shapes of what they are given.
+    """Recorded computations by key and argument shapes.
 
-    The first call of each runs as it is, so that libraries choose their
-    kernels; the second is recorded; from then on the recording is replayed. A
-    computation that draws random numbers always runs as it is, and the log says
-    so once.
+    The first call runs unrecorded, so that libraries choose their kernels. The
+    second call is recorded, and later calls replay the recording. A computation
+    that draws random numbers is never recorded, and the log says so once.
 
     Args:
         recorder: ``(function, tensors)`` -> ``tensors`` -> results, as :class:`CudaGraph`.
@@ -72,20 +71,20 @@ class Recordings:
         """``function(tensors, data)``.
 
         Args:
-            key (tuple): what is computed; calls of one key differ in the values of their tensors alone.
+            key (tuple): names the computation; calls with the same key differ in the values of their tensors alone.
             function: (list[Tensor], data) -> Tensors in dicts, lists and tuples.
-            data: a batch, of dicts, lists and data elements down to tensors.
+            data: a batch: tensors in dicts, lists and data elements.
 
         Raises:
-            RuntimeError: the computation can't be recorded; the message says what to set.
+            RuntimeError: the computation can't be recorded; the message names the remedy.
         """
-        given = [*tensors, *tensors_of(data)]
-        key = key, tuple((x.shape, x.dtype, x.stride()) for x in given), self._settings()
+        arguments = [*tensors, *tensors_of(data)]
+        key = key, tuple((x.shape, x.dtype, x.stride()) for x in arguments), self._settings()
         if key not in self.kept:
             with noticing_draws() as draws:
-                found = function(tensors, data)
+                result = function(tensors, data)
             self._note(key, draws.noticed)
-            return found
+            return result
         entry = self.kept[key]
         if entry is None:
             return function(tensors, data)
@@ -96,16 +95,16 @@ class Recordings:
                 return function(inputs[:count], with_tensors(data, iter(inputs[count:])))
 
             try:
-                entry = self.kept[key] = self.recorder(call, given)
+                entry = self.kept[key] = self.recorder(call, arguments)
             except RuntimeError as error:
                 if isinstance(error, torch.OutOfMemoryError):
                     raise
                 raise RuntimeError(f'{" ".join(map(str, key[0]))}: this computation could not be recorded to be '
                                    f'replayed ({error}). Use model.replay=False') from error
-        return entry(given)
+        return entry(arguments)
 
     def _settings(self) -> tuple:
-        """What PyTorch's kernels depend on beside their arguments: AMP, and TF32."""
+        """Settings on which PyTorch's kernels depend, besides their arguments: AMP and TF32."""
         return (torch.is_autocast_enabled(self.device), torch.get_autocast_dtype(self.device),
                 *(operator.fp32_precision for operator in OPERATORS))
 

@@ -1,10 +1,10 @@
-"""Weights with what belongs to them as a safetensors file, whose reading cannot run code.
+"""Writes and reads checkpoints as safetensors files, with config, architecture and classes in the metadata.
 
-The metadata of a safetensors file are strings. Here ``imtnas_mm`` is the
-version of these fields; ``config`` the text of the config; ``architecture``
-(the content of an architecture file), ``classes`` (a list), ``meta`` (the rest
-of a checkpoint's ``meta``) and ``shared`` (the name of an entry -> that of the
-entry whose tensor it is) are JSON.
+The metadata of a safetensors file are strings. ``imtnas_mm`` is the version of
+these fields, and ``config`` the text of the config. The other fields are JSON:
+``architecture`` (the content of an architecture file), ``classes`` (a list),
+``meta`` (the rest of a checkpoint's ``meta``) and ``shared`` (the name of an
+entry -> the name of the entry that holds the same tensor).
 """
 import json
 from collections.abc import Mapping
@@ -25,11 +25,10 @@ def to_safetensors(content: Mapping[str, Any]) -> bytes:
     """The bytes of a safetensors file.
 
     Args:
-        content (dict): ``state_dict`` and ``meta``, as of a checkpoint.
+        content (dict): ``state_dict`` and ``meta``, as in a checkpoint.
 
     Raises:
-        ValueError: an entry that is not a plain tensor, or meta that JSON
-            doesn't have.
+        ValueError: an entry is not a plain tensor, or JSON can't hold ``meta``.
     """
     meta = dict(content['meta'])
     dataset_meta = dict(meta.pop('dataset_meta', None) or {})
@@ -41,7 +40,7 @@ def to_safetensors(content: Mapping[str, Any]) -> bytes:
     metadata.update({name: _to_json(name, value) for name, value in fields.items() if value})
     try:
         return save(tensors, metadata)
-    except KeyError as error:  # a type of numbers that the format doesn't have
+    except KeyError as error:  # the format lacks the dtype
         raise ValueError(f'state_dict: safetensors holds no tensors of {error.args[0]}') from error
 
 
@@ -53,7 +52,7 @@ def _to_json(name: str, value: Any) -> str:
 
 
 def _separate(state: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """(contiguous tensors of their own memory, name -> name of the entry that is the same tensor)."""
+    """(contiguous tensors that share no memory, name -> name of the entry with the same tensor)."""
     tensors, shared, first, storages = {}, {}, {}, set()
     for name, tensor in state.items():
         if not isinstance(tensor, torch.Tensor) or tensor.layout is not torch.strided or tensor.is_quantized:
@@ -71,14 +70,14 @@ def _separate(state: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str,
 
 
 def read_safetensors(path: str | Path, map_location: Any = None) -> dict[str, Any]:
-    """What :func:`to_safetensors` was given; of a file made elsewhere, its tensors with a ``meta`` that is empty.
+    """The content that :func:`to_safetensors` wrote; from other safetensors files, the tensors and an empty ``meta``.
 
-    Entries that were one tensor are one again.
+    Entries that shared a tensor share it again.
 
     Raises:
-        RuntimeError: if the file is not of the format; names the file and the
+        RuntimeError: if the file has another format; names the file and the
             field.
-        OSError: if there is none, or it can't be read.
+        OSError: if the file doesn't exist or can't be read.
     """
     try:
         with safe_open(path, framework='pt') as file:
@@ -89,7 +88,7 @@ def read_safetensors(path: str | Path, map_location: Any = None) -> dict[str, An
     if map_location is not None:
         state = {name: tensor.to(map_location) for name, tensor in state.items()}
     version = metadata.get('imtnas_mm')
-    if version is None:  # its metadata mean something else
+    if version is None:  # written by another program: its metadata have other meanings
         return dict(meta={}, state_dict=state)
     if version != VERSION:
         raise RuntimeError(f'{path}: metadata: imtnas_mm: {version!r}; this imtnas_mm reads {VERSION!r}')

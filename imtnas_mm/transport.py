@@ -1,4 +1,4 @@
-"""Tensors between the host and a device, many of them by one copy."""
+"""Moves many tensors between the host and a device in one copy."""
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -8,29 +8,29 @@ from mmdet.structures.bbox import BaseBoxes
 from mmengine.structures import BaseDataElement
 from torch import Tensor
 
-LARGE = 2**16  # bytes: pinned tensors from here on are copied by themselves, without being gathered first
+LARGE = 2**16  # bytes; pinned tensors of at least this size are copied separately
 
 
 def pinned(shape: Sequence[int], dtype: torch.dtype, device: torch.device) -> Tensor:
-    """An empty tensor of the host that ``device`` can copy from while the host goes on."""
+    """An empty tensor on the host, from which ``device`` can copy while the host goes on."""
     return torch.empty(shape, dtype=dtype, pin_memory=device.type == 'cuda')
 
 
 def to_device(tensors: Sequence[Tensor], device: torch.device | str) -> list[Tensor]:
-    """Tensors of the host on a device.
+    """Moves tensors from the host to a device.
 
-    Those of a dtype are gathered in pinned memory, copied at once, and given
-    back as views of the copy. Large ones that a dataloader has pinned are
-    copied as they are: gathering would cost the host another copy. Copies are
+    Tensors of the same dtype are gathered in pinned memory and copied together;
+    the results are views of the copy. Large tensors that a dataloader has
+    pinned are copied separately, to save the host a copy. Copies are
     asynchronous; PyTorch keeps pinned memory until they are done.
 
     Args:
         tensors (sequence of Tensor): of any shapes and dtypes.
-        device (torch.device or str): where to.
+        device (torch.device or str): the target.
 
     Returns:
-        list[Tensor]: in the same order; what lies on the device already is
-        returned as it is.
+        list[Tensor]: in the same order; tensors on the device already are
+        returned themselves.
     """
     device = torch.device(device)
     moved, groups = list(tensors), defaultdict(list)
@@ -72,8 +72,8 @@ def tensors_of(data: Any) -> Iterator[Tensor]:
 
 
 def with_tensors(data: Any, tensors: Iterator[Tensor]) -> Any:
-    """``data`` with the tensors that an iterator gives in place of its own; containers are new, as those of mmengine's
-    ``cast_data``."""
+    """``data`` with its tensors replaced by those of an iterator; containers are new, as in mmengine's ``cast_data``.
+    """
     if isinstance(data, torch.Tensor):
         return next(tensors)
     if isinstance(data, BaseBoxes):
@@ -93,7 +93,7 @@ def with_tensors(data: Any, tensors: Iterator[Tensor]) -> Any:
 
 
 def to_host(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Tensors of one type and device on the host, without a graph; those that are there come as they are.
+    """Copies tensors of one dtype and device to the host, without a graph; tensors on the host are not copied.
 
     Args:
         tensors (dict[str, Tensor]): by name.

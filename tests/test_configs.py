@@ -80,18 +80,19 @@ def test_joint_model_and_pipelines(name):
     model = MODELS.build(cfg.model).eval()
     features = {}
     with torch.no_grad():
-        for task, own in model.tasks.items():
-            maps = own.extract_feat(torch.zeros(1, 3, 64, 64))
+        for task, task_model in model.tasks.items():
+            maps = task_model.extract_feat(torch.zeros(1, 3, 64, 64))
             if task == 'det':
-                channels = own.bbox_head(maps)[0][0].shape[1]
-                assert channels == own.bbox_head.num_classes * own.bbox_head.num_base_priors
+                channels = task_model.bbox_head(maps)[0][0].shape[1]
+                assert channels == task_model.bbox_head.num_classes * task_model.bbox_head.num_base_priors
             else:
                 classes = cfg.model.tasks[task].model.head.num_classes
-                assert own.head(maps).shape == (1, classes) and own.data_preprocessor.num_classes == classes
+                assert task_model.head(maps).shape == (1, classes)
+                assert task_model.data_preprocessor.num_classes == classes
             features[task] = maps
     first, second = (model.tasks[task].backbone.stem for task in model.order)
     assert first is second and len(features) == 2
-    assert count_parameters(model) < sum(count_parameters(own) for own in model.tasks.values())
+    assert count_parameters(model) < sum(count_parameters(task_model) for task_model in model.tasks.values())
     for part in ('train', 'val', 'test'):
         for task, scope in model.scopes.items():
             with TRANSFORMS.switch_scope_and_registry(scope) as registry:
@@ -123,10 +124,10 @@ def test_joint_classifier_and_detector():
     assert cfg.optim_wrapper.optimizer.items() <= classifier.optim_wrapper.optimizer.items()
     assert [cfg.train_dataloader[task].batch_size for task in ('cls', 'det')] == [
         one.train_dataloader.batch_size for one in (classifier, detector)]
-    own = cfg.model.tasks.det
-    assert own.backbone.out_indices == detector.model.backbone.out_indices
+    detection = cfg.model.tasks.det
+    assert detection.backbone.out_indices == detector.model.backbone.out_indices
     for part in ('bbox_head', 'test_cfg'):
-        assert own.model[part] == detector.model[part]
+        assert detection.model[part] == detector.model[part]
 
 
 @pytest.mark.parametrize('name, dataset, architecture, drop_path, weight_decay', [
@@ -191,13 +192,13 @@ def rates(cfg, epochs):
     from mmengine.registry import PARAM_SCHEDULERS
     wrapper = OptimWrapper(torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=cfg.optim_wrapper.optimizer.lr))
     schedulers = [PARAM_SCHEDULERS.build(dict(s, optimizer=wrapper)) for s in cfg.param_scheduler]
-    found = []
+    actual = []
     for _ in range(epochs):
-        found.append(wrapper.param_groups[0]['lr'])
+        actual.append(wrapper.param_groups[0]['lr'])
         wrapper.step()
         for scheduler in schedulers:
             scheduler.step()
-    return found
+    return actual
 
 
 def test_rates():

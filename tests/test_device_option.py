@@ -16,8 +16,8 @@ def test_the_cpu_always_and_a_gpu_where_there_is_one(device, request):
 
 @pytest.mark.parametrize('arguments', [[], ['-n', '1']], ids=['alone', 'xdist'])
 def test_without_a_gpu_its_tests_are_skipped(arguments):
-    found = subprocess.run([sys.executable, '-m', 'pytest', '--device', 'cuda', __file__, *arguments],
+    actual = subprocess.run([sys.executable, '-m', 'pytest', '--device', 'cuda', __file__, *arguments],
                            cwd=Path(__file__).parents[1], env=dict(os.environ, CUDA_VISIBLE_DEVICES=''),
                            capture_output=True, text=True, timeout=120)
-    assert found.returncode == 0, found.stdout + found.stderr
-    assert 'skipped: --device cuda needs a GPU, and PyTorch sees none' in found.stdout + found.stderr
+    assert actual.returncode == 0, actual.stdout + actual.stderr
+    assert 'skipped: --device cuda needs a GPU, and PyTorch sees none' in actual.stdout + actual.stderr

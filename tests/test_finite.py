@@ -1,4 +1,4 @@
-"""What is looked at together: finiteness of many tensors, and numbers for the log."""
+"""Many tensors are checked for finiteness in one read, and figures for the log are read together."""
 import math
 
 import pytest
@@ -22,8 +22,8 @@ def test_a_ledger_reads_nothing_until_asked_and_names_the_first_fault():
 def test_vectors_come_with_the_look():
     ledger = FiniteLedger()
     ledger.note('here', dict(a=[torch.full((4, ), 3e38), torch.zeros(0)]))  # finite, though its norm isn't
-    found = ledger.read([torch.tensor([1., 0.]), torch.tensor([True]), torch.tensor([3], dtype=torch.int64)])
-    assert found == [[1., 0.], [1.], [3.]]
+    actual = ledger.read([torch.tensor([1., 0.]), torch.tensor([True]), torch.tensor([3], dtype=torch.int64)])
+    assert actual == [[1., 0.], [1.], [3.]]
     ledger.note('here', dict(a=[torch.tensor(math.nan)]))
     ledger.clear()
     assert ledger.read([torch.tensor([2.])]) == [[2.]]
@@ -31,7 +31,7 @@ def test_vectors_come_with_the_look():
 
 def test_scalars_of_a_log():
     figures = dict(a=torch.tensor(.1), b=2, c=torch.tensor([3.]), d=torch.ones(2), e=torch.tensor(7))
-    found = read_scalars(figures)
-    assert list(found) == list(figures)
-    assert found['a'] == torch.tensor(.1).item() and found['b'] == 2 and found['c'] == 3. and found['e'] == 7
-    assert found['d'] is figures['d'] and read_scalars({}) == {}
+    actual = read_scalars(figures)
+    assert list(actual) == list(figures)
+    assert actual['a'] == torch.tensor(.1).item() and actual['b'] == 2 and actual['c'] == 3. and actual['e'] == 7
+    assert actual['d'] is figures['d'] and read_scalars({}) == {}

@@ -1,4 +1,4 @@
-"""What holds of every architecture file, on genotypes that hypothesis draws."""
+"""Properties of all architecture files, on genotypes drawn by hypothesis."""
 import copy
 import json
 from dataclasses import replace
@@ -80,11 +80,11 @@ WRONG = (None, True, -1, 1.5, 10**400, float('nan'), float('inf'), '', 'none', '
 
 def places(value, prefix=()):
     """The paths of all that an architecture file holds, its own first."""
-    found = [prefix]
+    actual = [prefix]
     entries = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, entry in entries:
-        found += places(entry, (*prefix, key))
-    return found
+        actual += places(entry, (*prefix, key))
+    return actual
 
 
 @st.composite

@@ -75,11 +75,11 @@ class Cuda:
 
 def test_the_current_gpus_generator_too(monkeypatch):
     cuda = Cuda(monkeypatch)
-    found = []
+    actual = []
     for _ in range(2):  # as dropout of the first and the second pass
         with isolated_random(1, 2):
-            found.append(torch.rand(3, generator=cuda.generators[1]).tolist())
-    assert found[0] == found[1]
+            actual.append(torch.rand(3, generator=cuda.generators[1]).tolist())
+    assert actual[0] == actual[1]
     assert cuda.draws() == [torch.rand(1, generator=torch.Generator().manual_seed(i)).item() for i in range(2)]
 
 
@@ -95,20 +95,20 @@ def test_a_gpus_generator_is_restored_whatever_happened_to_it(monkeypatch):
 
 def test_torch_generators_are_seeded_as_by_manual_seed():
     with isolated_random(3, 4):
-        found = torch.rand(5)
+        actual = torch.rand(5)
     torch.manual_seed(seed_of(3, 4))
-    assert torch.equal(torch.rand(5), found)
+    assert torch.equal(torch.rand(5), actual)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
 def test_dropout_on_a_gpu():
     ones = torch.ones(1000, device='cuda')
     state = torch.cuda.get_rng_state()
-    found = []
+    actual = []
     for key in (7, 7, 8):
         with isolated_random(key):
-            found.append(torch.nn.functional.dropout(ones))
-    assert torch.equal(found[0], found[1]) and not torch.equal(found[0], found[2])
+            actual.append(torch.nn.functional.dropout(ones))
+    assert torch.equal(actual[0], actual[1]) and not torch.equal(actual[0], actual[2])
     assert torch.equal(torch.cuda.get_rng_state(), state)
 
 

@@ -44,10 +44,10 @@ class Trace(TorchDispatchMode):
         if func._schema.name.removeprefix('aten::') in READS:
             raise RuntimeError(f'{func} reads a value')
         arguments = tree_map_only(torch.Tensor, lambda x: Number(self.number(x)), (args, kwargs or {}))
-        found = func(*args, **(kwargs or {}))
-        results = [self.number(x) for x in tree_leaves(found) if isinstance(x, torch.Tensor)]
+        actual = func(*args, **(kwargs or {}))
+        results = [self.number(x) for x in tree_leaves(actual) if isinstance(x, torch.Tensor)]
         self.operators.append((func, arguments, results))
-        return found
+        return actual
 
     @torch.no_grad()
     def __call__(self, tensors):
@@ -56,14 +56,14 @@ class Trace(TorchDispatchMode):
             values[i] = x.detach().clone()
         for func, arguments, results in self.operators:
             args, kwargs = tree_map_only(Number, lambda number: values[number], arguments)
-            found = [x for x in tree_leaves(func(*args, **kwargs)) if isinstance(x, torch.Tensor)]
-            for i, x in zip(results, found, strict=True):
+            actual = [x for x in tree_leaves(func(*args, **kwargs)) if isinstance(x, torch.Tensor)]
+            for i, x in zip(results, actual, strict=True):
                 values[i] = x
         return with_tensors(self.found, (values[i].clone() for i in self.outputs))
 
 
 class Number(int):
-    """Of a tensor in a trace."""
+    """The number of a tensor in a trace."""
 
 
 @pytest.fixture
@@ -106,10 +106,10 @@ def searched(model, iterations):
 
 
 def check_same(plain, replayed):
-    (states, figures), (others, found) = plain, replayed
+    (states, figures), (others, actual) = plain, replayed
     for name, value in states.items():
         torch.testing.assert_close(others[name], value, rtol=1e-10, atol=1e-12, msg=name)
-    for one, other in zip(figures, found, strict=True):
+    for one, other in zip(figures, actual, strict=True):
         assert one.keys() == other.keys()
         for name in one:
             torch.testing.assert_close(torch.as_tensor(other[name]), torch.as_tensor(one[name]), msg=name)
@@ -198,8 +198,8 @@ def test_shapes_have_recordings_of_their_own():
 
     for _ in range(3):
         for n in (2, 3):
-            found = recordings(('it', ), double, [torch.ones(n)], dict(x=torch.full((n, ), float(n))))
-            assert found['y'].tolist() == [2. + n] * n
+            actual = recordings(('it', ), double, [torch.ones(n)], dict(x=torch.full((n, ), float(n))))
+            assert actual['y'].tolist() == [2. + n] * n
     assert len(recordings.kept) == 2 and len(calls) == 4
 
 

@@ -36,14 +36,14 @@ def bits(tensor):
 
 def test_round_trip(tmp_path):
     before = state()
-    found = read_safetensors(written(tmp_path / 'a.safetensors', state_dict=before))
-    assert found['meta'] == META and sorted(found['state_dict']) == sorted(before)
-    assert all(bits(before[name]) == bits(found['state_dict'][name]) for name in before)
+    actual = read_safetensors(written(tmp_path / 'a.safetensors', state_dict=before))
+    assert actual['meta'] == META and sorted(actual['state_dict']) == sorted(before)
+    assert all(bits(before[name]) == bits(actual['state_dict'][name]) for name in before)
 
 
 def test_shared_tensors_are_stored_once_and_shared_again(tmp_path):
-    found = read_safetensors(written(tmp_path / 'a.safetensors'))['state_dict']
-    assert found['tied'] is found['base'] and found['part'].data_ptr() != found['base'].data_ptr()
+    actual = read_safetensors(written(tmp_path / 'a.safetensors'))['state_dict']
+    assert actual['tied'] is actual['base'] and actual['part'].data_ptr() != actual['base'].data_ptr()
     shared = written(tmp_path / 'shared', state_dict=dict.fromkeys('abcd', torch.zeros(1000)))
     assert shared.stat().st_size < 6000
 
@@ -51,8 +51,8 @@ def test_shared_tensors_are_stored_once_and_shared_again(tmp_path):
 def test_files_of_others_are_their_tensors(tmp_path):
     path = tmp_path / 'a.safetensors'
     path.write_bytes(save(dict(a=torch.ones(2)), dict(format='pt', config='not ours', meta='[')))
-    found = read_checkpoint(str(path))
-    assert found['meta'] == {} and list(found['state_dict']) == ['a']
+    actual = read_checkpoint(str(path))
+    assert actual['meta'] == {} and list(actual['state_dict']) == ['a']
 
 
 @pytest.mark.parametrize('content, message', [

@@ -29,11 +29,11 @@ def phases_of(cfg):
     if 'phases' not in cfg:
         return [cfg]
     check_phases(cfg)
-    found, records = [], []
+    actual, records = [], []
     for phase in cfg.phases:
-        found.append(phase_config(cfg, phase, 'work_dirs/phase', records))
+        actual.append(phase_config(cfg, phase, 'work_dirs/phase', records))
         records.append(dict(kept={kind: [list(OPERATIONS[:phase['keep']])] * len(EDGES) for kind in CELLS}))
-    return found
+    return actual
 
 
 @pytest.mark.parametrize('name', CONFIGS)

@@ -17,6 +17,6 @@ def test_to_host_and_back(device):
 
 def test_a_batch_with_other_tensors():
     data = dict(inputs=torch.ones(2), rest=[torch.zeros(1), 'name', (torch.tensor(3), )])
-    found = with_tensors(data, iter([x + 1 for x in tensors_of(data)]))
-    assert found['inputs'].tolist() == [2, 2] and found['rest'][0].tolist() == [1] and found['rest'][1] == 'name'
-    assert found['rest'][2][0].item() == 4 and data['inputs'].tolist() == [1, 1]
+    actual = with_tensors(data, iter([x + 1 for x in tensors_of(data)]))
+    assert actual['inputs'].tolist() == [2, 2] and actual['rest'][0].tolist() == [1] and actual['rest'][1] == 'name'
+    assert actual['rest'][2][0].item() == 4 and data['inputs'].tolist() == [1, 1]

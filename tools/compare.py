@@ -1,4 +1,4 @@
-"""Run a declared experiment: search, derive, retrain and test every row with every seed, continuing what stopped."""
+"""Run a declared experiment: search, derive, retrain and test every row with every seed; stopped runs continue."""
 import argparse
 
 from imtnas_mm.arguments import EXECUTORS, SBATCH_FLAGS, check_file
@@ -15,10 +15,10 @@ def parse_args(argv=None):
     parser.add_argument('--seeds', nargs='+', type=int, help='only these')
     parser.add_argument('--retry-failed', action='store_true', help='try failed runs again')
     gpus = parser.add_argument_group('GPUs')
-    gpus.add_argument('--gpus', help='how many, as in 4, or which of those visible, as in 0,2 or 2, (default: all); '
+    gpus.add_argument('--gpus', help='how many, as in 4, or which visible ones, as in 0,2 or 2, (default: all); '
                       '0: run on CPUs')
-    gpus.add_argument('--gpus-per-run', type=int, metavar='N', help='GPUs of each training and test, a process on each '
-                      '(default: what the experiment declares, or 1); on CPUs, so many processes')
+    gpus.add_argument('--gpus-per-run', type=int, metavar='N', help='GPUs per training and test, one process on each '
+                      '(default: as the experiment declares, or 1); on CPUs, the number of processes')
     gpus.add_argument('--runs-per-gpu', type=int, default=1, metavar='N', help='runs that may share a GPU (default: 1)')
     cluster = parser.add_argument_group('jobs, by submitit')
     cluster.add_argument('--executor', choices=EXECUTORS, help='a job for each run: on a Slurm cluster, or in the '
@@ -41,7 +41,7 @@ def parse_args(argv=None):
 
 
 def check_cluster(parser, args):
-    """Leave where options of jobs and of GPUs don't go together; make ``args.slurm`` a dict."""
+    """Exit if options of jobs and of GPUs contradict each other; make ``args.slurm`` a dict."""
     if args.executor != 'slurm':
         for option in ('partition', 'time', 'cpus', 'slurm'):
             if getattr(args, option):

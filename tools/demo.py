@@ -1,6 +1,6 @@
-"""The main job from end to end on demonstration data: search, derive, retrain, test, pictures.
+"""Run the whole workflow on demonstration data: search, derive, retrain, test, pictures.
 
-Every step is the command a user would type; it is printed before it runs, and its whole output goes to a log file.
+Each step is a command that a user would type. It is printed before it runs, and its output goes to a log file.
 """
 import argparse
 import glob
@@ -26,7 +26,7 @@ def parse_args(argv=None):
 
 
 class Steps:
-    """Runs commands one after the other, with one progress line each."""
+    """Runs commands one after the other, with one progress line per command."""
 
     def __init__(self, work_dir, total):
         self.work_dir = work_dir
@@ -45,9 +45,9 @@ class Steps:
             process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
             for line in process.stdout or ():
                 file.write(line)
-                found = PROGRESS.search(line)
-                if found:
-                    self.progress(f'{found.group(1)}', begun)
+                match = PROGRESS.search(line)
+                if match:
+                    self.progress(match.group(1), begun)
             code = process.wait()
         self.clear()
         if code:
@@ -71,7 +71,7 @@ class Steps:
 
 
 def metrics(work_dir):
-    """The figures of the newest evaluation that tools/test.py left in a work dir."""
+    """The metrics of the newest test by tools/test.py in a work dir."""
     newest = max(glob.glob(osp.join(work_dir, '*', '*.json')), key=osp.getmtime)
     with open(newest) as file:
         return json.load(file)

@@ -1,4 +1,4 @@
-"""Draw an architecture."""
+"""Draw an architecture as SVG and PNG."""
 import argparse
 import sys
 from pathlib import Path
@@ -47,7 +47,7 @@ def main(argv=None):
     for path in paths:
         print(path)
     if not paths:
-        sys.exit(1)  # the space has no picture, which a warning has said
+        sys.exit(1)  # the space has no picture; a warning says so
 
 
 if __name__ == '__main__':

@@ -23,9 +23,9 @@ def parse_args(argv=None):
 
 
 def has_classes(dataset_meta):
-    """Of one task, or of each of several."""
+    """Whether ``dataset_meta`` has class names, of its one task or of each of several."""
     return 'classes' in dataset_meta or bool(dataset_meta) and all(
-        isinstance(one, dict) and 'classes' in one for one in dataset_meta.values())
+        isinstance(meta, dict) and 'classes' in meta for meta in dataset_meta.values())
 
 
 def main(argv=None):
@@ -48,10 +48,10 @@ def main(argv=None):
     print(f'weights: {len(content["state_dict"])} entries')
     parts = dict(config='cfg' in meta, architecture='architecture' in meta)
     if args.task is not None:
-        parts.pop('config')  # it is that of all tasks
+        parts.pop('config')  # the config is for all tasks
     parts['class names'] = has_classes(meta.get('dataset_meta') or {})
-    for name, found in parts.items():
-        print(f'{name}: {"exported" if found else "not in the checkpoint"}')
+    for name, exists in parts.items():
+        print(f'{name}: {"exported" if exists else "not in the checkpoint"}')
     for path in paths:
         print(f'written: {path}')
 

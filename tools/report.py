@@ -1,4 +1,4 @@
-"""The table of an experiment's finished runs, as Markdown and CSV, and its figure, as SVG and PNG."""
+"""Write the table of an experiment's finished runs, as Markdown and CSV, and its figure, as SVG and PNG."""
 import argparse
 import sys
 from pathlib import Path

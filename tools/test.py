@@ -1,4 +1,4 @@
-"""Test a search, or retrained networks: COCO AP by size and threshold, top-1 and top-5, whatever the config has."""
+"""Test a search or a retrained network with the metrics of its config, such as COCO AP or top-1 accuracy."""
 import argparse
 
 from imtnas_mm.arguments import add_launch_arguments, check_file

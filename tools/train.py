@@ -1,4 +1,4 @@
-"""Search an architecture, or retrain a derived one: which, the config says."""
+"""Search an architecture or retrain a derived one, as the config says."""
 import argparse
 
 from imtnas_mm.arguments import add_launch_arguments, check_file

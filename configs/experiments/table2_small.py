@@ -25,7 +25,7 @@ rows = [
     dict(name='BMTAS', search='../bmtas_cls_det_small.py', evaluations=together),
     dict(name='MI', search=search, options={
         'model.type': 'MinibatchInterleaving', 'model.sharing_weight': 10., **joint}),
-    dict(name='SI', search=search, options={  # the same iterations, in an epoch a segment
+    dict(name='SI', search=search, options={  # the same iterations, with one epoch per segment
         'model.type': 'SeparateInterleaving', 'train_cfg.max_epochs': 4, 'train_cfg.epoch_length': 4,
         'train_cfg.val_interval': 4, 'param_scheduler.encoder.0.T_max': 4, 'param_scheduler.head.0.T_max': 4}),
     dict(name='IMTNAS (ours)', search=search),

@@ -19,7 +19,7 @@ together = dict(joint=dict(
     },
     shape=(32, 32),
     tasks=dict(c100='c100', c10='c10')))
-separate = {  # the same iterations, in an epoch a segment
+separate = {  # the same iterations, with one epoch per segment
     'model.type': 'SeparateInterleaving', 'train_cfg.max_epochs': 4, 'train_cfg.epoch_length': 10,
     'train_cfg.val_interval': 4, 'param_scheduler.encoder.0.T_max': 4, 'param_scheduler.head.0.T_max': 4}
 

@@ -1,4 +1,4 @@
-"""Gradients through a chain of gradient steps, one step's graph at a time. It knows nothing of searches or tasks."""
+"""Gradients through a chain of gradient steps, with the graph of one step at a time; independent of searches."""
 from .adjoints import Adjoints, Variable
 from .gradient_step import GradientStep, virtual_step
 from .gradients import gradients, leaves

@@ -1,4 +1,4 @@
-"""The variables of a chain, and their adjoints ``bar x = dL/dx`` while a sweep runs."""
+"""The variables x of a chain, and their adjoints ``bar x = dL/dx`` during the sweep back through it."""
 from collections.abc import Callable, Iterable, Sequence
 
 import torch
@@ -6,14 +6,13 @@ from torch import Tensor
 
 
 class Variable:
-    """A tensor of the chain. Records name their inputs and results by it; two variables are never equal.
+    """A tensor of the chain: an input or a result of records. Two variables are never equal.
 
     Args:
-        value (Tensor or callable, optional): the tensor, without a graph, or a
-            function that makes it again whenever it is asked for, so that it
-            needs no memory in between. ``None`` for a result whose value
-            nobody asks for.
-        constant (bool): it doesn't depend on the outer variables, so it gets no adjoint.
+        value (Tensor or callable, optional): the tensor, without a graph; or a
+            function that computes it at each access, so that it needs no memory
+            in between; or ``None`` for a result whose value is never read.
+        constant (bool): whether it is independent of the outer variables, and so gets no adjoint.
     """
 
     def __init__(self, value: Tensor | Callable[[], Tensor] | None = None, constant: bool = False):
@@ -29,12 +28,12 @@ class Variable:
 
 
 class Adjoints:
-    """``bar x`` of the variables that records still have to take, as sums of what later records passed to them.
+    """The adjoints ``bar x`` that earlier records still have to take: sums of parts from later records.
 
     Args:
-        shared (sequence of Variable): variables that most records pass something
-            to, such as the outer ones. Their adjoints start as zeros and are
-            added to in place, those of one record together.
+        shared (sequence of Variable): variables to whose adjoints most records
+            add, such as the outer variables. They start as zeros; each record
+            adds to all of them together, in place.
     """
 
     def __init__(self, shared: Sequence[Variable] = ()):
@@ -42,7 +41,7 @@ class Adjoints:
         self.others: dict[Variable, Tensor] = {}
 
     def add(self, variables: Iterable[Variable], parts: Iterable[Tensor]) -> None:
-        """Adds one part to the adjoint of each variable; constants take none."""
+        """Adds one part to the adjoint of each variable; constants are skipped."""
         pairs = [pair for pair in zip(variables, parts, strict=True) if not pair[0].constant]
         shared = [(self.shared[variable], part) for variable, part in pairs if variable in self.shared]
         if shared:
@@ -53,5 +52,5 @@ class Adjoints:
                 self.others[variable] = self.others[variable] + part if variable in self.others else part
 
     def take(self, variable: Variable) -> Tensor | None:
-        """The adjoint of a variable, which then has none; ``None`` where no record passed it anything."""
+        """Removes and returns the adjoint of a variable; ``None`` if no record added to it."""
         return self.shared.pop(variable) if variable in self.shared else self.others.pop(variable, None)

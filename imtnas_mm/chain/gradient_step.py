@@ -18,7 +18,7 @@ def virtual_step(value: Tensor, gradient: Tensor, rate: float, momentum: float =
 
     With the optimiser's momentum and weight decay it is the unrolled step of
     DARTS, ``x - rate * (momentum * buffer + gradient + weight_decay * x)``.
-    All tensors have one shape.
+    All tensors have the same shape.
     """
     direction = gradient if buffer is None else gradient + momentum * buffer
     if weight_decay:
@@ -32,7 +32,7 @@ def run_as_it_is(pullback: Pullback, function: Callable, tensors: list[Tensor], 
 
 
 def of_one_process(tensors: list[Tensor]) -> list[Tensor]:
-    """The means over all processes, where there is one."""
+    """The means over all processes, if there is only one process."""
     return tensors
 
 
@@ -41,20 +41,20 @@ class GradientStep(Record):
     """``y_i = x_i - rate_i * df(x, z)/dx_i`` for all x_i at once.
 
     Its pullback is ``bar x_i += bar y_i + dpsi/dx_i`` and ``bar z += dpsi/dz``
-    with ``psi = sum_i <-rate_i * bar y_i, df(x, z)/dx_i>``: the second pass,
-    which makes the graph of f again. What else a step subtracts from x must be
-    a constant of the chain.
+    with ``psi = sum_i <-rate_i * bar y_i, df(x, z)/dx_i>``. This is the second
+    pass, which builds the graph of f again. If a step subtracts more from x, it
+    must be a constant of the chain.
 
-    A second pass is linear in the adjoint, but f is the loss of one process:
-    with several, the adjoint it is given must be the mean over them. All else
-    is linear in adjoints alone and can wait for the mean of the result.
+    f is the loss of one process. A second pass is linear in the adjoint, so
+    with several processes its adjoint must be the mean over them. All other
+    pullbacks are linear in adjoints alone: averaging the final result suffices.
 
     Args:
         loss (callable): f, ``(x, z, data) -> scalar``, x and z as lists of tensors.
         before, after, outer (sequences of Variable): x, y, z.
         rates (sequence of float): one per x.
-        data (callable): makes what else f takes, once per pass.
-        active (bool): false where df/dx is zero around the point. Then ``y = x`` and there is no second pass.
+        data (callable): makes the third argument of f, once per pass.
+        active (bool): False if df/dx is zero around the point. Then ``y = x`` and there is no second pass.
         run (callable): ``(pullback, function, tensors, data)`` -> ``function(tensors, data)``.
             The function depends on its arguments alone, so its kernels may be recorded and replayed.
         mean (callable): tensors -> their means over all processes; it may change them in place.
@@ -75,12 +75,12 @@ class GradientStep(Record):
     @classmethod
     def take(cls, loss: Callable, before: Sequence[Variable], outer: Sequence[Variable], rates: Sequence[float],
              **options: Any) -> 'GradientStep':
-        """Makes the step, and its record. Arguments as those of the class."""
+        """Takes the step and returns its record; arguments as of the class."""
         record = cls(loss, before, [], outer, rates, **options)
         values = leaves(variable.value for variable in before)
-        found = gradients(loss(values, [variable.value for variable in outer], record.data()), values)
+        by_value = gradients(loss(values, [variable.value for variable in outer], record.data()), values)
         record.after = [Variable(virtual_step(value.detach(), gradient, rate))
-                        for value, gradient, rate in zip(values, record.mean(list(found)), rates, strict=True)]
+                        for value, gradient, rate in zip(values, record.mean(list(by_value)), rates, strict=True)]
         return record
 
     def pull_back(self, adjoints: Adjoints, pullback: Pullback | None) -> None:
@@ -96,7 +96,7 @@ class GradientStep(Record):
                            for value, adjoint in zip(inner, taken, strict=True)])
         scaled = [-rate * adjoint for rate, adjoint in zip(self.rates, taken, strict=True)]
         parts = self.second_pass(pullback, inner, scaled)
-        # a constant needs no sum
+        # no sum is computed for constants
         moving = [(variable, adjoint + part) for variable, adjoint, part in zip(self.before, taken, parts[:len(inner)],
                                                                                strict=True) if not variable.constant]
         adjoints.add([variable for variable, _ in moving], [adjoint for _, adjoint in moving])

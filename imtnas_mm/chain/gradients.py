@@ -1,4 +1,4 @@
-"""First derivatives of a loss, and tensors as the leaves of a graph."""
+"""First derivatives of a loss, and leaves of a new graph."""
 from collections.abc import Iterable, Sequence
 
 import torch
@@ -6,7 +6,7 @@ from torch import Tensor
 
 
 def gradients(loss: Tensor, tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:
-    """First-order gradients of a scalar, shaped as ``tensors``; zeros for those that it doesn't depend on."""
+    """First-order gradients of a scalar, shaped as ``tensors``; zeros for tensors that it doesn't depend on."""
     return torch.autograd.grad(loss, tensors, allow_unused=True, materialize_grads=True)
 
 

@@ -1,4 +1,4 @@
-"""The gradient of an objective through a chain, in one call."""
+"""Computes the gradient of an objective through a chain in one call."""
 from collections.abc import Callable, Sequence
 
 from torch import Tensor

@@ -1,4 +1,4 @@
-"""Stages of a chain that are no gradient steps: functions of one derivative, and weighted sums."""
+"""Records of a chain that are no gradient steps: functions with a first derivative, and weighted sums."""
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""How an inner gradient is differentiated: exactly, or by central differences."""
+"""Two ways to differentiate an inner gradient: exactly, or by central differences."""
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -17,10 +17,9 @@ def exact_pullback(function: Callable, inner: list[Tensor], outer: list[Tensor],
 
     Args:
         function: (inner, outer) -> loss.
-        inner (list[Tensor]): what the inner gradient is taken by.
-        outer (list[Tensor]): what the result is taken by; may overlap ``inner``
-            in value, not in identity: a tensor that is both goes to ``inner``
-            and its derivative comes first in the result.
+        inner (list[Tensor]): variables of the inner gradient.
+        outer (list[Tensor]): further variables of the result; no tensor may be
+            in both lists.
         adjoint (list[Tensor]): shaped as ``inner``.
 
     Returns:
@@ -71,8 +70,8 @@ class KeptGradient(NamedTuple):
         return [*by_inner, *parts]
 
 
-# length of a step of the central difference: DARTS's .01 in float32; in float64 so short that it hardly ever crosses
-# a kink of an activation, where gradients jump
+# step of the central difference: .01 in float32, as in DARTS; in float64 so short that it hardly ever crosses a kink
+# of an activation, where gradients jump
 STEP = {torch.float32: 1e-2, torch.float64: 1e-7}
 
 
@@ -81,10 +80,10 @@ def difference_pullback(function: Callable, inner: list[Tensor], outer: list[Ten
     """:func:`exact_pullback` by central differences along the adjoint, at ``inner`` (DARTS Sec. 2.3, Eq. 8).
 
     ``(d/d. f(inner + e v) - d/d. f(inner - e v)) / 2e`` with ``e = .01 / ||v||``
-    in float32; it needs first derivatives alone.
+    in float32. It needs only first derivatives.
     """
     norm = torch.stack([(a * a).sum() for a in adjoint]).sum().sqrt()
-    # of an adjoint of zeros both sides are the same, and so is their difference: 0, without a look at the norm
+    # an adjoint of zeros gives equal sides and a difference of 0, so the host needn't read the norm
     step = STEP[adjoint[0].dtype] / norm.clamp_min(torch.finfo(norm.dtype).tiny)
     results = []
     for sign in (1, -1):

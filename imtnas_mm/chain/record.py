@@ -1,4 +1,4 @@
-"""What a chain is made of, and the sweep through it."""
+"""Records, the parts of a chain, and the sweep that carries adjoints back through them."""
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
@@ -7,21 +7,21 @@ from .pullbacks import Pullback, exact_pullback
 
 
 class Record(ABC):
-    """What one stage of a computation leaves: enough to pull adjoints of its results back to its inputs.
+    """One part of a computation, with all that is needed to pull adjoints of its results back to its inputs.
 
     It holds values, no graph.
     """
 
     @abstractmethod
     def pull_back(self, adjoints: Adjoints, pullback: Pullback | None) -> None:
-        """Takes the adjoints of the stage's results, and adds what follows from them to those of its inputs.
+        """Takes the adjoints of the results, and adds their pullbacks to the adjoints of the inputs.
 
-        A graph that it makes for that is gone when it returns.
+        It frees every graph that it builds.
 
         Args:
             adjoints (Adjoints): complete for the results: all later records were pulled back.
-            pullback (callable, optional): how an inner gradient is
-                differentiated; ``None`` takes inner gradients for constants.
+            pullback (callable, optional): differentiates inner gradients;
+                ``None`` treats inner gradients as constants.
         """
 
 
@@ -30,7 +30,7 @@ def sweep(records: Sequence[Record], adjoints: Adjoints, pullback: Pullback | No
 
     Args:
         records (sequence of Record): in the order in which they were made.
-        adjoints (Adjoints): of the results, say by a loss; afterwards they hold those of the outer variables.
+        adjoints (Adjoints): of the results, for example from a loss; afterwards of the outer variables.
         pullback (callable, optional): see :meth:`Record.pull_back`.
     """
     for record in reversed(records):

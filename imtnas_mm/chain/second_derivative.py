@@ -1,4 +1,4 @@
-"""Operators without a second derivative are nodes before a chain loses a term by them."""
+"""Refuses operators without a second derivative, by which a chain would silently lose a term."""
 from collections.abc import Callable
 from typing import Any
 
@@ -16,7 +16,7 @@ class SecondDerivativeError(RuntimeError):
 
 
 def nodes_of(*tensors: Tensor) -> set[Any]:
-    """The autograd nodes that tensors come from."""
+    """All autograd nodes in the graphs of tensors."""
     nodes, stack = set(), [t.grad_fn for t in tensors if t.grad_fn is not None]
     while stack:
         node = stack.pop()
@@ -27,7 +27,7 @@ def nodes_of(*tensors: Tensor) -> set[Any]:
 
 
 def differentiable_once(node: Any) -> bool:
-    """Whether a node is of a Function whose backward is marked ``once_differentiable``."""
+    """Whether the backward of a node's Function is marked ``once_differentiable``."""
     backward = getattr(getattr(type(node), '_forward_cls', None), 'backward', None)
     return getattr(backward, '__code__', None) is ONCE
 
@@ -36,12 +36,12 @@ def check_twice_differentiable(function: Callable[[], Tensor], module: nn.Module
                                advice: str = ADVICE) -> None:
     """Runs ``function`` and raises unless all of its graph can be differentiated twice.
 
-    ``once_differentiable`` gives constants, silently, where its incoming
-    gradient needs none itself: the term would be lost without a word.
+    Where its incoming gradient needs no gradient, ``once_differentiable``
+    returns constants without an error: the term would be lost.
 
     Args:
         function: () -> loss.
-        module (nn.Module): what computes it; its submodules are named in the error.
+        module (nn.Module): computes the loss; the error names its submodule.
         prefix (str): goes before the submodule's name.
         advice (str): ends the error's sentence "... has no second derivative, ".
 

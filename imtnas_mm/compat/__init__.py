@@ -1,8 +1,8 @@
-"""The one place for what PyTorch and the other libraries don't document and the package uses, replaces or silences.
+"""The only place where the package uses, replaces or silences undocumented parts of PyTorch and other libraries.
 
-Each entry tells what it is for, what it leaves undefined, and the versions it was
-seen with. Importing it changes no library; :func:`install` changes mmengine's loaders
-of checkpoints for a whole process, and ``engine.launch.build_runner`` calls it.
+Each entry states its reason, its undefined results, and the versions in which it was
+seen. Importing this package changes no library. :func:`install` replaces mmengine's
+checkpoint loaders for the whole process; ``engine.launch.build_runner`` calls it.
 """
 from . import datasets, loaders, modules, preprocessing, runner, safe_loading, tensors
 from .operators import (
@@ -22,7 +22,7 @@ from .operators import (
 from .private import LIBRARIES, Private
 from .safe_loading import install
 
-NAMES = (  # what is read, followed or replaced outside of PyTorch's operators
+NAMES = (  # undocumented names other than PyTorch's operators
     *tensors.NAMES, *modules.NAMES, *loaders.NAMES, *preprocessing.NAMES, *runner.NAMES, *datasets.NAMES,
     *safe_loading.NAMES,
     Private(
@@ -31,11 +31,12 @@ NAMES = (  # what is read, followed or replaced outside of PyTorch's operators
         seen=LIBRARIES),
     Private(
         'mmdet.models.dense_heads.AnchorHead.loss_by_feat', '',
-        'replaced on the head of a task by AnchorLoss (imtnas_mm.tasks), whose targets no host waits for; a head that '
-        'overrides it, or one of the methods that it calls, keeps its own', seen=LIBRARIES),
+        'replaced on the head of a task by AnchorLoss (imtnas_mm.tasks), for whose targets the host does not wait; a '
+        'head that overrides it, or a method that it calls, keeps its method', seen=LIBRARIES),
     Private(
         'mmdet.models.dense_heads.AnchorHead._get_targets_single', '',
-        'followed by the targets of AnchorLoss; a head that overrides it keeps its own', seen=LIBRARIES),
+        'its rules are followed by the targets of AnchorLoss; a head that overrides it keeps its method',
+        seen=LIBRARIES),
 )
 
 __all__ = [

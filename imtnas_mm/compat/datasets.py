@@ -1,4 +1,4 @@
-"""What mmengine's, mmdet's and NumPy's code for data keeps to itself, or prints."""
+"""Undocumented parts of the data code of mmengine, mmdet, mmpretrain and NumPy, and lines that they print."""
 import contextlib
 import io
 from collections.abc import Iterator
@@ -13,17 +13,17 @@ from .private import LIBRARIES, Private
 NAMES = (
     Private(
         'mmengine.dataset.ConcatDataset._get_ori_dataset_idx', '',
-        'which of several datasets an index is of; its __getitem__ would run the pipeline', seen=LIBRARIES),
+        'the dataset that holds an index; __getitem__ would run the pipeline', seen=LIBRARIES),
     Private(
         'mmdet.datasets.CocoDataset.COCOAPI', '',
-        'replaced on a dataset, so that it parses an index that is in memory in place of a file; and the index prints '
-        'while it is made', seen=LIBRARIES),
-    *(Private(f'numpy._core.{name}', '', 'what a pickled array refers to; the unpickler of CIFAR files allows it',
+        'replaced on a dataset, so that it parses an index in memory instead of a file; making an index prints lines',
+        seen=LIBRARIES),
+    *(Private(f'numpy._core.{name}', '', 'named in pickled arrays; the unpickler of CIFAR files allows it',
               seen=('numpy 2.2.6', ))
       for name in ('multiarray._reconstruct', 'multiarray.scalar', 'numeric._frombuffer')),
     Private(
         'mmpretrain.datasets', '',
-        'prints a line for an optional package that is missing when it is imported, meant for the level DEBUG',
+        'importing it prints a line for each missing optional package, which is no more than a debug message',
         seen=LIBRARIES),
 )
 
@@ -36,13 +36,13 @@ ARRAY_MAKERS = {
 
 
 def member_of(dataset: ConcatDataset, index: int) -> tuple[Any, int]:
-    """The dataset of several that an example is of, and its index there."""
+    """The dataset in a ConcatDataset that holds an example, and the index there."""
     part, index = dataset._get_ori_dataset_idx(index)
     return dataset.datasets[part], index
 
 
 def coco_index(kind: type, content: dict) -> Any:
-    """The index that a CocoDataset makes of an annotation file, of its content.
+    """The index that a CocoDataset makes of an annotation file.
 
     Args:
         kind (type): CocoDataset or a subclass.
@@ -57,7 +57,7 @@ def coco_index(kind: type, content: dict) -> Any:
 
 
 def parse_from(dataset: Any, index: Any) -> list[dict]:
-    """What a CocoDataset parses of an index (:func:`coco_index`); its ``data_list`` from then on."""
+    """The list that a CocoDataset parses from an index (:func:`coco_index`); it becomes its ``data_list``."""
     dataset.COCOAPI = lambda path: index
     dataset.data_list = dataset.load_data_list()
     return dataset.data_list
@@ -65,7 +65,7 @@ def parse_from(dataset: Any, index: Any) -> list[dict]:
 
 @contextlib.contextmanager
 def without_notes_on_imports() -> Iterator[None]:
-    """Inside, what is printed appears at the end, without the lines for optional packages of mmpretrain."""
+    """Delays printed lines to the end, and drops mmpretrain's lines on missing optional packages."""
     with contextlib.redirect_stdout(io.StringIO()) as printed:
         yield
     for line in printed.getvalue().splitlines():

@@ -1,4 +1,4 @@
-"""mmdet's focal loss where a search needs more of it than its compiled function can do."""
+"""Replaces mmdet's compiled focal loss, which has no second derivative."""
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -8,7 +8,7 @@ from mmdet.models.losses import focal_loss
 
 @contextmanager
 def plain_focal_loss(enabled: bool = True) -> Iterator[None]:
-    """mmdet's focal loss in plain PyTorch: the compiled one of mmcv, used on GPUs, has no second derivative."""
+    """Inside, mmdet computes its focal loss in plain PyTorch instead of by mmcv's compiled function, as on GPUs."""
     if not enabled:
         yield
         return

@@ -1,4 +1,4 @@
-"""What PyTorch's dataloaders keep to themselves."""
+"""Undocumented parts of PyTorch's dataloaders."""
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -22,11 +22,11 @@ NAMES = (
 
 
 def on_start_of_workers(loader: DataLoader, act: Callable[[list[int]], Any]) -> None:
-    """Have ``act`` called with the process ids of the workers whenever a dataloader has started some."""
-    make, this = type(loader)._get_iterator, weakref.ref(loader)
+    """Call ``act`` with the process ids of the workers whenever a dataloader has started workers."""
+    make, reference = type(loader)._get_iterator, weakref.ref(loader)
 
     def get_iterator():
-        alive = this()
+        alive = reference()
         assert alive is not None  # its method runs
         iterator = make(alive)
         act([worker.pid for worker in getattr(iterator, '_workers', ())])

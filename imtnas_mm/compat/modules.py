@@ -1,4 +1,4 @@
-"""What PyTorch keeps to itself of modules and of the graph of a computation."""
+"""Undocumented parts of PyTorch's modules and autograd graphs."""
 from torch.nn.modules.batchnorm import _BatchNorm, _NormBase
 
 from .private import TORCH, Private
@@ -11,14 +11,14 @@ NAMES = (
         'torch.nn.modules.batchnorm._NormBase', '', 'the class of all normalisations that may keep running statistics',
         seen=TORCH),
     Private(
-        'torch.nn.Conv2d._conv_forward', '', 'what a convolution computes once its padding is dealt with; overridden',
+        'torch.nn.Conv2d._conv_forward', '', 'overridden: it computes the convolution for every padding mode',
         seen=TORCH),
     Private(
-        'torch.nn.Module._parameters', '', 'the parameters of a module itself, where its state dict has other names',
-        seen=TORCH),
+        'torch.nn.Module._parameters', '', "a module's parameters under their attribute names; its state dict has "
+        'others', seen=TORCH),
     Private(
         'torch.autograd.function.BackwardCFunction._forward_cls', '',
-        'which Function a node of a graph is of, and so whether it has a second derivative', seen=TORCH),
+        'the Function of a node of a graph, which shows whether it has a second derivative', seen=TORCH),
 )
 
 BatchNorm = _BatchNorm

@@ -1,7 +1,6 @@
-"""PyTorch's operators that it doesn't document. Nothing else in the package names ``torch.ops.aten``.
+"""Undocumented operators of PyTorch; no other file of the package names ``torch.ops.aten``.
 
-A version that lacks one of them, or whose operator takes other arguments, is refused
-where the package is imported.
+Importing it raises if PyTorch lacks an operator, or if an operator takes other arguments.
 """
 from typing import Any
 
@@ -12,19 +11,19 @@ from .private import Private
 OPERATORS = {entry.name: entry for entry in (
     Private(
         'native_batch_norm', '(input, weight, bias, running_mean, running_var, training, momentum, eps) -> 3',
-        'F.batch_norm keeps the mean and the inverse deviation of the batch to itself'),
+        'F.batch_norm does not return the mean and the inverse deviation of the batch'),
     Private(
         'native_batch_norm_backward',
         '(grad_out, input, weight, running_mean, running_var, save_mean, save_invstd, train, eps, output_mask) -> 3',
         'the gradient of a batch normalisation and both of its sums in the fewest passes',
-        undefined='CUDA without a weight: the gradients of the weight and of the bias, though the mask asks for them; '
-                  'anywhere: what the mask leaves out'),
+        undefined='on CUDA without a weight: the gradients of weight and bias, even if the mask asks for them; '
+                  'everywhere: gradients outside the mask'),
     Private(
         'convolution_backward',
         '(grad_output, input, weight, bias_sizes, stride, padding, dilation, transposed, output_padding, groups, '
         'output_mask) -> 3',
-        'both gradients of a convolution in one call; torch.nn.grad gives one, and makes the other operand anew',
-        undefined='anywhere: what the mask leaves out'),
+        'both gradients of a convolution in one call; torch.nn.grad gives one, and allocates the other operand',
+        undefined='everywhere: gradients outside the mask'),
     Private(
         'hardtanh_backward', '(grad_output, self, min_val, max_val) -> 1',
         'the gradient of a ReLU6 in one pass; masks of documented operators take three'),
@@ -38,29 +37,29 @@ OPERATORS = {entry.name: entry for entry in (
     Private(
         'avg_pool2d_backward',
         '(grad_output, self, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override) -> 1',
-        'the gradient of F.avg_pool2d, whose borders have other divisors'),
+        'the gradient of F.avg_pool2d, whose divisors differ at borders'),
     Private(
         'convolution',
         '(input, weight, bias, stride, padding, dilation, transposed, output_padding, groups) -> 1',
-        "its flops are listed under it by torch's counter"),
-    Private('addmm', '(self, mat1, mat2, beta, alpha) -> 1', "its flops are listed under it by torch's counter"),
-    Private('mm', '(self, mat2) -> 1', "its flops are listed under it by torch's counter"),
-    Private('bmm', '(self, mat2) -> 1', "its flops are listed under it by torch's counter"),
+        "torch's flop counter lists flops under its name"),
+    Private('addmm', '(self, mat1, mat2, beta, alpha) -> 1', "torch's flop counter lists flops under its name"),
+    Private('mm', '(self, mat2) -> 1', "torch's flop counter lists flops under its name"),
+    Private('bmm', '(self, mat2) -> 1', "torch's flop counter lists flops under its name"),
 )}
 
 
 def _operator(name: str) -> Any:
     entry = OPERATORS[name]
-    found = getattr(torch.ops.aten, name, None)
+    operator = getattr(torch.ops.aten, name, None)
     signature = None
-    if found is not None:
-        schema = found.default._schema
+    if operator is not None:
+        schema = operator.default._schema
         signature = f'({", ".join(argument.name for argument in schema.arguments)}) -> {len(schema.returns)}'
     if signature != entry.signature:
         raise ImportError(f'torch {torch.__version__}: the operator aten::{name} is {signature or "missing"}, and the '
-                          f'package was written for {entry.signature}. Install one of {", ".join(entry.seen)}, or mend '
-                          f'{__name__}, which says what the operator is for')
-    return found
+                          f'package was written for {entry.signature}. Install one of {", ".join(entry.seen)}, or '
+                          f'adapt {__name__}, which states the reason for the operator')
+    return operator
 
 
 native_batch_norm = _operator('native_batch_norm')

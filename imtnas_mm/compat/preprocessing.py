@@ -1,4 +1,4 @@
-"""What mmengine's image preprocessors keep to themselves."""
+"""Undocumented parts of mmengine's image preprocessors."""
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -8,16 +8,16 @@ from .private import LIBRARIES, Private
 NAMES = (
     Private(
         'mmengine.model.ImgDataPreprocessor._channel_conversion', '',
-        'whether a preprocessor reverses the colours; it is off while a task hands it images whose colours it has '
-        'reversed already: the library reverses them by a list of indices, which a GPU waits for', seen=LIBRARIES),
+        'whether a preprocessor reverses the colours; it is off for images whose colours a task has reversed: mmengine '
+        'reverses them by a list of indices, for which a GPU waits', seen=LIBRARIES),
     Private(
         'mmengine.model.ImgDataPreprocessor._enable_normalize', '',
-        "whether it normalises; mmpretrain's ClsDataPreprocessor has it, too", seen=LIBRARIES),
+        "whether a preprocessor normalises; mmpretrain's ClsDataPreprocessor has it, too", seen=LIBRARIES),
 )
 
 
 def reverses_colours(preprocessor: Any) -> bool:
-    """Of a preprocessor of mmengine or mmpretrain; mmpretrain's says so by ``to_rgb``."""
+    """Whether a preprocessor of mmengine or mmpretrain (``to_rgb``) reverses the colours."""
     return bool(getattr(preprocessor, 'to_rgb', False) or getattr(preprocessor, '_channel_conversion', False))
 
 
@@ -27,7 +27,7 @@ def normalizes(preprocessor: Any) -> bool:
 
 @contextmanager
 def colours_kept(preprocessor: Any) -> Iterator[None]:
-    """Inside, a preprocessor of mmengine that reverses the colours leaves their order as it is."""
+    """Inside, a preprocessor of mmengine doesn't reverse the colours, as it does otherwise."""
     preprocessor._channel_conversion = False
     try:
         yield

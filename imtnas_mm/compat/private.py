@@ -1,4 +1,4 @@
-"""What is written down of each undocumented name that the package uses."""
+"""The record of an undocumented name that the package uses: reason, undefined results, versions."""
 from typing import NamedTuple
 
 TORCH = ('torch 2.14.1', )
@@ -9,11 +9,11 @@ class Private(NamedTuple):
     """An undocumented name.
 
     Args:
-        name (str): where it is found.
-        signature (str): of an operator, the names of its arguments and the number of its outputs.
-        reason (str): why nothing documented serves.
-        undefined (str): which outputs hold nothing, when, and where; empty if all are always there.
-        seen (tuple[str]): the versions whose behaviour was looked at.
+        name (str): its import path.
+        signature (str): for an operator, the names of its arguments and the number of its outputs.
+        reason (str): why the package needs it.
+        undefined (str): which outputs are undefined, and when; empty if none is.
+        seen (tuple[str]): the versions whose behaviour was checked.
     """
     name: str
     signature: str

@@ -1,4 +1,4 @@
-"""What mmengine's Runner, its loops and its optimiser wrappers keep to themselves."""
+"""Undocumented parts of mmengine's Runner, loops and optimiser wrappers."""
 from typing import Any
 
 from mmengine.hooks import LoggerHook
@@ -11,30 +11,30 @@ NAMES = (
     *(Private(
         f'mmengine.runner.Runner.{name}', '', reason, undefined='before the runner is built', seen=LIBRARIES)
       for name, reason in dict(
-        _load_from='the checkpoint that a run starts from; `load_from` of the config is gone where the run was told to '
-                   'look for the last one itself',
-        _resume='whether a run goes on from a checkpoint or takes its weights alone',
-        _train_loop='the loop, where there is one; `train_loop` would build it, and its data with it',
+        _load_from='the checkpoint from which a run starts; `load_from` of the config is None if the run looks for the '
+                   'last one itself',
+        _resume='whether a run resumes from a checkpoint or takes its weights alone',
+        _train_loop='the loop, if it is built; `train_loop` would build it and its data',
         _val_loop='as _train_loop', _test_loop='as _train_loop',
-        _has_loaded='set where a search loads its checkpoint itself, so that the runner does not load it again',
-        _randomness_cfg='whether each process has a seed of its own (`diff_rank_seed`)').items()),
+        _has_loaded='set when a search loads its checkpoint, so that the runner does not load it again',
+        _randomness_cfg='whether seeds differ between processes (`diff_rank_seed`)').items()),
     Private(
         'mmengine.optim.OptimWrapper._accumulative_counts', '',
-        'how many batches a step of the optimiser takes', seen=LIBRARIES),
+        'number of batches per step of the optimiser', seen=LIBRARIES),
     Private(
         'mmengine.hooks.LoggerHook.after_test_epoch', '',
-        'replaced in all processes but the first: mmengine lets all of them write the metrics of a test at once, to '
-        'one file', seen=LIBRARIES),
+        'replaced in all processes but the first: mmengine lets all processes write the metrics of a test to the same '
+        'file', seen=LIBRARIES),
 )
 
 
 def checkpoint_of(runner: Runner) -> str | None:
-    """The checkpoint that a run starts from."""
+    """The checkpoint from which a run starts."""
     return runner._load_from
 
 
 def is_resumed(runner: Runner) -> bool:
-    """Whether a run goes on from its checkpoint, with the optimiser's state; else it takes the weights alone."""
+    """Whether a run resumes from its checkpoint, with the optimiser's state, or takes the weights alone."""
     return runner._resume
 
 
@@ -45,7 +45,7 @@ def start_from(runner: Runner, checkpoint: str | None) -> None:
 
 
 def built_loops(runner: Runner) -> dict[str, BaseLoop]:
-    """Those of 'train', 'val' and 'test' that the run has; a test has no train loop."""
+    """The loops that the run has, by 'train', 'val' and 'test'; a test has no train loop."""
     loops = {part: getattr(runner, f'_{part}_loop') for part in PARTS}
     return {part: loop for part, loop in loops.items() if isinstance(loop, BaseLoop)}
 
@@ -56,12 +56,12 @@ def has_seeds_by_rank(runner: Runner) -> bool:
 
 
 def batches_per_step(optim_wrapper: Any) -> int:
-    """Iterations that a step of the optimiser takes the gradients of."""
+    """Iterations whose gradients one step of the optimiser takes."""
     return getattr(optim_wrapper, '_accumulative_counts', 1)
 
 
 def leave_metrics_to_others(runner: Runner) -> None:
-    """This process writes no file of a test's metrics."""
+    """Stops this process from writing the file with a test's metrics."""
     for hook in runner.hooks:
         if isinstance(hook, LoggerHook):
             hook.after_test_epoch = lambda runner, metrics=None: None

@@ -1,10 +1,9 @@
-"""Checkpoints are read as tensors and plain values; one that would run code is refused.
+"""Loads checkpoints as tensors and plain values, and refuses a checkpoint that would run code.
 
-mmengine's loaders fall back to unpickling anything when the safe reading
-fails, and among what it calls safe is ``getattr``, by which a pickle reaches
-all there is. :func:`install` puts loaders that don't in their places, for
-whatever goes through mmengine's ``CheckpointLoader``: resuming, testing,
-``load_from`` and ``init_cfg=dict(type='Pretrained', ...)``.
+mmengine's loaders unpickle anything if safe loading fails, and they call
+``getattr`` safe, by which a pickle reaches any function. :func:`install`
+replaces them for everything that uses mmengine's ``CheckpointLoader``:
+resuming, testing, ``load_from`` and ``init_cfg=dict(type='Pretrained', ...)``.
 """
 import functools
 import os
@@ -24,22 +23,22 @@ from .private import LIBRARIES, Private
 NAMES = (
     Private(
         'mmengine.runner.CheckpointLoader._schemes', '',
-        'the loaders by scheme; all of them are wrapped, since mmengine falls back to running what a pickle asks for',
+        'the loaders by scheme; all are wrapped, since mmengine falls back to running the code in a pickle',
         seen=LIBRARIES),
     Private(
         'mmengine.runner.CheckpointLoader._get_checkpoint_loader', '', 'which loader reads an address', seen=LIBRARIES),
     Private(
         'mmengine.runner.checkpoint.get_torch_safe_globals', '',
-        'replaced: among what it gives is getattr, by which a pickle reaches all there is', seen=LIBRARIES),
+        'replaced: it allows getattr, by which a pickle reaches any function', seen=LIBRARIES),
 )
 
 
 def load_safely(path: str | Path, map_location: Any = 'cpu') -> Any:
-    """``torch.load`` of tensors, plain values and what mmengine's own checkpoints hold; or a safetensors file.
+    """``torch.load`` of tensors, plain values and the objects in mmengine's checkpoints; or a safetensors file.
 
     Raises:
-        UnpicklingError: if the file holds anything else; none of it was run.
-        OSError, RuntimeError, EOFError: if it is no checkpoint at all.
+        UnpicklingError: if the file holds anything else, which is not run.
+        OSError, RuntimeError, EOFError: if the file is no checkpoint.
     """
     path = Path(path).expanduser()
     if path.suffix == SUFFIX:
@@ -49,14 +48,14 @@ def load_safely(path: str | Path, map_location: Any = 'cpu') -> Any:
 
 
 def _without_code(saved: Any) -> Any:
-    """``meta.config`` is a config's text in old checkpoints, which mmengine runs as Python when it resumes from one."""
+    """Drops ``meta.config``, a config's text in old checkpoints, which mmengine would run as Python when resuming."""
     if isinstance(saved, dict) and isinstance(saved.get('meta'), dict):
         saved['meta'].pop('config', None)
     return saved
 
 
 def _history_method(owner: Any, name: str) -> Any:
-    """``getattr`` as far as the pickle of a HistoryBuffer needs it."""
+    """``getattr`` for the pickle of a HistoryBuffer alone."""
     if owner is not HistoryBuffer or name not in ('min', 'max', 'current', 'mean'):
         raise UnpicklingError(f'it takes the attribute {name!r} of {owner!r}')
     return getattr(owner, name)
@@ -66,7 +65,7 @@ _of_mmengine = checkpoint.get_torch_safe_globals
 
 
 def safe_globals() -> list:
-    """What mmengine calls safe, with a ``getattr`` that is."""
+    """mmengine's list of safe objects, with :func:`_history_method` in place of ``getattr``."""
     known = [entry for entry in _of_mmengine() if entry is not getattr]
     return [*known, (_history_method, 'builtins.getattr')]
 
@@ -76,7 +75,7 @@ def _safe_globals() -> Any:
 
 
 class _explained:
-    """Turns torch's page on ``weights_only`` into one line, which doesn't advise to switch it off."""
+    """Shortens torch's long message on ``weights_only`` to one line, without its advice to switch it off."""
 
     def __init__(self, path: str | Path) -> None:
         self.path = path
@@ -88,18 +87,18 @@ class _explained:
         if isinstance(error, UnpicklingError):
             lines = str(error).rpartition('WeightsUnpickler error:')[2].strip().splitlines() or ['damaged']
             reason = next((line.strip() for line in lines if 'GLOBAL' in line), lines[0])
-            raise UnpicklingError(f'{self.path}: refused, for it is not only tensors and plain values, and could run '
+            raise UnpicklingError(f'{self.path}: refused: it holds more than tensors and plain values, and could run '
                                   f'code: {reason}') from None
 
 
 def load_from_local(filename: str, map_location: Any = None) -> Any:
-    """mmengine's loader of files, without its fallback."""
+    """mmengine's loader of files, without the fallback to unpickling."""
     return load_safely(filename, map_location)
 
 
 @contextmanager
 def _weights_alone() -> Iterator[None]:
-    """Inside, every ``torch.load`` has ``weights_only=True``, whatever its caller asks for."""
+    """Inside, every ``torch.load`` has ``weights_only=True``, even if its caller passes False."""
     name = 'TORCH_FORCE_WEIGHTS_ONLY_LOAD'
     before = os.environ.get(name)
     os.environ[name] = '1'
@@ -113,7 +112,7 @@ def _weights_alone() -> Iterator[None]:
 
 
 def _safe(loader: Callable[..., Any]) -> Any:
-    """A loader of another scheme (a URL, a model zoo), under which no ``torch.load`` unpickles code."""
+    """Wraps a loader of another scheme (a URL, a model zoo), so that no ``torch.load`` in it unpickles code."""
 
     @functools.wraps(loader)
     def load(filename: str, map_location: Any = None, **kwargs: Any) -> Any:
@@ -132,20 +131,20 @@ _mark_safe(load_from_local)
 
 
 def install() -> None:
-    """Put the safe loaders in the places of mmengine's, for the rest of this process."""
-    checkpoint.get_torch_safe_globals = safe_globals  # the loaders of the other schemes ask it
+    """Replace mmengine's loaders by safe ones for the rest of this process."""
+    checkpoint.get_torch_safe_globals = safe_globals  # loaders of other schemes call it
     for prefix, loader in list(CheckpointLoader._schemes.items()):
         if not getattr(loader, 'is_safe', False):
             CheckpointLoader.register_scheme(prefix, _safe(loader) if prefix else load_from_local, force=True)
 
 
 def load_checkpoint(path: str | Path, map_location: Any = 'cpu') -> Any:
-    """The content of a checkpoint, by the loader of its scheme (a file, a URL, a model zoo), which runs no code of it.
+    """The content of a checkpoint (a file, a URL, an entry of a model zoo), loaded without running its code.
 
     It needs no :func:`install`.
 
     Raises:
-        UnpicklingError: if it holds anything but tensors, plain values and what mmengine's own checkpoints hold.
+        UnpicklingError: if it holds anything but tensors, plain values and the objects in mmengine's checkpoints.
     """
     loader: Any = CheckpointLoader._get_checkpoint_loader(str(path))
     known, checkpoint.get_torch_safe_globals = checkpoint.get_torch_safe_globals, safe_globals

@@ -1,4 +1,4 @@
-"""What PyTorch keeps to itself of tensors and of lists of them."""
+"""Undocumented functions of PyTorch on tensors and lists of tensors."""
 from typing import Any
 
 import torch
@@ -8,8 +8,8 @@ from .private import TORCH, Private
 NAMES = (
     Private(
         'torch.Tensor._version', '',
-        'tells whether a tensor has been changed in place since its targets were computed',
-        undefined='tensors of inference mode, which have none'),
+        'tells whether a tensor was changed in place since its targets were computed',
+        undefined='for tensors of inference mode'),
     Private('torch._foreach_norm', '', 'the norms of many tensors of one device by few launches', seen=TORCH),
     Private('torch._foreach_add_', '', 'adds to many tensors by few launches', seen=TORCH),
     Private('torch._foreach_mul', '', 'multiplies many tensors by few launches', seen=TORCH),

@@ -1,1 +1,1 @@
-"""What is read from a config and what is changed in it, before anything is built."""
+"""Reads and changes configs before anything is built."""

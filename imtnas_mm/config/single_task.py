@@ -1,11 +1,11 @@
-"""The search of one task by itself, from the config of a search over several."""
+"""Turns the config of a search over several tasks into the search of one task."""
 from mmengine.config import Config
 
 PARTS = ('train_dataloader', 'val_dataloader', 'val_evaluator', 'test_dataloader', 'test_evaluator')
 
 
 def restrict_to_task(cfg: Config, task: str) -> None:
-    """Leave one task of a resolved search config, in place, and make its method ``SingleTask``.
+    """Remove all other tasks from a resolved search config, in place, and make its method ``SingleTask``.
 
     Raises:
         ValueError: if the search has no such task.

@@ -1,20 +1,20 @@
-"""Values of a config's text, which is parsed and never run: a checkpoint's may be anyone's."""
+"""Reads values from the text of a config without running it, since a checkpoint's config can't be trusted."""
 import ast
 from typing import Any
 
 
 def expression_at(text: str, *names: str) -> ast.expr | None:
-    """The expression of a setting, ``('model', 'backbone')``, in the text that mmengine makes of a config.
+    """The expression of a setting, such as ``('model', 'backbone')``, in mmengine's text of a config.
 
     Returns:
-        ast.expr | None: None where the text has no such setting or isn't Python.
+        ast.expr | None: None if the text has no such setting or isn't Python.
     """
     try:
         statements = ast.parse(text).body
-    except (SyntaxError, ValueError, TypeError):  # some objects have no text that is Python
+    except (SyntaxError, ValueError, TypeError):  # the text of some objects is no Python
         return None
-    found = [s.value for s in statements if isinstance(s, ast.Assign) and ast.unparse(s.targets[0]) == names[0]]
-    node = found[-1] if found else None
+    values = [s.value for s in statements if isinstance(s, ast.Assign) and ast.unparse(s.targets[0]) == names[0]]
+    node = values[-1] if values else None
     for name in names[1:]:
         node = keywords(node).get(name)
     return node

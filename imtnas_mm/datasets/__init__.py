@@ -1,3 +1,4 @@
+"""Datasets and dataloaders: checks of the data, seeded and resumable loaders, CIFAR, slices, demonstration data."""
 from .build import build_dataset, check_dataset, check_evaluator, log_dropped
 from .checks import DataError
 from .cifar import CIFAR10, CIFAR100

@@ -1,4 +1,4 @@
-"""Build a dataset of another library's scope, with checks before and after."""
+"""Builds datasets of mmdet, mmpretrain and other libraries, with checks before and after."""
 import logging
 import os
 
@@ -21,22 +21,22 @@ with without_notes_on_imports():
 
 
 def build_dataset(cfg, scope, field='dataset'):
-    """Build ``cfg`` with every part of it resolved in ``scope`` first.
+    """Build ``cfg``; names are looked up in ``scope`` first.
 
-    What the dataset leaves out of the data is logged by rank 0
-    (:func:`log_dropped`), and what goes wrong in its pipeline names the file.
+    Rank 0 logs what the dataset leaves out (:func:`log_dropped`). An error in
+    the pipeline names the file.
 
     Args:
         cfg (dict): dataset config.
         scope (str): 'mmdet', 'mmpretrain', ...
-        field (str): where ``cfg`` stands in the user's config, for messages:
-            'train_dataloader.det.dataset'.
+        field (str): the place of ``cfg`` in the user's config, for messages,
+            such as 'train_dataloader.det.dataset'.
 
     Returns:
         the dataset, fully initialised.
 
     Raises:
-        DataError: the data don't exist or can't be used; names file and field.
+        DataError: the data don't exist or can't be used; it names file and field.
     """
     log_dropped(check_dataset(cfg, scope, field))
     empty = DataError(f'{field}: {_source(cfg)} has no usable image; filter_cfg={cfg.get("filter_cfg")!r} may have '
@@ -57,7 +57,7 @@ def build_dataset(cfg, scope, field='dataset'):
 
 
 def log_dropped(lines):
-    """Log what :func:`check_dataset` returned."""
+    """Log the lines that :func:`check_dataset` returned."""
     for line in lines:
         print_log(line, 'current', logging.WARNING)
 
@@ -66,8 +66,8 @@ def check_dataset(cfg, scope, field='dataset'):
     """The checks of :func:`build_dataset` that need no built dataset.
 
     Returns:
-        list[str]: what the dataset leaves out of the data, a line a reason;
-        on rank 0, none on others.
+        list[str]: what the dataset leaves out of the data, one line per
+        reason; empty on ranks other than 0.
     """
     with DATASETS.switch_scope_and_registry(scope) as registry:
         if registry.scope != scope:
@@ -76,7 +76,7 @@ def check_dataset(cfg, scope, field='dataset'):
 
 
 def check_evaluator(cfg, field='evaluator'):
-    """The check of the annotation file that a CocoMetric among the metrics compares with."""
+    """Check the annotation files of an evaluator's CocoMetrics."""
     for metric in cfg if isinstance(cfg, (list, tuple)) else [cfg]:
         path = metric.get('ann_file')
         if str(metric.get('type')).rpartition('.')[2] == 'CocoMetric' and path and not checks.is_remote(path):
@@ -88,21 +88,21 @@ def _source(cfg):
 
 
 def _check(cfg, registry, field):
-    """Check what a dataset config points to; wrappers are looked through. Gives lines on what is left out."""
+    """Check the data of a dataset config, inside wrappers, too; yields lines on what is left out."""
     for key in ('dataset', 'datasets'):
         inner = cfg.get(key)
         if isinstance(inner, dict):
             yield from _check(inner, registry, f'{field}.{key}')
         elif isinstance(inner, (list, tuple)):
-            for i, one in enumerate(inner):
-                if isinstance(one, dict):
-                    yield from _check(one, registry, f'{field}.{key}[{i}]')
+            for i, member in enumerate(inner):
+                if isinstance(member, dict):
+                    yield from _check(member, registry, f'{field}.{key}[{i}]')
     if 'type' not in cfg:
         raise DataError(f'{field}.type: missing; name a registered dataset class')
-    with registry.switch_scope_and_registry(cfg.get('_scope_')) as own:  # that of an inherited config of a library
-        kind = own.get(cfg['type']) if isinstance(cfg['type'], str) else cfg['type']
+    with registry.switch_scope_and_registry(cfg.get('_scope_')) as scoped:  # inherited library configs set _scope_
+        kind = scoped.get(cfg['type']) if isinstance(cfg['type'], str) else cfg['type']
     if not (isinstance(kind, type) and issubclass(kind, BaseDataset)):
-        return  # a wrapper, or unknown: building it says so
+        return  # a wrapper, or an unknown type, which fails when it is built
     root = cfg.get('data_root', '') or ''
     if checks.is_remote(root):
         return
@@ -142,7 +142,7 @@ def _check_coco(cfg, kind, root, field):
 
 
 def _names(classes, field):
-    """Class names, which a config may give as a file with one a line; ``None`` where it gives none."""
+    """Class names; a config may give a file with one name per line. ``None`` if it gives none."""
     if not isinstance(classes, str):
         return classes
     checks.check_file(classes, field)
@@ -162,7 +162,7 @@ def _check_folders(cfg, kind, root, field):
     path = os.path.join(root, prefix)
     if checks.is_remote(path):
         return ()
-    if ann_file and kind.load_data_list is not CustomDataset.load_data_list:  # of a form of its own
+    if ann_file and kind.load_data_list is not CustomDataset.load_data_list:  # its format is unknown here
         checks.check_file(os.path.join(root, ann_file), f'{field}.ann_file')
     elif ann_file:
         checks.check_image_list(os.path.join(root, ann_file), path, None if classes is None else len(classes),

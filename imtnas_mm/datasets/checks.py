@@ -1,9 +1,9 @@
-"""What must hold of data on disk, checked with errors that name file and field.
+"""Checks of annotation files, folders and image lists, with errors that name file and field.
 
-mmdet and mmpretrain mostly take what they find: a class name that the
-annotation file doesn't have is dropped, a file without annotations trains on
-nothing. Every function here takes plain paths, and ``field``: the place in the
-config that the path came from.
+mmdet and mmpretrain mostly go on with wrong data: they drop a class name that
+the annotation file lacks, and train on nothing if a file has no annotations.
+Every function takes plain paths, and ``field``: the place of the path in the
+config.
 """
 import contextlib
 import gc
@@ -21,7 +21,7 @@ _ANNOTATION_KEYS = ('id', 'image_id', 'category_id', 'bbox', 'area')
 
 
 class DataError(RuntimeError):
-    """Data that can't be used. One message, so that it survives a dataloader's worker."""
+    """Data that can't be used. Its one argument is the message, so that it passes through a dataloader's worker."""
 
 
 def is_remote(path):
@@ -47,7 +47,7 @@ def check_file(path, field):
 
 @contextlib.contextmanager
 def collection_paused():
-    """No garbage collection: over the objects of a large file it takes more than half of the time to read it."""
+    """Pauses garbage collection, which takes more than half of the time in which a large file is read."""
     enabled = gc.isenabled()
     gc.disable()
     try:
@@ -61,16 +61,16 @@ def collection_paused():
 def load_coco(path, field):
     """Read an annotation file in COCO's format and check its structure.
 
-    An image's name may stand in one entry alone: with two, one half of the
-    training set could have an image that the other has, too.
+    No two entries may name the same image: it could be in both halves of a
+    search's training set.
 
     Returns:
         dict: the file's content.
 
     Raises:
-        DataError: no such file, empty, not JSON, not an object, without one of
-            images, annotations and categories or with nothing in it, an entry
-            that lacks what mmdet reads, or a value that is not of its kind.
+        DataError: no such file; it is empty, not JSON or not an object;
+            images, annotations or categories are missing or empty; an entry
+            lacks a key that mmdet reads; or a value is of the wrong kind.
     """
     check_file(path, field)
     try:
@@ -106,7 +106,7 @@ def _is_name(value):
 
 
 def _is_number(value: Any) -> bool:
-    # compared, since math.isfinite fails on whole numbers beyond the floats, which JSON can have
+    # math.isfinite raises for whole numbers too large for a float, which JSON can have
     if not isinstance(value, numbers.Real) or isinstance(value, bool):
         return False
     number: Any = value  # numbers.Real declares no type of its abs
@@ -136,17 +136,17 @@ _KINDS = {
 
 
 def _check_values(content, where):
-    """Raise DataError unless values are of their kinds, ids differ, and annotations refer to what is there."""
+    """Raise DataError unless values have the right kinds, ids differ, and annotations refer to existing ids."""
     ids = {}
     for key, kinds in _KINDS.items():
-        found = ids[key] = set()
+        seen = ids[key] = set()
         for i, entry in enumerate(content[key]):
             for name, is_right, right in kinds:
                 if not is_right(entry[name]):
                     raise DataError(f'{where}: {key}[{i}].{name} is {short(entry[name])}; must be {right}')
-            if entry['id'] in found:
+            if entry['id'] in seen:
                 raise DataError(f'{where}: {key}[{i}].id is {entry["id"]}, as that of an entry before; ids must differ')
-            found.add(entry['id'])
+            seen.add(entry['id'])
     for i, annotation in enumerate(content['annotations']):
         for name, key in (('image_id', 'images'), ('category_id', 'categories')):
             value = annotation[name]
@@ -179,8 +179,8 @@ def check_coco_classes(content, path, classes, field):
     """Raise DataError unless every name of ``classes`` is a category, in the file's order.
 
     CocoDataset drops names that the file lacks, and numbers labels in the
-    file's order whatever the order of ``classes`` is. ``field`` is the place
-    of ``classes`` in the config.
+    file's order, not in that of ``classes``. ``field`` is the place of
+    ``classes`` in the config.
     """
     names = [category['name'] for category in content['categories']]
     missing = [name for name in classes if name not in names]
@@ -196,7 +196,7 @@ def check_coco_classes(content, path, classes, field):
 def check_coco_images(content, path, folder, field):
     """Raise DataError unless every image of a COCO file lies in ``folder``.
 
-    Folders are listed rather than files looked up: 118,000 of them take a
+    It lists folders instead of looking up files: 118,000 images take a
     fraction of a second.
     """
     names = [image['file_name'] for image in content['images']]
@@ -208,48 +208,48 @@ def check_coco_images(content, path, folder, field):
 
 
 def missing_files(folder, names):
-    """The places in ``names`` of those that are no files below ``folder``."""
-    found, missing = {}, []
+    """The indices of ``names`` that are no files below ``folder``."""
+    files, missing = {}, []  # files by folder
     for i, name in enumerate(names):
         inside, base = os.path.split(os.path.join(folder, name))
-        if inside not in found:
-            found[inside] = files_in(inside)
-        if base not in found[inside]:
+        if inside not in files:
+            files[inside] = files_in(inside)
+        if base not in files[inside]:
             missing.append(i)
     return missing
 
 
 def files_in(folder):
-    """The names of the files in a folder; none where there is no such folder."""
+    """The names of the files in a folder; none if there is no such folder."""
     try:
         with os.scandir(folder or '.') as entries:
             return {entry.name for entry in entries if not entry.is_dir()}
-    except (FileNotFoundError, NotADirectoryError, ValueError):  # the last: a name with a zero byte
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: a name with a zero byte
         return frozenset()
 
 
 def check_class_folders(path, classes, extensions, field):
-    """Raise DataError unless ``path`` has one folder a class, each with an image.
+    """Raise DataError unless ``path`` has one folder per class, each with an image.
 
-    Labels are numbered by the sorted folder names: a folder too few would
-    shift them. ``classes`` may be None: then every folder is a class.
+    Labels number the sorted folder names: a missing folder would shift them.
+    With ``classes=None`` every folder is a class.
 
     Returns:
-        list[str]: what mmpretrain leaves out of these folders, a line a reason.
+        list[str]: what mmpretrain leaves out of these folders, one line per reason.
     """
     check_folder(path, field, FOLDER_LAYOUT)
     entries = sorted(os.scandir(path), key=lambda entry: entry.name)
     folders = [entry.name for entry in entries if entry.is_dir()]
     if not folders:
-        raise DataError(f'{field}: {path!r} has no folders; expected one a class: {FOLDER_LAYOUT}')
+        raise DataError(f'{field}: {path!r} has no folders; expected one per class: {FOLDER_LAYOUT}')
     hidden = [name for name in folders if name.startswith('.')]
     if hidden:
         raise DataError(f'{field}: {path!r} has the hidden folders {some(hidden)}, which mmpretrain takes for classes; '
                         'remove them')
     if classes is not None and len(classes) != len(folders):
         raise DataError(f'{field}: {path!r} has {len(folders)} class folders ({some(folders)}), but the dataset has '
-                        f'{len(classes)} classes ({some(classes)}); set metainfo=dict(classes=...) to one name a '
-                        "folder, or use type='CustomDataset', which takes the folders as classes")
+                        f'{len(classes)} classes ({some(classes)}); set metainfo=dict(classes=...) to one name '
+                        "per folder, or use type='CustomDataset', which takes the folders as classes")
     extensions = tuple(extension.lower() for extension in extensions)
     right = ', '.join(sorted(extensions))
     outside = [entry.name for entry in entries if not entry.is_dir()]
@@ -272,13 +272,13 @@ def check_class_folders(path, classes, extensions, field):
 
 
 def check_image_list(path, folder, num_classes, field):
-    """Raise DataError unless every line of ``path`` is an image below ``folder`` and, if it has one, its label.
+    """Raise DataError unless every line of ``path`` is an image below ``folder``, with its label.
 
     Args:
-        path (str): text file, ``n01440764/n01440764_10026.JPEG 0`` a line.
-        folder (str): what the images' paths start from.
-        num_classes (int | None): labels are smaller; None where that isn't
-            known; 0 where a line is an image without a label.
+        path (str): text file with lines like ``n01440764/n01440764_10026.JPEG 0``.
+        folder (str): the root of the images' paths.
+        num_classes (int | None): labels must be smaller; None if it isn't
+            known; 0 if lines have no labels.
         field (str): the place of ``path`` in the config.
     """
     check_file(path, field)

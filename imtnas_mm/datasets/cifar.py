@@ -1,4 +1,4 @@
-"""CIFAR-10 and CIFAR-100 from their official files, without downloads and without running what a pickle asks for."""
+"""CIFAR-10 and CIFAR-100 datasets, read from the official files without downloads and without running pickled code."""
 import _codecs
 import hashlib
 import io
@@ -20,13 +20,13 @@ PIXELS = 3 * SIDE * SIDE
 
 
 def _encode(text, encoding):
-    """Of ``_codecs.encode``, what bytes need in a pickle of protocol 2."""
+    """``_codecs.encode`` for latin1 alone, with which pickles of protocol 2 store bytes."""
     if encoding not in ('latin1', 'latin-1'):
         raise pickle.UnpicklingError(f'it encodes in {encoding!r}')
     return _codecs.encode(text, 'latin1')
 
 
-# all that a pickled NumPy array refers to
+# every name in the pickle of a NumPy array
 _ALLOWED = {
     ('numpy', 'ndarray'): np.ndarray,
     ('numpy', 'dtype'): np.dtype,
@@ -50,15 +50,15 @@ def load_batch(content, path, num_classes):
     Args:
         content (bytes): of the file.
         path (str): of the file, for messages.
-        num_classes (int): a label is one of 0 to ``num_classes - 1``.
+        num_classes (int): labels go from 0 to ``num_classes - 1``.
 
     Returns:
         tuple[ndarray, list[int]]: uint8 [N, 32, 32, 3] in RGB, and N labels
         (the fine ones of CIFAR-100).
 
     Raises:
-        DataError: not a pickle, one with more in it than arrays and plain
-            values, or not of this layout.
+        DataError: not a pickle, a pickle of more than arrays and plain values,
+            or of another layout.
     """
     try:
         entry = _ArrayUnpickler(io.BytesIO(content), encoding='latin1').load()
@@ -72,13 +72,13 @@ def load_batch(content, path, num_classes):
             raise DataError(f'{path}: has no {key!r}; it has {short(sorted(map(str, entry)))}')
     images, labels = entry['data'], entry[name]
     if not isinstance(images, np.ndarray) or images.dtype != np.uint8 or images.ndim != 2 or images.shape[1] != PIXELS:
-        found = f'{images.dtype} {images.shape}' if isinstance(images, np.ndarray) else type(images).__name__
-        raise DataError(f"{path}: 'data' is {found}; must be an array of uint8 (N, {PIXELS})")
+        kind = f'{images.dtype} {images.shape}' if isinstance(images, np.ndarray) else type(images).__name__
+        raise DataError(f"{path}: 'data' is {kind}; must be an array of uint8 (N, {PIXELS})")
     if not len(images):
         raise DataError(f"{path}: 'data' has no image")
     if not isinstance(labels, list) or len(labels) != len(images):
-        found = f'{len(labels)} labels' if isinstance(labels, list) else type(labels).__name__
-        raise DataError(f'{path}: {name!r} is {found}; must be a list with one for each of the {len(images)} images')
+        kind = f'{len(labels)} labels' if isinstance(labels, list) else type(labels).__name__
+        raise DataError(f'{path}: {name!r} is {kind}; must be a list with one for each of the {len(images)} images')
     for i, label in enumerate(labels):
         if isinstance(label, bool) or not isinstance(label, int | np.integer) or not 0 <= label < num_classes:
             raise DataError(f'{path}: {name}[{i}] is {short(label)}; must be a whole number from 0 to '
@@ -94,19 +94,19 @@ def shrink(images: np.ndarray, size: int) -> np.ndarray:
 
 
 class LocalCIFAR:
-    """mmpretrain's dataset, but for how its files are read.
+    """A mixin before mmpretrain's dataset that reads its files safely.
 
     Args:
         data_root (str): has the folder ``base_folder``.
         split (str): ``'train'`` or ``'test'``.
-        check_md5 (bool): refuse files that are not the official ones. False
-            takes any in the same layout.
+        check_md5 (bool): refuse files other than the official ones. False
+            takes any files of the same layout.
         image_size (int): images are shrunk to it by averaging; it divides 32.
-        kwargs: other arguments of mmpretrain's class; ``download`` must not
-            be true, since nothing is ever downloaded.
+        kwargs: other arguments of mmpretrain's class; ``download=True`` is
+            refused, since nothing is ever downloaded.
     """
 
-    # of mmpretrain's class, which this one stands before
+    # attributes of mmpretrain's class
     filename: str
     url: str
     base_folder: str
@@ -130,7 +130,7 @@ class LocalCIFAR:
 
     @classmethod
     def files(cls, split):
-        """list[tuple[str, str]]: below the root, and their official md5 sums."""
+        """list[tuple[str, str]]: paths below the root, and their official md5 sums."""
         listed = dict(train=cls.train_list, test=cls.test_list)[split]
         return [(os.path.join(cls.base_folder, name), md5) for name, md5 in listed]
 
@@ -138,7 +138,7 @@ class LocalCIFAR:
         """Read the files of the split.
 
         Raises:
-            DataError: one is missing, not the official one, or can't be read.
+            DataError: a file is missing, not the official one, or can't be read.
         """
         data = []
         for name, md5 in self.files(self.split):
@@ -147,9 +147,9 @@ class LocalCIFAR:
                 raise DataError(f'{path}: no such file; unpack {self.filename} of {self.url} there (nothing is '
                                 'downloaded)')
             content = get(path)
-            found = hashlib.md5(content, usedforsecurity=False).hexdigest() if self.check_md5 else md5
-            if found != md5:
-                raise DataError(f'{path}: its md5 sum is {found}, that of the official file {md5}: it is damaged, or '
+            digest = hashlib.md5(content, usedforsecurity=False).hexdigest() if self.check_md5 else md5
+            if digest != md5:
+                raise DataError(f'{path}: its md5 sum is {digest}, that of the official file {md5}: it is damaged, or '
                                 'other data in this layout, for which set check_md5=False')
             images, labels = load_batch(content, path, len(self.CLASSES))
             if self.image_size != SIDE:
@@ -160,9 +160,9 @@ class LocalCIFAR:
 
 @DATASETS.register_module()
 class CIFAR10(LocalCIFAR, _CIFAR10):
-    """CIFAR-10 in ``data_root``'s ``cifar-10-batches-py``; arguments as :class:`LocalCIFAR`."""
+    """CIFAR-10 in ``<data_root>/cifar-10-batches-py``; arguments as :class:`LocalCIFAR`."""
 
 
 @DATASETS.register_module()
 class CIFAR100(LocalCIFAR, _CIFAR100):
-    """CIFAR-100 in ``data_root``'s ``cifar-100-python``; arguments as :class:`LocalCIFAR`."""
+    """CIFAR-100 in ``<data_root>/cifar-100-python``; arguments as :class:`LocalCIFAR`."""

@@ -1,10 +1,10 @@
-"""Demonstration data: scikit-learn's handwritten digits as two vision tasks.
+"""Makes demonstration data: scikit-learn's handwritten digits as a classification and a detection task.
 
-Single digits to classify, in ImageNet's folder layout, and scenes of several
-digits to detect, in COCO's. The 1,797 digits are split once, by class, into
-1,200 to learn from and 597 held out; a held-out digit appears in no training
-image of either task. Colours, noise and places are drawn from a seed, so the
-files of one seed are the same to the byte.
+Single digits are to be classified, in ImageNet's folder layout, and digits in
+scenes to be detected, in COCO's. The 1,797 digits are split once, by class,
+into 1,200 for training and 597 for validation; a validation digit is in no
+training image of either task. Colours, noise and places are drawn from a seed:
+the same seed gives the same files to the byte.
 """
 import json
 import os
@@ -24,9 +24,9 @@ IMAGE_SIZE = 32  # of single digits
 DIGIT_SIZES = (24, 28)  # longer side of a single digit, pixels
 SCENE_SIZE = 96
 NUM_SCENES = dict(train=600, val=100)
-SCENE_DIGITS = (1, 5)  # digits a scene
+SCENE_DIGITS = (1, 5)  # digits per scene
 SCENE_DIGIT_SIZES = (16, 40)  # longer side of a digit in a scene, pixels
-MARKER = 'README.md'  # written into the data; says what they are and of which seed
+MARKER = 'README.md'  # written into the data; names their kind and seed
 
 _ABOUT = """# Demonstration data
 
@@ -56,8 +56,8 @@ def make_demo_data(out='data/demo', seed=0):
         bool: whether anything was written.
 
     Raises:
-        DemoDataError: ``out`` exists with other content: incomplete, of
-            another seed or version, or not made by this function.
+        DemoDataError: ``out`` exists, but its data are incomplete, have
+            another seed or version, or were not made by this function.
     """
     out = Path(out)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
@@ -66,7 +66,7 @@ def make_demo_data(out='data/demo', seed=0):
     out.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f'.{out.name}.', dir=out.parent))
     try:
-        temporary.chmod(0o755)  # mkdtemp's is private
+        temporary.chmod(0o755)  # mkdtemp makes it private
         _write(temporary, seed)
         try:
             os.replace(temporary, out)
@@ -96,9 +96,9 @@ def _check_complete(out, seed):
         raise DemoDataError(f'{str(marker)!r} is not that of demonstration data of version 1 and seed {seed}; {remedy}')
     for part, expected in (('imagenet/train', 1797 - NUM_HELD_OUT), ('imagenet/val', NUM_HELD_OUT),
                            ('coco/train2017', NUM_SCENES['train']), ('coco/val2017', NUM_SCENES['val'])):
-        found = sum(1 for _ in (out / part).rglob('*.png'))
-        if found != expected:
-            raise DemoDataError(f'{str(out / part)!r} is incomplete: {found} images, not {expected}; {remedy}')
+        count = sum(1 for _ in (out / part).rglob('*.png'))
+        if count != expected:
+            raise DemoDataError(f'{str(out / part)!r} is incomplete: {count} images, not {expected}; {remedy}')
     for part in NUM_SCENES:
         if not (out / _annotation_file(part)).is_file():
             raise DemoDataError(f'{str(out / _annotation_file(part))!r} is missing; {remedy}')
@@ -175,7 +175,7 @@ def _write_scenes(root, part, digits, members, rng):
 
 
 def _enlarged(digit, size):
-    """The ink of an 8x8 digit (0 to 16), cut to its box, ``size`` pixels on the longer side, in [0, 1]."""
+    """An 8x8 digit (ink 0 to 16), cut to its box and enlarged to ``size`` pixels on the longer side, in [0, 1]."""
     rows, columns = np.flatnonzero(digit.max(1) > 4), np.flatnonzero(digit.max(0) > 4)
     digit = digit[rows[0]:rows[-1] + 1, columns[0]:columns[-1] + 1]
     scale = size / max(digit.shape)
@@ -185,17 +185,17 @@ def _enlarged(digit, size):
 
 
 def _background(size, rng):
-    """A dark colour with a smooth shade of another, ``[size, size, 3]`` around [0, 128]."""
+    """A dark colour with a smooth shade, ``[size, size, 3]`` around [0, 128]."""
     colour = rng.uniform(0, 128, 3)
     shade = cv2.resize(rng.uniform(-20, 20, (4, 4, 3)).astype(np.float32), (size, size), interpolation=cv2.INTER_CUBIC)
     return colour + shade
 
 
 def _paint(image, ink, top, left, rng):
-    """Lay a digit of a random bright colour that stands out over ``image``, in place.
+    """Paint a digit in a random bright colour over ``image``, in place.
 
-    Always brighter than the ground: digits that may be darker take several
-    times as long to learn, and this is for a demonstration of minutes.
+    Digits are always brighter than the ground: with darker ones among them the
+    demonstration would have to train several times as long.
     """
     height, width = ink.shape
     patch = image[top:top + height, left:left + width]
@@ -208,7 +208,7 @@ def _paint(image, ink, top, left, rng):
 
 
 def _save(path, image, rng):
-    """Add the camera's noise and write a PNG."""
+    """Add noise and write a PNG."""
     noisy = np.rint(image + rng.normal(0, 8, image.shape)).clip(0, 255).astype(np.uint8)
     done, data = cv2.imencode('.png', noisy)
     if not done:

@@ -1,8 +1,8 @@
-"""What mmdet leaves out of a COCO annotation file: counted by mmdet's own code, with names and reasons.
+"""Reports the boxes and images that mmdet silently leaves out of a COCO annotation file, with counts and reasons.
 
-mmdet says nothing of it. The counts are true by construction: the dataset
-class parses and filters the content of the file, and what went in is compared
-with what came out. Its rules are repeated here for the reasons alone.
+The counts are exact: mmdet's dataset class itself parses and filters the file,
+and its result is compared with the content. mmdet's rules are repeated here
+only to name the reasons.
 """
 from ..compat.datasets import coco_index, parse_from
 from .checks import collection_paused, some
@@ -12,7 +12,7 @@ OTHER = 'by other rules of the dataset class'
 
 @collection_paused()
 def dropped_of_coco(kind, cfg, content):
-    """Lines on what a dataset of this config leaves out of a file, or keeps but doesn't train on.
+    """Lines on boxes and images that a dataset of this config leaves out, or keeps but doesn't train on.
 
     Args:
         kind (type): CocoDataset or a subclass.
@@ -22,10 +22,10 @@ def dropped_of_coco(kind, cfg, content):
             entries.
 
     Returns:
-        list[str]: a line a reason, with the number of boxes and images, the
-        first annotation ids and file names.
+        list[str]: one line per reason, with the number of boxes and images and
+        the first annotation ids and file names.
     """
-    left_out = ('type', '_scope_', 'pipeline', 'lazy_init')  # the first two are a registry's, not the dataset's
+    left_out = ('type', '_scope_', 'pipeline', 'lazy_init')  # the registry reads the first two
     dataset = kind(**{key: value for key, value in cfg.items() if key not in left_out}, lazy_init=True)
     index = coco_index(kind, content)
     parsed = parse_from(dataset, index)
@@ -43,8 +43,8 @@ def _boxes(dataset, parsed, index):
                 if not _parsed_alone(dataset, annotation, index):
                     reason = _why_box(annotation, info, dataset)
                     dropped.setdefault(reason, []).append((annotation, info))
-    for reason, found in sorted(dropped.items()):
-        yield f'{_count(found)} left out, {reason}: {_names(found, index)}'
+    for reason, boxes in sorted(dropped.items()):
+        yield f'{_count(boxes)} left out, {reason}: {_names(boxes, index)}'
     if crowds:
         yield f'{_count(crowds)} of iscrowd=1, not trained on: {_names(crowds, index)}'
 
@@ -55,7 +55,7 @@ def _parsed_alone(dataset, annotation, index):
 
 
 def _why_box(annotation, info, dataset):
-    """mmdet's rules in mmdet's order."""
+    """The reason, by mmdet's rules in mmdet's order."""
     left, top, width, height = annotation['bbox']
     if annotation.get('ignore'):
         return "marked 'ignore'"
@@ -76,8 +76,8 @@ def _images(dataset, parsed, index):
     for info in parsed:
         if info['img_id'] not in kept:
             dropped.setdefault(_why_image(info, rules), []).append(info)
-    for reason, found in sorted(dropped.items()):
-        yield f'{_many(len(found), "image")} left out, {reason}: {_files(found, index)}'
+    for reason, infos in sorted(dropped.items()):
+        yield f'{_many(len(infos), "image")} left out, {reason}: {_files(infos, index)}'
     empty = [info for info in parsed if info['img_id'] in kept and not info['instances']]
     if empty:
         yield f'{_many(len(empty), "image")} without a box kept, as background: {_files(empty, index)}'
@@ -91,18 +91,18 @@ def _why_image(info, rules):
     return OTHER
 
 
-def _many(number, what):
-    return f'{number} {what}{"" if number == 1 else "es" if what == "box" else "s"}'
+def _many(number, noun):
+    return f'{number} {noun}{"" if number == 1 else "es" if noun == "box" else "s"}'
 
 
-def _count(found):
-    images = {info['img_id'] for _, info in found}
-    return f'{_many(len(found), "box")} in {_many(len(images), "image")}'
+def _count(boxes):
+    images = {info['img_id'] for _, info in boxes}
+    return f'{_many(len(boxes), "box")} in {_many(len(images), "image")}'
 
 
-def _names(found, index):
-    images = {info['img_id']: info for _, info in found}
-    return f'annotations {some([a["id"] for a, _ in found], 5)}, images {_files(images.values(), index)}'
+def _names(boxes, index):
+    images = {info['img_id']: info for _, info in boxes}
+    return f'annotations {some([a["id"] for a, _ in boxes], 5)}, images {_files(images.values(), index)}'
 
 
 def _files(infos, index):

@@ -1,9 +1,9 @@
-"""Endless data as a function of (seed, position), so that a search or a joint training resumes exactly.
+"""Endless dataloaders of searches and joint trainings, which resume exactly at any iteration.
 
-Position k = 0, 1, 2, ... counts the examples a task has seen since the run
-began, over all ranks. What lies at a position depends on the seed and k alone:
-not on the number of workers, not on where the run was resumed, and not on how
-the positions are dealt out to ranks.
+Position k = 0, 1, 2, ... counts the examples of a task since the run began,
+over all ranks. The example at a position depends on the seed and k alone: not
+on the number of workers, nor on where the run was resumed, nor on which rank
+reads it.
 """
 import warnings
 
@@ -23,12 +23,12 @@ from .workers import watch_workers
 class EndlessOrder:
     """A part of a dataset, shuffled anew every epoch.
 
-    Position k is example ``indices[permutation(seed, k // n)[k % n]]``, n =
-    ``len(indices)``, and its pipeline draws from the key (seed, k).
+    Position k is example ``indices[permutation(seed, k // n)[k % n]]`` with n =
+    ``len(indices)``; its pipeline draws from the key (seed, k).
 
     Args:
         indices (sequence of int): the part.
-        seed (int): not negative; give each task and each half its own.
+        seed (int): not negative; tasks and halves need different seeds.
 
     Raises:
         ValueError: a negative seed.
@@ -54,17 +54,17 @@ class EndlessOrder:
 
 
 class EndlessSampler(Sampler):
-    """The positions of one rank without an end, from some iteration on.
+    """The positions of one rank, without an end, from some iteration on.
 
-    Iteration t of all ranks together is positions [t*B*R, (t+1)*B*R), of which
-    rank r yields [t*B*R + r*B, t*B*R + (r+1)*B). B = batch size of one rank,
-    R = number of ranks.
+    Iteration t of all ranks together takes positions [t*B*R, (t+1)*B*R); rank r
+    yields [t*B*R + r*B, t*B*R + (r+1)*B) of them. B is the batch size per rank,
+    R the number of ranks.
 
     Args:
-        order (sequence): gives position k as ``order[k]``; an :class:`EndlessOrder`.
-        start (int): the iteration to start with.
+        order (EndlessOrder): ``order[k]`` is position k.
+        start (int): the first iteration.
         batch_size_per_rank (int): B.
-        rank, world_size (int, optional): default to those of the running job.
+        rank, world_size (int, optional): by default of the running job.
     """
 
     def __init__(self, order, start, batch_size_per_rank, rank=None, world_size=None):
@@ -91,12 +91,12 @@ class EndlessSampler(Sampler):
 
 
 def single_threaded_worker(worker_id: int) -> None:
-    """Workers are many already: no threads of torch's or OpenCV's inside them."""
+    """Starts a worker without threads of torch or OpenCV, since there are many workers already."""
     torch.set_num_threads(1)
     cv2.setNumThreads(0)
 
 
-# Samplers that mean no more than 'shuffle all of it', which positions do.
+# These samplers only shuffle all examples, as positions do.
 _PLAIN_SAMPLERS = ('DefaultSampler', 'InfiniteSampler')
 
 
@@ -107,8 +107,8 @@ def _warn_if_special(cfg, field):
         and sampler.get('shuffle', True))
     for name, value in (('sampler', None if plain else sampler), ('batch_sampler', batch_sampler)):
         if value is not None:
-            what = value.get('type') if isinstance(value, dict) else value
-            warnings.warn(f'{field}.{name}={what!r} is not used: data are shuffled by position, so that training '
+            kind = value.get('type') if isinstance(value, dict) else value
+            warnings.warn(f'{field}.{name}={kind!r} is not used: data are shuffled by position, so that training '
                           'can be resumed exactly', stacklevel=3)
 
 
@@ -119,26 +119,26 @@ def build_endless_loader(cfg, indices, seed, start_iteration=0, rank=None, world
     Args:
         cfg (dict): an mmengine dataloader config whose ``dataset`` is built
             (see :func:`imtnas_mm.datasets.build_dataset`). ``sampler`` and
-            ``batch_sampler`` are replaced, with a warning if they were more
-            than a plain shuffle. ``collate_fn`` defaults to pseudo_collate.
+            ``batch_sampler`` are replaced, with a warning unless they only
+            shuffle. ``collate_fn`` defaults to pseudo_collate.
         indices (sequence of int): the part of the dataset to read.
         seed (int): see :class:`EndlessOrder`.
         start_iteration (int): number of iterations already done.
-        rank, world_size (int, optional): default to those of the running job.
-        field (str): what to call ``cfg`` in messages.
+        rank, world_size (int, optional): by default of the running job.
+        field (str): name of ``cfg`` in messages.
 
     Returns:
         torch.utils.data.DataLoader: ``.dataset`` is a :class:`SeededDataset`.
 
     Raises:
-        ValueError: ``dataset`` isn't built, no ``batch_size``, or a key that
+        ValueError: ``dataset`` isn't built, ``batch_size`` is missing, or a key
             has no meaning here.
     """
     cfg = dict(cfg)
     if 'dataset' not in cfg or isinstance(cfg['dataset'], dict):
         raise ValueError(f'{field}.dataset: needs a built dataset; build it with build_dataset(cfg, scope)')
     if 'batch_size' not in cfg:
-        raise ValueError(f'{field}.batch_size: missing; give the number of examples a rank and iteration')
+        raise ValueError(f'{field}.batch_size: missing; give the number of examples per rank and iteration')
     for key in ('num_batch_per_epoch', 'worker_init_fn', 'shuffle', 'generator'):
         if key in cfg:
             raise ValueError(f'{field}.{key}={cfg[key]!r}: has no meaning for an endless dataloader; '
@@ -151,7 +151,7 @@ def build_endless_loader(cfg, indices, seed, start_iteration=0, rank=None, world
         batch_sampler=None,
         drop_last=False,
         worker_init_fn=dict(type=single_threaded_worker),
-        # the loader draws its workers' base seed here, and leaves the global generator alone
+        # the loader draws its workers' base seed from it instead of from the global generator
         generator=torch.Generator().manual_seed(int(seed)))
     cfg.setdefault('collate_fn', dict(type='pseudo_collate'))
     return watch_workers(Runner.build_dataloader(cfg), field)

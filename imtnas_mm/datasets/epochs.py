@@ -1,9 +1,8 @@
-"""Epochs of data as a function of (seed, iteration, rank), so that a training resumes exactly, within an epoch too.
+"""Dataloaders of retrainings, which resume exactly, even within an epoch.
 
-The user's sampler and batch sampler say which examples make up a batch. Which
-of an epoch's batches come is a matter of the iteration to go on from; what the
-pipeline makes of an example, of the seed, the rank, the iteration and its place
-in the batch.
+The user's sampler and batch sampler choose the examples of each batch. The
+pipeline's random numbers depend on the seed, the rank, the iteration and the
+example's place in the batch.
 """
 from typing import Any
 
@@ -19,7 +18,8 @@ from .workers import watch_workers
 class EpochBatches(BatchSampler):
     """The batches of a batch sampler in one epoch, from some iteration on.
 
-    The length stays that of a whole epoch. All else is the batch sampler's own.
+    The length stays that of a whole epoch. Other attributes are those of the
+    wrapped batch sampler.
 
     Args:
         batches (BatchSampler): finite; over the examples of this rank.
@@ -43,7 +43,7 @@ class EpochBatches(BatchSampler):
         return len(self.batches)
 
     def seek(self, epoch, done):
-        """Next comes ``epoch`` without its first ``done`` batches."""
+        """The next pass yields ``epoch`` without its first ``done`` batches."""
         self.epoch, self.done = epoch, done
 
     def __iter__(self):
@@ -70,18 +70,17 @@ class EpochBatches(BatchSampler):
 
 
 def build_epoch_loader(cfg, seed, field='train_dataloader'):
-    """A dataloader of mmengine's kind over one epoch at a time, any part of it.
+    """mmengine's dataloader of a config, which can start within any epoch.
 
     Args:
         cfg (dict): an mmengine dataloader config; its sampler, batch sampler
             and all other fields keep their meaning.
         seed (int): not negative, the same on all ranks.
-        field (str): what to call ``cfg`` in messages.
+        field (str): name of ``cfg`` in messages.
 
     Returns:
         DataLoader: ``.batch_sampler`` is an :class:`EpochBatches`, ``.dataset``
-        a
-        :class:`SeededDataset`.
+        a :class:`SeededDataset`.
     """
     plain = Runner.build_dataloader(cfg, seed=seed)
     if isinstance(plain.dataset, IterableDataset) or plain.batch_sampler is None:

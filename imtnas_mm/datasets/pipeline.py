@@ -1,4 +1,4 @@
-"""Pipelines that name the file they fail at, and refuse images that are read wrong."""
+"""Pipelines whose errors name the image file, and which refuse wrongly read images."""
 import copy
 import os
 
@@ -12,19 +12,19 @@ from .seeded import SeededDataset
 
 _TIFF = (b'II*\0', b'MM\0*', b'II+\0', b'MM\0+')
 _PNG = b'\x89PNG\r\n\x1a\n'
-_PNG_DEPTH = 24  # the byte with the bits a channel
+_PNG_DEPTH = 24  # the byte with the bits per channel
 
 
 class NamedPipeline(Compose):
-    """mmengine's, but whatever a transform raises becomes a DataError with the image's file and the transform.
+    """mmengine's Compose, but an error of a transform becomes a DataError that names the image file and the transform.
 
-    It also checks what LoadImageFromFile gives: OpenCV and pillow read some
-    files to wrong values without a word (:func:`check_depth`), and boxes of an
-    annotation file are those of the size it states.
+    It also checks the image from LoadImageFromFile: OpenCV and pillow silently
+    read some files to wrong values (:func:`check_depth`), and boxes only fit
+    an image of the size in the annotation file.
 
     Args:
         transforms: as mmengine's.
-        name (str): of a dataset whose images have no files.
+        name (str): of the dataset, for errors on images without files.
     """
 
     def __init__(self, transforms, name='dataset'):
@@ -50,7 +50,7 @@ class NamedPipeline(Compose):
 
 
 def base_datasets(dataset):
-    """The datasets of mmengine's kind in a built dataset: itself, or those that it wraps."""
+    """The mmengine datasets in a built dataset: itself, or the datasets that it wraps."""
     if isinstance(dataset, BaseDataset):
         yield dataset
     elif isinstance(dataset, SeededDataset):
@@ -62,50 +62,50 @@ def base_datasets(dataset):
 
 
 def name_failures(dataset, field):
-    """Give a built dataset, or those that it wraps, pipelines that name the file they fail at.
+    """Give a built dataset, and all datasets in it, a :class:`NamedPipeline`.
 
     Raises:
-        DataError: LoadImageFromFile(ignore_empty=True), by which mmengine
-            takes another image for one that can't be read, and says nothing.
+        DataError: LoadImageFromFile(ignore_empty=True), with which mmengine
+            silently replaces an unreadable image by another.
     """
-    for one in base_datasets(dataset):
-        for transform in one.pipeline.transforms:
+    for base in base_datasets(dataset):
+        for transform in base.pipeline.transforms:
             if getattr(transform, 'ignore_empty', False):
                 raise DataError(f'{field}.pipeline: {type(transform).__name__} has ignore_empty=True, which takes '
                                 'other images for those that cannot be read, without a word; remove it')
-        one.pipeline = NamedPipeline(one.pipeline.transforms, type(one).__name__)
+        base.pipeline = NamedPipeline(base.pipeline.transforms, type(base).__name__)
 
 
 def raw_images(dataset, field):
-    """A dataset of the same images and annotations that only loads and packs them: what an example of a transfer is
-    before its augmentations.
+    """A copy of a dataset that only loads and packs its images; a transfer augments them itself.
 
     Args:
-        dataset: of mmengine's kind, or a ConcatDataset of such; left as it is.
+        dataset: an mmengine dataset, or a ConcatDataset of such.
         field (str): of its config, for messages.
 
     Raises:
         ValueError: the pipeline has no Pack... transform at its end.
     """
-    found = copy.copy(dataset)
+    raw = copy.copy(dataset)
     if isinstance(dataset, ConcatDataset):
-        found.datasets = [raw_images(one, f'{field}.datasets[{i}]') for i, one in enumerate(dataset.datasets)]
-        return found
-    kept = [one for one in dataset.pipeline.transforms if type(one).__name__.startswith(('LoadImage', 'Pack'))]
+        raw.datasets = [raw_images(member, f'{field}.datasets[{i}]') for i, member in enumerate(dataset.datasets)]
+        return raw
+    kept = [transform for transform in dataset.pipeline.transforms
+            if type(transform).__name__.startswith(('LoadImage', 'Pack'))]
     if not kept or not type(kept[-1]).__name__.startswith('Pack'):
         raise ValueError(f'{field}.pipeline has no Pack... transform at its end')
-    found.pipeline = NamedPipeline(kept, type(dataset).__name__)
-    return found
+    raw.pipeline = NamedPipeline(kept, type(dataset).__name__)
+    return raw
 
 
 def check_image(path, image, transform, stated=(None, None)):
-    """Raise DataError unless a loaded image is as the model takes it.
+    """Raise DataError unless a loaded image has the shape, type and size that the model expects.
 
     Args:
         path (str): of its file.
-        image (ndarray): as LoadImageFromFile left it.
-        transform (LoadImageFromFile): that loaded it.
-        stated (tuple): height and width in the annotation file, or None.
+        image (ndarray): loaded by ``transform``.
+        transform (LoadImageFromFile): its options say what to expect.
+        stated (tuple): height and width in the annotation file, or Nones.
     """
     if transform.color_type.startswith('color') and not (image.ndim == 3 and image.shape[2] == 3):
         raise DataError(f'{path}: was read to shape {image.shape}; must be [height, width, 3]')
@@ -121,10 +121,10 @@ def check_image(path, image, transform, stated=(None, None)):
 
 
 def check_depth(path, backend):
-    """Raise DataError for a file whose values don't come out as 8 bits.
+    """Raise DataError for a file whose values can't be read as 8 bits.
 
-    OpenCV takes the high byte of 16 bits, and casts other kinds (floats in a
-    TIFF) to bytes: .5 becomes 0. Pillow cuts 16 bits off at 255.
+    OpenCV takes the high byte of 16 bits, and casts other types (floats in a
+    TIFF) to bytes: .5 becomes 0. Pillow clips 16 bits at 255.
     """
     with open(path, 'rb') as file:
         head = file.read(_PNG_DEPTH + 1)
@@ -135,9 +135,9 @@ def check_depth(path, backend):
         stored = cv2.imread(path, cv2.IMREAD_UNCHANGED)
         kind = None if stored is None else stored.dtype
         if kind not in (np.uint8, np.uint16):
-            raise DataError(f'{path}: holds {kind or "values"} that are not read as 8 bits a channel; convert it to 8 '
-                            'or 16 bits')
+            raise DataError(f'{path}: holds {kind or "values"} that are not read as 8 bits per channel; convert it to '
+                            '8 or 16 bits')
         bits = 8 * kind.itemsize
     if bits > 8 and backend == 'pillow':
-        raise DataError(f"{path}: has {bits} bits a channel, which imdecode_backend='pillow' cuts off at 255; use "
+        raise DataError(f"{path}: has {bits} bits per channel, which imdecode_backend='pillow' cuts off at 255; use "
                         "'cv2', which takes the high byte")

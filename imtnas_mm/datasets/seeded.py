@@ -1,6 +1,6 @@
-"""A dataset whose pipeline draws random numbers from where an example is read, so that a training resumes exactly.
+"""A dataset wrapper that seeds the pipeline for each example, so that training resumes exactly.
 
-The same position gives the same example, whatever was read before it, whichever
+The same position gives the same example, whatever was read before, whichever
 worker reads it, and wherever the run was resumed.
 """
 from typing import Any, NamedTuple
@@ -15,50 +15,50 @@ from .checks import DataError
 
 
 class Position(NamedTuple):
-    """Where an example is read: its index in the dataset, and the key of the random numbers that its pipeline draws."""
+    """Index of an example in the dataset, and key of the random numbers that its pipeline draws."""
     index: Any
     key: tuple[int, ...]
 
 
 def innermost(dataset, index):
-    """The dataset that an example of a ConcatDataset is of, and its index there."""
+    """The member of a ConcatDataset that holds an example, and the index there."""
     while isinstance(dataset, ConcatDataset):
         dataset, index = member_of(dataset, index)
     return dataset, index
 
 
 def prepare(dataset, index):
-    """What the pipeline makes of an example, None where it drops it."""
+    """An example from the pipeline; None if the pipeline drops it."""
     dataset, index = innermost(dataset, index)
     return dataset.prepare_data(index)
 
 
 def retries_of(dataset):
-    """How often mmengine's dataset would try another example for one that its pipeline drops.
+    """How often mmengine's dataset tries another example when its pipeline drops one.
 
     None for a test set, and for wrappers (mmengine's RepeatDataset, mmdet's
-    MultiImageMixDataset), which have a retry of their own or none.
+    MultiImageMixDataset), which retry by other rules or never.
     """
     if isinstance(dataset, ConcatDataset):
-        retries = [retries_of(one) for one in dataset.datasets]
+        retries = [retries_of(member) for member in dataset.datasets]
         return None if None in retries else max(retries)
     plain = isinstance(dataset, BaseDataset) and type(dataset).__getitem__ is BaseDataset.__getitem__
     return dataset.max_refetch if plain and not dataset.test_mode else None
 
 
 class SeededDataset(Dataset):
-    """A dataset that is read by :class:`Position`; all else is the dataset's own, for samplers, hooks and evaluators.
+    """A dataset that is read by :class:`Position`; its other attributes are those of the wrapped dataset.
 
     A pipeline may return None, as a crop without an object does. mmengine then
-    takes another example of the dataset, which would mix the train and
-    validation halves of a search; with ``part``, it is another one of the part.
+    takes any other example, which would mix the train and validation halves of
+    a search; with ``part``, the other example is from the part.
 
     A transform that keeps a state from item to item (mmdet's CachedMosaic)
     makes items depend on the worker that read them.
 
     Args:
-        dataset: a built mmengine-style dataset, then ``wrapped``.
-        part (sequence of int, optional): the examples that are read; by default all of them are.
+        dataset: a built mmengine-style dataset; the attribute ``wrapped``.
+        part (sequence of int, optional): the examples to read; by default all.
 
     Raises:
         ValueError: a part without indices, or with one outside the dataset.
@@ -78,7 +78,7 @@ class SeededDataset(Dataset):
         self.__dict__.update(wrapped=dataset, part=part, retries=retries)
 
     def __getattr__(self, name):
-        if name in ('wrapped', 'part', 'retries') or name.startswith('__'):  # it is unpickled; or torch asks for a hook
+        if name in ('wrapped', 'part', 'retries') or name.startswith('__'):  # unpickling, or torch looks for a hook
             raise AttributeError(name)
         return getattr(self.wrapped, name)
 

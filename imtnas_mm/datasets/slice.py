@@ -1,4 +1,4 @@
-"""A part of a dataset, drawn by a seed."""
+"""DatasetSlice: a random part of a dataset, drawn by a seed."""
 import numpy as np
 from mmengine.registry import DATASETS as ALL_DATASETS
 
@@ -8,7 +8,7 @@ from .checks import DataError
 
 
 def slice_indices(total, num, seed=0, rest=False):
-    """``num`` of ``range(total)`` by a seed or, with ``rest``, all but these; sorted int64.
+    """``num`` indices below ``total``, drawn by a seed, or with ``rest`` all others; sorted int64.
 
     Raises:
         ValueError: unless 0 < ``num`` < ``total`` and the seed isn't negative.
@@ -23,14 +23,14 @@ def slice_indices(total, num, seed=0, rest=False):
 
 @DATASETS.register_module(name='DatasetSlice')
 def build_slice(dataset, num, seed=0, rest=False):
-    """``dataset``, with those of its examples only that :func:`slice_indices` gives.
+    """``dataset`` with the examples of :func:`slice_indices` alone.
 
-    Two slices of one dataset, number and seed of which one is the ``rest``
-    have no example in common and leave none out, whatever their pipelines are.
+    A slice and the slice with the same arguments and ``rest=True`` have no
+    example in common and leave none out, even with different pipelines.
 
     Args:
-        dataset (dict): config of a dataset of mmengine's kind (CIFAR,
-            ImageNet, COCO, ...), in the scope that is current.
+        dataset (dict): config of an mmengine dataset (CIFAR, ImageNet, COCO,
+            ...), in the current scope.
     """
     built = ALL_DATASETS.build(dataset)
     if not hasattr(built, 'get_subset_'):

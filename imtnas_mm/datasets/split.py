@@ -1,4 +1,4 @@
-"""The train and validation halves of a task's training data."""
+"""Splits a task's training data into the two halves of a search: for weights and for the architecture."""
 import numpy as np
 
 from ..random_state import Purpose, seeded_permutation
@@ -8,8 +8,8 @@ def split_indices(num, ratio=.5, seed=0):
     """Split ``range(num)`` into two disjoint parts that cover it.
 
     Encoder weights and heads learn on the first part, the architecture on the
-    second. A permutation drawn by NumPy's PCG64 from ``seed`` alone decides,
-    so every rank, every task and every resumed run splits in the same way.
+    second. NumPy's PCG64 draws the permutation from ``seed`` alone, so every
+    rank and every resumed run splits in the same way.
 
     Args:
         num (int): number of examples, at least 2.

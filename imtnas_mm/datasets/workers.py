@@ -1,4 +1,4 @@
-"""The worker processes of dataloaders: what a signal does to them, and whose one that died was."""
+"""Lets dataloader workers survive a SIGTERM to the job, and names the dataloader whose worker died."""
 import os
 import re
 import signal
@@ -26,8 +26,10 @@ def _start(inner, worker_id):
 
 
 def _outlast(parent):
-    """SIGTERM often goes to all processes of a job. The main one then needs its workers to end the iteration that it is
-    at; only its own SIGTERM ends them."""
+    """Ignores SIGTERM unless the parent sends it.
+
+    It often goes to all processes of a job, and the main process still needs its workers to end the iteration.
+    """
     while signal.sigwaitinfo({signal.SIGTERM}).si_pid != parent:
         pass
     os._exit(0)
@@ -36,7 +38,7 @@ def _outlast(parent):
 def _exists(pid):
     try:
         os.kill(pid, 0)
-    except (ProcessLookupError, PermissionError):  # the latter: its number is another user's process now
+    except (ProcessLookupError, PermissionError):  # PermissionError: the id is another user's process now
         return False
     return True
 
@@ -48,7 +50,7 @@ def _note_workers(loader, pids):
 
 
 def watch_workers(loader, name):
-    """Workers of ``loader``, once started, outlast a SIGTERM, and :func:`named_worker_deaths` knows them by ``name``.
+    """Makes workers of ``loader`` survive a SIGTERM, and :func:`named_worker_deaths` call the loader ``name``.
 
     Returns:
         DataLoader: ``loader``.
@@ -62,7 +64,7 @@ def watch_workers(loader, name):
 
 @contextmanager
 def named_worker_deaths():
-    """torch's error of a worker that died becomes a :class:`WorkerError`, which names the dataloader."""
+    """Turns torch's error for a dead worker into a :class:`WorkerError` that names the dataloader."""
     try:
         yield
     except RuntimeError as error:

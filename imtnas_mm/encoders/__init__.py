@@ -1,3 +1,4 @@
+"""Sources of the encoder weights of a search: a hypernetwork, stored weights, or weights mixed from shared copies."""
 from .base import EncoderWeights
 from .branched import BranchedWeights
 from .hypernetwork import HyperNetwork

@@ -1,4 +1,4 @@
-"""What encoder weights are to the algorithms."""
+"""Base class of the sources of encoder weights."""
 from abc import ABCMeta, abstractmethod
 
 from torch import Tensor, nn
@@ -7,16 +7,16 @@ from .parameter_layout import ParameterLayout
 
 
 class EncoderWeights(nn.Module, metaclass=ABCMeta):
-    """Where the encoder weights W_k^(m) of every stage come from.
+    """Gives the encoder weights W_k^(m) of every stage, that is of task k in round m.
 
     Args:
         layout (ParameterLayout): of one encoder; D = ``layout.size``.
         num_tasks (int): K.
         num_rounds (int): M.
         num_importance (int): n_A, the length of the importance vector.
-        seed (int): of the initial values, apart from the global random state.
+        seed (int): of the initial values, independent of the global random state.
     """
-    mixed_by_architecture = False  # whether A's direct term goes through W: A mixes the weights instead of feature maps
+    mixed_by_architecture = False  # whether A mixes the weights instead of feature maps, so its direct term goes via W
 
     def __init__(self, layout: ParameterLayout, num_tasks: int, num_rounds: int, num_importance: int,
                  seed: int = 0) -> None:
@@ -38,7 +38,7 @@ class EncoderWeights(nn.Module, metaclass=ABCMeta):
 
     @abstractmethod
     def generate(self, task: int, round: int, importance: Tensor) -> Tensor:
-        """W_k^(m) as a vector [D], a differentiable function of the stored weights (and of A where it depends on A).
+        """W_k^(m) as a vector [D], a differentiable function of the stored weights (and of A if it depends on A).
 
         Args:
             task (int): k, from 0.

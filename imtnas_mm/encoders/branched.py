@@ -1,4 +1,4 @@
-"""Encoder weights mixed block by block from copies that the tasks share (BMTAS)."""
+"""Encoder weights that are mixed, block by block, from copies shared by all tasks (BMTAS)."""
 import functools
 from collections.abc import Mapping, Sequence
 
@@ -15,12 +15,11 @@ class BranchedWeights(EncoderWeights):
     """K copies of every block; ``W_k = sum_c g[l, k, c] W_l^c`` in each block l.
 
     The mixing weights g [B, K, K] are the last entries of the importance
-    vector, so that W_k depends on A through them as a generated encoder does.
-    A convolution with mixed weights gives the mixed outputs of the copies'
-    convolutions; where g is one-hot, W_k is one copy of each block.
+    vector, so W_k depends on A through them. A convolution with mixed weights
+    gives the mixed outputs of the copies' convolutions. Where g is one-hot, W_k
+    takes one copy of each block.
 
-    All copies start from the same values, so that they differ by what they
-    learned.
+    All copies start from the same values, so they differ only by training.
     """
     mixed_by_architecture = True
 
@@ -35,7 +34,7 @@ class BranchedWeights(EncoderWeights):
         self.pieces: list[tuple[int, int]] = []  # (block, number of weights) in the order of the layout
 
     def set_blocks(self, blocks: Mapping[str, Sequence[str]]) -> None:
-        """Says which parameters a block consists of.
+        """Assigns every parameter to its block.
 
         Args:
             blocks (dict[str, tuple[str]]): name -> paths of its modules; as ``SearchSpace.blocks``.
@@ -43,14 +42,14 @@ class BranchedWeights(EncoderWeights):
         self.num_blocks = len(blocks)
         self.pieces = []
         for name, shape in zip(self.layout.names, self.layout.shapes, strict=True):
-            found = [i for i, paths in enumerate(blocks.values())
-                     if any(name.startswith(f'{path}.') for path in paths)]
-            if len(found) != 1:
-                raise ValueError(f'the parameter {name} must be of one block, not of {len(found)}')
-            if self.pieces and self.pieces[-1][0] == found[0]:
-                self.pieces[-1] = found[0], self.pieces[-1][1] + shape.numel()
+            holders = [i for i, paths in enumerate(blocks.values())
+                       if any(name.startswith(f'{path}.') for path in paths)]
+            if len(holders) != 1:
+                raise ValueError(f'the parameter {name} must be of one block, not of {len(holders)}')
+            if self.pieces and self.pieces[-1][0] == holders[0]:
+                self.pieces[-1] = holders[0], self.pieces[-1][1] + shape.numel()
             else:
-                self.pieces.append((found[0], shape.numel()))
+                self.pieces.append((holders[0], shape.numel()))
 
     def generate(self, task: int, round: int, importance: Tensor) -> Tensor:
         self.check_stage(task, round)

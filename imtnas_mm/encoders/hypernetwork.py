@@ -15,25 +15,24 @@ INDEX_ENCODINGS = ('embedding', 'scalar')
 class HyperNetwork(EncoderWeights):
     """``g(V, A, k, m)``: a feed-forward network from (A, k, m, d) to sub-vector d of W_k^(m).
 
-    The weight vector [D] is cut into ceil(D / 100) sub-vectors; for each, the
+    The weight vector [D] is cut into ceil(D / 100) sub-vectors. For each, the
     network takes the importance weights [n_A], the task k, the round m and the
-    sub-vector's index d, and gives its 100 numbers through hidden layers of 30
-    and 50 units (paper 3.1.4, "Reduce computation and memory costs").
+    sub-vector's index d. Its hidden layers have 30 and 50 units, its output the
+    100 numbers (paper 3.1.4, "Reduce computation and memory costs").
 
-    Reading 3. Indices enter as one-hot inputs of the first layer, that is as
+    Reading 3. Indices enter the first layer as one-hot inputs, which means as
     learned embeddings (``index_encoding='embedding'``), or as three scalars in
-    [-1, 1] (``'scalar'``: 30 (n_A + 3) + 30 + 1,550 + 5,100 weights). The
-    outputs have unit variance at the start and are scaled and shifted per
-    parameter by the layout, so that a generated network starts as a
-    well-initialised one does. The activation is tanh: the chain gradient needs
-    second derivatives.
+    [-1, 1] (``'scalar'``: 30 (n_A + 3) + 30 + 1,550 + 5,100 weights). Outputs
+    start with unit variance; the layout scales and shifts them per parameter,
+    so that a generated network starts well initialised. The activation is tanh,
+    since the chain's gradient needs second derivatives.
 
     Args:
         hidden (tuple[int]): units of the two hidden layers.
         sub_vector (int): length of a sub-vector.
         stage_std (float): initial standard deviation of the task and round
-            embeddings, against 1 of the sub-vectors': the stages start near
-            one another.
+            embeddings. It is 1 for sub-vectors, so the stages start close
+            together.
     """
     offset: Tensor
     scale: Tensor
@@ -60,7 +59,7 @@ class HyperNetwork(EncoderWeights):
         def normal(*shape: int, std: float = 1.) -> nn.Parameter:
             return nn.Parameter(std * torch.randn(*shape, generator=generator))
 
-        # the first layer by the blocks of its input: V1 [A; k; m; d] = V_A A + V_k k + V_m m + V_d d
+        # the first layer, split by its inputs: V1 [A; k; m; d] = V_A A + V_k k + V_m m + V_d d
         self.first_architecture = normal(first, num_importance, std=stage_std / math.sqrt(num_importance))
         self.first_bias = nn.Parameter(torch.zeros(first))
         if index_encoding == 'embedding':
@@ -77,12 +76,12 @@ class HyperNetwork(EncoderWeights):
         self.third_bias = nn.Parameter(torch.zeros(sub_vector))
         self.register_buffer('offset', layout.offset, persistent=False)
         self.register_buffer('scale', layout.scale, persistent=False)
-        with torch.no_grad():  # unit variance over all outputs of a first stage
+        with torch.no_grad():  # unit variance over all outputs of the first stage
             units = self._units(0, 0, torch.full((num_importance, ), 1 / num_importance))
             self.third_weight /= units.std()
 
     def _index(self, table: Tensor, index: int, count: int) -> Tensor:
-        """Row ``index`` of an embedding, or the scalar index in [-1, 1] times the one row."""
+        """Row ``index`` of an embedding, or the index scaled to [-1, 1] times the only row."""
         if self.index_encoding == 'embedding':
             return table[index]
         return table[0] * (2 * index / max(count - 1, 1) - 1)

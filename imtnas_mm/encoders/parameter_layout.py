@@ -1,4 +1,4 @@
-"""One encoder's weights as one vector: names, shapes and initial scale."""
+"""Layout of an encoder's weights in one vector: names, shapes and initial scales."""
 import math
 from dataclasses import dataclass, field
 
@@ -10,18 +10,18 @@ from ..recent import Recent
 
 @dataclass(frozen=True)
 class ParameterLayout:
-    """Where each parameter of an encoder lies in its weight vector [D].
+    """The place of each parameter of an encoder in its weight vector [D].
 
-    ``offset`` and ``scale`` (both [D]) say how a well-initialised network
-    starts: weights of convolutions and linear layers around 0 with the standard
-    deviation of He et al. (2015), ``sqrt(2 / fan_in)``; vectors (norm weights,
-    biases) around the value their module starts with.
+    ``offset`` and ``scale`` (both [D]) are means and standard deviations of
+    initial values: for weights of convolutions and linear layers, 0 and
+    ``sqrt(2 / fan_in)`` (He et al., 2015); for vectors (norm weights, biases),
+    the initial value of their module and .01.
     """
     names: tuple[str, ...]
     shapes: tuple[torch.Size, ...]
     offset: Tensor
     scale: Tensor
-    # pieces by what is left out: each draw of paths has its own
+    # pieces by the names left out, which differ for each draw of paths
     known: Recent = field(default_factory=lambda: Recent(16), repr=False, compare=False)
 
     @classmethod
@@ -49,15 +49,15 @@ class ParameterLayout:
 
         Args:
             without (frozenset[str]): names that are left out. Neighbours among
-                them are one piece of the vector, whose gradient is then made of
-                fewer pieces, too.
+                them form one piece of the vector, so that its gradient is made
+                of fewer pieces, too.
         """
         sizes, kept = self.known.get_or_make(without, lambda: self._pieces(without))
         pieces = vector.split(sizes)
-        return {one[0]: piece.view(one[1]) for one, piece in zip(kept, pieces, strict=True) if one is not None}
+        return {named[0]: piece.view(named[1]) for named, piece in zip(kept, pieces, strict=True) if named is not None}
 
     def _pieces(self, without: frozenset[str]) -> tuple[list[int], list[tuple[str, torch.Size] | None]]:
-        """(sizes of the pieces, name and shape of each; ``None`` for what is left out)."""
+        """(sizes of the pieces, their names and shapes; ``None`` for pieces that are left out)."""
         sizes, kept = [], []
         for name, shape in zip(self.names, self.shapes, strict=True):
             if name in without and kept and kept[-1] is None:

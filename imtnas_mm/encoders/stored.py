@@ -1,4 +1,4 @@
-"""Encoder weights kept one by one (the paper's "NHN", Table 5)."""
+"""Encoder weights stored as one parameter vector per stage (the paper's "NHN", Table 5)."""
 import torch
 from torch import Tensor, nn
 
@@ -9,9 +9,9 @@ from .parameter_layout import ParameterLayout
 
 @MODELS.register_module()
 class StoredWeights(EncoderWeights):
-    """Every W_k^(m) is a parameter of its own, [M, K] vectors of [D].
+    """Every W_k^(m) is a separate parameter: M K vectors [D].
 
-    All start from the same values, so that stages differ by what they learned.
+    All start from the same values, so stages differ only by training.
     """
 
     def __init__(self, layout: ParameterLayout, num_tasks: int, num_rounds: int, num_importance: int,

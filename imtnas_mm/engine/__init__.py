@@ -1,4 +1,4 @@
-"""How mmengine runs searches and retrainings: hooks, loops, the runner, and the way from a command line to them."""
+"""Hooks, loops and runners with which mmengine runs searches and retrainings, and the launch code of the tools."""
 from ..checkpoint import CheckpointError, check_state_dict
 from ..finite import NonFiniteError
 from .hooks import (

@@ -1,4 +1,4 @@
-"""The weights of a checkpoint with what is needed to use them, apart from the state of the training."""
+"""Exports the weights, config and architecture of a checkpoint, without the state of the training."""
 import io
 import os.path as osp
 from dataclasses import replace
@@ -15,23 +15,23 @@ SUFFIXES = ('.pth', SUFFIX)
 
 
 def exported(checkpoint, ema=True, architecture=None):
-    """What of a checkpoint is exported.
+    """The part of a checkpoint that is exported.
 
     Args:
         checkpoint (str): a file.
-        ema (bool): of a training with mmengine's EMAHook, the averaged weights;
-            False takes those of the training itself.
-        architecture (optional): what :func:`resolve_genotype` takes; by
-            default it is ``model.backbone.architecture`` of the config that
-            the checkpoint was written with, if that has one.
+        ema (bool): if mmengine's EMAHook averaged the weights, True takes the
+            averages; False takes the weights that were trained.
+        architecture (optional): an argument of :func:`resolve_genotype`; by
+            default ``model.backbone.architecture`` of the checkpoint's config,
+            if it has one.
 
     Returns:
         dict: ``state_dict`` and ``meta``; the content of the architecture file
         is ``meta['architecture']``.
 
     Raises:
-        CheckpointError: it is no checkpoint with weights; ``ema=False`` where
-            there are none but the averaged ones.
+        CheckpointError: the file is no checkpoint with weights; or
+            ``ema=False``, and its training averaged no weights.
         GenotypeError: the architecture can't be found or is not valid.
     """
     saved = read_checkpoint(checkpoint)
@@ -41,7 +41,7 @@ def exported(checkpoint, ema=True, architecture=None):
         raise CheckpointError(f'{checkpoint}: state_dict: ' + (
             f'{wrong} is a {type(state[wrong]).__name__}; it must hold tensors' if state else 'is empty'))
     if not ema:
-        state.update(_weights_of_the_training(checkpoint, saved, state))
+        state.update(_trained_weights(checkpoint, saved, state))
     meta = dict(saved.get('meta') or {})
     if architecture is None and 'architecture' not in meta:
         architecture = _architecture_of(checkpoint, meta.get('cfg', ''))
@@ -51,14 +51,14 @@ def exported(checkpoint, ema=True, architecture=None):
 
 
 def exported_task(content, task):
-    """One task's model by itself, of what :func:`exported` gives of a joint training.
+    """One task's model by itself, from the :func:`exported` content of a joint training.
 
-    Its entries have the names of an ordinary retraining's, and its
-    architecture has no ``sharing``. There is no config of it.
+    Its entries have the names that a retraining of one task gives them, and
+    its architecture has no ``sharing``. It has no config.
 
     Raises:
         ValueError: there is no such task, or its network reads features of
-            other tasks' networks, so that it can't stand alone.
+            other tasks' networks.
     """
     state, meta = content['state_dict'], content['meta']
     tasks = list(dict.fromkeys(name.split('.')[1] for name in state if name.startswith('tasks.')))
@@ -68,27 +68,27 @@ def exported_task(content, task):
     if task not in tasks:
         raise ValueError(f'--task {task}: the checkpoint has the tasks {", ".join(tasks)}')
     if any(name.startswith(f'tasks.{task}.backbone.fusion.') for name in state):
-        raise ValueError(f'--task {task}: its network reads features of those of other tasks; export all together')
+        raise ValueError(f"--task {task}: its network reads features of other tasks' networks; export all together")
     prefix = f'tasks.{task}.'
-    own = {key: value for key, value in meta.items() if key not in ('cfg', 'dataset_meta')}
-    own['architecture'] = replace(genotype, sharing=None).to_dict()
+    task_meta = {key: value for key, value in meta.items() if key not in ('cfg', 'dataset_meta')}
+    task_meta['architecture'] = replace(genotype, sharing=None).to_dict()
     if task in (meta.get('dataset_meta') or {}):
-        own['dataset_meta'] = meta['dataset_meta'][task]
-    return dict(meta=own, state_dict={
+        task_meta['dataset_meta'] = meta['dataset_meta'][task]
+    return dict(meta=task_meta, state_dict={
         name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)})
 
 
-def _weights_of_the_training(checkpoint, saved, state):
-    """EMAHook saves the averaged weights as ``state_dict`` and the others as ``ema_state_dict``."""
+def _trained_weights(checkpoint, saved, state):
+    """EMAHook saves the averaged weights as ``state_dict`` and the trained ones as ``ema_state_dict``."""
     if 'ema_state_dict' not in saved:
         raise CheckpointError(f'{checkpoint}: ema_state_dict: is missing; its training averaged no weights, so leave '
                               'out --no-ema')
-    own = {name.removeprefix('module.'): tensor for name, tensor in saved['ema_state_dict'].items()
-           if name.startswith('module.')}
-    for name in own:
+    trained = {name.removeprefix('module.'): tensor for name, tensor in saved['ema_state_dict'].items()
+               if name.startswith('module.')}
+    for name in trained:
         if name not in state:
             raise CheckpointError(f'{checkpoint}: ema_state_dict: module.{name}: is not in its state_dict')
-    return own
+    return trained
 
 
 def _architecture_of(checkpoint, text):
@@ -103,11 +103,11 @@ def _architecture_of(checkpoint, text):
 
 
 def write_exported(content, path):
-    """Write what :func:`exported` gives as ``.pth`` or ``.safetensors``, by the ending; reading either gives it back.
+    """Write the result of :func:`exported` as ``.pth`` or ``.safetensors``, by the ending; both read back alike.
 
     Raises:
-        ValueError: another ending, or something that safetensors can't hold.
-        OSError: the file can't be written; what stood there stays.
+        ValueError: another ending, or a value that safetensors can't hold.
+        OSError: the file can't be written; an old file at the path stays.
     """
     suffix = osp.splitext(path)[1]
     if suffix == SUFFIX:

@@ -1,4 +1,4 @@
-"""One optimiser wrapper for the encoder weights, one for the heads, one for A."""
+"""Builds the three optimiser wrappers of a search: encoder weights, heads, and the architecture A."""
 from mmengine.optim import OptimWrapperDict, build_optim_wrapper
 
 from ..registry import OPTIM_WRAPPER_CONSTRUCTORS
@@ -11,8 +11,8 @@ class SearchOptimWrapperConstructor:
     """Builds ``OptimWrapperDict(encoder=..., head=..., architecture=...)``.
 
     Each is an ordinary mmengine optimiser wrapper config, ``paramwise_cfg``
-    and ``clip_grad`` included, built on its part of the algorithm alone: A is
-    in no weight optimiser, and no weight in A's.
+    and ``clip_grad`` included. It is built on its part of the algorithm alone:
+    no weight optimiser holds A, and A's optimiser holds no weight.
     """
 
     def __init__(self, optim_wrapper_cfg, paramwise_cfg=None):
@@ -22,13 +22,13 @@ class SearchOptimWrapperConstructor:
             raise ValueError(f'optim_wrapper has {sorted(optim_wrapper_cfg)}; a search takes {sorted(PARTS)}')
         for name, cfg in optim_wrapper_cfg.items():
             if cfg.get('accumulative_counts', 1) != 1 or cfg.get('type', 'OptimWrapper') != 'OptimWrapper':
-                raise ValueError(f'optim_wrapper.{name}={dict(cfg)}: a search steps once an iteration with a plain '
+                raise ValueError(f'optim_wrapper.{name}={dict(cfg)}: a search steps once per iteration with a plain '
                                  'OptimWrapper; mixed precision is model.amp=True (--amp)')
         self.cfg = optim_wrapper_cfg
 
     def __call__(self, model):
         wrappers = {name: build_optim_wrapper(getattr(model, part), self.cfg[name]) for name, part in PARTS.items()}
         for name, wrapper in wrappers.items():
-            if wrapper.clip_grad_kwargs:  # all would log their norms under one name
+            if wrapper.clip_grad_kwargs:  # else all log their norms under the same name
                 wrapper.grad_name = f'{name}.{wrapper.grad_name}'
         return OptimWrapperDict(**wrappers)

@@ -1,4 +1,4 @@
-"""Whether the processes of a search still hold the same A, weights and heads."""
+"""Checks that all processes of a search hold the same architecture A, weights and heads."""
 import zlib
 
 import torch
@@ -6,18 +6,18 @@ from mmengine.dist import all_gather, get_world_size
 
 
 class ReplicaError(RuntimeError):
-    """The processes of a search have come apart; the message names the entry, the ranks and the iteration."""
+    """The processes of a search hold different values; the message names the entry, the ranks and the iteration."""
 
 
 def fingerprint(tensor):
-    """A number for the bits of a tensor, so that NaNs are like themselves."""
+    """A checksum of a tensor's bits, by which a NaN equals itself."""
     return zlib.crc32(tensor.detach().cpu().reshape(-1).view(torch.uint8).numpy())
 
 
 def check_replicas(model, iteration):
-    """Raises :class:`ReplicaError`, on every rank, unless all have the same bits in ``model.state_dict()``.
+    """Raises :class:`ReplicaError` on every rank unless all have the same bits in ``model.state_dict()``.
 
-    A rank sends 8 bytes an entry. All ranks must call it.
+    Each rank sends 8 bytes per entry. All ranks must call it.
 
     Args:
         model (nn.Module): not wrapped.
@@ -27,15 +27,15 @@ def check_replicas(model, iteration):
         return
     state = model.state_dict()
     device = next(model.parameters()).device
-    own = torch.tensor([fingerprint(tensor) for tensor in state.values()], device=device)
-    every = torch.stack(all_gather(own)).cpu()  # [ranks, entries]
+    fingerprints = torch.tensor([fingerprint(tensor) for tensor in state.values()], device=device)
+    every = torch.stack(all_gather(fingerprints)).cpu()  # [ranks, entries]
     unlike = every != every[0]
     if not unlike.any():
         return
-    names = [name for name, found in zip(state, unlike.any(0).tolist(), strict=True) if found]
-    name = min(names, key=lambda name: not name.startswith('architecture.'))  # A's if it is among them
+    names = [name for name, differs in zip(state, unlike.any(0).tolist(), strict=True) if differs]
+    name = min(names, key=lambda name: not name.startswith('architecture.'))  # an entry of A if any differs
     ranks = unlike[:, list(state).index(name)].nonzero().flatten().tolist()
     more = f' (and {len(names) - 1} more entries differ)' if len(names) > 1 else ''
     raise ReplicaError(f'after iteration {iteration}, {name} of rank {", ".join(map(str, ranks))} differs from that of '
                        f'rank 0{more}: the processes no longer search one architecture. No checkpoint is written; '
-                       'those before it are kept')
+                       'earlier ones are kept')

@@ -1,4 +1,4 @@
-"""mmengine's Runner where a search or a joint training needs another."""
+"""The Runners of searches and joint trainings, subclasses of mmengine's."""
 from typing import Any
 
 from mmengine.device import get_device
@@ -11,8 +11,7 @@ from .replicas import check_replicas
 
 
 class ResumableRunner(Runner):
-    """Resumes within an epoch, if epochs are as long as they were: with others it would skip iterations or repeat
-    some."""
+    """Resumes within an epoch. Epochs of another length are refused: iterations would be skipped or repeated."""
 
     def set_randomness(self, seed, diff_rank_seed=False, deterministic=False):
         if diff_rank_seed:
@@ -46,12 +45,11 @@ class JointRunner(ResumableRunner):
 class SearchRunner(ResumableRunner):
     """Runs a search: one model over the dataloaders and evaluators of several tasks.
 
-    - ``train_cfg.rounds`` and ``train_cfg.order`` go to the model, whose heads
-      and encoder weights they count.
-    - The model isn't wrapped in DistributedDataParallel: its weights are used
-      functionally, which DDP's hooks don't see, and it averages gradients over
-      ranks itself.
-    - No checkpoint is written of ranks that have come apart.
+    - The model gets ``train_cfg.rounds`` and ``train_cfg.order``: the number of
+      its heads and encoder weights depends on them.
+    - DistributedDataParallel doesn't wrap the model, since its hooks miss
+      weights that are used functionally. The model averages gradients itself.
+    - No checkpoint is written while ranks differ.
     - A checkpoint must fit the model entry by entry.
     """
 
@@ -96,8 +94,8 @@ class SearchRunner(ResumableRunner):
 
     def build_param_scheduler(self, scheduler):
         if isinstance(scheduler, dict) and 'type' in scheduler or isinstance(scheduler, list) and scheduler:
-            raise ValueError('param_scheduler: a search has one list of schedulers an optimiser, as in '
-                             "dict(encoder=[...], head=[...]), so that none changes A's rate unasked; "
+            raise ValueError('param_scheduler: a search has one list of schedulers per optimiser, as in '
+                             "dict(encoder=[...], head=[...]), so that no schedule meant for weights changes A's rate; "
                              f'got {scheduler!r}')
         if isinstance(scheduler, dict):  # an optimiser without a schedule keeps its rate
             optimisers: Any = self.optim_wrapper
@@ -108,7 +106,7 @@ class SearchRunner(ResumableRunner):
         return super().build_param_scheduler(scheduler)
 
     def load_checkpoint(self, filename, map_location='cpu', strict=True, revise_keys=None):
-        """As mmengine's, but an entry that is missing, unknown or shaped otherwise is an error."""
+        """As mmengine's, but a missing or unknown entry and another shape are errors."""
         checkpoint = read_checkpoint(filename, map_location)
         if self._resume:
             check_resumable(filename, checkpoint)
@@ -122,6 +120,6 @@ class SearchRunner(ResumableRunner):
         return checkpoint
 
     def save_checkpoint(self, *args, meta=None, by_epoch=True, **kwargs):
-        """As mmengine's, but none where ranks differ; all ranks call it."""
+        """As mmengine's, but raises where ranks differ; all ranks call it."""
         check_replicas(self.model, self.iter if by_epoch else self.iter + 1)
         super().save_checkpoint(*args, meta=meta, by_epoch=by_epoch, **kwargs)

@@ -1,4 +1,4 @@
-"""The GPUs of a comparison: which there are, and which run has them now."""
+"""Leases the GPUs of a machine to the runs of comparisons, so that no two runs use one GPU unasked."""
 import fcntl
 import os
 import subprocess
@@ -16,7 +16,7 @@ import torch
 
 VARIABLE = 'CUDA_VISIBLE_DEVICES'
 LOCKS = 'imtnas_mm-gpus'  # folder of the lock files, in the machine's folder of temporary files
-POLL = .2  # seconds between two looks at cards that others hold
+POLL = .2  # seconds between two attempts to lock cards that others hold
 
 
 class CardError(ValueError):
@@ -30,10 +30,10 @@ class GivenUp(Exception):
 @dataclass(frozen=True)
 class Card:
     """Args:
-        id (str): what ``CUDA_VISIBLE_DEVICES`` calls it: a number or a UUID.
-        key (str): the same for all processes of the machine: its UUID where
-            nvidia-smi tells it, else ``id``.
-        name (str | None): of the product, where nvidia-smi tells it.
+        id (str): its number or UUID in ``CUDA_VISIBLE_DEVICES``.
+        key (str): equal in all processes of the machine: its UUID if nvidia-smi
+            reports it, else ``id``.
+        name (str | None): of the product, if nvidia-smi reports it.
     """
     id: str
     key: str
@@ -41,28 +41,28 @@ class Card:
 
 
 def visible_cards() -> list[Card]:
-    """list[Card]: the GPUs that this process sees, in CUDA's order; none on a machine without a GPU.
+    """list[Card]: the GPUs that this process sees, in CUDA's order; empty on a machine without a GPU.
 
-    ``torch.cuda.device_count()`` counts them, so that a training sees as many.
-    It makes no context on a GPU.
+    ``torch.cuda.device_count()`` counts them, as in a training. It makes no
+    context on a GPU.
     """
     count = torch.cuda.device_count()
     if not count:
         return []
-    given = os.environ.get(VARIABLE)
-    ids = [str(i) for i in range(count)] if given is None else [one.strip() for one in given.split(',')][:count]
+    text = os.environ.get(VARIABLE)
+    ids = [str(i) for i in range(count)] if text is None else [part.strip() for part in text.split(',')][:count]
     known = _told_by_nvidia_smi()
     cards = []
-    for one in ids:
+    for card_id in ids:
         fits = [(uuid, name) for index, uuid, name in known
-                if one == index or one.startswith('GPU-') and uuid.startswith(one)]
-        uuid, name = fits[0] if len(fits) == 1 else (one, None)
-        cards.append(Card(one, uuid, name))
+                if card_id == index or card_id.startswith('GPU-') and uuid.startswith(card_id)]
+        uuid, name = fits[0] if len(fits) == 1 else (card_id, None)
+        cards.append(Card(card_id, uuid, name))
     return cards
 
 
 def _told_by_nvidia_smi() -> list[tuple[str, str, str]]:
-    """[(index, UUID, name)] of all GPUs of the machine; empty where there is no nvidia-smi."""
+    """[(index, UUID, name)] of all GPUs of the machine; empty without nvidia-smi."""
     try:
         done = subprocess.run(['nvidia-smi', '--query-gpu=index,uuid,name', '--format=csv,noheader'],
                               capture_output=True, text=True, check=True, timeout=60)
@@ -73,15 +73,15 @@ def _told_by_nvidia_smi() -> list[tuple[str, str, str]]:
 
 
 def choose_cards(text: str | None, visible: Sequence[Card]) -> list[Card]:
-    """The cards that ``--gpus`` names.
+    """The cards that ``--gpus`` selects.
 
     Args:
         text (str | None): a number of cards, ``'4'``; their places among the
-            visible ones, ``'0,2'`` (of one, ``'2,'``); or None, all.
+            visible ones, ``'0,2'`` (a single one: ``'2,'``); None selects all.
         visible (list[Card]): of :func:`visible_cards`.
 
     Raises:
-        CardError: there are no such cards, or the text is neither.
+        CardError: there are no such cards, or the text has another form.
     """
     if text is None:
         return list(visible)
@@ -106,11 +106,11 @@ def choose_cards(text: str | None, visible: Sequence[Card]) -> list[Card]:
 
 
 class Lease:
-    """What a step runs on.
+    """The cards of a step.
 
     Args:
         cards (list[Card]): empty for a step on CPUs.
-        hide (bool): whether a step without cards must see none.
+        hide (bool): whether to hide all cards from a step without cards.
         files (list[int]): descriptors of the locks. A process that inherits
             them holds the cards, too, until it ends.
     """
@@ -119,25 +119,25 @@ class Lease:
         self.cards, self.hide, self.files = list(cards), hide, list(files)
 
     def environment(self) -> dict[str, str]:
-        """dict: the environment variables that a step's process gets."""
+        """dict: environment variables for the step's process."""
         return {VARIABLE: ','.join(card.id for card in self.cards)} if self.cards or self.hide else {}
 
 
 class Cards:
-    """Leases of cards; no two leases have a card in common, be they of this process or of others of the machine.
+    """Leases of cards; no two leases on the machine have a card in common, even those of different processes.
 
-    A lock file for each card says who has it. The system ends a lock with the
-    last process that holds it, so that none is left by one that was killed.
-    Leases are given in the order they were asked for.
+    Each card has a lock file. The system releases a lock with the last process
+    that holds it, so a killed process leaves none. Leases are granted in the
+    order of the requests.
 
     Args:
-        cards (list[Card]): those that may be used; none: all steps are on CPUs.
-        hide (bool): whether steps without cards must see none: True where the
-            machine has some.
-        runs_per_gpu (int): above 1, a card may be in so many leases of those
-            who allow as many; it is never in one of those who don't.
-        shared (bool): False: nobody else can have these cards, and they are
-            not locked (a cluster's scheduler gave them).
+        cards (list[Card]): to be leased; if empty, all steps run on CPUs.
+        hide (bool): whether to hide all cards from steps without cards; True if
+            the machine has any.
+        runs_per_gpu (int): above 1, so many leases may share a card, if all of
+            them allow it.
+        shared (bool): False if nobody else can use these cards, for example
+            because a cluster's scheduler assigned them; they are not locked.
         folder (Path | None): of the lock files.
     """
 
@@ -151,11 +151,11 @@ class Cards:
 
     @contextmanager
     def lease(self, count: int, stopped: Callable[[], bool] = lambda: False) -> Iterator[Lease]:
-        """The cards of one step: ``count`` of them, or none where there are none at all.
+        """``count`` cards for one step, or none if there are none to lease.
 
         Raises:
             CardError: there are fewer cards.
-            GivenUp: ``stopped()`` became true before they were free.
+            GivenUp: ``stopped()`` became true before enough cards were free.
         """
         if not self.cards or not count:
             yield Lease(hide=self.hide)
@@ -186,9 +186,9 @@ class Cards:
                     raise GivenUp
                 with self.turn:
                     first, others = self.queue[0] is me, not any(self.leased.values())
-                found = self._try(count) if first else None
-                if found is not None:
-                    return found
+                locked = self._try(count) if first else None
+                if locked is not None:
+                    return locked
                 if first and others and not told:
                     print(f'waiting for {count} of the GPUs {",".join(card.id for card in self.cards)}, which another '
                           f'comparison uses (its locks are in {self.folder})', file=sys.stderr, flush=True)
@@ -199,9 +199,9 @@ class Cards:
                 self.queue.remove(me)
 
     def _try(self, count: int) -> tuple[list[Card], list[int]] | None:
-        """(cards, descriptors) of ``count`` free cards, or None where there are fewer: none is held while waiting."""
+        """(cards, descriptors) of ``count`` free cards; None if there are fewer, and then none is held."""
         cards, files = [], []
-        for card in sorted(self.cards, key=self.leased.__getitem__):  # the one with the fewest runs first
+        for card in sorted(self.cards, key=self.leased.__getitem__):  # cards with the fewest runs first
             held = self._lock(card)
             if held is not None:
                 cards.append(card)
@@ -213,7 +213,7 @@ class Cards:
         return None
 
     def _lock(self, card: Card) -> list[int] | None:
-        """Descriptors of the locks of a card, or None where others have it."""
+        """Descriptors of the locks of a card; None if others hold it."""
         name = card.key.replace(os.sep, '_')
         if self.runs_per_gpu == 1:
             return self._locked(f'{name}.lock', fcntl.LOCK_EX)
@@ -221,9 +221,9 @@ class Cards:
         if common is None:
             return None
         for slot in range(self.runs_per_gpu):
-            own = self._locked(f'{name}.{slot}.lock', fcntl.LOCK_EX)
-            if own is not None:
-                return common + own
+            files = self._locked(f'{name}.{slot}.lock', fcntl.LOCK_EX)
+            if files is not None:
+                return common + files
         os.close(common[0])
         return None
 
@@ -237,7 +237,7 @@ class Cards:
         return [file]
 
     def _open(self, path: Path) -> int:
-        """A descriptor of a lock file that any user of the machine may lock; made if it is not there."""
+        """A descriptor of a lock file that any user of the machine may lock; the file is made if it is missing."""
         if not path.parent.is_dir():
             with suppress(FileExistsError):
                 path.parent.mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""What stops a comparison before it starts: a total batch that a config was not written for, or too few GPUs."""
+"""Checks that refuse a comparison before it starts: too few GPUs, or another total batch than the config declares."""
 from collections.abc import Iterable
 
 from mmengine.config import Config
@@ -8,15 +8,15 @@ from .run import Run
 
 
 def refusals(runs: Iterable[Run], asked: int | None = None, available: int | None = None) -> list[str]:
-    """What is wrong with the trainings of runs, one text for each different fault.
+    """Faults in the trainings of runs, one text per fault.
 
     Args:
-        runs (list[Run]): that are to be done.
+        runs (list[Run]): to be done.
         asked (int | None): ``--gpus-per-run``.
-        available (int | None): GPUs that there are; None: as many as needed
-            (on CPUs, and on a cluster).
+        available (int | None): number of GPUs; None: as many as needed (on
+            CPUs, and on a cluster).
     """
-    found = {}
+    rows_of = {}
     for run in runs:
         for name, cfg in run.trainings().items():
             count = run.processes(name, asked)
@@ -25,13 +25,13 @@ def refusals(runs: Iterable[Run], asked: int | None = None, available: int | Non
             except ValueError as error:
                 texts = [f'{name}: {error}']
             for text in texts:
-                found.setdefault(text, []).append(run.name)
-    return [_whose(names) + f': {text}' for text, names in found.items()]
+                rows_of.setdefault(text, []).append(run.name)
+    return [_first_of(names) + f': {text}' for text, names in rows_of.items()]
 
 
 def unchecked(runs: Iterable[Run], asked: int | None = None) -> list[str]:
-    """Trainings by several processes whose configs declare no total batch, one text for each."""
-    found = {}
+    """Trainings by several processes whose configs declare no total batch, one text per training."""
+    rows_of = {}
     for run in runs:
         for name, cfg in run.trainings().items():
             count = run.processes(name, asked)
@@ -39,11 +39,11 @@ def unchecked(runs: Iterable[Run], asked: int | None = None) -> list[str]:
                 if count > 1 and total is None and not cfg.get('auto_scale_lr', {}).get('enable'):
                     text = (f'{name}: {field}: {count} processes of {loader.get("batch_size", 1)} examples; the config '
                             'declares no auto_scale_lr.base_batch_size to compare them with')
-                    found.setdefault(text, []).append(run.name)
-    return [_whose(names) + f': {text}' for text, names in found.items()]
+                    rows_of.setdefault(text, []).append(run.name)
+    return [_first_of(names) + f': {text}' for text, names in rows_of.items()]
 
 
-def _whose(names: list[str]) -> str:
+def _first_of(names: list[str]) -> str:
     return names[0] if len(names) == 1 else f'{names[0]} (and {len(names) - 1} more)'
 
 
@@ -51,18 +51,18 @@ def _texts(name: str, cfg: Config, count: int, available: int | None) -> list[st
     where = "the row's options" if name == 'search' else f'evaluations.{name}.options'
     if available is not None and count > available:
         text = f'{name}: it has {count} GPUs, and there are {available}'
-        sizes = [(one, one.right_batch_size) for one in other_batches(cfg, available)]
+        sizes = [(batch, batch.right_batch_size) for batch in other_batches(cfg, available)]
         if sizes and all(size for _, size in sizes):
             text += (f'. With --gpus-per-run {available}, set '
-                     + ', '.join(f'{one.field}={size}' for one, size in sizes) + f' in {where}')
+                     + ', '.join(f'{batch.field}={size}' for batch, size in sizes) + f' in {where}')
         return [text]
     texts = []
-    for one in other_batches(cfg, count):
-        ways = [f'{one.declared}={one.total} if {one.total} is meant']
-        if one.right_batch_size:
-            ways.insert(0, f'{one.field}={one.right_batch_size}')
-        text = f'{name}: {one}. In {where}, set ' + ', or '.join(ways)
-        if one.right_processes and (available is None or one.right_processes <= available):
-            text += f'; or use --gpus-per-run {one.right_processes}'
+    for batch in other_batches(cfg, count):
+        ways = [f'{batch.declared}={batch.total} if {batch.total} is meant']
+        if batch.right_batch_size:
+            ways.insert(0, f'{batch.field}={batch.right_batch_size}')
+        text = f'{name}: {batch}. In {where}, set ' + ', or '.join(ways)
+        if batch.right_processes and (available is None or batch.right_processes <= available):
+            text += f'; or use --gpus-per-run {batch.right_processes}'
         texts.append(text)
     return texts

@@ -1,4 +1,4 @@
-"""Runs as jobs of submitit: on a Slurm cluster, or each in the background of this machine."""
+"""Submits runs as jobs by submitit: on a Slurm cluster, or in the background of this machine."""
 import json
 import os
 import signal
@@ -13,11 +13,11 @@ from .execute import TOOLS, Processes, Stopped, execute
 from .records import record_path
 from .run import Run
 
-POLL = .1  # seconds between two looks at a run, in its job
-REQUEUES = 1000  # of a job at its time limit: each resumes where the last one stopped
+POLL = .1  # seconds between two checks of a run, in its job
+REQUEUES = 1000  # how often a job is queued again at its time limit; it resumes where it stopped
 SIGNAL_DELAY = 120  # seconds before the time limit, in which a training ends its iteration and writes its checkpoint
-END = 600  # seconds that a job whose training got a SIGTERM waits for the end that Slurm announced so
-LOCAL_MINUTES = 60 * 24 * 365  # submitit ends a local job after two, if it isn't told
+END = 600  # seconds for which a job waits to be ended by Slurm, after a SIGTERM announced its end
+LOCAL_MINUTES = 60 * 24 * 365  # submitit's default ends a local job after two minutes
 
 
 class ClusterError(ValueError):
@@ -38,31 +38,31 @@ def load_submitit() -> Any:
 
 
 def blocked_signals() -> set[signal.Signals]:
-    """The signal of submitit that a job is about to end, if it is not one that stops a training.
+    """submitit's signal for the near end of a job, if a training would die of it.
 
-    Slurm sends it to all processes of a job, and it would kill a training.
+    Slurm sends it to all processes of a job.
     """
     name = os.environ.get('SUBMITIT_PREEMPT_SIGNAL', 'USR2')
     return {getattr(signal, f'SIG{name}')} if name in ('USR1', 'USR2') else set()
 
 
 class RunJob:
-    """What a job does: the steps of a run.
+    """A job: does the steps of a run.
 
-    Told that its time is over, it stops the training by a SIGTERM, which
-    writes a checkpoint, and is put into the queue again; there it resumes.
+    At the end of its time it stops the training by a SIGTERM, so that a
+    checkpoint is written, and is queued again; then it resumes.
 
     Args:
-        run (Run): whose steps are done.
-        work_dir (str): of the experiments; all machines see it.
+        run (Run): to be done.
+        work_dir (str): of the experiments; all machines must see it.
         tools (str | Path): folder of the tools.
         asked (int | None): GPUs of each training and test, as in :func:`~.execute.execute`.
-        cards (dict | None): arguments of :class:`~.cards.Cards`; None: the
-            cards that the cluster gives the job.
+        cards (dict | None): arguments of :class:`~.cards.Cards`; None uses the
+            cards that the cluster assigned.
     """
 
     processes: Processes
-    worker: threading.Thread | None = None  # until it is called
+    worker: threading.Thread | None = None  # set by the call
 
     def __init__(self, run: Run, work_dir: str | Path, tools: str | Path = TOOLS, asked: int | None = None,
                  cards: dict[str, Any] | None = None) -> None:
@@ -86,8 +86,8 @@ class RunJob:
             raise
         error = self.outcome.get('error')
         if isinstance(error, Stopped) and 'SLURM_JOB_ID' in os.environ:
-            # Slurm sends a SIGTERM to all processes of a job that it is about to end. The job must be alive then: one
-            # that was preempted is queued again by Slurm, one that has ended is not.
+            # Slurm sends a SIGTERM to all processes of a job before it ends the job. It queues a preempted job again,
+            # but not a job that has ended by itself, so this one stays alive.
             time.sleep(END)
         if error is not None:
             raise error
@@ -95,29 +95,29 @@ class RunJob:
 
     def _work(self) -> None:
         signal.pthread_sigmask(signal.SIG_BLOCK, blocked_signals())  # the processes that this thread starts inherit it
-        given: dict[str, Any] = dict(self.arguments)
-        cards = given.pop('cards')
+        arguments: dict[str, Any] = dict(self.arguments)
+        cards = arguments.pop('cards')
         try:
-            cards = Cards(**cards) if cards is not None else Cards(_given_cards(), hide=True, shared=False)
-            self.outcome['record'] = execute(**given, processes=self.processes, cards=cards)
+            cards = Cards(**cards) if cards is not None else Cards(_assigned_cards(), hide=True, shared=False)
+            self.outcome['record'] = execute(**arguments, processes=self.processes, cards=cards)
         except BaseException as error:
             self.outcome['error'] = error
 
     def _wait(self) -> None:
-        # not join(): checkpoint() waits in the handler of a signal, in the midst of this
+        # not join(): a signal may interrupt it, and the handler calls checkpoint(), which waits here again
         while self.worker is not None and self.worker.is_alive():
             time.sleep(POLL)
 
     def checkpoint(self) -> Any:
-        """Called by submitit, in the handler of its signal: what is queued again."""
+        """The job to queue again; submitit calls it in the handler of its signal."""
         if self.worker is not None:
             self.processes.stop()
             self._wait()
         return load_submitit().helpers.DelayedSubmission(RunJob(**self.arguments))
 
 
-def _given_cards() -> list[Card]:
-    """Those that the cluster gave this job."""
+def _assigned_cards() -> list[Card]:
+    """The cards that the cluster assigned to this job."""
     cards = visible_cards()
     if not cards:
         raise CardError('the job was to have a GPU, and PyTorch sees none; a run on CPUs needs --gpus 0')
@@ -125,15 +125,15 @@ def _given_cards() -> list[Card]:
 
 
 class Cluster:
-    """Submits runs and finds their jobs again.
+    """Submits runs, and finds their jobs again.
 
     Args:
         executor (str): one of ``imtnas_mm.arguments.EXECUTORS``.
         work_dir (str): of the experiments.
-        partition (str | None): Slurm's.
+        partition (str | None): of Slurm.
         minutes (int | None): time limit of a job, after which it is queued again.
-        cpus (int | None): of each process of a training.
-        options (dict | None): others of sbatch.
+        cpus (int | None): per process of a training.
+        options (dict | None): other options of sbatch.
     """
 
     def __init__(self, executor: str, work_dir: str | Path, partition: str | None = None, minutes: int | None = None,
@@ -146,10 +146,10 @@ class Cluster:
         """Start a job for a run; returns submitit's job.
 
         Args:
-            run (Run): that it does.
-            job (RunJob): the same, as a job.
-            gpus (int): that it needs on its machine.
-            processes (int): that its largest step has.
+            run (Run): to be done.
+            job (RunJob): of the run.
+            gpus (int): that the job needs on its machine.
+            processes (int): of the run's largest step.
         """
         folder = self._folder(run)
         try:
@@ -164,15 +164,15 @@ class Cluster:
                     cpus_per_task=None if self.cpus is None else self.cpus * processes,
                     slurm_signal_delay_s=SIGNAL_DELAY, slurm_additional_parameters=dict(self.options) or None)
             submitted = executor.submit(job)
-        except RuntimeError as error:  # no srun here, or what sbatch printed
+        except RuntimeError as error:  # srun is missing, or sbatch failed
             raise ClusterError(f'--executor {self.executor}: {error}') from error
         if self.executor == 'slurm':
             write_whole(folder.parent / 'job.json', json.dumps(dict(id=submitted.job_id)) + '\n')
         return submitted
 
     def current(self, run: Run) -> Any:
-        """The run's job in the queue or at work, submitted before; None if there is none. Local jobs end with the
-        process that submitted them."""
+        """The run's queued or running job; None if there is none. Local jobs end with the process that submitted them.
+        """
         path = self._folder(run).parent / 'job.json'
         if self.executor != 'slurm' or not path.exists():
             return None

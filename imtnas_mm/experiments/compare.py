@@ -1,4 +1,4 @@
-"""Runs the rows and seeds of a declared experiment that have no record yet: what tools/compare.py does."""
+"""Runs all unfinished rows and seeds of a declared experiment, for tools/compare.py."""
 import signal
 import sys
 import time
@@ -14,17 +14,17 @@ from .declaration import load_experiment
 from .execute import TOOLS, Processes, Stopped, execute, state_of
 from .run import Run, plan_runs
 
-POLL = dict(slurm=10., local=.1)  # seconds between two looks at jobs
+POLL = dict(slurm=10., local=.1)  # seconds between two checks of jobs
 
 
 def lease_arguments(args: Namespace) -> dict[str, Any]:
-    """Arguments of :class:`~imtnas_mm.experiments.cards.Cards` for the GPUs of this machine that may be used."""
+    """Arguments of :class:`~imtnas_mm.experiments.cards.Cards` for this machine's GPUs, as ``--gpus`` selects them."""
     visible = visible_cards()
     return dict(cards=choose_cards(args.gpus, visible), hide=bool(visible), runs_per_gpu=args.runs_per_gpu)
 
 
 def jobs_at_once(args: Namespace, runs: Iterable[Run], cards: list[Card] | None) -> int:
-    """int: how many runs go on at once.
+    """int: number of simultaneous runs.
 
     Raises:
         CardError: ``--jobs`` is more than the GPUs hold.
@@ -40,16 +40,16 @@ def jobs_at_once(args: Namespace, runs: Iterable[Run], cards: list[Card] | None)
 
 
 def compare(args: Namespace) -> None:
-    """From the arguments of tools/compare.py to the end of all runs."""
+    """Run an experiment as the arguments of tools/compare.py say."""
     args.tools = args.tools or str(TOOLS)
     try:
         runs = {run.identity: run for run in plan_runs(load_experiment(args.experiment), args.rows, args.seeds)}
         states = {identity: state_of(run, args.work_dir) for identity, run in runs.items()}
-        given = None if args.executor == 'slurm' else lease_arguments(args)
+        lease = None if args.executor == 'slurm' else lease_arguments(args)
         cluster = args.executor and Cluster(
             args.executor, args.work_dir, args.partition, args.time, args.cpus, args.slurm)
-        cards = given['cards'] if given else None
-        at_once = len(runs) if given is None and args.jobs is None else jobs_at_once(args, runs.values(), cards)
+        cards = lease['cards'] if lease else None
+        at_once = len(runs) if lease is None and args.jobs is None else jobs_at_once(args, runs.values(), cards)
     except ValueError as error:
         sys.exit(f'compare: {error}')
     if args.dry_run:
@@ -71,9 +71,9 @@ def compare(args: Namespace) -> None:
     for run in done:
         print(f'finished: {called(run)}', flush=True)
     if cluster:
-        problems += run_as_jobs(todo, cluster, given, at_once, args)
+        problems += run_as_jobs(todo, cluster, lease, at_once, args)
     else:
-        problems += run_here(todo, Cards(**(given or {})), at_once, args)
+        problems += run_here(todo, Cards(**(lease or {})), at_once, args)
     if problems:
         sys.exit('\n'.join(['compare: not finished:', *problems]))
 
@@ -83,13 +83,13 @@ def called(run: Run) -> str:
 
 
 def report(run: Run, record: dict[str, Any]) -> str | None:
-    """Print how a run ended; returns what is wrong, or None."""
+    """Print how a run ended; returns the failure, or None."""
     print(f'{record["state"]}: {called(run)}', flush=True)
     return None if record['state'] == 'finished' else f'{called(run)}: {record["failure"]}'
 
 
 def run_here(runs: Iterable[Run], cards: Cards, at_once: int, args: Namespace) -> list[str]:
-    """The runs, by processes of this one; returns texts of those that are not finished."""
+    """Does the runs in child processes; returns one text per unfinished run."""
     processes = Processes()
 
     def stop(*_: Any) -> None:
@@ -98,7 +98,7 @@ def run_here(runs: Iterable[Run], cards: Cards, at_once: int, args: Namespace) -
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
 
-    def one(run: Run) -> str | None:
+    def do(run: Run) -> str | None:
         try:
             return report(run, execute(run, args.work_dir, processes, args.tools, cards, args.gpus_per_run))
         except Stopped:
@@ -109,12 +109,12 @@ def run_here(runs: Iterable[Run], cards: Cards, at_once: int, args: Namespace) -
             return f'{called(run)}: {type(error).__name__}: {error}'
 
     with ThreadPoolExecutor(at_once) as pool:
-        return [problem for problem in pool.map(one, runs) if problem]
+        return [problem for problem in pool.map(do, runs) if problem]
 
 
-def run_as_jobs(runs: Iterable[Run], cluster: Cluster, given: dict[str, Any] | None, at_once: int,
+def run_as_jobs(runs: Iterable[Run], cluster: Cluster, lease: dict[str, Any] | None, at_once: int,
                 args: Namespace) -> list[str]:
-    """The runs, each by a job, ``at_once`` at a time; returns texts of those that are not finished."""
+    """Does each run as a job, ``at_once`` at a time; returns one text per unfinished run."""
     waiting, at_work, problems = list(runs), {}, []
 
     def stop(*_: Any) -> None:
@@ -125,7 +125,7 @@ def run_as_jobs(runs: Iterable[Run], cluster: Cluster, given: dict[str, Any] | N
         while waiting or at_work:
             while waiting and len(at_work) < at_once:
                 run = waiting.pop(0)
-                at_work[run.identity] = run, job_of(run, cluster, given, args)
+                at_work[run.identity] = run, job_of(run, cluster, lease, args)
             for run, job in list(at_work.values()):
                 if job.done():
                     del at_work[run.identity]
@@ -145,15 +145,15 @@ def run_as_jobs(runs: Iterable[Run], cluster: Cluster, given: dict[str, Any] | N
     return [problem for problem in problems if problem]
 
 
-def job_of(run: Run, cluster: Cluster, given: dict[str, Any] | None, args: Namespace) -> Any:
-    """The job of a run: the one that was submitted before, or a new one."""
+def job_of(run: Run, cluster: Cluster, lease: dict[str, Any] | None, args: Namespace) -> Any:
+    """The job of a run, submitted before or now."""
     job = cluster.current(run)
     if job is not None:
         print(f'job {job.job_id}, submitted before: {called(run)}', flush=True)
         return job
     most = max(run.processes(name, args.gpus_per_run) for name in run.trainings())
-    on_cpus = args.gpus == '0' or given is not None
-    cards = dict(given) if given is not None else dict(hide=True) if on_cpus else None
+    on_cpus = args.gpus == '0' or lease is not None
+    cards = dict(lease) if lease is not None else dict(hide=True) if on_cpus else None
     job = cluster.submit(run, RunJob(run, args.work_dir, args.tools, args.gpus_per_run, cards),
                          gpus=0 if on_cpus else most, processes=most)
     print(f'job {job.job_id}: {called(run)}', flush=True)
@@ -161,7 +161,7 @@ def job_of(run: Run, cluster: Cluster, given: dict[str, Any] | None, args: Names
 
 
 def outcome(run: Run, job: Any) -> str | None:
-    """What is wrong with the run of a job that has ended, or None."""
+    """The failure of an ended job's run, or None."""
     error = job.exception()
     if error is not None:
         return f'{called(run)}: job {job.job_id}: {error}'

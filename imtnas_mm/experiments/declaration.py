@@ -1,4 +1,4 @@
-"""An experiment's file: which rows are run with which seeds, and what its table and figure show."""
+"""Reads and checks the file of an experiment: its rows and seeds, and the columns of its table and figure."""
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,20 +36,20 @@ class Experiment:
             - ``architecture`` (JSON file, or a published name), or neither:
               the evaluations' configs have networks of their own;
             - ``evaluations``: name -> ``config``, ``options``, ``slices``,
-              ``shape`` of an image for the MACs, ``initial`` (None, or the evaluation before
-              it whose checkpoint the backbone starts from), ``seeds`` (those
-              that it is done for); of a joint training also ``tasks`` (task ->
-              name of the evaluation whose columns it fills), and ``shape`` may
-              be a dict by task;
-            - ``gpus``: None, or how many GPUs its search has (a process on each); those of an evaluation in
-              its dict.
+              ``shape`` of an image for the MACs, ``initial`` (None, or an
+              earlier evaluation from whose checkpoint the backbone starts) and
+              ``seeds`` (those for which it is done); a joint training also has
+              ``tasks`` (task -> name of the evaluation whose columns it fills),
+              and its ``shape`` may be a dict by task;
+            - ``gpus``: None, or the number of GPUs of its search, with one process on each; an evaluation's
+              is in its dict;
             - ``x``: its place in the figure.
         columns (list[dict]): ``name``, ``evaluation``, ``metric`` (of the
             test, or ``parameters``, ``macs``; ``search_time`` or
             ``search_memory`` without an evaluation), ``error`` (True shows
             100 minus the metric) and ``scale``; or ``name`` and ``sum`` (other
             column's name -> weight).
-        ours (str | None): the row that the t-tests compare the others with.
+        ours (str | None): the row with which the t-tests compare all others.
         figure (dict | None): ``x`` (its label), ``left`` and ``right`` (names
             of the columns on each axis) and ``log`` (x's scale).
     """
@@ -79,7 +79,7 @@ def load_experiment(path: str | Path) -> Experiment:
 
 
 def names_of_results(row: dict[str, Any]) -> set[str]:
-    """The names of the evaluations that a row has results of, those that a joint one fills among them."""
+    """The names of the evaluations of which a row has results, including those that a joint evaluation fills."""
     return {filled for name, evaluation in row['evaluations'].items()
             for filled in (evaluation['tasks'] or {name: name}).values()}
 
@@ -102,17 +102,17 @@ class _Reader:
             if key not in value:
                 self.fail(f'{field}.{key}', None, 'this field is missing')
 
-    def file(self, field: str, value: Any, what: str = 'a config') -> str:
+    def file(self, field: str, value: Any, kind: str = 'a config') -> str:
         file = self.path.parent / value
         if not file.is_file():
-            self.fail(field, value, f'{file} is not a file; it must be {what}, relative to the experiment')
+            self.fail(field, value, f'{file} is not a file; it must be {kind}, relative to the experiment')
         return str(file.resolve())
 
     def experiment(self) -> Experiment:
         cfg = self.cfg
         seeds = self.seeds('seeds', cfg.get('seeds'))
         if not isinstance(cfg.get('rows'), list | tuple) or not cfg['rows']:
-            self.fail('rows', cfg.get('rows'), 'it must be a list of dicts, one a row')
+            self.fail('rows', cfg.get('rows'), 'it must be a list of dicts, one per row')
         self.gpus('gpus', cfg)
         rows = []
         for i, row in enumerate(cfg['rows']):
@@ -173,7 +173,7 @@ class _Reader:
     def evaluations(self, field: str, declared: Any, seeds: list[int], gpus: int | None) -> dict[str, Any]:
         if not isinstance(declared, dict) or not declared:
             self.fail(f'{field}.evaluations', declared, 'the row or the experiment must have a dict of them')
-        found = {}
+        checked = {}
         for name, evaluation in declared.items():
             place = f'{field}.evaluations.{name}'
             if not name.isidentifier() or name in RESERVED:
@@ -181,27 +181,28 @@ class _Reader:
             self.check_fields(place, evaluation, EVALUATION_FIELDS, ('config', 'shape'))
             tasks = self.tasks(place, evaluation)
             initial = evaluation.get('initial')
-            if initial is not None and initial not in found:
-                self.fail(f'{place}.initial', initial, f'it must be an evaluation before it: {", ".join(found)}')
-            if initial is not None and (tasks or found[initial]['tasks']):
+            if initial is not None and initial not in checked:
+                self.fail(f'{place}.initial', initial, f'it must be an evaluation before it: {", ".join(checked)}')
+            if initial is not None and (tasks or checked[initial]['tasks']):
                 self.fail(f'{place}.initial', initial, 'an evaluation of several tasks neither starts from another nor '
                           'gives a start')
-            own = self.seeds(f'{place}.seeds', evaluation.get('seeds', seeds))
-            if initial is not None and not set(own) <= set(found[initial]['seeds']):
-                self.fail(f'{place}.seeds', own, f'{initial}, which it starts from, has {found[initial]["seeds"]}')
-            found[name] = dict(
+            done_for = self.seeds(f'{place}.seeds', evaluation.get('seeds', seeds))
+            if initial is not None and not set(done_for) <= set(checked[initial]['seeds']):
+                self.fail(f'{place}.seeds', done_for, f'{initial}, which it starts from, has '
+                          f'{checked[initial]["seeds"]}')
+            checked[name] = dict(
                 config=self.file(f'{place}.config', evaluation['config']), options=evaluation.get('options', {}),
                 slices=self.slices(f'{place}.slices', evaluation.get('slices', {})), shape=evaluation['shape'],
-                initial=initial, seeds=own, tasks=tasks,
+                initial=initial, seeds=done_for, tasks=tasks,
                 gpus=self.gpus(f'{place}.gpus', evaluation, gpus))
-        filled = [name for evaluation in found.values() for name in (evaluation['tasks'] or {}).values()]
-        filled += [name for name, evaluation in found.items() if not evaluation['tasks']]
+        filled = [name for evaluation in checked.values() for name in (evaluation['tasks'] or {}).values()]
+        filled += [name for name, evaluation in checked.items() if not evaluation['tasks']]
         for name in filled:
             if name in RESERVED:
                 self.fail(f'{field}.evaluations', name, 'this name is kept for the steps of a run')
             if filled.count(name) > 1:
-                self.fail(f'{field}.evaluations', name, 'two of these fill the columns of this one')
-        return found
+                self.fail(f'{field}.evaluations', name, 'two evaluations fill the columns of this one')
+        return checked
 
     def tasks(self, place: str, evaluation: dict[str, Any]) -> dict[str, str] | None:
         tasks = evaluation.get('tasks')
@@ -218,12 +219,12 @@ class _Reader:
     def slices(self, field: str, slices: Any) -> dict[str, list]:
         if not isinstance(slices, dict):
             self.fail(field, slices, 'it must be a dict of the place of a dataset -> options of slices')
-        found = {}
+        by_place = {}
         for place, several in slices.items():
-            found[place] = list(several) if isinstance(several, list | tuple) else [several]
-            for one in found[place]:
-                self.check_fields(f'{field}.{place}', one, SLICE_FIELDS, ('num', ))
-        return found
+            by_place[place] = list(several) if isinstance(several, list | tuple) else [several]
+            for arguments in by_place[place]:
+                self.check_fields(f'{field}.{place}', arguments, SLICE_FIELDS, ('num', ))
+        return by_place
 
     def single_task(self, field: str, single_task: Any, evaluations: dict[str, Any]) -> None:
         if not isinstance(single_task, dict) or not single_task:
@@ -244,7 +245,7 @@ class _Reader:
     def columns(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         columns = self.cfg.get('columns')
         if not isinstance(columns, list | tuple) or not columns:
-            self.fail('columns', columns, 'it must be a list of dicts, one a column')
+            self.fail('columns', columns, 'it must be a list of dicts, one per column')
         names = []
         for i, column in enumerate(columns):
             field = f'columns[{i}]'

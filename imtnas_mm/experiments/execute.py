@@ -1,4 +1,4 @@
-"""Run the steps of a run, each by its tool in a process of its own, and keep the record."""
+"""Does the steps of a run, each by a tool in a separate process, and keeps the run's record."""
 import fcntl
 import json
 import os
@@ -33,7 +33,7 @@ from .run import Run
 TOOLS = Path(__file__).parents[2] / 'tools'
 TERMINATED = 128 + signal.SIGTERM  # exit code of a training that a SIGTERM stopped; it has written a checkpoint
 LOG_LINES = 20  # of a failed step, in the record
-POLL = .05  # seconds between two looks at a process
+POLL = .05  # seconds between two checks of a process
 RSS_UNIT = 1 if sys.platform == 'darwin' else 1024  # of ru_maxrss, in bytes
 SHUTDOWN = dict(TORCH_ELASTIC_SHUTDOWN_TIMEOUT='120')  # seconds that torchrun gives processes after a SIGTERM; else 30
 _building = threading.Lock()  # mmengine's default scope is a global
@@ -48,7 +48,7 @@ class StepFailed(Exception):
 
 
 class Processes:
-    """The processes that run now; ``stop`` ends them with their children and lets no other start."""
+    """The running processes; ``stop`` ends them with their children, and no further one starts."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
@@ -57,26 +57,26 @@ class Processes:
 
     def start(self, command: list[str], log: IO, environment: Mapping[str, str] | None = None,
               keep: Collection[int] = ()) -> int:
-        """Start one; returns its number.
+        """Start a process; returns its id.
 
         Args:
-            environment (dict, optional): what is changed in this process's.
-            keep (list[int]): descriptors of locks, which are held as long as
-                the process lives, also when this one is killed.
+            environment (dict, optional): variables that are added to the environment.
+            keep (list[int]): descriptors of locks, which the process holds as
+                long as it lives, even if this one is killed.
         """
         with self.lock:
             if self.stopped:
                 raise Stopped
             process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
                                        env={**os.environ, **(environment or {})}, pass_fds=keep)
-            self.running[process.pid] = process  # kept: one that Python collects may be reaped then
+            self.running[process.pid] = process  # kept, since Python may reap a collected one
             return process.pid
 
     def wait(self, pid: int) -> tuple[int, int]:
         """(exit code, peak resident bytes) of a started process.
 
-        It is reaped under the lock that ``stop`` takes: a number that ``stop``
-        signals can't be another process's yet.
+        It is reaped under the lock of ``stop``, so that ``stop`` never signals
+        an id that belongs to another process by now.
         """
         while True:
             with self.lock:
@@ -91,7 +91,7 @@ class Processes:
         with self.lock:
             self.stopped = True
             for pid in self.running:
-                with suppress(ProcessLookupError, PermissionError):  # macOS: it has ended and is not reaped
+                with suppress(ProcessLookupError, PermissionError):  # on macOS if it has ended and is not reaped
                     os.killpg(pid, signal.SIGTERM)
 
 
@@ -103,22 +103,22 @@ def state_of(run: Run, work_dir: str | Path) -> str:
 
 def execute(run: Run, work_dir: str | Path, processes: Processes, tools: str | Path = TOOLS,
             cards: Cards | None = None, asked: int | None = None) -> dict[str, Any]:
-    """Do the steps that the run's record doesn't have yet; returns the record.
+    """Do the steps that the run's record lacks; returns the record.
 
     Args:
-        run (Run): what to do.
+        run (Run): to be done.
         work_dir (str | Path): of the experiments.
-        processes (Processes): that start its steps.
+        processes (Processes): starts the steps.
         tools (str | Path): folder of the tools.
-        cards (Cards | None): what trainings and tests lease their GPUs from,
-            each for itself; None: there are none.
-        asked (int | None): GPUs of each training and test; None: those that
-            the experiment declares, or 1. Without GPUs, so many processes.
+        cards (Cards | None): each training and test leases its GPUs from them;
+            None: there are no GPUs.
+        asked (int | None): GPUs per training and test, or processes where there
+            are no GPUs; None: the number that the experiment declares, or 1.
 
     Raises:
-        BlockingIOError: if another process is at this run.
+        BlockingIOError: if another process is doing this run.
         Stopped: if the processes were stopped, or a SIGTERM stopped a training;
-            the record says how far it is.
+            the record has the finished steps.
     """
     if processes.stopped:
         raise Stopped
@@ -184,13 +184,13 @@ class _Steps:
                 results[name] = dict(test=test, parameters=parameters, macs=macs)
 
     def architecture(self) -> list[str]:
-        """Search, or take, what is retrained; returns the option of the tools that names it, if there is any."""
+        """Search or save the architecture to retrain; returns the option of the tools that names it, if any."""
         path = self.folder / 'architecture.json'
         if self.run.search is not None:
             config = self.write_config('search', self.run.search)
             search = self.folder / 'search'
             self.train('search', config, search, self.run.processes('search', self.asked))
-            if self.run.search.get('phases'):  # the last one has config and checkpoints of its own
+            if self.run.search.get('phases'):  # the last phase has its config and checkpoints there
                 search = search / f'phase{len(self.run.search.phases)}'
                 config = str(search / 'search.py')
             self.record['results']['search'] = validations(search)
@@ -213,13 +213,13 @@ class _Steps:
         self.step(name, 'train.py', count, config, '--work-dir', str(folder), *resume, *arguments)
 
     def checkpoint(self, folder: Path) -> str:
-        found = find_latest_checkpoint(str(folder))
-        if found is None:
+        latest = find_latest_checkpoint(str(folder))
+        if latest is None:
             raise StepFailed(f'{folder} holds no checkpoint')
-        return str(Path(folder, Path(found).name))  # where the folder is now
+        return str(Path(folder, Path(latest).name))  # the folder may have moved
 
     def step(self, name: str, tool: str, count: int, *arguments: str) -> None:
-        """Run a tool, unless the record has it as finished: by ``count`` processes, a GPU each, or by one without."""
+        """Run a tool unless the record has it as finished, with ``count`` processes on one GPU each, or one process."""
         steps = self.record['steps']
         if steps.get(name, {}).get('state') == 'finished':
             return
@@ -235,7 +235,7 @@ class _Steps:
                 code, peak = self.processes.wait(self.processes.start(
                     command, file, environment, [self.lock, *lease.files]))
         before = steps.get(name, {})
-        steps[name] = dict(  # the time of all attempts
+        steps[name] = dict(  # time of all attempts
             seconds=round(before.get('seconds', 0.) + time.monotonic() - begin, 2),
             peak_memory=max(before.get('peak_memory', 0), peak),
             logged_memory_mb=logged_memory(self.folder / name.removesuffix('_retrain')),
@@ -261,8 +261,8 @@ class _Steps:
 def terminated(code: int, text: str, count: int) -> bool:
     """Whether a SIGTERM ended a step, by its exit code and its output.
 
-    torchrun leaves with 1 then. Its traceback names the exception if it got
-    the signal itself, and a training says so if one of them got it.
+    torchrun then exits with 1. Its traceback names the exception if torchrun
+    got the signal; the training logs it if one of its processes got it.
     """
     if count < 2:
         return code in (TERMINATED, -signal.SIGTERM)
@@ -279,22 +279,22 @@ def _logged(folder: Path) -> Iterator[dict[str, Any]]:
 
 
 def logged_memory(folder: Path) -> float | None:
-    """The largest ``memory`` in MB that the runner logged: a GPU's where there is one. None if it logs none."""
+    """The largest ``memory`` in MB that the runner logged, of a GPU if there is one; None if it logged none."""
     return max((line['memory'] for line in _logged(folder) if 'memory' in line), default=None)
 
 
 def validations(folder: Path) -> dict[str, Any]:
-    """dict: step of the search -> its validation's metrics."""
-    found = {}
+    """dict: step of the search -> metrics of its validation."""
+    metrics = {}
     for line in _logged(folder):
-        if 'iter' not in line:  # a line of training has it
-            found[str(line['step'])] = {key: value for key, value in line.items()
-                                        if key not in ('step', 'time', 'data_time')}
-    return found
+        if 'iter' not in line:  # lines of training have it
+            metrics[str(line['step'])] = {key: value for key, value in line.items()
+                                          if key not in ('step', 'time', 'data_time')}
+    return metrics
 
 
 def test_metrics(folder: Path) -> dict[str, Any]:
-    """What tools/test.py left in a folder."""
+    """The metrics that tools/test.py wrote into a folder."""
     files = [file for file in sorted(Path(folder).glob('*/*.json')) if file.parent.name == file.stem]
     if not files:
         raise StepFailed(f'{folder} holds no metrics of a test')
@@ -303,7 +303,7 @@ def test_metrics(folder: Path) -> dict[str, Any]:
 
 
 def metrics_of(task: str, metrics: dict[str, Any]) -> dict[str, Any]:
-    """Those of one task, without its name in front."""
+    """The metrics of one task, without its name in front."""
     return {key.removeprefix(f'{task}/'): value for key, value in metrics.items() if key.startswith(f'{task}/')}
 
 
@@ -311,8 +311,8 @@ def joint_complexity(cfg: Config, shapes: Mapping[str, tuple[int, int]], archite
                      dict[str, int]]:
     """(parameters, task -> MACs) of the backbones of a resolved joint retraining.
 
-    The parameters are those of all tasks' backbones together, of what they
-    share once; the MACs those of a task's own backbone.
+    Parameters are counted over all backbones, shared ones once; MACs for the
+    backbone of each task.
     """
     with _building:
         import_modules_from_strings(**cfg.get('custom_imports', dict(imports=[])))
@@ -323,7 +323,7 @@ def joint_complexity(cfg: Config, shapes: Mapping[str, tuple[int, int]], archite
 
 
 def complexity(cfg: Config, shape: tuple[int, int], architecture: str | None = None) -> tuple[int, int]:
-    """(parameters, MACs) of the backbone of a resolved retraining, with the architecture in the file given."""
+    """(parameters, MACs) of the backbone of a resolved retraining, with the architecture in a file."""
     with _building, DefaultScope.overwrite_default_scope(cfg.get('default_scope', SCOPE)):
         import_modules_from_strings(**cfg.get('custom_imports', dict(imports=[])))  # they register the backbone
         options = {key: value for key, value in cfg.model.backbone.items() if key != 'init_cfg'}

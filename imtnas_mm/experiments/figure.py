@@ -1,4 +1,4 @@
-"""The figure of an experiment: columns of its table over its rows' ``x``."""
+"""Draws the figure of an experiment: columns of its table over the ``x`` of its rows."""
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -18,7 +18,7 @@ MOST_TICKS = 8
 
 
 def figure_points(experiment: Experiment, finished: Mapping[str, list[dict[str, Any]]]) -> Points:
-    """What the experiment's figure shows.
+    """The points of the experiment's figure.
 
     Args:
         experiment (Experiment): with a ``figure``.
@@ -26,8 +26,8 @@ def figure_points(experiment: Experiment, finished: Mapping[str, list[dict[str, 
 
     Returns:
         dict: name of a column of the figure -> ``(x, mean, sample standard
-        deviation, n)`` of each row that has runs, by x. The deviation of one
-        run is nan.
+        deviation, n)`` of each row that has runs, by x. With one run the
+        deviation is nan.
     """
     settings: Any = experiment.figure
     points: Points = {}
@@ -44,7 +44,7 @@ def figure_points(experiment: Experiment, finished: Mapping[str, list[dict[str, 
 
 
 def report_figure(experiment: Experiment, points: Points) -> Figure:
-    """Mean and sample standard deviation of each column, on the axis that ``experiment.figure`` puts it.
+    """Mean and sample standard deviation of each column, on the axis named in ``experiment.figure``.
 
     Args:
         experiment (Experiment): with a ``figure``.
@@ -62,7 +62,7 @@ def report_figure(experiment: Experiment, points: Points) -> Figure:
             style = len(handles) % len(COLOURS)
             x, mean, deviation, _ = zip(*points[name], strict=True) if points[name] else [()] * 4
             handles.append(axes.errorbar(
-                x, mean, [0 if math.isnan(one) else one for one in deviation], color=COLOURS[style],
+                x, mean, [0 if math.isnan(value) else value for value in deviation], color=COLOURS[style],
                 marker=MARKERS[style], linestyle='-' if side == 'left' else '--', markersize=5, lw=1.5, capsize=3,
                 label=name, gid=name))
         axes.set_ylabel(', '.join(names), color=handles[-1][0].get_color() if len(names) == 1 else INK)

@@ -1,4 +1,4 @@
-"""The JSON record of a run."""
+"""Reads and writes the JSON record of a run."""
 import importlib.metadata
 import json
 import platform
@@ -18,14 +18,14 @@ class RecordError(ValueError):
 
 
 def versions() -> dict[str, str | None]:
-    """dict: package -> version, None if it isn't installed as one; and Python's."""
-    found: dict[str, str | None] = dict(imtnas_mm=__version__, python=platform.python_version())
+    """dict: package -> version, None if it isn't installed as a package; and Python's version."""
+    by_package: dict[str, str | None] = dict(imtnas_mm=__version__, python=platform.python_version())
     for name in PACKAGES:
         try:
-            found[name] = importlib.metadata.version(name)
+            by_package[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
-            found[name] = None  # built from its source by hand
-    return found
+            by_package[name] = None  # built from source by hand
+    return by_package
 
 
 def record_path(work_dir: str | Path, identity: str) -> Path:
@@ -38,7 +38,7 @@ def new_record(run: Run) -> dict[str, Any]:
 
 
 def read_record(path: str | Path, identity: str) -> dict[str, Any] | None:
-    """The record, or None where there is none.
+    """The record; None if there is no such file.
 
     Raises:
         RecordError: if the file is damaged or another run's.
@@ -61,6 +61,6 @@ def write_record(path: str | Path, record: dict[str, Any]) -> None:
 
 
 def comparable(record: dict[str, Any]) -> dict[str, Any]:
-    """What a continued run has in common with one that wasn't interrupted: all but times and memory."""
+    """A record without times and memory: equal for a continued run and an uninterrupted one."""
     steps = {name: step['state'] for name, step in record['steps'].items()}
     return dict(record, steps=steps)

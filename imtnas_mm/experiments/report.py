@@ -1,4 +1,4 @@
-"""From records to tables: mean, standard deviation, t-tests."""
+"""Makes tables from records: means, standard deviations, t-tests."""
 import csv
 import io
 import math
@@ -23,29 +23,29 @@ NOTES = dict(
 
 
 def finished_seeds(runs: Iterable[Run], records: Mapping[str, dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
-    """What a table counts: row's name -> one result for each seed whose runs are all finished.
+    """The results of a table: name of a row -> one result per seed whose runs are all finished.
 
     Args:
         runs (list[Run]): of the experiment.
         records (dict): identity -> record of each finished run.
 
     Returns:
-        dict: of ``dict(results=..., search_time=..., search_memory=...)``;
-        seconds and bytes, or None where nothing was searched.
+        dict: of lists of ``dict(results=..., search_time=...,
+        search_memory=...)``; seconds and bytes, None without a search.
     """
     of_seed = {}
     for run in runs:
         of_seed.setdefault((run.row, run.seed), []).append(records.get(run.identity))
-    found = {}
+    finished = {}
     for (row, _), several in of_seed.items():
         if None in several:
             continue
         searches = [record['steps']['search'] for record in several if 'search' in record['steps']]
-        found.setdefault(row, []).append(dict(
+        finished.setdefault(row, []).append(dict(
             results={name: result for record in several for name, result in record['results'].items()},
             search_time=sum(step['seconds'] for step in searches) if searches else None,
             search_memory=max(map(memory_of, searches)) if searches else None))
-    return found
+    return finished
 
 
 def memory_of(step: dict[str, Any]) -> float:
@@ -56,26 +56,26 @@ def memory_of(step: dict[str, Any]) -> float:
 
 def values_of(column: dict[str, Any], finished: list[dict[str, Any]],
               columns: Iterable[dict[str, Any]] = ()) -> list[float]:
-    """The column's figure of each seed that has it.
+    """The column's figure for each seed that has it.
 
     Args:
         column (dict): of the experiment.
-        finished (list[dict]): a row's, of :func:`finished_seeds`.
-        columns (list[dict]): of the experiment, those of a sum among them.
+        finished (list[dict]): of a row, from :func:`finished_seeds`.
+        columns (list[dict]): of the experiment; a sum looks up its terms in them.
     """
-    values = (_value(column, one, {other['name']: other for other in columns}) for one in finished)
+    values = (_value(column, result, {other['name']: other for other in columns}) for result in finished)
     return [value for value in values if value is not None]
 
 
-def _value(column: dict[str, Any], one: dict[str, Any], columns: Mapping[str, dict[str, Any]]) -> float | None:
+def _value(column: dict[str, Any], finished: dict[str, Any], columns: Mapping[str, dict[str, Any]]) -> float | None:
     if 'sum' in column:
-        parts = [_value(columns[name], one, columns) for name in column['sum']]
+        parts = [_value(columns[name], finished, columns) for name in column['sum']]
         return None if None in parts else sum(w * v for w, v in zip(column['sum'].values(), parts, strict=True))
     metric = column['metric']
     if metric in SEARCH_METRICS:
-        value = one[metric]
+        value = finished[metric]
     else:
-        result = one['results'].get(column['evaluation'], {})
+        result = finished['results'].get(column['evaluation'], {})
         value = (result if metric in SIZES else result.get('test', {})).get(metric)
     if value is None:
         return None
@@ -83,18 +83,18 @@ def _value(column: dict[str, Any], one: dict[str, Any], columns: Mapping[str, di
 
 
 def mean_and_deviation(values: list[float]) -> tuple[float, float]:
-    """(mean, sample standard deviation); nan where there are too few."""
+    """(mean, sample standard deviation); nan for too few values."""
     return (statistics.fmean(values) if values else math.nan,
             statistics.stdev(values) if len(values) > 1 else math.nan)
 
 
 def t_tests(ours: list[float], baseline: list[float]) -> tuple[float, float]:
-    """p values of the paper's one-sample test and of Welch's; nan with fewer than 2 runs or without any spread.
+    """Two-sided p values of the paper's one-sample test and of Welch's; nan with fewer than 2 runs or without spread.
 
     Args:
-        ours (list[float]): of our runs; the one-sample test is of them against
-            the baseline's mean (appendix F), two-sided.
-        baseline (list[float]): of the baseline's.
+        ours (list[float]): of our runs; the one-sample test compares them with
+            the baseline's mean (appendix F).
+        baseline (list[float]): of the baseline's runs.
     """
     one_sample = welch = math.nan
     test: Any  # scipy declares no type of its results
@@ -108,7 +108,7 @@ def t_tests(ours: list[float], baseline: list[float]) -> tuple[float, float]:
 
 
 def is_measured(column: dict[str, Any]) -> bool:
-    """Whether a column is of test metrics: it gets a deviation and, with ``ours``, t-tests."""
+    """Whether a column shows test metrics, with a deviation and, with ``ours``, t-tests."""
     return column.get('metric') not in (*SIZES, *SEARCH_METRICS)
 
 
@@ -127,12 +127,12 @@ def table_rows(experiment: Experiment,
             header += ['p (ttest_1samp)', 'p (Welch ttest_ind)']
     rows = []
     for row in experiment.rows:
-        own = finished.get(row['name'], [])
-        cells = [row['name'], str(len(own))]
+        results = finished.get(row['name'], [])
+        cells = [row['name'], str(len(results))]
         for column in experiment.columns:
-            values = values_of(column, own, experiment.columns)
+            values = values_of(column, results, experiment.columns)
             mean, deviation = mean_and_deviation(values)
-            few = f' (n={len(values)})' if values and len(values) < len(own) else ''
+            few = f' (n={len(values)})' if values and len(values) < len(results) else ''
             if not is_measured(column):
                 cells.append(_number(mean, ',.0f' if mean >= 100 else '.3g') + few)
                 continue
@@ -150,7 +150,7 @@ def _number(value: float, form: str) -> str:
 
 
 def markdown(experiment: Experiment, header: list[str], rows: list[list[str]]) -> str:
-    """The table as Markdown, with what its figures are."""
+    """The table as Markdown, with notes on its figures."""
     lines = [f'# {experiment.title}', '', '| ' + ' | '.join(header) + ' |', '|' + '---|' * len(header)]
     lines += ['| ' + ' | '.join(cells) + ' |' for cells in rows]
     lines += ['', 'Mean ± sample standard deviation of n finished runs.']

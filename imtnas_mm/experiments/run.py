@@ -1,4 +1,4 @@
-"""What a row of an experiment resolves to with a seed, and its identity."""
+"""A run: the resolved configs of one row of an experiment with one seed, and their identity."""
 import copy
 import functools
 import hashlib
@@ -24,18 +24,17 @@ class Run:
         seed (int): of the search and of the retrainings.
         search (Config | None): resolved.
         evaluations (dict): name -> resolved :class:`Config` of a retraining.
-        shapes (dict): name -> (height, width) of an image.
-            Of a joint evaluation: of each task, by its name.
-        initial (dict): name of an evaluation -> that whose checkpoint its
-            backbone starts from.
+        shapes (dict): name -> (height, width) of an image; for a joint
+            evaluation, a dict of them by task.
+        initial (dict): name of an evaluation -> name of the evaluation from
+            whose checkpoint its backbone starts.
         tasks (dict): name of a joint evaluation -> {task: name of the
             evaluation whose columns it fills}.
-        architecture (Genotype | None): what is retrained, where nothing is
-            searched.
-        task (str | None): the only one that is searched.
-        gpus (dict): ``'search'`` or name of an evaluation -> how many GPUs the
-            experiment declares for it. They are no option of the run: the total
-            batch must be the same with any number.
+        architecture (Genotype | None): to be retrained if there is no search.
+        task (str | None): the only searched task.
+        gpus (dict): ``'search'`` or name of an evaluation -> number of GPUs
+            that the experiment declares. It is no option of the run, since the
+            total batch must be the same with any number.
     """
     row: str
     seed: int
@@ -50,19 +49,19 @@ class Run:
 
     @property
     def name(self) -> str:
-        """str: row, task if it is one of several searches of the row, and seed."""
+        """str: row, seed and, if the row searches tasks separately, the task."""
         return f'{self.row}, seed {self.seed}' if self.task is None else f'{self.row}, {self.task}, seed {self.seed}'
 
     def trainings(self) -> dict[str, Config]:
-        """dict: ``'search'``, if there is one, and names of evaluations -> resolved config."""
+        """dict: ``'search'``, if there is a search, and names of evaluations -> resolved config."""
         return {**({} if self.search is None else dict(search=self.search)), **self.evaluations}
 
     def processes(self, name: str, asked: int | None = None) -> int:
-        """int: that a training and its test have: as many as are asked for, or declared, or 1."""
+        """int: processes of a training and its test: the number asked for, or declared, or 1."""
         return asked or self.gpus.get(name) or 1
 
     def options(self) -> dict[str, Any]:
-        """dict: all that the run depends on, of JSON's types."""
+        """dict: everything on which the run depends, in JSON's types."""
         options = dict(
             seed=self.seed, shapes=self.shapes,
             evaluations={name: _options_of(cfg) for name, cfg in self.evaluations.items()})
@@ -78,15 +77,15 @@ class Run:
 
     @functools.cached_property
     def identity(self) -> str:
-        """str: hash of the options; the same for runs of different experiments that do the same."""
+        """str: hash of the options; runs with equal options share it, also across experiments."""
         text = json.dumps(self.options(), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:IDENTITY_LENGTH]
 
 
 def _options_of(cfg: Config) -> dict[str, Any]:
-    """A config without the total batches that it declares for its tasks: they are compared, and nothing reads them.
+    """A config without the declared total batches of its tasks, which are only compared.
 
-    That of a single dataloader stays: auto_scale_lr may scale the rate by it.
+    That of a single dataloader stays, since auto_scale_lr may scale the rate by it.
     """
     options = cfg.to_dict()
     if isinstance(options.get('auto_scale_lr', {}).get('base_batch_size'), dict):
@@ -118,25 +117,25 @@ class _Configs:
             *parents, name = place.split('.')
             try:
                 parent = functools.reduce(lambda part, key: part[key], parents, cfg)
-                for one in several:
-                    parent[name] = ConfigDict(type='imtnas_mm.DatasetSlice', dataset=parent[name], **one)
+                for arguments in several:
+                    parent[name] = ConfigDict(type='imtnas_mm.DatasetSlice', dataset=parent[name], **arguments)
             except (KeyError, TypeError) as error:
                 raise ValueError(f'slices: {place!r}; {file} has no dataset there') from error
         return cfg
 
 
 def plan_runs(experiment: Experiment, rows: list[str] | None = None, seeds: list[int] | None = None) -> list[Run]:
-    """list[Run]: of the rows and seeds named, by default all; seed by seed, so that all rows have results early.
+    """list[Run]: of some rows and seeds, by default all; ordered by seed, so that all rows have results early.
 
     Raises:
-        ValueError: if a name or a seed is not of the experiment, or a row asks
-            what its configs don't have.
+        ValueError: if the experiment lacks a name or a seed, or configs lack a
+            field that a row sets.
     """
     names = [row['name'] for row in experiment.rows]
-    for what, given, known in (('--rows', rows, names), ('--seeds', seeds, experiment.seeds)):
-        for value in given or ():
+    for flag, wanted, known in (('--rows', rows, names), ('--seeds', seeds, experiment.seeds)):
+        for value in wanted or ():
             if value not in known:
-                raise ValueError(f'{what}: {value!r} is not in {experiment.name}; it has {known}')
+                raise ValueError(f'{flag}: {value!r} is not in {experiment.name}; it has {known}')
     configs = _Configs()
     runs = []
     for seed in experiment.seeds if seeds is None else seeds:
@@ -191,5 +190,5 @@ def _runs_of(row: dict[str, Any], seed: int, configs: _Configs) -> Iterator[Run]
 def _check_tasks(name: str, item: dict[str, Any], cfg: Config) -> None:
     has = list(cfg.model.tasks) if is_joint(cfg) else None
     if has is None or set(item['tasks']) != set(has):
-        what = f'model.tasks of {item["config"]} are {has}' if has else f'{item["config"]} trains no JointModel'
-        raise ValueError(f'evaluations.{name}.tasks: {item["tasks"]}; {what}')
+        reason = f'model.tasks of {item["config"]} are {has}' if has else f'{item["config"]} trains no JointModel'
+        raise ValueError(f'evaluations.{name}.tasks: {item["tasks"]}; {reason}')

@@ -1,4 +1,4 @@
-"""Layers that are cheap to differentiate twice, and to compute again: convolution, normalisation, activation."""
+"""Layers for fast second derivatives: convolution, normalisation, activation, pooling, recomputed blocks."""
 from .activation import TwiceDifferentiableReLU6
 from .convolution import TwiceDifferentiableConv2d
 from .normalization import TwiceDifferentiableBatchNorm2d

@@ -1,7 +1,7 @@
-"""ReLU and ReLU6 that are kept once and mask their gradients alone.
+"""ReLU and ReLU6 with cheap second derivatives: they store one map and add no zeros in the double backward.
 
-PyTorch's ReLU6 keeps a copy of what it overwrites in place, and both hand a map of zeros
-to their input in the double backward. The mask is the output's: ``0 < y``, and ``0 < y < 6``.
+PyTorch's in-place ReLU6 keeps a copy of its input, and both pass a map of zeros to their
+input in the double backward. Here the output gives the mask: ``0 < y``, and ``0 < y < 6``.
 """
 import torch
 from torch import nn
@@ -21,12 +21,12 @@ class _Rectified(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, grad):
-        # the mask doesn't move with x, so that no derivative goes through it
+        # the mask is constant in x: no derivative goes through it
         return _Masked.apply(grad, ctx.saved_tensors[0].detach(), ctx.masked), None, None
 
 
 class _Masked(torch.autograd.Function):
-    """Linear in the gradient and symmetric: its derivative is itself."""
+    """Linear in the gradient and symmetric, so it is its own derivative."""
 
     @staticmethod
     def forward(ctx, grad, y, masked):
@@ -54,7 +54,7 @@ def relu(x):
 
 @MODELS.register_module(name=['TwiceDifferentiableReLU6', 'TwiceReLU6'])  # configs may have either name
 class TwiceDifferentiableReLU6(nn.ReLU6):
-    """``nn.ReLU6`` to be differentiated any number of times. ``inplace`` counts where no gradient is wanted."""
+    """``nn.ReLU6`` to be differentiated any number of times. ``inplace`` has an effect without gradients alone."""
 
     def forward(self, input):
         if not input.requires_grad or not torch.is_grad_enabled():
@@ -63,7 +63,7 @@ class TwiceDifferentiableReLU6(nn.ReLU6):
 
 
 def twice_differentiable_act_cfg(act_cfg: dict | None) -> dict | None:
-    """``act_cfg`` with :class:`TwiceDifferentiableReLU6` for ReLU6."""
+    """``act_cfg`` with ReLU6 replaced by :class:`TwiceDifferentiableReLU6`."""
     if act_cfg is None or act_cfg['type'] != 'ReLU6':
         return act_cfg
     return dict(act_cfg, type='imtnas_mm.TwiceDifferentiableReLU6')

@@ -1,8 +1,8 @@
 """A convolution whose second derivative is as fast as its first.
 
-PyTorch's double backward of a grouped convolution goes group by group: hundreds
-of small convolutions for a depthwise one. Its terms are grouped convolutions
-themselves. With ``y = conv(x, w)``, ``gx = dL/dx`` and ``gw = dL/dw`` as
+PyTorch's double backward of a grouped convolution loops over the groups: a
+depthwise one takes hundreds of small convolutions. Here each term is one grouped
+convolution. With ``y = conv(x, w)``, ``gx = dL/dx`` and ``gw = dL/dw`` as
 functions of (gy, x, w), and ``u``, ``v`` the adjoints of gx and gw:
 
     adjoint of gy = conv(u, w) + conv(x, v)
@@ -20,7 +20,7 @@ from ..registry import MODELS
 from . import pointwise
 from .pointwise import is_pointwise
 
-FAST_WIDTH = 3  # of the depthwise kernels whose weight gradient oneDNN has vector code for
+FAST_WIDTH = 3  # largest width of depthwise kernels for whose weight gradient oneDNN has vector code
 
 
 def _convolve(x, weight, options):
@@ -30,7 +30,7 @@ def _convolve(x, weight, options):
 
 
 def _add_convolved(y, x, weight, options):
-    """Adds :func:`_convolve` of the others to y, in place."""
+    """Adds ``_convolve(x, weight, options)`` to y, in place."""
     if is_pointwise(x, weight, options) and y.is_contiguous(memory_format=torch.channels_last):
         return pointwise.add_convolved(y, x, weight, options[-1])
     return y.add_(_convolve(x, weight, options))
@@ -48,28 +48,28 @@ def _gradients(grad, x, weight, options, mask):
         mask = mask[0], False
     if not any(mask):
         return None, for_weight
-    found = convolution_backward(grad, x, weight, None, stride, padding, dilation, False, [0, 0], groups,
-                                 [*mask, False])
-    # what the mask leaves out is undefined
-    return found[0] if mask[0] else None, found[1] if mask[1] else for_weight
+    gradients = convolution_backward(grad, x, weight, None, stride, padding, dilation, False, [0, 0], groups,
+                                     [*mask, False])
+    # gradients outside the mask are undefined
+    return gradients[0] if mask[0] else None, gradients[1] if mask[1] else for_weight
 
 
 def _slow_weight_gradient(x, weight, dilation, groups):
-    """Whether it is a depthwise one on a CPU in float32, of a kernel that is too wide for oneDNN."""
+    """Whether it is a depthwise convolution in float32 on a CPU whose kernel is too wide for oneDNN's vector code."""
     return (x.device.type == 'cpu' and x.dtype == torch.float32 and weight.shape[1] == 1 and
             groups == len(weight) == x.shape[1] and weight.shape[3] > FAST_WIDTH and tuple(dilation) == (1, 1) and
             x.is_contiguous(memory_format=torch.channels_last))
 
 
 def _weight_gradient_by_columns(grad, x, weight, stride, padding):
-    """A few columns of the kernel at a time, each as the gradient of a narrow kernel over the part of x it meets."""
+    """Splits the kernel into narrow ones of a few columns; each has a gradient over the part of x that it covers."""
     parts, first = [], 0
-    # oneDNN has no vector code for kernels higher than the map before its padding: it is padded here
+    # x is padded here: oneDNN has no vector code for kernels higher than the unpadded map
     x = F.pad(x, (padding[1], padding[1], padding[0], padding[0]))
     for part in weight.split(FAST_WIDTH, 3):
-        met = x[..., first:first + (grad.shape[3] - 1) * stride[1] + part.shape[3]]
-        parts.append(convolution_backward(grad, met, part, None, stride, [0, 0], [1, 1], False, [0, 0], len(weight),
-                                          [False, True, False])[1])
+        covered = x[..., first:first + (grad.shape[3] - 1) * stride[1] + part.shape[3]]
+        parts.append(convolution_backward(grad, covered, part, None, stride, [0, 0], [1, 1], False, [0, 0],
+                                          len(weight), [False, True, False])[1])
         first += part.shape[3]
     return torch.cat(parts, 3)
 

@@ -1,8 +1,7 @@
-"""A normalised map times a weight by channel, in one go: ``w BN(x)``.
+"""Batch normalisation times a weight per channel as one operator: ``w BN(x)``.
 
-Only x itself is kept for the backward pass, not its normalised map. With P the gradient
-of batch normalisation (see ``normalization``, which has a, b, r and s, too) and y the
-normalised map,
+The backward pass keeps x alone, not the normalised map y. With P the gradient of batch
+normalisation and a, b, r and s as in ``normalization``,
 
     dL/dx = w P(g),    dL/dw = sum(g y)
 
@@ -49,7 +48,7 @@ class _GatedNormGradient(torch.autograd.Function):
         u = torch.zeros_like(grad) if u is None else u.contiguous(memory_format=layout_of(grad))
         of_u, u_dot, _ = norm_gradient(u, x, mean, invstd)
         for_weight = dot(of_u, grad, mean)
-        # b, a and n r s, which become the factors of w P(g), of P(u) and of x
+        # b, a and n r s become the factors of w P(g), P(u) and x
         rows = torch.stack([u_dot, grad_dot, for_weight]).mul_(invstd / (grad.numel() // grad.shape[1]))
         rows[1:].mul_(weight)
         rows[2].mul_(invstd)

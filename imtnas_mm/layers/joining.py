@@ -1,8 +1,8 @@
-"""Tensors put side by side, with derivatives of one operation each.
+"""``cat`` and ``stack`` whose first and second derivatives take one operation each.
 
-PyTorch's derivatives of ``cat`` and ``stack`` are a slice per tensor, and each
-slice's own derivative pads it with zeros again. Here the first derivative is
-one split, whose derivative is one ``cat``.
+PyTorch's derivatives of both are one slice per tensor, and the derivative of each
+slice pads it with zeros. Here the first derivative is one split, and its
+derivative one ``cat``.
 """
 import torch
 
@@ -31,7 +31,7 @@ class _Stack(torch.autograd.Function):
 
 
 def join(tensors, dim=0):
-    """``torch.cat(tensors, dim)``, of one tensor itself."""
+    """``torch.cat(tensors, dim)``; a single tensor is returned itself."""
     return _Join.apply(dim, *tensors) if len(tensors) > 1 else tensors[0]
 
 

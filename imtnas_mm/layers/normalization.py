@@ -1,7 +1,7 @@
 """A batch normalisation whose second derivative costs about as much as its first.
 
-PyTorch composes its double backward of dozens of passes over the maps. By
-channel, with ``r = (var x + eps)^-1/2``, ``y = (x - mean x) r`` and
+PyTorch's double backward takes dozens of passes over the maps. Per channel, with
+``r = (var x + eps)^-1/2``, ``y = (x - mean x) r`` and
 
     gx = dL/dx = P(g) = r (g - mean g - y mean(g y)),
 
@@ -38,13 +38,13 @@ def by_channel(values):
 
 
 def has_own(x):
-    """Whether the functions of this module serve x; PyTorch's take half precision, and refuse one value a channel."""
+    """Whether this module normalises x. PyTorch takes half precision, and refuses one value per channel."""
     return x.dtype in OWN_DTYPES and x.numel() > x.shape[1] and not torch.is_autocast_enabled(x.device.type)
 
 
 @functools.cache
 def constant(value, number, dtype, device):
-    """[number], made once: as an argument it costs no operation."""
+    """A cached constant vector [number], which costs no operation per call."""
     return torch.full((number, ), value, dtype=dtype, device=device)
 
 
@@ -53,31 +53,31 @@ def _like(value, mean):
 
 
 def normalized(x, eps):
-    """y, mean x and r by channel."""
+    """y, and mean x and r per channel."""
     return compat.native_batch_norm(x, None, None, None, None, True, 0., eps)
 
 
 def norm_gradient(grad, x, mean, invstd, weight=None):
-    """``weight P(grad)``, sum(grad y) and sum(grad) by channel; weight [C], 1 by default."""
-    # eps is in invstd already
+    """``weight P(grad)``, and sum(grad y) and sum(grad) per channel; weight [C], 1 by default."""
+    # invstd includes eps
     options = None, None, mean, invstd, True, 0., [True] * 3
     if x.device.type == 'cpu':
         # with a weight, gradients in channels-last layout came out NaN on some CPUs
-        found, dot, total = compat.native_batch_norm_backward(grad, x, None, *options)
-        return found if weight is None else found.mul_(by_channel(weight)), dot, total
+        gradient, dot, total = compat.native_batch_norm_backward(grad, x, None, *options)
+        return gradient if weight is None else gradient.mul_(by_channel(weight)), dot, total
     # without a weight, CUDA gives neither of the sums
     return compat.native_batch_norm_backward(grad, x, _like(1., mean) if weight is None else weight, *options)
 
 
 def norm_sums(grad, x, mean, invstd):
-    """sum(grad y) and sum(grad) by channel."""
+    """sum(grad y) and sum(grad) per channel."""
     weight = None if x.device.type == 'cpu' else _like(1., mean)
     return compat.native_batch_norm_backward(grad, x, weight, None, None, mean, invstd, True, 0.,
                                              [False, True, True])[1:]
 
 
 def dot(a, b, mean):
-    """sum(a b) by channel, without a map of the products: the sum of a normalisation by the mean 0 and the deviation 1.
+    """sum(a b) per channel without a map of products: :func:`norm_sums` with mean 0 and deviation 1.
 
     Args:
         a, b (Tensor): [N, C, H, W].
@@ -87,7 +87,7 @@ def dot(a, b, mean):
 
 
 def second_norm_gradient(u, gradient, x, mean, invstd, grad_dot):
-    """The adjoints of grad and x for ``u``, that of ``gradient = P(grad)``; sums by channel are [C]."""
+    """The adjoints of grad and x; ``u`` is the adjoint of ``gradient = P(grad)``, sums per channel are [C]."""
     for_grad, u_dot, _ = norm_gradient(u, x, mean, invstd)
     # sum(u P(g)) = n r s: the factors of P(g), of P(u) and of y
     rows = torch.stack([u_dot, grad_dot, dot(u, gradient, mean)]).mul_(invstd / (x.numel() // x.shape[1]))
@@ -114,7 +114,7 @@ class _BatchNormGradient(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, grad, x, mean, invstd):
-        # of another layout where it comes from a pooling or an expanded tensor
+        # poolings and expanded tensors give gradients of another layout
         grad = grad.contiguous(memory_format=layout_of(x))
         gradient, dot, _ = norm_gradient(grad, x, mean, invstd)
         ctx.save_for_backward(gradient, x, mean, invstd, dot)
@@ -139,10 +139,10 @@ def batch_norm(x, eps=1e-5):
 
 @MODELS.register_module(name=['TwiceDifferentiableBatchNorm2d', 'TwiceBatchNorm2d'])  # configs may have either name
 class TwiceDifferentiableBatchNorm2d(nn.BatchNorm2d):
-    """``nn.BatchNorm2d`` to be differentiated up to twice, fast where it has no weights and no running statistics.
+    """``nn.BatchNorm2d`` that is fast to differentiate up to twice if it has no weights and no running statistics.
 
-    A third derivative raises there. Everything else is ``nn.BatchNorm2d``:
-    affine weights, running statistics, autocast, half precision.
+    A third derivative then raises. With affine weights, running statistics,
+    autocast or half precision it is plain ``nn.BatchNorm2d``.
     """
 
     def forward(self, input):
@@ -152,7 +152,8 @@ class TwiceDifferentiableBatchNorm2d(nn.BatchNorm2d):
 
 
 def twice_differentiable_norm_cfg(norm_cfg: dict | None) -> dict | None:
-    """``norm_cfg`` with :class:`TwiceDifferentiableBatchNorm2d` for batch normalisation that it makes faster."""
+    """``norm_cfg`` with batch normalisation replaced by :class:`TwiceDifferentiableBatchNorm2d` where that is faster.
+    """
     if norm_cfg is None or norm_cfg['type'] not in ('BN', 'BN2d') or (
             norm_cfg.get('affine', True) or norm_cfg.get('track_running_stats', True)):
         return norm_cfg

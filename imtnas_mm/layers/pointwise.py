@@ -1,9 +1,9 @@
-"""1x1 convolutions as matrix products in channels-last memory.
+"""1x1 convolutions on CPUs as matrix products in channels-last memory.
 
-For small batches on CPUs PyTorch takes a slow convolution for them, group by
-group, and oneDNN's is no faster than these. MKL's product is slow, too, where a matrix
-has fewer than 16 columns: of few channels some pixels are taken together, by a
-weight that stands on the diagonal once per pixel.
+For small batches on CPUs PyTorch runs a slow convolution per group, and oneDNN
+is no faster than these products. MKL's product is slow, too, where a matrix has
+fewer than 16 columns. There, some pixels are multiplied together, by a matrix that has
+the weight on its diagonal once per pixel.
 """
 import torch
 
@@ -11,7 +11,7 @@ WIDE = 16  # columns that MKL's products are fast from
 
 
 def is_pointwise(x, weight, options):
-    """Whether a convolution is one of these: a CPU's, 1x1, of stride 1, channels last."""
+    """Whether a convolution runs on a CPU with a 1x1 kernel, stride 1 and channels-last input."""
     stride, padding, _, _ = options
     return (weight.shape[2:] == (1, 1) and tuple(stride) == (1, 1) and tuple(padding) == (0, 0) and
             x.device.type == 'cpu' and x.is_contiguous(memory_format=torch.channels_last))
@@ -55,7 +55,7 @@ def convolve(x, weight, groups):
 
 
 def add_convolved(y, x, weight, groups):
-    """Adds :func:`convolve` of the others to y, in place."""
+    """Adds ``convolve(x, weight, groups)`` to y, in place."""
     rows(y, groups).baddbmm_(rows(x, groups), weight.view(groups, -1, weight.shape[1]).transpose(1, 2))
     return y
 
@@ -70,9 +70,9 @@ def weight_gradient(grad, x, groups):
     if groups == 1:
         outputs, channels = grad.shape[1], x.shape[1]
         count = pixels_together(x.numel() // channels, outputs, channels)
-        found = joined_rows(grad, count).t() @ joined_rows(x, count)
+        product = joined_rows(grad, count).t() @ joined_rows(x, count)
         if count > 1:  # each pixel with itself
-            found = found.view(count, outputs, count, channels).diagonal(dim1=0, dim2=2).sum(-1)
-        return found.view(outputs, channels, 1, 1)
-    found = torch.bmm(rows(grad, groups).transpose(1, 2), rows(x, groups))
-    return found.view(-1, found.shape[2], 1, 1)
+            product = product.view(count, outputs, count, channels).diagonal(dim1=0, dim2=2).sum(-1)
+        return product.view(outputs, channels, 1, 1)
+    products = torch.bmm(rows(grad, groups).transpose(1, 2), rows(x, groups))
+    return products.view(-1, products.shape[2], 1, 1)

@@ -1,7 +1,7 @@
-"""The two 3x3 pools of a cell, alone and side by side, to be differentiated up to twice.
+"""The 3x3 max and average pools of a cell, alone and as one operator, to be differentiated up to twice.
 
 Both are linear at fixed indices: with ``y = P x``, the adjoint of ``P^T g`` is
-``P u``. PyTorch hands a map of zeros to x in each double backward, too, and keeps x.
+``P u``. PyTorch's double backward would also pass a map of zeros to x, and keep x.
 """
 import functools
 
@@ -122,8 +122,8 @@ class _PoolsGradient(torch.autograd.Function):
         ctx.stride = stride
         of_max, of_avg = grad.chunk(2, 1)
         window = [KERNEL] * 2, [stride] * 2, [PADDING] * 2
-        found = max_pool2d_with_indices_backward(of_max, x, *window, [1, 1], False, indices)
-        return found.add_(avg_pool2d_backward(of_avg, x, *window, False, False, None))
+        for_x = max_pool2d_with_indices_backward(of_max, x, *window, [1, 1], False, indices)
+        return for_x.add_(avg_pool2d_backward(of_avg, x, *window, False, False, None))
 
     @staticmethod
     @once_differentiable
@@ -134,5 +134,5 @@ class _PoolsGradient(torch.autograd.Function):
 
 
 def pools(x, stride):
-    """[N, C, H, W] -> [N, 2 C, h, w]: of each channel the largest, then of each the mean."""
+    """[N, C, H, W] -> [N, 2 C, h, w]: the max pool of all channels, then the average pool."""
     return _Pools.apply(x, stride)

@@ -1,10 +1,10 @@
-"""Blocks that keep their inputs alone and compute the rest again for each derivative.
+"""Saves memory: blocks that keep only their inputs, and compute the rest again for each derivative.
 
-With ``y = f(x)``, ``gx = (df/dx)^T gy`` and ``u`` the adjoint of gx, the derivative
-of ``<u, gx>`` by gy and x is what a second derivative needs of the block. Each of
-the two derivatives runs f once more; between them nothing but x and gy is kept.
-PyTorch's checkpoint can't do this: the graph of a first derivative that is to be
-differentiated holds everything that was computed again.
+With ``y = f(x)``, ``gx = (df/dx)^T gy`` and ``u`` the adjoint of gx, a second
+derivative needs the derivatives of ``<u, gx>`` by gy and x. Each of the two
+derivatives runs f again; between them only x and gy are kept. PyTorch's checkpoint
+can't do this: the graph of a first derivative that is to be differentiated holds
+all recomputed values.
 """
 import contextlib
 from typing import Any
@@ -15,7 +15,7 @@ from torch.func import functional_call
 
 
 class _Surroundings:
-    """What a function depends on besides its inputs: autocast, and random numbers where it draws any."""
+    """The global state that a function depends on: autocast, and random numbers if it draws any."""
 
     def __init__(self, device, draws):
         kind = device.type
@@ -52,8 +52,8 @@ class _Recomputed(torch.autograd.Function):
     @staticmethod
     def backward(ctx, grad):
         wanted = ctx.needs_input_grad[2:]
-        found = iter(_RecomputedGradient.apply(ctx.function, ctx.surroundings, wanted, grad, *ctx.saved_tensors))
-        return None, None, *(next(found) if is_wanted else None for is_wanted in wanted)
+        gradients = iter(_RecomputedGradient.apply(ctx.function, ctx.surroundings, wanted, grad, *ctx.saved_tensors))
+        return None, None, *(next(gradients) if is_wanted else None for is_wanted in wanted)
 
 
 class _RecomputedGradient(torch.autograd.Function):
@@ -65,7 +65,7 @@ class _RecomputedGradient(torch.autograd.Function):
         leaves = _leaves(inputs, wanted)
         with torch.enable_grad(), surroundings.again():
             y = function(*leaves)
-        return torch.autograd.grad(y, _those(leaves, wanted), grad, allow_unused=True, materialize_grads=True)
+        return torch.autograd.grad(y, _selected(leaves, wanted), grad, allow_unused=True, materialize_grads=True)
 
     @staticmethod
     @once_differentiable
@@ -75,28 +75,27 @@ class _RecomputedGradient(torch.autograd.Function):
         grad = grad.detach().requires_grad_()
         with torch.enable_grad(), ctx.surroundings.again():
             y = ctx.function(*leaves)
-        targets = _those(leaves, ctx.wanted)
+        targets = _selected(leaves, ctx.wanted)
         with torch.enable_grad():
             first = torch.autograd.grad(y, targets, grad, create_graph=True, allow_unused=True, materialize_grads=True)
         pairs = [pair for pair in zip(first, adjoints, strict=True) if pair[0].requires_grad]
-        found = torch.autograd.grad([g for g, _ in pairs], [grad, *targets], [u for _, u in pairs],
-                                    allow_unused=True, materialize_grads=True)
-        for_grad, *for_inputs = found
+        for_grad, *for_inputs = torch.autograd.grad([g for g, _ in pairs], [grad, *targets], [u for _, u in pairs],
+                                                    allow_unused=True, materialize_grads=True)
         for_inputs = iter(for_inputs)
         return None, None, None, for_grad, *(next(for_inputs) if is_wanted else None for is_wanted in ctx.wanted)
 
 
-def _those(items, wanted):
+def _selected(items, wanted):
     return [item for item, is_wanted in zip(items, wanted, strict=True) if is_wanted]
 
 
 def recomputed(function, *inputs, draws=False):
-    """``function(*inputs)``, which is computed again for a first derivative, and once more for a second one.
+    """``function(*inputs)``, computed again for a first derivative, and once more for a second derivative.
 
     A third derivative raises.
 
     Args:
-        function: Tensors -> Tensor; whatever else it depends on must not change.
+        function: Tensors -> Tensor; nothing else that it depends on may change.
         draws (bool): whether it draws from torch's global random numbers.
     """
     if not torch.is_grad_enabled() or not any(x.requires_grad for x in inputs):
@@ -105,18 +104,17 @@ def recomputed(function, *inputs, draws=False):
 
 
 def recomputed_module(module, function, *inputs, draws=False):
-    """:func:`recomputed` of ``function(module, *inputs)`` with the parameters that the module has now.
+    """:func:`recomputed` of ``function(module, *inputs)`` with the module's current parameters.
 
-    They may be tensors that ``functional_call`` has put into it. Where it has
-    put none, because no path takes them, there is nothing to be differentiated.
+    ``functional_call`` may have put tensors in their place. Parameters on the
+    meta device are left out: no sampled path uses them.
     """
-    given = {name: parameter for name, parameter in module.named_parameters() if not parameter.is_meta}
-    names, parameters = list(given), list(given.values())
+    current = {name: parameter for name, parameter in module.named_parameters() if not parameter.is_meta}
+    names, parameters = list(current), list(current.values())
 
     def call(*tensors):
-        own, others = tensors[:len(names)], tensors[len(names):]
-        return functional_call(_Call(module, function), {f'module.{n}': p for n, p in zip(names, own, strict=True)},
-                               others)
+        weights = {f'module.{name}': tensor for name, tensor in zip(names, tensors[:len(names)], strict=True)}
+        return functional_call(_Call(module, function), weights, tensors[len(names):])
 
     return recomputed(call, *parameters, *inputs, draws=draws)
 

@@ -1,4 +1,4 @@
-"""All anchors of an image size, kept on the device, and which of them lie in an image."""
+"""The anchors of mmdet's AnchorGenerator, kept on the device, and flags of the anchors inside an image."""
 import copy
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -17,18 +17,18 @@ NO_ANCHOR = ('There is no valid anchor inside the image boundary. Please check t
 
 
 class Grid(NamedTuple):
-    """``anchors`` [A, 4] of all levels, their cells' ``corners`` x, y in pixels [A, 2], and the number per level."""
+    """``anchors`` [A, 4], the ``corners`` x, y of their cells in pixels [A, 2], and the number of anchors per level."""
     anchors: Tensor
     corners: Tensor
     levels: list[int]
 
 
 class AnchorGrids:
-    """The anchors of mmdet's ``AnchorGenerator``, made once per sizes of the feature maps, and their flags.
+    """Makes the anchors once for each list of feature map sizes.
 
     Args:
         generator (AnchorGenerator): of the head.
-        border (int): ``allowed_border``: how far anchors may leave an image; -1 for anywhere.
+        border (int): ``allowed_border``: how far anchors may leave an image; -1 is no limit.
         size (int): how many grids are kept.
     """
 
@@ -39,25 +39,25 @@ class AnchorGrids:
         self.generators = Recent(2)
 
     def _on(self, device: torch.device) -> tuple[AnchorGenerator, AnchorGenerator]:
-        """(generator, generator of the cells' corners) whose base anchors lie on the device: no copy per call."""
-        own, corners = copy.copy(self.generator), copy.copy(self.generator)
-        own.base_anchors = [base.to(device) for base in self.generator.base_anchors]
-        corners.base_anchors = [torch.zeros_like(base) for base in own.base_anchors]
-        return own, corners
+        """(generator, generator of the cells' corners) with base anchors on the device, so that calls copy nothing."""
+        generator, corners = copy.copy(self.generator), copy.copy(self.generator)
+        generator.base_anchors = [base.to(device) for base in self.generator.base_anchors]
+        corners.base_anchors = [torch.zeros_like(base) for base in generator.base_anchors]
+        return generator, corners
 
     def grid(self, sizes: Sizes, device: torch.device) -> Grid:
         """The :class:`Grid` of feature maps of ``sizes``, (height, width) per level."""
 
         def make() -> Grid:
-            own, corners = self.generators.get_or_make(device, lambda: self._on(device))
-            anchors = own.grid_priors(sizes, device=device)
+            generator, corners = self.generators.get_or_make(device, lambda: self._on(device))
+            anchors = generator.grid_priors(sizes, device=device)
             cells = corners.grid_priors(sizes, device=device)
             return Grid(torch.cat(anchors), torch.cat(cells)[:, :2].contiguous(), [len(level) for level in anchors])
 
         return self.grids.get_or_make((sizes, device), make)
 
     def inside(self, grid: Grid, sizes: Sizes, meta: Mapping[str, Any]) -> Tensor | None:
-        """The anchors that take part for an image: their cell lies in its padded shape, and they in its borders.
+        """Flags of valid anchors: the cell lies in the image's padded shape, the anchor within its borders.
 
         Args:
             grid (Grid): of ``sizes``.
@@ -65,10 +65,10 @@ class AnchorGrids:
             meta (dict): of the image: ``pad_shape``, ``img_shape``.
 
         Returns:
-            Tensor or None: flags [A]; ``None`` for all.
+            Tensor or None: flags [A]; ``None`` if all are valid.
 
         Raises:
-            ValueError: there is none, which is known without a look at the flags.
+            ValueError: no anchor is valid; the host knows it without the flags.
         """
         padded, image = meta['pad_shape'][:2], meta['img_shape'][:2]
         if not self._any_inside(sizes, padded, image):
@@ -83,26 +83,26 @@ class AnchorGrids:
             flags += [x1 >= -self.border, y1 >= -self.border, x2 < image[1] + self.border, y2 < image[0] + self.border]
         if not flags:
             return None
-        found = flags[0]
+        valid = flags[0]
         for other in flags[1:]:
-            found = found & other
-        return found
+            valid = valid & other
+        return valid
 
     def _any_inside(self, sizes: Sizes, padded: Sequence[int], image: Sequence[int]) -> bool:
-        """Whether any anchor takes part, by the rows and columns of cells apart, on the host."""
+        """Whether any anchor is valid, computed on the host from rows and columns of cells separately."""
         for (height, width), stride, base in zip(
                 sizes, self.generator.strides, self.generator.base_anchors, strict=True):
             shifts = [np.arange(n, dtype=np.float32) * np.float32(step)
                       for n, step in ((width, stride[0]), (height, stride[1]))]
-            shifts = [own[own < limit] for own, limit in zip(shifts, (padded[1], padded[0]), strict=True)]
+            shifts = [shift[shift < limit] for shift, limit in zip(shifts, (padded[1], padded[0]), strict=True)]
             if self.border < 0:
                 if all(map(len, shifts)):
                     return True
                 continue
             corners = base.numpy()
             fits = []
-            for axis, (own, limit) in enumerate(zip(shifts, (image[1], image[0]), strict=True)):
-                low, high = (corners[:, axis + k, None] + own for k in (0, 2))
+            for axis, (shift, limit) in enumerate(zip(shifts, (image[1], image[0]), strict=True)):
+                low, high = (corners[:, axis + k, None] + shift for k in (0, 2))
                 fits.append(((low >= -self.border) & (high < limit + self.border)).any(1))
             if (fits[0] & fits[1]).any():
                 return True

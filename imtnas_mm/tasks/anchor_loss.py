@@ -1,4 +1,4 @@
-"""The loss of mmdet's anchor heads with targets that are computed on the device, once per batch."""
+"""The loss of mmdet's anchor heads, with targets computed on the device and once per batch."""
 import weakref
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -19,7 +19,7 @@ from ..recent import Recent
 from .anchor_grid import AnchorGrids, Sizes
 from .anchor_targets import AnchorTargets, assign, targets_of
 
-State = list[tuple[Tensor | None, int | None]]  # tensors and how often each has been changed in place
+State = list[tuple[Tensor | None, int | None]]  # tensors, and how often each was changed in place
 Metas = Sequence[Mapping[str, Any]]  # of each image
 
 METHODS = ('loss', 'loss_by_feat', 'loss_by_feat_single', 'get_targets', '_get_targets_single', 'get_anchors')
@@ -28,11 +28,11 @@ PARTS = dict(
 
 
 def why_not(model: nn.Module) -> str | None:
-    """Why the targets of a detector are left to mmdet, in a few words; ``None`` if they needn't be.
+    """Why mmdet has to compute the targets of a detector, in a few words; ``None`` if :class:`AnchorLoss` can.
 
-    They are computed here where they depend on boxes and anchors alone, by the
-    very methods of mmdet that :mod:`anchor_targets` follows: a part of another
-    class, or a class that overrides one of them, may do otherwise.
+    :class:`AnchorLoss` follows mmdet's methods where targets depend on boxes
+    and anchors alone. Parts of other classes, and classes that override a
+    method, may compute other targets.
     """
     if getattr(type(model), 'loss', None) is not SingleStageDetector.loss:
         return f'{type(model).__name__} is no single-stage detector'
@@ -65,18 +65,16 @@ def why_not(model: nn.Module) -> str | None:
 
 
 class AnchorLoss:
-    """``AnchorHead.loss_by_feat``, whose targets no host waits for, and which a batch gets once.
+    """``AnchorHead.loss_by_feat`` with targets that are computed once per batch, while the host doesn't wait.
 
-    A batch is known by the ``gt_instances`` of its first image. Its targets live
-    as long as they do, and are computed anew when a box or label tensor is
-    another, has been changed in place, or the sizes of images or feature maps
-    differ.
+    The ``gt_instances`` of its first image identify a batch. Its targets live
+    as long as they do. They are computed again when a box or label tensor was
+    replaced or changed in place, or when sizes of images or feature maps differ.
 
     The number of positive anchors stays a tensor, in the losses' precision.
 
     Args:
-        head (AnchorHead): one of a model that :func:`why_not` has nothing
-            against.
+        head (AnchorHead): of a model for which :func:`why_not` returns ``None``.
     """
     sizes_kept = 4  # of images and feature maps, per batch
 
@@ -85,7 +83,7 @@ class AnchorLoss:
         self.grids = AnchorGrids(head.prior_generator, head.train_cfg['allowed_border'])
         self.constants = Recent(2)
         self.known = weakref.WeakKeyDictionary()
-        self.computed = 0  # how many batches' targets
+        self.computed = 0  # how often targets were computed
 
     def __getstate__(self) -> dict[str, Any]:
         return dict(self.__dict__, known=weakref.WeakKeyDictionary())
@@ -105,19 +103,19 @@ class AnchorLoss:
 
     def targets(self, cls_scores: Sequence[Tensor], instances: Sequence[Any], metas: Metas,
                 ignored: Sequence[Any] | None = None) -> AnchorTargets:
-        """The :class:`AnchorTargets` of a batch, from memory where it has been seen at these sizes.
+        """The :class:`AnchorTargets` of a batch, from memory if it was seen at these sizes.
 
         Args:
-            cls_scores (list[Tensor]): a map per level, for its size and device.
+            cls_scores (list[Tensor]): one map per level, for size and device.
             instances, ignored (list[InstanceData]): of each image; an entry of
                 ``ignored`` may be ``None``.
             metas (list[dict]): of each image.
         """
         left_alone = [None] * len(instances) if ignored is None else ignored
         sizes, device = map_sizes(cls_scores), cls_scores[0].device
-        boxes = [get_box_tensor(own.bboxes) for own in instances]
-        labels = [own.labels for own in instances]
-        left_out = [None if own is None else get_box_tensor(own.bboxes) for own in left_alone]
+        boxes = [get_box_tensor(image.bboxes) for image in instances]
+        labels = [image.labels for image in instances]
+        left_out = [None if image is None else get_box_tensor(image.bboxes) for image in left_alone]
         state = [(tensor, version(tensor)) for tensor in (*boxes, *labels, *left_out)]
         old, by_size = self.known.get(instances[0], (None, None))
         if old is None or not same(old, state):
@@ -137,7 +135,7 @@ class AnchorLoss:
                              for values in (head.bbox_coder.means, head.bbox_coder.stds)])
         grid = self.grids.grid(sizes, device)
         inside = [self.grids.inside(grid, sizes, meta) for meta in metas]
-        assigned = [assign(*own, head.assigner) for own in zip(
+        assigned = [assign(*image, head.assigner) for image in zip(
             boxes, left_out, [grid.anchors] * len(boxes), inside, strict=True)]
         return targets_of(assigned, inside, boxes, labels, grid.anchors, grid.levels, head.num_classes,
                           head.train_cfg['pos_weight'], means, stds)
@@ -145,14 +143,14 @@ class AnchorLoss:
 
 def map_sizes(maps: Sequence[Tensor]) -> Sizes:
     """((height, width), ...) of feature maps."""
-    return tuple(tuple(one.shape[-2:]) for one in maps)
+    return tuple(tuple(feature_map.shape[-2:]) for feature_map in maps)
 
 
 def version(tensor: Tensor | None) -> int | None:
-    """How often a tensor has been changed in place, as far as PyTorch counts it."""
+    """How often a tensor was changed in place, as PyTorch counts it."""
     return None if tensor is None else version_of(tensor)
 
 
 def same(old: State, new: State) -> bool:
-    """Whether two lists of (tensor, version) are of the same tensors, unchanged."""
+    """Whether two lists of (tensor, version) hold the same tensors, unchanged."""
     return len(old) == len(new) and all(a is b and v == w for (a, v), (b, w) in zip(old, new, strict=True))

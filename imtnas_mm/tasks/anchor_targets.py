@@ -1,4 +1,4 @@
-"""What each anchor learns, computed on the device: mmdet's targets bit for bit, and the host waits for no value."""
+"""Targets of anchors, computed on the device while the host doesn't wait: mmdet's targets bit for bit."""
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -10,12 +10,12 @@ IOU_EPS = 1e-6  # of mmdet's bbox_overlaps
 
 
 class AnchorTargets(NamedTuple):
-    """Targets of a batch of N images, a tensor per feature level of A_l anchors.
+    """Targets of a batch of N images, one tensor per feature level l of A_l anchors.
 
     ``labels`` [N, A_l] (``num_classes`` is the background), ``label_weights``
-    [N, A_l], ``bbox_targets`` and ``bbox_weights`` [N, A_l, 4]; ``positives``
-    is the losses' divisor ``sum_n max(P_n, 1)``, P_n positive anchors of image
-    n, an integer tensor without dimensions.
+    [N, A_l], ``bbox_targets`` and ``bbox_weights`` [N, A_l, 4]. ``positives``
+    is the divisor of the losses, ``sum_n max(P_n, 1)`` with P_n positive
+    anchors in image n, as an integer tensor without dimensions.
     """
     labels: list[Tensor]
     label_weights: list[Tensor]
@@ -49,7 +49,7 @@ def covered_shares(ignored: Tensor, anchors: Tensor, of_anchors: bool) -> Tensor
     Args:
         ignored (Tensor): [I, 4], I > 0.
         anchors (Tensor): [A, 4].
-        of_anchors (bool): which of the two areas is the divisor.
+        of_anchors (bool): whether the anchor's area is the divisor.
 
     Returns:
         Tensor: [A].
@@ -62,21 +62,21 @@ def assign(boxes: Tensor, ignored: Tensor | None, anchors: Tensor, inside: Tenso
            rule: MaxIoUAssigner) -> Tensor:
     """The box of each anchor: ``MaxIoUAssigner.assign`` without its loop over the boxes.
 
-    An anchor is background where its largest IoU lies below the negative
-    threshold, and takes the box of this IoU where it reaches the positive one.
-    Then each box takes the anchors that fit it best (``match_low_quality``);
-    where several boxes want one anchor, the last of them has it.
+    An anchor is background where its largest IoU is below the negative
+    threshold. It takes the box of this IoU where it reaches the positive
+    threshold. Then each box takes the anchors that fit it best
+    (``match_low_quality``); the last box takes an anchor that several want.
 
     Args:
         boxes (Tensor): [G, 4].
-        ignored (Tensor, optional): boxes whose anchors learn nothing, [I, 4].
+        ignored (Tensor, optional): boxes whose anchors get no target, [I, 4].
         anchors (Tensor): [A, 4].
-        inside (Tensor, optional): which anchors take part, [A]; ``None`` for all.
+        inside (Tensor, optional): flags of valid anchors, [A]; ``None`` for all.
         rule (MaxIoUAssigner): the thresholds.
 
     Returns:
-        Tensor: integers [A]: -1 for nothing, 0 for background, g + 1 for box g;
-        without a meaning where an anchor takes no part.
+        Tensor: integers [A]: -1 for no target, 0 for background, g + 1 for box
+        g; undefined where an anchor is not valid.
     """
     if not len(boxes):
         return torch.zeros(len(anchors), dtype=torch.long, device=anchors.device)
@@ -92,7 +92,7 @@ def assign(boxes: Tensor, ignored: Tensor | None, anchors: Tensor, inside: Tenso
     negative = rule.neg_iou_thr
     if isinstance(negative, float):
         negative = (0, negative)
-    if isinstance(negative, tuple):  # others give no background, as in mmdet
+    if isinstance(negative, tuple):  # thresholds of other types give no background, as in mmdet
         low, high = negative
         assigned.masked_fill_((of_anchor >= low) & (of_anchor < high), 0)
     assigned = torch.where(of_anchor >= rule.pos_iou_thr, box_of_anchor + 1, assigned)
@@ -109,7 +109,7 @@ def assign(boxes: Tensor, ignored: Tensor | None, anchors: Tensor, inside: Tenso
 
 
 def encode(anchors: Tensor, boxes: Tensor, means: Tensor, stds: Tensor) -> Tensor:
-    """``DeltaXYWHBBoxCoder.encode``: shifts over an anchor's size and logarithms of the sizes' ratios, normalised.
+    """``DeltaXYWHBBoxCoder.encode``: shifts divided by the anchor's size, and logarithms of size ratios; normalised.
 
     Args:
         anchors (Tensor): [A, 4].
@@ -137,21 +137,21 @@ def targets_of(assigned: Sequence[Tensor], inside: Sequence[Tensor | None], boxe
 
     Args:
         assigned (list[Tensor]): of :func:`assign`, [A] per image.
-        inside (list[Tensor or None]): which anchors take part, [A] per image.
+        inside (list[Tensor or None]): flags of valid anchors, [A] per image.
         boxes (list[Tensor]): [G_n, 4] per image.
         labels (list[Tensor]): [G_n] per image.
         anchors (Tensor): [A, 4].
         levels (list[int]): the anchors A_l of each level; their sum is A.
-        num_classes (int): also the number of the background.
-        pos_weight (float): of the positive anchors' labels; 1 where it isn't positive.
+        num_classes (int): also the label of the background.
+        pos_weight (float): weight of labels of positive anchors; 0 or less means 1.
         means, stds (Tensor): of :func:`encode`.
 
     Returns:
         AnchorTargets
     """
     first = [0]
-    for own in boxes:
-        first.append(first[-1] + len(own))
+    for image_boxes in boxes:
+        first.append(first[-1] + len(image_boxes))
     chosen = torch.stack([a - 1 + offset for a, offset in zip(assigned, first, strict=False)])
     boxes_of_anchors = torch.stack(list(assigned))
     positive, weighted = boxes_of_anchors > 0, boxes_of_anchors >= 0

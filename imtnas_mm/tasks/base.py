@@ -1,4 +1,4 @@
-"""A model of mmdet or mmpretrain used as a function of given weights."""
+"""Base class of tasks: a detector or classifier that computes with weights passed in by the search."""
 import copy
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -25,9 +25,9 @@ SYNCHRONISED = (nn.SyncBatchNorm, SyncBatchNorm)  # norm_cfg types SyncBN and MM
 def check_normalisation(model: nn.Module, norm_cfg: Mapping[str, Any] | None) -> None:
     """Raises ValueError for a model that synchronises batch statistics over ranks.
 
-    Its layers talk to the other ranks within the backward pass, PyTorch's has
-    no second derivative, which the chain of A's gradient needs, and it refuses
-    CPUs.
+    The gradient of the architecture A needs second derivatives, which
+    synchronised layers lack. They also communicate within the backward pass,
+    and PyTorch's needs GPUs.
 
     Args:
         model (nn.Module): with the search space as its backbone.
@@ -38,12 +38,11 @@ def check_normalisation(model: nn.Module, norm_cfg: Mapping[str, Any] | None) ->
             where = f'search_space.norm_cfg={norm_cfg!r}' if name.startswith(BACKBONE) else f'model.{name}'
             raise ValueError(f"{where} is synchronised batch normalisation, which has no second derivative; a search "
                              "takes norm_cfg=dict(type='GN', num_groups=8), which needs no other image, or "
-                             "dict(type='BN', affine=False, track_running_stats=False), whose statistics are those of "
-                             'a rank')
+                             "dict(type='BN', affine=False, track_running_stats=False), whose statistics are per rank")
 
 
 class Head(nn.Module):
-    """H: all of a model but its backbone and preprocessor."""
+    """H: a model without its backbone and preprocessor."""
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
@@ -52,11 +51,11 @@ class Head(nn.Module):
                 self.add_module(name, copy.deepcopy(child))
 
     def trained(self) -> dict[str, Tensor]:
-        """What is learned, by the names that the model gives it."""
+        """Trainable parameters, by their names in the model."""
         return {name: p for name, p in self.named_parameters() if p.requires_grad}
 
     def constants(self) -> dict[str, Tensor]:
-        """Buffers, and parameters that the model froze."""
+        """Buffers and frozen parameters."""
         frozen = {name: p for name, p in self.named_parameters() if not p.requires_grad}
         return {**dict(self.named_buffers()), **frozen}
 
@@ -65,27 +64,27 @@ class Head(nn.Module):
 
 
 class Task(nn.Module):
-    """One task k: encoder, head, loss and metrics of a model that holds no weights itself.
+    """One task k: a model with loss and predictions, but without weights.
 
-    The model's backbone is the search space; all the rest (neck, heads) is the
-    paper's head H. The model is built once, for its code: its own parameters
-    are dropped, and every call is given the encoder weights, the gates and the
-    head to compute with.
+    The model's backbone is the search space; its other parts (neck, heads) are
+    the paper's head H. The model is built once, for its code, and its
+    parameters are dropped. Every call takes the encoder weights, the gates
+    (how the space mixes its operations) and the head.
 
     Args:
         model (dict): config of a detector or classifier without its backbone.
         search_space (dict): config of the space, which becomes the backbone.
-        backbone (dict, optional): options of the space that this task sets for
-            itself, ``out_indices`` above all. They may not change weights.
+        backbone (dict, optional): this task's options of the space, such as
+            ``out_indices``. They may not change weights.
 
-    Subclasses set ``scope``, where the names in ``model`` are looked up.
+    Subclasses set ``scope``, the library in which names in ``model`` are looked up.
     """
     scope: str | None = None
-    # a model of mmdet or mmpretrain and its preprocessor: their attributes are declared nowhere
+    # libraries don't declare the types of these attributes
     template: Any
     data_preprocessor: Any
     initial_head: Head
-    replayable = False  # whether the loss of a batch takes the same kernels whatever its values are
+    replayable = False  # whether the loss takes the same kernels for all values of a batch
 
     def __init__(self, model: Mapping[str, Any], search_space: Mapping[str, Any],
                  backbone: Mapping[str, Any] | None = None) -> None:
@@ -100,12 +99,12 @@ class Task(nn.Module):
         self.layout = ParameterLayout.of(built.backbone)
         self.data_preprocessor = built.data_preprocessor
         supernet = built.backbone
-        built.backbone = nn.Identity()  # its weights come from outside: nothing to initialise
+        built.backbone = nn.Identity()  # the space's weights come from outside: nothing to initialise
         built.init_weights()
         built.backbone = supernet
         self.known_gates = KnownGates(supernet)
         self.spaces = tuple(part for part in supernet.modules() if isinstance(part, SearchSpace))
-        # of `loss` and `embed`: those whose passes keep the inputs of blocks alone
+        # 'loss' and 'embed', where its pass keeps only the inputs of blocks
         self.recompute: frozenset[str] = frozenset()
         gates = gate_names(supernet)
         statistics = [name for name, _ in supernet.named_buffers() if name not in gates]
@@ -122,12 +121,12 @@ class Task(nn.Module):
         del built.data_preprocessor
         built.to('meta')
         built.data_preprocessor = self.data_preprocessor
-        # outside the module tree: they give code and initial values, but nothing to train, save or move
+        # outside the module tree: they hold nothing to train, save or move
         object.__setattr__(self, 'template', built)
         object.__setattr__(self, 'initial_head', head)
 
     def build_head(self) -> Head:
-        """A head H as initialised by its own library, a module whose parameters and buffers carry the model's names."""
+        """A head H with its library's initial values; parameters and buffers have their names in the model."""
         return copy.deepcopy(self.initial_head)
 
     @property
@@ -143,7 +142,7 @@ class Task(nn.Module):
         return self.data_preprocessor(data, training)
 
     def _backbone_tensors(self, encoder: Tensor, gates: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Gates and weights by the backbone's names; those that no path takes stay away."""
+        """Gates and weights by the backbone's names, without the weights that no sampled path uses."""
         on_host = getattr(gates, 'on_host', None)
         unused = frozenset() if on_host is None else self.space.unused(on_host)
         return {**self.layout.named(encoder, unused), **gates}
@@ -153,9 +152,9 @@ class Task(nn.Module):
         return {**{BACKBONE + name: tensor for name, tensor in inside.items()}, **head}
 
     @contextmanager
-    def _recomputing(self, what: str) -> Iterator[None]:
+    def _recomputing(self, method: str) -> Iterator[None]:
         for space in self.spaces:
-            space.recompute = what in self.recompute
+            space.recompute = method in self.recompute
         try:
             yield
         finally:
@@ -170,7 +169,7 @@ class Task(nn.Module):
             encoder (Tensor): W, [D].
             gates (dict[str, Tensor]): of the space, at A.
             head (dict[str, Tensor]): parameters and buffers of H by name.
-                Buffers are changed in place where the head keeps statistics.
+                Running statistics are changed in place.
             data (dict): a preprocessed batch.
 
         Returns:
@@ -187,11 +186,11 @@ class Task(nn.Module):
         return functional_call(self.template, self._tensors(encoder, gates, head), kwargs=dict(data, mode='predict'))
 
     def embed(self, encoder: Tensor, gates: Mapping[str, Tensor], images: Tensor) -> Tensor:
-        """Globally pooled last feature map (DESIGN reading of "embedding").
+        """The embedding of images: the last feature map, averaged over its pixels.
 
         Args:
             encoder (Tensor): W, [D].
-            images (Tensor): [N, 3, H, W] in [0, 1] in the colour order of the model.
+            images (Tensor): [N, 3, H, W] in [0, 1], in the model's colour order.
 
         Returns:
             Tensor: [N, F].
@@ -205,8 +204,8 @@ class Task(nn.Module):
             return functional_call(self.space, tensors, (images, ))[-1].mean((2, 3))
 
     def examples(self, inputs: Iterable[Tensor], image_size: int) -> Tensor:
-        """Raw images of a loader, uint8 [3, H, W] each, as [N, 3, image_size, image_size] in [0, 1], colours in the
-        model's order."""
+        """Raw images of a loader, uint8 [3, H, W] each, as [N, 3, image_size, image_size] in [0, 1], in the model's
+        colour order."""
         pre = self.data_preprocessor
         return resized(to_device(list(inputs), pre.device), image_size, reverses_colours(pre))
 

@@ -1,4 +1,4 @@
-"""mmdet's losses of boxes without their look at whether any anchor is positive, which a GPU waits for at each level."""
+"""mmdet's box losses without the check for positive anchors, for which the host waits at each feature level."""
 from typing import Any
 
 from mmdet.models.losses import L1Loss, SmoothL1Loss, l1_loss, smooth_l1_loss
@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 
 class UnseenL1Loss(L1Loss):
-    """``L1Loss``; without a positive anchor it is a sum of zeros, too, by the same formula as with some."""
+    """``L1Loss`` by one formula for all batches; without a positive anchor it is a sum of zeros."""
 
     def forward(self, pred: Tensor, target: Tensor, weight: Tensor | None = None,
                 avg_factor: int | Tensor | None = None, reduction_override: str | None = None) -> Tensor:
@@ -15,7 +15,7 @@ class UnseenL1Loss(L1Loss):
 
 
 class UnseenSmoothL1Loss(SmoothL1Loss):
-    """``SmoothL1Loss``, likewise."""
+    """``SmoothL1Loss`` by one formula for all batches."""
 
     def forward(self, pred: Tensor, target: Tensor, weight: Tensor | None = None,
                 avg_factor: int | Tensor | None = None, reduction_override: str | None = None, **kwargs: Any) -> Tensor:
@@ -25,7 +25,7 @@ class UnseenSmoothL1Loss(SmoothL1Loss):
 
 
 def unseen(loss: nn.Module) -> nn.Module:
-    """The loss module that looks at no weights; modules of other classes are returned as they are."""
+    """The loss module without the check; modules of other classes are returned unchanged."""
     if type(loss) is L1Loss:
         return UnseenL1Loss(loss.reduction, loss.loss_weight)
     if type(loss) is SmoothL1Loss:

@@ -1,4 +1,4 @@
-"""Image classification with a classifier of mmpretrain."""
+"""The image classification task: a classifier of mmpretrain."""
 from typing import Any
 
 import torch
@@ -28,14 +28,14 @@ class ClassificationTask(Task):
 
 
 def move_targets(samples: list | None, device: torch.device) -> None:
-    """The labels and scores of a batch's samples onto a device, in place, where the preprocessor would put them too.
+    """Moves the labels and scores of a batch to the preprocessor's device in one copy, in place.
 
     Args:
-        samples (list[DataSample] or None): others are left to the preprocessor.
-        device (torch.device): where to.
+        samples (list[DataSample] or None): samples of other types are left to the preprocessor.
+        device (torch.device): the target.
     """
     if device.type == 'cpu' or not samples or any(type(sample) is not DataSample for sample in samples):
         return
     held = [(sample, name) for name in TARGETS for sample in samples if name in sample]
-    for (sample, name), tensor in zip(held, to_device([getattr(*own) for own in held], device), strict=True):
+    for (sample, name), tensor in zip(held, to_device([getattr(*pair) for pair in held], device), strict=True):
         sample.set_field(tensor, name)

@@ -1,4 +1,4 @@
-"""Object detection with a detector of mmdet."""
+"""The object detection task: a detector of mmdet."""
 from typing import Any
 
 import torch
@@ -17,9 +17,9 @@ from .moving import are_images, moved, stacked
 class DetectionTask(Task):
     """Any mmdet detector with a backbone; its names are looked up in mmdet.
 
-    The targets of a ``RetinaHead`` and of other plain anchor heads with
-    ``MaxIoUAssigner`` and ``PseudoSampler`` are computed by
-    :class:`AnchorLoss`; those of other heads by mmdet, and the log says so.
+    :class:`AnchorLoss` computes the targets of a ``RetinaHead`` and of other
+    plain anchor heads with ``MaxIoUAssigner`` and ``PseudoSampler``. mmdet
+    computes those of other heads, and the log says so.
     """
     scope = 'mmdet'
 
@@ -31,8 +31,8 @@ class DetectionTask(Task):
             head.loss_by_feat = AnchorLoss(head)
             head.loss_bbox = unseen(head.loss_bbox)
         else:
-            print_log(f'{type(self.template).__name__}: mmdet computes what its anchors or points learn, for which a '
-                      f'GPU waits in every loss, image by image ({reason}); a RetinaHead with MaxIoUAssigner and '
+            print_log(f'{type(self.template).__name__}: mmdet computes the targets of its anchors or points, and a GPU '
+                      f'waits for each image in every loss ({reason}); a RetinaHead with MaxIoUAssigner and '
                       'PseudoSampler needs no wait', 'current')
 
     def preprocess(self, data: dict[str, Any], training: bool) -> Any:
@@ -43,7 +43,7 @@ class DetectionTask(Task):
         data = moved({key: value for key, value in data.items() if key != 'inputs'}, pre.device)
         if not reverses_colours(pre) or any(image.shape[-3] != 3 for image in images):
             return pre(dict(data, inputs=images), training)
-        # the library reverses the colours by a list of indices, which a GPU waits for
+        # mmengine reverses the colours by a list of indices, for which a GPU waits
         images = images.flip(1) if isinstance(images, torch.Tensor) else [image.flip(0) for image in images]
         with colours_kept(pre):
             return pre(dict(data, inputs=images), training)

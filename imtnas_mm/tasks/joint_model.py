@@ -1,4 +1,4 @@
-"""The networks of several tasks that share parts, trained together."""
+"""JointModel: detectors and classifiers whose backbones share parts, trained together."""
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ TASK_FIELDS = ('type', 'model', 'backbone')
 
 
 def joint_backbones(backbone: Mapping[str, Any], tasks: Mapping[str, Any]) -> nn.ModuleDict:
-    """The backbones that a :class:`JointModel` gives its tasks.
+    """The backbones of a :class:`JointModel`.
 
     Args:
         backbone, tasks (dict): of its config.
@@ -29,7 +29,7 @@ def joint_backbones(backbone: Mapping[str, Any], tasks: Mapping[str, Any]) -> nn
 
     Raises:
         GenotypeError: the architecture is not valid.
-        ValueError: it doesn't say what these tasks share.
+        ValueError: the architecture doesn't say what these tasks share.
     """
     options = dict(backbone)
     if 'architecture' not in options:
@@ -57,22 +57,23 @@ def joint_backbones(backbone: Mapping[str, Any], tasks: Mapping[str, Any]) -> nn
 class JointModel(BaseModel):
     """Detectors and classifiers on backbones that share parts, trained on the sum of their losses.
 
-    ``L = sum_k weight_k L_k(D_k)``, a minibatch D_k a task. What tasks share is
-    one module in all their models, whose gradient is the weighted sum of
-    theirs. A shared batch norm normalises each task's batch by its own
-    statistics, and its running ones see the tasks' batches in turn.
+    ``L = sum_k weight_k L_k(D_k)``, one minibatch D_k per task. A shared part
+    is one module in all its tasks' models; its gradient is the weighted sum
+    over them. A shared batch norm normalises each task's batch by that batch's
+    statistics, and updates its running statistics with one task after another.
 
     A checkpoint has a shared tensor under the name of each task, so that
-    ``tasks.<name>.*`` is all of a task's model.
+    ``tasks.<name>.*`` is the whole model of a task.
 
     Args:
-        backbone (dict): ``architecture``, what :func:`resolve_genotype` takes,
-            with ``sharing``; and options of every task's derived network.
+        backbone (dict): ``architecture``, an argument of
+            :func:`resolve_genotype` with ``sharing``; and options of every
+            task's derived network.
         tasks (dict[str, dict]): by the names in the architecture's
             ``sharing.tasks``, as in a search: ``type``, a subclass of
-            :class:`Task`, for the library that names are looked up in;
+            :class:`Task`, which sets the library in which names are looked up;
             ``model``, a detector or classifier without its backbone; and
-            ``backbone``, options of its own.
+            ``backbone``, options of this task's backbone.
         loss_weights (dict[str, float], optional): weight_k; 1 by default.
 
     Raises:
@@ -96,15 +97,15 @@ class JointModel(BaseModel):
         self.data_preprocessor = JointPreprocessor(self.tasks)
 
     def init_weights(self) -> None:
-        """Each model by its library, in the tasks' order: of a shared block the last task's ``init_cfg`` stands."""
+        """Initialises the models in the tasks' order: a shared block gets the ``init_cfg`` of the last task."""
         for model in self.tasks.values():
             model.init_weights()
-        for module in self.modules():  # those inside a backbone that is no derived network itself
+        for module in self.modules():  # derived networks inside another backbone class
             if isinstance(module, DerivedNet) and not module.is_init:
                 module.init_weights()
 
     def forward(self, batches: Mapping[str, Any], mode: str = 'tensor') -> dict[str, Any]:
-        """What each task's model gives in this mode.
+        """The outputs of each task's model in this mode.
 
         Args:
             batches (dict[str, dict]): task -> preprocessed batch.
@@ -116,30 +117,31 @@ class JointModel(BaseModel):
         return {name: self.tasks[name](**batch, mode=mode) for name, batch in batches.items()}
 
     def parse_losses(self, losses: Mapping[str, Any]) -> tuple[Tensor, dict[str, Tensor]]:
-        """(L, figures): ``loss`` is L; ``<task>/<name>`` are the tasks' own, without their weights."""
+        """(L, figures): ``loss`` is L; ``<task>/<name>`` are the unweighted losses of each task."""
         total: Any = 0
         figures = {}
-        for name, own in losses.items():
-            loss, parts = self.tasks[name].parse_losses(own)
+        for name, task_losses in losses.items():
+            loss, parts = self.tasks[name].parse_losses(task_losses)
             total = total + self.loss_weights[name] * loss
             figures.update({f'{name}/{key}': value for key, value in parts.items()})
         return total, dict(loss=total, **figures)
 
 
 class JointPreprocessor(nn.Module):
-    """Each task's batch through its model's preprocessor."""
+    """Runs each task's batch through the preprocessor of its model."""
 
     def __init__(self, models: Mapping[str, Any]) -> None:
         super().__init__()
-        self.own = {name: model.data_preprocessor for name, model in models.items()}  # the models register them
+        # in a plain dict: the models register them already
+        self.preprocessors = {name: model.data_preprocessor for name, model in models.items()}
 
     def forward(self, data: Mapping[str, Any], training: bool = False) -> dict[str, Any]:
         """``{task: batch}`` -> the arguments of :meth:`JointModel.forward`."""
-        return dict(batches={name: self.own[name](batch, training) for name, batch in data.items()})
+        return dict(batches={name: self.preprocessors[name](batch, training) for name, batch in data.items()})
 
 
 def task_scope(name: str, cfg: Mapping[str, Any]) -> str | None:
-    """Where the names in a task's model are looked up; checks the task's fields."""
+    """The library in which the names in a task's model are looked up; checks the task's fields."""
     for key in cfg:
         if key not in TASK_FIELDS:
             raise ValueError(f'model.tasks.{name}.{key}: {cfg[key]!r}; unknown field, known are '

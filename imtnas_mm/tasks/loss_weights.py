@@ -1,9 +1,9 @@
-"""Weights of the tasks' losses."""
+"""Checks the weights of the tasks' losses."""
 from collections.abc import Collection, Mapping
 
 
 def check_weights(weights: Mapping[str, float] | None, field: str, tasks: Collection[str]) -> dict[str, float]:
-    """dict of task -> weight, 1 where none is given; raises ValueError for an unknown task or a negative weight."""
+    """dict of task -> weight, 1 by default; raises ValueError for an unknown task or a negative weight."""
     weights = dict(weights or {})
     for name, weight in weights.items():
         if name not in tasks:

@@ -1,4 +1,4 @@
-"""A batch's tensors moved to a device in one copy per dtype, which the host doesn't wait for."""
+"""Moves the tensors of a batch to a device, in one asynchronous copy per dtype."""
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,12 +9,12 @@ from ..transport import pinned, tensors_of, to_device, with_tensors
 
 
 def moved(data: Any, device: torch.device | str) -> Any:
-    """A batch with all its tensors on a device, by :func:`to_device`; on a CPU the batch itself.
+    """A batch with all its tensors on a device (:func:`to_device`); on a CPU the batch itself.
 
     Args:
-        data: of dicts, lists, tuples and mmengine's data elements, down to
-            tensors and mmdet's boxes; anything else stays as it is.
-        device (torch.device or str): where to.
+        data: tensors and mmdet's boxes in dicts, lists, tuples and mmengine's
+            data elements; other objects stay as they are.
+        device (torch.device or str): the target.
     """
     if torch.device(device).type == 'cpu':
         return data
@@ -22,11 +22,11 @@ def moved(data: Any, device: torch.device | str) -> Any:
 
 
 def stacked(images: Tensor | Sequence[Tensor], device: torch.device | str) -> Tensor | list[Tensor]:
-    """Images of one size and dtype as one tensor [N, C, H, W] on the device; others are moved and stay a list.
+    """Images of equal size and dtype as one tensor [N, C, H, W] on the device; other images stay a list.
 
     Args:
         images (Tensor or sequence of Tensor): [N, C, H, W], or [C, H, W] each.
-        device (torch.device or str): where to.
+        device (torch.device or str): the target.
     """
     device = torch.device(device)
     if isinstance(images, torch.Tensor):

@@ -1,4 +1,4 @@
-"""Raw images of any sizes resized to one, those of equal size together."""
+"""Resizes raw images to one size; images of equal size are resized together."""
 from collections import defaultdict
 from collections.abc import Sequence
 
@@ -6,21 +6,21 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-TOGETHER = 32  # images that are floats at the same time
+TOGETHER = 32  # images that are converted to floats at the same time
 
 
 def resized(images: Sequence[Tensor], size: int, swap: bool) -> Tensor:
-    """Raw images as [N, 3, size, size] in [0, 1]; each is as if it were resized alone.
+    """Raw images as [N, 3, size, size] in [0, 1], each as if it were resized alone.
 
     Args:
         images (list[Tensor]): uint8 [3, H, W] each, on one device.
         size (int): of the result.
-        swap (bool): whether the order of the colours is reversed.
+        swap (bool): whether to reverse the order of the colours.
     """
     alike = defaultdict(list)
     for i, image in enumerate(images):
         alike[image.shape, image.dtype].append(i)
-    found: dict[int, Tensor] = {}
+    results: dict[int, Tensor] = {}
     for indices in alike.values():
         for start in range(0, len(indices), TOGETHER):
             some = indices[start:start + TOGETHER]
@@ -28,5 +28,5 @@ def resized(images: Sequence[Tensor], size: int, swap: bool) -> Tensor:
             batch = batch.flip(1) if swap else batch
             batch = F.interpolate(batch, (size, size), mode='bilinear', antialias=True)
             for i, image in zip(some, batch, strict=True):
-                found[i] = image
-    return torch.stack([found[i] for i in range(len(images))]).clamp(0, 1)
+                results[i] = image
+    return torch.stack([results[i] for i in range(len(images))]).clamp(0, 1)

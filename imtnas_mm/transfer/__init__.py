@@ -1,3 +1,4 @@
+"""Knowledge transfer: losses by which an encoder learns from the encoder before it in the search's chain."""
 from .base import Encoder, KnowledgeTransfer, TransferLoss
 from .example_similarity import ExampleSimilarity
 from .l2 import L2Embedding, L2Weights

@@ -1,4 +1,4 @@
-"""Augmentation sets: C random views of each example, made in one batch."""
+"""Makes augmentation sets, C random views of each example, in one batch with kornia."""
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import Any
@@ -20,39 +20,39 @@ DEFAULT_AUGMENTATIONS = (
     dict(type='ColorJiggle', brightness=.4, contrast=.4, saturation=.4, hue=.1),
 )
 DTYPES = (torch.float32, torch.float64)
-Step = tuple[Any, Kind | None]  # kornia's module and its kind, None where kornia applies it
+Step = tuple[Any, Kind | None]  # kornia's module and its kind; None if kornia applies it
 
 
 class Augmentations:
     """A chain of kornia augmentations; every image of a batch draws its own parameters.
 
-    All random numbers come from the host's generator, whichever device the
-    images are on: from one seed a GPU and a CPU make the same views up to
-    rounding. The kinds of ``augmentation_kinds`` are applied by operations that
-    never wait for a GPU, with one copy to it for all of them in a row; kornia
-    applies the others. Autocast is off inside: views are full precision
-    wherever they are made.
+    All random numbers come from the host's generator, even for images on a GPU:
+    the same seed gives the same views on a GPU and a CPU, up to rounding. The
+    kinds of ``augmentation_kinds`` are applied by operations that never wait
+    for a GPU; a sequence of them needs one copy to it. kornia applies all other
+    augmentations. Autocast is off, so that views have full precision.
 
-    It is no module of the model's: augmentations are settings, which neither a
-    checkpoint holds nor ``Module.to`` moves.
+    It is no ``nn.Module``: augmentations are settings, which checkpoints don't
+    hold and ``Module.to`` doesn't move.
 
     Args:
-        steps (list): of pairs, kornia's module and its kind, ``None`` where
-            kornia applies it.
+        steps (list): pairs of kornia's module and its kind; ``None`` if kornia
+            applies it.
     """
 
     def __init__(self, steps: Sequence[Step]) -> None:
         self.steps = tuple(step for step, _ in steps)
-        self.groups = [(own, list(group)) for own, group in groupby(steps, lambda pair: pair[1] is not None)]
+        self.groups = [(fast, list(group)) for fast, group in groupby(steps, lambda pair: pair[1] is not None)]
         self.prepared: tuple[torch.device, torch.dtype] | None = None
 
     def prepare(self, device: torch.device, dtype: torch.dtype) -> None:
-        """The random numbers of this dtype from the host; what kornia applies itself holds its constants there."""
+        """Makes modules draw on the host in this dtype; modules that kornia applies get their constants on ``device``.
+        """
         if self.prepared == (device, dtype):
             return
-        for own, group in self.groups:
+        for fast, group in self.groups:
             for step, _ in group:
-                if not own:
+                if not fast:
                     step.to(device, dtype)
                 for module in step.modules():
                     if hasattr(module, 'set_rng_device_and_dtype'):
@@ -69,8 +69,8 @@ class Augmentations:
             raise TypeError(f'images of {images.dtype} cannot be augmented: convert them to float32 or float64')
         self.prepare(images.device, images.dtype)
         with without_autocast(images.device.type):
-            for own, group in self.groups:
-                if own:
+            for fast, group in self.groups:
+                if fast:
                     images = apply_together([(step, kind) for step, kind in group if kind is not None], images)
                 else:
                     for step, _ in group:
@@ -79,22 +79,22 @@ class Augmentations:
 
 
 def apply_together(steps: Sequence[tuple[Any, Kind]], images: Tensor) -> Tensor:
-    """Draws for all of some steps, moves what was drawn to the images' device at once, and applies the steps."""
+    """Draws random numbers for all steps, moves them to the images' device in one copy, and applies the steps."""
     shape, drawn = tuple(images.shape), []
     for step, kind in steps:
         drawn.append(kind(step, shape, images.dtype))
         shape = drawn[-1].shape
-    columns, = to_device([torch.cat([one.columns for one in drawn], 1)], images.device)
-    for one, own in zip(drawn, columns.split([one.columns.shape[1] for one in drawn], 1), strict=True):
-        images = one.apply(images, own)
+    columns, = to_device([torch.cat([draw.columns for draw in drawn], 1)], images.device)
+    for draw, part in zip(drawn, columns.split([draw.columns.shape[1] for draw in drawn], 1), strict=True):
+        images = draw.apply(images, part)
     return images
 
 
 def build_augmentations(configs: Iterable[Mapping[str, Any]], image_size: int) -> Augmentations:
-    """:class:`Augmentations` by the names of kornia's classes.
+    """:class:`Augmentations` from configs whose ``type`` is a class of kornia.augmentation.
 
     Raises:
-        ValueError: names the entry whose type kornia doesn't have.
+        ValueError: names an entry of another type.
     """
     steps = []
     for i, config in enumerate(configs):
@@ -125,6 +125,6 @@ def augmentation_sets(images: Tensor, num_augmentations: int, augmentations: Aug
         images (Tensor): [S, 3, H, W] RGB in [0, 1].
 
     Returns:
-        Tensor: [S * C, 3, H', W'], set by set.
+        Tensor: [S * C, 3, H', W'], one set after the other.
     """
     return augmentations(images.repeat_interleave(num_augmentations, 0))

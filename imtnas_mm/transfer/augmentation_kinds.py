@@ -1,10 +1,9 @@
-"""Four of kornia's augmentations, drawn by kornia on the host and applied in few operations without a host read.
+"""Crop, flip, rotation and colour jitter of kornia in few operations, for which the host never waits.
 
-A kind is a function of kornia's module, the shape [N, 3, H, W] of the images to come and their dtype. It draws what
-kornia draws, in kornia's order, from the host's generator, and returns :class:`Drawn`. The numbers that belong to an
-image are computed on the host and laid out as columns, one row per image: the columns of a whole chain reach a GPU in
-one copy. Flips and rotations have kornia's pixels to the bit; crops and colours differ in the rounding of float32
-(1e-7 and 2e-6).
+A kind is a function of kornia's module, the shape [N, 3, H, W] of the images and their dtype. It lets kornia draw its
+random numbers from the host's generator, in kornia's order, and returns :class:`Drawn`. The numbers of an image are
+computed on the host and stored as columns, one row per image: the columns of a whole chain reach a GPU in one copy.
+Flips and rotations equal kornia's to the bit; crops and colours differ in the rounding of float32 (1e-7 and 2e-6).
 """
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -31,7 +30,7 @@ class Drawn:
     shape: tuple[int, ...]
 
 
-Kind = Callable[[Any, tuple[int, ...], torch.dtype], Drawn]  # of kornia's module, the shape of images and their dtype
+Kind = Callable[[Any, tuple[int, ...], torch.dtype], Drawn]  # (kornia's module, shape and dtype of the images) -> Drawn
 Adjust = Callable[[Tensor, Tensor], Tensor]
 
 
@@ -44,7 +43,7 @@ def selected(params: Mapping[str, Tensor]) -> Tensor:
 
 def resize_positions(start: Tensor, length: Tensor, count: int, align_corners: bool,
                      dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
-    """Where F.interpolate reads ``count`` bilinear samples of a segment: two indices and the weight of the second.
+    """Positions of F.interpolate's ``count`` bilinear samples of a segment: two indices and the weight of the second.
 
     Args:
         start, length (Tensor): [N] int, of the segment in pixels.
@@ -63,7 +62,7 @@ def resize_positions(start: Tensor, length: Tensor, count: int, align_corners: b
 
 
 def resized_crop(step: Any, shape: tuple[int, ...], dtype: torch.dtype) -> Drawn:
-    """RandomResizedCrop: each image's own box, resized bilinearly; its ``slice`` mode without a slice per image."""
+    """RandomResizedCrop: a box per image, resized bilinearly; as its ``slice`` mode, without a slice per image."""
     boxes = step.forward_parameters(shape)['src'].long()  # corners clockwise from the top left, [N, 4, 2] of (x, y)
     (left, top), (right, bottom) = boxes[:, 0].unbind(1), boxes[:, 2].unbind(1)
     height, width = step.flags['size']
@@ -95,7 +94,7 @@ def sample_rows_and_columns(images: Tensor, columns: Tensor, size: tuple[int, in
 # --- flip ---
 
 def horizontal_flip(step: Any, shape: tuple[int, ...], dtype: torch.dtype) -> Drawn:
-    """RandomHorizontalFlip: which column of the image each column of the result is."""
+    """RandomHorizontalFlip: for each column of the result, the index of the image's column."""
     flipped = selected(step.forward_parameters(shape))
     places = torch.arange(shape[3])
     columns = torch.where(flipped[:, None], places.flip(0), places)
@@ -113,7 +112,7 @@ def sampling_axes(height: int, width: int, align_corners: bool, dtype: torch.dty
                   device: torch.device) -> tuple[Tensor, Tensor]:
     """The pixels' normalised coordinates for grid_sample: x [1, 1, W, 1] and y [1, H, 1, 1].
 
-    Made on the host, so that every device has the same bits.
+    They are made on the host, so that all devices have the same bits.
     """
     axes = []
     with torch.inference_mode(False):
@@ -125,14 +124,14 @@ def sampling_axes(height: int, width: int, align_corners: bool, dtype: torch.dty
 
 
 def inverse_3x3(matrices: Tensor) -> Tensor:
-    """The inverse of each by cross products of its columns a, b, c: rows b x c, c x a, a x b over a . (b x c)."""
+    """The inverse of each matrix with columns a, b, c: rows b x c, c x a and a x b, divided by a . (b x c)."""
     a, b, c = matrices.unbind(-1)
     rows = torch.stack([torch.linalg.cross(b, c), torch.linalg.cross(c, a), torch.linalg.cross(a, b)], -2)
     return rows / (a * rows[:, 0]).sum(-1)[:, None, None]
 
 
 def rotation(step: Any, shape: tuple[int, ...], dtype: torch.dtype) -> Drawn:
-    """RandomRotation: the first two rows of the map from an output's to the input's normalised coordinates."""
+    """RandomRotation: the first two rows of the matrix from the output's to the input's normalised coordinates."""
     params = step.forward_parameters(shape)
     of_shape = torch.empty((), dtype=dtype).expand(shape)  # kornia reads the shape and dtype alone
     matrices = step.generate_transformation_matrix(of_shape, params, step.flags)
@@ -149,7 +148,7 @@ def rotation(step: Any, shape: tuple[int, ...], dtype: torch.dtype) -> Drawn:
 
 
 def warp(images: Tensor, columns: Tensor, mode: str, align_corners: bool, everywhere: bool) -> Tensor:
-    """Samples each image on its affine grid, with zeros around it; images that aren't selected keep their bits."""
+    """Samples each image on its affine grid, with zeros outside; images that aren't selected keep their bits."""
     axes = sampling_axes(*images.shape[2:], align_corners, images.dtype, images.device)
     of_x, of_y, offset = columns[:, None, None, :6].split(2, 3)
     grid = (of_x * axes[0] + of_y * axes[1]).add_(offset)
@@ -160,7 +159,7 @@ def warp(images: Tensor, columns: Tensor, mode: str, align_corners: bool, everyw
 # --- colour ---
 
 def color_jiggle(step: Any, shape: tuple[int, ...], dtype: torch.dtype) -> Drawn:
-    """ColorJiggle: brightness, contrast, saturation and hue in an order that is drawn once per batch."""
+    """ColorJiggle: brightness, contrast, saturation and hue in an order drawn once per batch."""
     params = step.forward_parameters(shape)
     columns, adjustments = [], []
     for i in params['order'].tolist():
@@ -185,12 +184,12 @@ def color_jiggle(step: Any, shape: tuple[int, ...], dtype: torch.dtype) -> Drawn
 def adjust_color(images: Tensor, columns: Tensor, adjustments: Sequence[tuple[Adjust, int]],
                  everywhere: bool) -> Tensor:
     """Clamped to [0, 1] before and after; images that aren't selected keep their bits."""
-    found, start = images.clamp(0, 1), 0
+    adjusted, start = images.clamp(0, 1), 0
     for adjust, width in adjustments:
-        found = adjust(found, columns[:, start:start + width, None, None])
+        adjusted = adjust(adjusted, columns[:, start:start + width, None, None])
         start += width
-    found = found.clamp_(0, 1)
-    return found if everywhere else torch.where(columns[:, start, None, None, None] > .5, found, images)
+    adjusted = adjusted.clamp_(0, 1)
+    return adjusted if everywhere else torch.where(columns[:, start, None, None, None] > .5, adjusted, images)
 
 
 def adjust_brightness(images: Tensor, factors: Tensor) -> Tensor:
@@ -201,7 +200,7 @@ def adjust_contrast(images: Tensor, factors: Tensor) -> Tensor:
     return (images * factors).clamp_(0, 1)
 
 
-ADJUSTMENTS = dict(  # and how many columns each takes
+ADJUSTMENTS = dict(  # function, number of its columns
     brightness_factor=(adjust_brightness, 1),
     contrast_factor=(adjust_contrast, 1),
     saturation_factor=(adjust_saturation, 1),
@@ -216,7 +215,7 @@ KINDS = {
 
 
 def kind_of(step: Any, options: Mapping[str, Any]) -> Kind | None:
-    """The kind of a kornia module that was made with ``options``; ``None`` where kornia has to apply it itself."""
+    """The kind of a kornia module with ``options``; ``None`` if kornia has to apply it."""
     if type(step) is kornia.augmentation.RandomResizedCrop and (
             step.p_batch != 1 or step.flags['cropping_mode'] != 'slice' or step.flags['resample'].name != 'BILINEAR'):
         return None

@@ -1,4 +1,4 @@
-"""What a kind of knowledge transfer is to the algorithms."""
+"""Base class of knowledge transfers, and checks of their options."""
 from abc import ABCMeta, abstractmethod
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -10,46 +10,48 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True)
 class Encoder:
-    """One encoder as a transfer sees it: its weight vector [D] and images [N, 3, H, W] -> embeddings [N, F]."""
+    """An encoder for a transfer: its weight vector [D], and ``embed``, images [N, 3, H, W] -> embeddings [N, F]."""
     weights: Tensor
     embed: Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True)
 class TransferLoss:
-    """T for one student.
+    """The loss T of one student.
 
-    ``needed`` [number of views] is true for the views that its derivatives
-    depend on; ``None`` where they depend on all. What is zero around a point
-    needs no second pass. All tensors stay on the device: nothing is read here.
+    ``needed`` [number of views] is true for the views on which the derivatives
+    of T depend; ``None`` stands for all views. The others need no second pass.
+    All tensors stay on the device: the host reads none.
     """
     loss: Tensor
-    figures: dict[str, Tensor] = field(default_factory=dict)  # to log, scalar tensors
+    figures: dict[str, Tensor] = field(default_factory=dict)  # scalar tensors for the log
     needed: Tensor | None = None
 
 
 class KnowledgeTransfer(nn.Module, metaclass=ABCMeta):
-    """T(teacher, student), the loss that trains an encoder from the one before it in the chain.
+    """T(teacher, student): the loss by which an encoder learns from the encoder before it in the chain.
 
-    ``num_examples`` images, half from the previous task and half from the
-    student's own, resized to ``image_size``, are what ``views`` starts from;
-    with 0 it gets none, and neither do the two sides.
+    ``views`` gets ``num_examples`` images, half from the previous task and half
+    from the student's task, resized to ``image_size``. With 0 examples there
+    are no views.
     """
     num_examples = 20
     image_size = 32
 
     @abstractmethod
     def views(self, images: Tensor) -> Tensor | None:
-        """Examples [S, 3, H, W] RGB in [0, 1] -> the images both encoders see. Random: uses torch's global state, the
-        host's on every device."""
+        """Examples [S, 3, H, W] RGB in [0, 1] -> the images that both encoders embed.
+
+        Random numbers come from torch's global generator of the host, on every device.
+        """
 
     @abstractmethod
     def teacher_side(self, teacher: Encoder, views: Tensor | None) -> Tensor:
-        """What the teacher says of the views; computed once a stage."""
+        """The teacher's output for the views; computed once per stage (one task in one round of the search)."""
 
     @abstractmethod
     def student_side(self, student: Encoder, views: Tensor | None, teaching: Tensor) -> TransferLoss:
-        """:class:`TransferLoss` of the student given the teacher's word, for all views or some that are needed."""
+        """:class:`TransferLoss` of the student for the teacher's output, on all views or the needed ones alone."""
 
 
 def without_autocast(device_type: str) -> AbstractContextManager:

@@ -1,4 +1,4 @@
-"""Saturation and hue of images, as kornia.enhance defines them, in few operations and without a host read."""
+"""Adjusts saturation and hue of images as kornia.enhance does, in few operations, for which the host never waits."""
 import torch
 from torch import Tensor
 
@@ -6,7 +6,7 @@ EPS = 1e-8  # kornia's: saturation is chroma / (value + EPS)
 
 
 def adjust_saturation(images: Tensor, factors: Tensor) -> Tensor:
-    """HSV saturation times a factor, kept in [0, 1]; hue and value stay.
+    """Multiplies the HSV saturation by a factor and clamps it to [0, 1]; hue and value stay.
 
     With V the largest and m the smallest channel, S = (V - m) / (V + EPS) and S' = min(max(S factor, 0), 1), every
     channel c becomes ``(c - m) V S' / (V - m) + V - V S'``.
@@ -23,10 +23,10 @@ def adjust_saturation(images: Tensor, factors: Tensor) -> Tensor:
 
 
 def adjust_hue(images: Tensor, sextants: Tensor) -> Tensor:
-    """The hue moves by ``sextants`` sixths of the circle; saturation and value stay.
+    """Shifts the hue by ``sextants`` sixths of the circle; saturation and value stay.
 
     The hue h in sextants is ``(g - b) / C``, ``(b - r) / C + 2`` or ``(r - g) / C + 4`` where red, green or blue is the
-    largest channel V, and C = V - min. With k = (n + h + sextants) mod 6 for n = 5, 3, 1, red, green and blue become
+    largest channel V, with C = V - min. With k = (n + h + sextants) mod 6 for n = 5, 3, 1, red, green and blue become
     ``V - V S clamp(min(k, 4 - k), 0, 1)`` (Smith's hexagon in one formula for the three channels).
 
     Args:

@@ -1,4 +1,4 @@
-"""Transfer of which examples are alike (paper Table 6, "Example-Similarity")."""
+"""Transfer by pairs of similar examples (paper Table 6, "Example-Similarity")."""
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -9,23 +9,23 @@ from .pairs import pairs_of
 
 
 def cosine_similarities(embeddings: Tensor) -> Tensor:
-    """[N, F] -> [N (N - 1) / 2], of every pair once."""
+    """[N, F] -> [N (N - 1) / 2], every pair once."""
     normal = F.normalize(embeddings, dim=1)
     return pairs_of(normal @ normal.T)
 
 
 @MODELS.register_module()
 class ExampleSimilarity(KnowledgeTransfer):
-    """The teacher labels pairs of examples as similar or not, the student fits the labels (paper 4.5).
+    """The teacher labels pairs of examples as similar or not; the student fits the labels (paper 4.5).
 
-    The paper gives no formula. Here a pair is similar where the cosine of its
-    embeddings exceeds ``threshold``; with the student's cosine s, the
-    probability of "similar" is ``sigmoid((s - threshold) / temperature)``, and T
-    the mean cross entropy. Labels have no derivative: nothing reaches the
-    teacher's weights.
+    The paper gives no formula. Here a pair is similar if the cosine of its
+    embeddings exceeds ``threshold``. With the student's cosine s, the
+    probability of "similar" is ``sigmoid((s - threshold) / temperature)``. T is
+    the mean cross entropy. Labels have no derivative, so no gradient reaches
+    the teacher's weights.
 
     Args:
-        num_examples (int): images a stage, half from each task.
+        num_examples (int): images per stage, half from each task.
         threshold (float): of the cosine, between -1 and 1.
         temperature (float): of the student's probability.
         weight (float): of T.
@@ -52,7 +52,7 @@ class ExampleSimilarity(KnowledgeTransfer):
         return (cosine_similarities(teacher.embed(views)) > self.threshold).detach()
 
     def student_side(self, student: Encoder, views: Tensor, teaching: Tensor) -> TransferLoss:
-        """Logged: the share of pairs labelled dissimilar, and those the student sees otherwise."""
+        """Logs the shares of pairs that the teacher labels dissimilar, and on which the student disagrees."""
         logits = (cosine_similarities(student.embed(views)) - self.threshold) / self.temperature
         with without_autocast(logits.device.type):
             loss = F.binary_cross_entropy_with_logits(logits, teaching.to(logits.dtype))

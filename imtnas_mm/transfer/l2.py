@@ -1,4 +1,4 @@
-"""Transfers that pull weights or embeddings together (paper Table 6, "L2-Weights" and "L2-Embedding")."""
+"""Transfers by the L2 distance of weights or embeddings (paper Table 6, "L2-Weights" and "L2-Embedding")."""
 from torch import Tensor
 
 from ..registry import MODELS
@@ -21,7 +21,7 @@ class L2Weights(KnowledgeTransfer):
         return teacher.weights
 
     def student_side(self, student: Encoder, views: None, teaching: Tensor) -> TransferLoss:
-        """Logged: the distance."""
+        """Logs the distance."""
         square = (teaching - student.weights).square().sum()
         return TransferLoss(self.weight * square, dict(distance=square.detach().sqrt()))
 
@@ -34,7 +34,7 @@ class L2Embedding(KnowledgeTransfer):
     """``T = weight mean_i ||e(x_i; W~_{k-1}) - e(x_i; W_k)||^2`` (paper 4.5, after Romero et al., 2014).
 
     Args:
-        num_examples (int): images a stage, half from each task.
+        num_examples (int): images per stage, half from each task.
         weight (float): of T.
         image_size (int): the images are resized to it.
     """
@@ -52,7 +52,7 @@ class L2Embedding(KnowledgeTransfer):
         return teacher.embed(views)
 
     def student_side(self, student: Encoder, views: Tensor, teaching: Tensor) -> TransferLoss:
-        """Logged: the root of the mean square distance."""
+        """Logs the root of the mean square distance."""
         square = (teaching - student.embed(views)).square().sum(1).mean()
         return TransferLoss(self.weight * square, dict(distance=square.detach().sqrt()))
 

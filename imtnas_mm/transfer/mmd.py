@@ -1,4 +1,4 @@
-"""Transfer by matching distributions (paper Eq. 3-4): the paper's method."""
+"""The paper's transfer: student and teacher agree on which augmentation sets differ in distribution (Eq. 3-4)."""
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,16 +14,19 @@ from .statistic import largest_statistic, two_sample_statistics
 
 
 def hinge(teacher: Tensor, student: Tensor, threshold: float) -> Tensor:
-    """Eq. 4, pair by pair: ``max(0, -(d_teacher - tau)(d_student - tau))``, all shaped alike."""
+    """Eq. 4 per pair: ``max(0, -(d_teacher - tau)(d_student - tau))``, all of one shape; ``threshold`` is tau."""
     return (-(teacher - threshold) * (student - threshold)).relu()
 
 
 @MODELS.register_module()
 class MMDTransfer(KnowledgeTransfer):
-    """Student and teacher shall agree on which augmentation sets come from one distribution.
+    """Trains the student to agree with the teacher on which augmentation sets come from the same distribution.
+
+    Two sets differ where their statistic d exceeds tau. A pair of sets is
+    active, or violates the hinge, where student and teacher disagree.
 
     Args:
-        num_examples (int): examples a stage, half from each task (paper: 20).
+        num_examples (int): examples per stage, half from each task (paper: 20).
         num_augmentations (int): C, augmentations of each (paper: 20).
         threshold (float): tau of Eq. 4 (paper: 5).
         kernel_scale (float): of the RBF kernel (paper: .1).
@@ -31,7 +34,7 @@ class MMDTransfer(KnowledgeTransfer):
             Gretton et al.'s test; ``plain`` is Eq. 3, which an RBF kernel keeps
             below 2 (reading 1).
         image_size (int): the examples are resized to it before augmentation.
-        augmentations (list[dict]): kornia augmentations by class name; those of the default kinds suit a GPU best.
+        augmentations (list[dict]): kornia augmentations by class name; the default classes are fastest on a GPU.
     """
 
     def __init__(self,
@@ -64,9 +67,9 @@ class MMDTransfer(KnowledgeTransfer):
                 level=30)  # logging.WARNING
 
     def views(self, images: Tensor) -> Tensor:
-        """C views of each example, [S * C, 3, image_size, image_size] set by set; see :class:`Augmentations`.
+        """C views of each example, [S * C, 3, image_size, image_size], one set after the other.
 
-        The random numbers are the host's: from one seed a GPU makes the views that a CPU makes, up to rounding.
+        The random numbers come from the host; see :class:`Augmentations`.
         """
         return augmentation_sets(images, self.num_augmentations, self.augmentations)
 
@@ -82,9 +85,9 @@ class MMDTransfer(KnowledgeTransfer):
         return self.statistics(teacher, views)
 
     def student_side(self, student: Encoder, views: Tensor, teaching: Tensor) -> TransferLoss:
-        """Eq. 4, summed over pairs; only sets in a pair that violates it are needed for its derivatives.
+        """Eq. 4, summed over pairs. Its derivatives need only the sets in active pairs.
 
-        Logged: the share of pairs the hinge is active for, and that the teacher tells apart.
+        Logs the shares of pairs that are active, and that the teacher tells apart.
         """
         losses = hinge(teaching, self.statistics(student, views), self.threshold)
         violated = losses.detach() > 0

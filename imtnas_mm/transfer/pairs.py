@@ -1,4 +1,4 @@
-"""Pairs of sets, each once: which entries of a matrix they are, and which of them a set is in."""
+"""Indices of all pairs of sets: in a matrix of statistics, and by the sets that they contain."""
 from functools import lru_cache
 
 import torch
@@ -9,7 +9,7 @@ from ..transport import to_device
 
 @lru_cache(maxsize=128)
 def pair_positions(num_sets: int, device: torch.device) -> Tensor:
-    """The pairs (i, j), i < j, row by row: where they are in a flattened [S, S] matrix, [S (S - 1) / 2]."""
+    """Indices of the pairs (i, j), i < j, in a flattened [S, S] matrix, row by row: [S (S - 1) / 2]."""
     with torch.inference_mode(False):
         i, j = torch.triu_indices(num_sets, num_sets, offset=1)
         return to_device([i * num_sets + j], device)[0]
@@ -17,11 +17,11 @@ def pair_positions(num_sets: int, device: torch.device) -> Tensor:
 
 @lru_cache(maxsize=128)
 def pairs_of_sets(num_sets: int, device: torch.device) -> Tensor:
-    """The numbers of the pairs that each set is in, [S, S - 1]; that of (i, j) is i (2 S - i - 1) / 2 + j - i - 1."""
+    """The numbers of each set's pairs, [S, S - 1]; the pair (i, j) has number i (2 S - i - 1) / 2 + j - i - 1."""
     with torch.inference_mode(False):
-        own, other = torch.arange(num_sets)[:, None], torch.arange(max(num_sets - 1, 0))
-        other = other + (other >= own)
-        i, j = torch.minimum(own, other), torch.maximum(own, other)
+        each, other = torch.arange(num_sets)[:, None], torch.arange(max(num_sets - 1, 0))
+        other = other + (other >= each)
+        i, j = torch.minimum(each, other), torch.maximum(each, other)
         return to_device([i * (2 * num_sets - i - 1) // 2 + j - i - 1], device)[0]
 
 
@@ -31,6 +31,6 @@ def pairs_of(matrix: Tensor) -> Tensor:
 
 
 def in_any_pair(pairs: Tensor, num_sets: int) -> Tensor:
-    """[S (S - 1) / 2] bool of pairs -> [S] bool: the sets that are in one of these."""
+    """Flags of pairs [S (S - 1) / 2] -> flags of the sets that are in a flagged pair [S]."""
     numbers = pairs_of_sets(num_sets, pairs.device)
     return pairs.index_select(0, numbers.flatten()).view(numbers.shape).any(1)

@@ -11,14 +11,14 @@ def check_statistic(statistic: str) -> None:
 
 
 def largest_statistic(num_augmentations: int, statistic: str = 'scaled') -> float:
-    """What no pair of sets can exceed: a kernel value lies in (0, 1], so Eq. 3 stays below 2."""
+    """An upper bound for all pairs of sets: a kernel value lies in (0, 1], so Eq. 3 stays below 2."""
     check_statistic(statistic)
     return 2. * (num_augmentations if statistic == 'scaled' else 1)
 
 
 def squared_distances(points: Tensor) -> Tensor:
     """[N, F] -> [N, N] of ||x_i - x_j||^2 from one Gram matrix; the diagonal is 0."""
-    points = points - points.mean(0)  # distances don't change, cancellation gets smaller
+    points = points - points.mean(0)  # leaves distances as they are, and reduces cancellation
     gram = points @ points.T
     norms = gram.diagonal()
     return torch.sub(norms[:, None] + norms, gram, alpha=2).clamp_min(0)
@@ -28,9 +28,9 @@ def two_sample_statistics(embeddings: Tensor, kernel_scale: float = .1, statisti
     """The statistic of all pairs of sets at once.
 
     Eq. 3 with the radial basis function kernel ``f(x, y) = exp(-kernel_scale
-    ||x - y||^2)``: the unbiased estimate of MMD^2 (Gretton et al., 2012,
-    Eq. 3), times C where ``statistic='scaled'``, which is the statistic of
-    their test (reading 1).
+    ||x - y||^2)`` is the unbiased estimate of MMD^2 (Gretton et al., 2012,
+    Eq. 3). ``statistic='scaled'`` multiplies it by C, as the test of Gretton et
+    al. does (reading 1).
 
     Args:
         embeddings (Tensor): [S, C, F], S sets of C embeddings.
@@ -38,8 +38,7 @@ def two_sample_statistics(embeddings: Tensor, kernel_scale: float = .1, statisti
         statistic (str): ``scaled`` or ``plain`` (Eq. 3 to the letter).
 
     Returns:
-        Tensor: [S, S], symmetric. Its diagonal compares a set with itself and
-        means nothing.
+        Tensor: [S, S], symmetric. Its diagonal has no meaning.
 
     Raises:
         ValueError: for sets of fewer than two embeddings.

@@ -1,1 +1,1 @@
-"""What several test files use: tiny data, runs, searches and networks, oracles, and stand-ins of devices."""
+"""Helpers of several test files: tiny data, runs, searches and networks, oracles, and stand-ins of devices."""

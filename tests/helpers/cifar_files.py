@@ -18,7 +18,7 @@ def images_and_labels(number, classes, seed):
 
 
 def write_cifar(root, kind='cifar10', number=20, classes=10, protocol=2):
-    """``number`` images a file under ``root``; returns file name -> (images [N, 3, 32, 32], labels)."""
+    """Writes ``number`` images per file under ``root``; returns file name -> (images [N, 3, 32, 32], labels)."""
     layout, written = BATCHES[kind], {}
     (root / layout['folder']).mkdir(parents=True)
     for name in layout['train'] + layout['test']:

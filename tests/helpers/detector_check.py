@@ -1,4 +1,4 @@
-"""What every derived network must do as the backbone of a detector."""
+"""Checks that a derived network works as the backbone of a detector."""
 import torch
 from mmdet.structures import DetDataSample
 from mmengine.structures import InstanceData

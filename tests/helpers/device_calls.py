@@ -1,4 +1,4 @@
-"""What a function does on a device, seen without one: tensors of the ``meta`` device stand for a GPU's."""
+"""Records the operators and copies of a function on a device; ``meta`` tensors stand for a GPU's."""
 from collections import Counter
 
 import torch

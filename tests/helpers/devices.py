@@ -1,4 +1,4 @@
-"""Puts what a test made on a device."""
+"""Moves the tensors of a test to a device."""
 import torch
 from torch.utils._pytree import tree_map_only
 

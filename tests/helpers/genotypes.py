@@ -1,4 +1,4 @@
-"""Hypothesis's strategy of valid genotypes, of every space and with all that an architecture file may hold."""
+"""A Hypothesis strategy for valid genotypes of all spaces, with all fields of an architecture file."""
 from hypothesis import strategies as st
 
 from imtnas_mm.genotype import Genotype
@@ -39,14 +39,14 @@ def importance_of(rng, space):
 
 def nodes_of(rng, space):
     operations = [operation for operation in OPERATIONS if operation != NONE]
-    found = []
+    nodes = []
     for node in range(NODES):
         if space == 'prdarts':  # there, two operations of one state are legal
             pairs = rng.sample([(operation, state) for operation in operations for state in range(node + 2)], 2)
         else:
             pairs = [(rng.choice(operations), state) for state in rng.sample(range(node + 2), 2)]
-        found.append([list(pair) for pair in pairs])
-    return found
+        nodes.append([list(pair) for pair in pairs])
+    return nodes
 
 
 @st.composite

@@ -26,11 +26,11 @@ def _inside(allowed):
 
 
 def _one_hot(tensor, num_classes=-1):
-    """As on a GPU: a CPU's own looks whether the numbers are classes."""
+    """As on a GPU: on a CPU PyTorch checks that the numbers are classes."""
     if num_classes < 0:
         raise HostRead('one_hot without num_classes')
-    found = torch.zeros(*tensor.shape, num_classes, dtype=torch.long, device=tensor.device)
-    return found.scatter_(-1, tensor[..., None], 1)
+    encoded = torch.zeros(*tensor.shape, num_classes, dtype=torch.long, device=tensor.device)
+    return encoded.scatter_(-1, tensor[..., None], 1)
 
 
 class _Functions(TorchFunctionMode):
@@ -54,9 +54,9 @@ class _Operators(TorchDispatchMode):
         self.allowed = allowed
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        found = self.read(func, args, kwargs or {})
-        if found is not None and not _inside(self.allowed):
-            raise HostRead(found)
+        read = self.read(func, args, kwargs or {})
+        if read is not None and not _inside(self.allowed):
+            raise HostRead(read)
         return func(*args, **(kwargs or {}))
 
     @staticmethod

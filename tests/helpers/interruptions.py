@@ -71,6 +71,6 @@ class KillWorker(Interruption):
 
     def strike(self, runner):
         alive = {process.pid for process in multiprocessing.active_children()}
-        own = [pid for pid, name in workers._NAMES.items() if name == self.dataloader and pid in alive]
-        os.kill(own[-1], signal.SIGKILL)
+        worker_ids = [pid for pid, name in workers._NAMES.items() if name == self.dataloader and pid in alive]
+        os.kill(worker_ids[-1], signal.SIGKILL)
         time.sleep(.1)  # until the signal that tells of it is here

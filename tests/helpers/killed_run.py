@@ -1,4 +1,4 @@
-"""Trainings by one process or several that are killed at some moment and resumed, compared with one that wasn't."""
+"""Kills trainings at random moments, resumes them, and compares them with uninterrupted ones."""
 import os
 import random
 import signal
@@ -15,7 +15,7 @@ CHECKPOINTS = dict(by_epoch=False, max_keep_ckpts=2)
 def write_config(path, data, kind='HyperNetwork'):
     """Two epochs, a checkpoint after each iteration, the last two kept; losses smoothed over some iterations.
 
-    A search and a joint training have three iterations an epoch; a ``kind`` may be the search's encoder weights.
+    A search and a joint training have three iterations per epoch; a ``kind`` may be the search's encoder weights.
     """
     if kind == 'retraining':
         return retrainings.write_config(
@@ -72,7 +72,7 @@ def killed_at_call(name, number, damage=None):
 def kill_at_random(processes, seconds, seed):
     """SIGKILL to all processes, in a random order, at a random moment within ``seconds``; returns the exit codes.
 
-    One that sees another die may end by itself before its own kill comes.
+    A process that sees another die may end by itself before its kill comes.
     """
     rng = random.Random(seed)
     time.sleep(rng.random() * seconds)
@@ -95,9 +95,9 @@ def assert_ended_as(work, whole):
     number = int(last[5:-4])
     expected = search_state.losses(whole)
     assert list(expected) == list(range(1, number + 1))
-    found = search_state.losses(work)
-    assert found.keys() == expected.keys()
-    for iteration, lines in found.items():
+    logged = search_state.losses(work)
+    assert logged.keys() == expected.keys()
+    for iteration, lines in logged.items():
         assert all(line == expected[iteration][0] for line in lines), iteration
     assert checkpoints(work) == sorted([f'iter_{number - 1}.pth', f'iter_{number}.pth'])
     assert (work / 'last_checkpoint').read_text() == str(work / last)

@@ -1,4 +1,4 @@
-"""What one process makes of the data of several: the truth that a distributed search must equal."""
+"""One process on the data of several: the result that a distributed search must equal."""
 from contextlib import contextmanager
 from dataclasses import replace
 from unittest import mock
@@ -11,7 +11,7 @@ from imtnas_mm.transfer import TransferLoss
 
 @contextmanager
 def as_rank(rank):
-    """What a stage draws is what it draws on this rank."""
+    """Inside, stages draw the random numbers of this rank."""
     with mock.patch('imtnas_mm.algorithms.imtnas.get_rank', lambda: rank), \
             mock.patch('imtnas_mm.algorithms.weight_stages.get_rank', lambda: rank):
         yield
@@ -20,22 +20,22 @@ def as_rank(rank):
 def one_process(model):
     """Turns a search method into its own oracle, of explicit means over batches.
 
-    A raw batch is then a list. With an entry a rank, a task's loss is the mean
-    of the losses on each, ``L = 1/R sum_r L(A, W, H, D_r)``; with one entry, the
-    union batch, it is that of an ordinary search. The examples of a transfer
-    are always a list with an entry a rank: T compares sets with one another,
-    each rank has sets of its own, and ``T = 1/R sum_r T_r``.
+    A raw batch is then a list. With one entry per rank, a task's loss is the
+    mean of the losses on all entries, ``L = 1/R sum_r L(A, W, H, D_r)``. With a
+    single entry, the union batch, it is that of an ordinary search. The examples
+    of a transfer are always a list with one entry per rank: T compares sets with
+    one another, ranks have different sets, and ``T = 1/R sum_r T_r``.
     """
     kind = type(model)
 
     class OneProcess(kind):
 
         def preprocess(self, task, batches, *args):
-            found = []
+            processed = []
             for rank, batch in enumerate(batches):
                 with as_rank(rank):
-                    found.append(super().preprocess(task, batch, *args))
-            return found
+                    processed.append(super().preprocess(task, batch, *args))
+            return processed
 
         def task_loss(self, stage, gates, encoder, head, batches, *args):
             losses = []
@@ -55,8 +55,8 @@ def one_process(model):
             losses = []
             for rank, examples in enumerate(record.examples or [None]):  # none: T without images
                 with as_rank(rank):
-                    own = replace(record, examples=examples)
-                    losses.append(super().encoder_objective(own, previous, gates, teacher, encoder, data).loss)
+                    restricted = replace(record, examples=examples)
+                    losses.append(super().encoder_objective(restricted, previous, gates, teacher, encoder, data).loss)
             return TransferLoss(sum(losses) / len(losses))
 
     model.__class__ = OneProcess
@@ -92,8 +92,8 @@ def drawn(rank, iteration, make):
         return make()
 
 
-def distance(one, other):
+def distance(first, other):
     """The largest difference of two state dicts, NaN if a NaN is in one alone."""
-    assert one.keys() == other.keys()
-    return max(float((one[n].double() - other[n].double()).nan_to_num(0. if torch.equal(
-        one[n].isnan(), other[n].isnan()) else float('nan')).abs().max()) for n in one if one[n].numel())
+    assert first.keys() == other.keys()
+    return max(float((first[n].double() - other[n].double()).nan_to_num(0. if torch.equal(
+        first[n].isnan(), other[n].isnan()) else float('nan')).abs().max()) for n in first if first[n].numel())

@@ -1,4 +1,4 @@
-"""What a picture of an architecture shows."""
+"""Reads and checks the texts in pictures of architectures."""
 import re
 from xml.etree import ElementTree
 

@@ -173,12 +173,12 @@ def plain_name(name):
 
 def plain_state(state):
     """A fast supernet's ``state_dict`` (or gradients by its names) as the plain one's."""
-    found = {}
+    tensors = {}
     for name, value in state.items():
         plain = plain_name(name)
         if '.inputs.' in plain:
             head, _, number = plain.rpartition('.')
             twin = f'{name.rpartition(".")[0]}.1' in state  # a factorised reduction has two weights
             plain = f'{head}.{("even", "odd")[int(number)]}.weight' if twin else f'{head}.1.weight'
-        found[plain] = value
-    return found
+        tensors[plain] = value
+    return tensors

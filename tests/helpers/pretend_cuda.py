@@ -1,4 +1,4 @@
-"""A CUDA device for machines without one: its tensors lie on the CPU and are told apart by a mark on their memory.
+"""A pretended CUDA device: its tensors lie on the CPU, and a mark on their memory tells them apart.
 
 Numbers are a CPU's, so that whole searches run forward, backward and twice backward. What a GPU does differently is
 modelled: operators that mix devices raise, numpy and generators of the CPU refuse its tensors, outputs that its
@@ -34,8 +34,8 @@ class DeviceError(RuntimeError):
 def on_cuda(tensor):
     """Whether a tensor lies on the pretended device.
 
-    ``None`` for one that an operator or the autograd engine made inside: they
-    don't see the mark of what it stands beside, and put it where that is.
+    ``None`` for a tensor that an operator or the autograd engine made inside:
+    it goes to the device of the tensors beside it, whose mark they don't see.
     """
     return getattr(tensor.untyped_storage(), 'pretended', False)
 
@@ -93,17 +93,17 @@ class PretendedCuda(TorchDispatchMode):
             raise DeviceError(f"{name}: expected a 'cuda' device type for generator but found 'cpu'")
         if any(there):
             self._count_reads(name, args)
-        found = func(*args, **kwargs)
+        result = func(*args, **kwargs)
         held = {x.untyped_storage()._cdata for x in inputs}
 
         def mark(x):
             known = x.untyped_storage()._cdata in held and on_cuda(x) is not None
             return x if known else _put(x, cuda)
 
-        found = tree_map_only(torch.Tensor, mark, found)
+        result = tree_map_only(torch.Tensor, mark, result)
         if cuda and name not in self.FREE and not func.is_view:
             self.operations[name] += 1
-        return self._undefined(name, args, found) if cuda else found
+        return self._undefined(name, args, result) if cuda else result
 
     def _refuse_mixtures(self, name, inputs, there):
         if not (any(there) and False in there) or name in MIXING:
@@ -125,12 +125,12 @@ class PretendedCuda(TorchDispatchMode):
             self.reads[name] += 1
 
     @staticmethod
-    def _undefined(name, args, found):
+    def _undefined(name, args, result):
         if name == 'native_batch_norm_backward' and args[2] is None and any(args[-1][1:]):
             if not args[1].is_contiguous(memory_format=torch.channels_last):
                 raise DeviceError(f'{name}: tensor does not have a device')
-            return found[0], None, None
-        return found
+            return result[0], None, None
+        return result
 
 
 def _moved(tensor, device):
@@ -149,8 +149,8 @@ def _to(plain, mode):
         options = {**dict(zip(names, args, strict=False)), **kwargs}
         device = options.pop('device', None)
         options = {name: value for name, value in options.items() if value is not None}
-        found = plain(tensor, **options) if options.keys() - {'non_blocking'} else tensor
-        return found if device is None else mode.move(found, device)
+        result = plain(tensor, **options) if options.keys() - {'non_blocking'} else tensor
+        return result if device is None else mode.move(result, device)
 
     return to
 
@@ -158,11 +158,11 @@ def _to(plain, mode):
 def _from_data(plain, mode):
 
     def make(*args, device=None, requires_grad=False, **kwargs):
-        found = plain(*args, **kwargs)
+        result = plain(*args, **kwargs)
         if device is None and args and isinstance(args[0], torch.Tensor) and plain.__name__ == 'new_tensor':
             device = args[0].device
-        found = found if device is None else mode.move(found, device)
-        return found.requires_grad_() if requires_grad else found
+        result = result if device is None else mode.move(result, device)
+        return result.requires_grad_() if requires_grad else result
 
     return make
 
@@ -220,10 +220,10 @@ def pretended_cuda():
     mode = PretendedCuda()
 
     def move(tensor, device):
-        found = _moved(tensor, device)
-        if found is not tensor:
-            (mode.uploads if on_cuda(found) else mode.reads)['to'] += 1
-        return found
+        result = _moved(tensor, device)
+        if result is not tensor:
+            (mode.uploads if on_cuda(result) else mode.reads)['to'] += 1
+        return result
 
     def tolist(tensor):
         mode.reads['tolist'] += bool(on_cuda(tensor))
@@ -252,7 +252,7 @@ def pretended_cuda():
         *((base, name, _factory(getattr(base, name), mode)) for name in NEW),
     ]
     real_device = base.device.__get__
-    own = [(owner, name, name in vars(owner), getattr(owner, name)) for owner, name, _ in patches]
+    originals = [(owner, name, name in vars(owner), getattr(owner, name)) for owner, name, _ in patches]
     normalization.constant.cache_clear()
     try:
         for owner, name, value in patches:
@@ -260,6 +260,6 @@ def pretended_cuda():
         with mode:
             yield mode
     finally:
-        for owner, name, there, value in own:
+        for owner, name, there, value in originals:
             setattr(owner, name, value) if there else delattr(owner, name)
         normalization.constant.cache_clear()

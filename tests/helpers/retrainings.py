@@ -1,4 +1,4 @@
-"""Retrainings small enough for exact comparisons, with all that draws random numbers in one; what they end with."""
+"""Retrainings small enough for exact comparisons, with every source of random numbers, and their final states."""
 from . import tiny_run as tiny
 from .search_state import losses
 
@@ -67,7 +67,7 @@ def write_config(path, data, kind, **changes):
 
 
 def state(path):
-    """All of a checkpoint that a retraining goes on from."""
+    """The parts of a checkpoint from which a retraining resumes."""
     saved = tiny.checkpoint(path)
     assert saved['optimizer']['state']
     parts = ('state_dict', 'ema_state_dict', 'optimizer', 'param_schedulers')
@@ -76,6 +76,6 @@ def state(path):
 
 def logged(work_dir):
     """Iteration -> its figures, which all runs in a work dir logged alike."""
-    found = losses(work_dir)
-    assert all(line == lines[0] for lines in found.values() for line in lines)
-    return {iteration: lines[0] for iteration, lines in found.items()}
+    logs = losses(work_dir)
+    assert all(line == lines[0] for lines in logs.values() for line in lines)
+    return {iteration: lines[0] for iteration, lines in logs.items()}

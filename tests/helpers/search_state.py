@@ -1,4 +1,4 @@
-"""What a search goes on from, and where two of them differ."""
+"""The state from which a search resumes, and the differences of two such states."""
 import json
 from pathlib import Path
 
@@ -24,7 +24,7 @@ def differences(first, second, place=''):
 
 
 def state(path):
-    """All of a checkpoint that a search goes on from."""
+    """The parts of a checkpoint from which a search resumes."""
     saved = tiny.checkpoint(path)
     assert saved['optimizer']['encoder']['state'] and saved['optimizer']['architecture']['state']
     return dict({key: saved[key] for key in ('state_dict', 'optimizer', 'param_schedulers')},
@@ -33,7 +33,7 @@ def state(path):
 
 def losses(work_dir):
     """The logged figures but for times, by iteration, over all runs in a work dir: a list of what each run logged."""
-    found = {}
+    logged = {}
     for file in sorted(Path(work_dir).glob('*/vis_data/scalars.json')):
         for text in file.read_text().splitlines():
             try:
@@ -42,5 +42,5 @@ def losses(work_dir):
                 continue
             if 'iter' in line:
                 figures = {k: v for k, v in line.items() if k not in ('time', 'data_time', 'memory')}
-                found.setdefault(line['iter'], []).append(figures)
-    return found
+                logged.setdefault(line['iter'], []).append(figures)
+    return logged

@@ -75,11 +75,11 @@ def build_method(method, order=('cls', 'cls2'), rounds=1, dtype=torch.float64, s
         **options)).to(dtype)
 
 
-def assert_same(one, other):
+def assert_same(first, other):
     """Two state dicts are alike bit for bit."""
-    assert one.keys() == other.keys()
-    for name in one:
-        torch.testing.assert_close(one[name], other[name], rtol=0, atol=0, equal_nan=True, msg=name)
+    assert first.keys() == other.keys()
+    for name in first:
+        torch.testing.assert_close(first[name], other[name], rtol=0, atol=0, equal_nan=True, msg=name)
 
 
 def images(number, size=16):
@@ -106,7 +106,7 @@ def raw_batch(name):
 
 
 def stage_batches(model):
-    """A raw batch a stage, with examples for a transfer."""
+    """One raw batch per stage, with examples for a transfer."""
     batches = []
     transfer = getattr(model, 'transfer', None)
     for stage in model.active_stages():

@@ -1,5 +1,4 @@
-"""A small experiment, stand-ins of the tools that leave at once the files which a comparison reads, and comparisons by
-them."""
+"""A small experiment, and stand-ins of the tools that at once write the files which a comparison reads."""
 import json
 import signal
 from pathlib import Path
@@ -74,14 +73,14 @@ metrics = {f'{name}accuracy/top1': 50. + seed + i for i, name in enumerate(names
 '''
 
 
-def write_tools(folder, found=None):
+def write_tools(folder, searched=None):
     """train.py, derive.py and test.py in a folder. ``wait`` and ``fail`` there name the config that does so; a training
     that waits leaves its process's number and its parent's in ``waiting``, and a checkpoint at a SIGTERM. ``slow`` has
-    the seconds that each tool takes, ``phases`` the number of the last phase of searches. ``found`` is what a search
+    the seconds that each tool takes, ``phases`` the number of the last phase of searches. ``searched`` is what a search
     finds."""
     folder = Path(folder)
     folder.mkdir()
-    save_genotype(found or published_genotype('darts_v2'), folder / 'found.json')
+    save_genotype(searched or published_genotype('darts_v2'), folder / 'found.json')
     for name, text in dict(train=TRAIN, derive=DERIVE, test=TEST).items():
         (folder / f'{name}.py').write_text(text)
     return folder
@@ -93,7 +92,7 @@ def calls(folder):
 
 
 def traces(folder):
-    """Of each process of a tool, in the order of their ends: environment, tool, config, arguments, begin and end."""
+    """Per process of a tool, in the order of their ends: environment, tool, config, arguments, begin and end."""
     file = Path(folder) / 'traces.txt'
     return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
 
@@ -123,5 +122,6 @@ def records(work_dir):
 
 def same(work_dir, other):
     """Records without times, memory and the place of the runs."""
-    one, two = ({name: comparable(record) for name, record in records(folder).items()} for folder in (work_dir, other))
-    return one == two
+    first, second = ({name: comparable(record) for name, record in records(folder).items()}
+                     for folder in (work_dir, other))
+    return first == second

@@ -1,5 +1,4 @@
-"""Runs of the tools small enough for a test: a few generated images, narrow networks, an iteration in a fraction of a
-second."""
+"""Runs of the tools small enough for a test: few generated images, narrow networks, iterations within a second."""
 import contextlib
 import copy
 import gc
@@ -156,7 +155,8 @@ def write_config(path, base, **fields):
 
 
 def search_fields(root, order=('cls', 'det'), **train_cfg):
-    """What makes ``configs/imtnas_demo.py`` tiny. A name in ``order`` is a kind of task, or one with a number: cls2."""
+    """The fields that make ``configs/imtnas_demo.py`` tiny. A name in ``order`` is a kind of task, with or without a
+    number: cls2."""
     kinds = {name: name.rstrip('0123456789') for name in order}
     loaders = dict(cls=cls_loader, det=det_loader)
     metrics = dict(cls=dict(type='Accuracy', topk=(1, 2)), det=coco_metric(root))
@@ -290,7 +290,7 @@ _runs = itertools.count()
 
 def arguments(config, *args, options=()):
     """mmengine keeps loggers, scopes and visualizers by name, with whole seconds in it at best: each run of a process
-    needs a name of its own."""
+    needs another name."""
     name = f'run{next(_runs)}'
     names = (f'experiment_name={name}', f'visualizer.name={name}')
     return [str(arg) for arg in (config, *args, '--cfg-options', *names, *options)]
@@ -328,7 +328,7 @@ def log_text(work_dir):
 
 
 def tested(work_dir):
-    """What tools/test.py wrote for the metrics."""
+    """The metrics that tools/test.py wrote."""
     files = [f for f in sorted(Path(work_dir).glob('*/*.json')) if f.parent.name == f.stem]
     return json.loads(files[-1].read_text())
 

@@ -80,10 +80,10 @@ def test_the_gradient_is_the_whole_graphs(hypergradient, order, space, hard):
     model = build(order, space, hypergradient=hypergradient, branching=dict(hard=hard))
     prepared, val = after_stages(model)
     expected = whole_graph(model, prepared, val, chain=hypergradient == 'exact')
-    found, _ = model.architecture_gradient(val)
+    actual, _ = model.architecture_gradient(val)
     assert expected[BRANCHING].abs().max() > 1e-4
     for name, gradient in expected.items():
-        torch.testing.assert_close(found[name], gradient, rtol=1e-8, atol=1e-11)
+        torch.testing.assert_close(actual[name], gradient, rtol=1e-8, atol=1e-11)
 
 
 def test_leaving_out_the_path_through_the_mixed_weights_is_seen(monkeypatch):
@@ -91,8 +91,8 @@ def test_leaving_out_the_path_through_the_mixed_weights_is_seen(monkeypatch):
     prepared, val = after_stages(model)
     expected = whole_graph(model, prepared, val, chain=False)[BRANCHING]
     monkeypatch.setattr(model.encoder_weights, 'mixed_by_architecture', False)
-    found, _ = model.architecture_gradient(val)
-    assert not torch.allclose(found[BRANCHING], expected, rtol=1e-3, atol=1e-6)
+    actual, _ = model.architecture_gradient(val)
+    assert not torch.allclose(actual[BRANCHING], expected, rtol=1e-3, atol=1e-6)
 
 
 def test_the_copies_gradients_are_those_of_the_mixed_losses():

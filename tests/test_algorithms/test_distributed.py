@@ -6,7 +6,7 @@ import pytest
 import torch
 from mmengine.dist import get_rank
 
-from helpers import one_process as one
+from helpers import one_process as oracle
 from helpers import ranks
 from helpers import small_search as small
 from imtnas_mm.encoders import StoredWeights
@@ -77,9 +77,9 @@ def on_ranks(make, iterations, folder, batches=batches):
     """What :func:`search` gives on each of two ranks, which see ``batches(model, rank)``."""
     def main():
         torch.distributed.init_process_group('gloo')
-        found = search(make(), iterations, lambda model, i: one.drawn(
+        actual = search(make(), iterations, lambda model, i: oracle.drawn(
             get_rank(), i, partial(batches, model, get_rank())))
-        torch.save(found, folder / f'rank{get_rank()}.pth')
+        torch.save(actual, folder / f'rank{get_rank()}.pth')
         torch.distributed.barrier()
 
     ranks.run(2, folder, main)
@@ -89,17 +89,18 @@ def on_ranks(make, iterations, folder, batches=batches):
 def by_one(make, iterations, batches=batches, together=True):
     """What :func:`search` gives of one process that sees the data of both ranks."""
     def batches_of(model, iteration):
-        return one.merged([one.drawn(rank, iteration, partial(batches, model, rank)) for rank in range(2)], together)
+        drawn = [oracle.drawn(rank, iteration, partial(batches, model, rank)) for rank in range(2)]
+        return oracle.merged(drawn, together)
 
-    return search(one.one_process(make()), iterations, batches_of)
+    return search(oracle.one_process(make()), iterations, batches_of)
 
 
 def check(make, iterations, folder, batches=batches, together=True, tolerance=EXACT):
     """Both ranks end with all the numbers that one process ends with; returns the views that each rank needed."""
     (_, first, *needed), (_, second, *more) = on_ranks(make, iterations, folder, batches)
     start, expected, _ = by_one(make, iterations, batches, together)
-    assert one.distance(first, second) == 0
-    assert one.distance(first, expected) < tolerance
+    assert oracle.distance(first, second) == 0
+    assert oracle.distance(first, expected) < tolerance
     for part in ('architecture', 'encoder_weights', 'heads'):
         moved = [(expected[n] - start[n]).abs().max() for n in expected if n.startswith(part)]
         assert max(moved) > 100 * tolerance, part
@@ -219,7 +220,7 @@ def test_a_loss_that_counts_positives_over_ranks(name, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize('mode, backward', [('first_order', 0), ('exact', 2)])
 def test_collectives_of_an_iteration(mode, backward, tmp_path):
-    """At most three a stage forwards, two a stage backwards, one a task and one for A, whatever there is to reduce."""
+    """At most three per stage forwards, two per stage backwards, one per task and one for A, in all cases."""
     def main():
         torch.distributed.init_process_group('gloo')
         model = build(hypergradient=mode)
@@ -230,12 +231,12 @@ def test_collectives_of_an_iteration(mode, backward, tmp_path):
             return reduce(tensor, *args, **kwargs)
 
         torch.distributed.all_reduce = counting
-        small.iterate(model, optim_wrapper, 0, *one.drawn(get_rank(), 0, partial(batches, model, get_rank())))
+        small.iterate(model, optim_wrapper, 0, *oracle.drawn(get_rank(), 0, partial(batches, model, get_rank())))
         torch.distributed.all_reduce = reduce
         stages, tasks = len(model.stages), len(model.order)
         assert len(sizes) <= (3 + backward) * stages + tasks + 1
         weights = model.first_task.layout.size
-        # W's gradient, once a stage; its adjoint, once a stage; the rest is heads and scalars
+        # once per stage W's gradient, once per stage its adjoint; all other reductions are of heads and scalars
         assert sum(size >= weights for size in sizes) <= stages * (1 + backward // 2)
         torch.distributed.barrier()
 

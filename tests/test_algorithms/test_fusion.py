@@ -12,10 +12,10 @@ TASKS = ('a', 'b', 'c')
 
 
 def fusion(fraction=None, epoch=5, **options):
-    found = Fusion(MODELS.build(scoped(SPACE)), TASKS, FusionOptions.of(options))
+    actual = Fusion(MODELS.build(scoped(SPACE)), TASKS, FusionOptions.of(options))
     if fraction is not None:
-        found.set_progress(Progress(epoch, 10, 2, fraction))
-    return found
+        actual.set_progress(Progress(epoch, 10, 2, fraction))
+    return actual
 
 
 def alphas_of(choices, seed=0):
@@ -32,23 +32,23 @@ def test_relaxed_bernoulli_is_torchs(monkeypatch, temperature):
     expected = torch.distributions.RelaxedBernoulli(logits.new_tensor(temperature), logits=logits).rsample()
     choices = fusion(1 - temperature**.5)
     assert choices.temperature == pytest.approx(temperature)
-    found = choices.edge_gates(logits, logistic(logits, None))
-    torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-12)
+    actual = choices.edge_gates(logits, logistic(logits, None))
+    torch.testing.assert_close(actual, expected, rtol=1e-9, atol=1e-12)
 
 
 def test_its_distribution():
     """P(z <= x) = sigmoid(T logit(x) - logit)."""
     logit, choices = .7, fusion(.5)
     noise = logistic(torch.empty(20_000, dtype=torch.float64), torch.Generator().manual_seed(0))
-    found = choices.edge_gates(torch.tensor(logit), noise)
-    test = stats.kstest(found, lambda x: stats.logistic.cdf(.25 * special.logit(x) - logit))
+    actual = choices.edge_gates(torch.tensor(logit), noise)
+    test = stats.kstest(actual, lambda x: stats.logistic.cdf(.25 * special.logit(x) - logit))
     assert test.pvalue > .01
 
 
 def test_temperature():
     assert fusion().temperature == 1
-    found = [fusion(fraction).temperature for fraction in (0., .5, .75, .9, 1.)]
-    assert found == pytest.approx([1, .25, .0625, .01, .01])
+    actual = [fusion(fraction).temperature for fraction in (0., .5, .75, .9, 1.)]
+    assert actual == pytest.approx([1, .25, .0625, .01, .01])
     options = dict(temperature_power=1., min_temperature=.2)
     assert [fusion(f, **options).temperature for f in (.25, .9)] == pytest.approx([.75, .2])
 
@@ -70,10 +70,10 @@ def test_regularizers():
     torch.testing.assert_close(choices.architecture_loss(alphas), 10 * .5 * sum(networks) / 3)
     for fraction, weight in ((0., 0.), (.2, 2.), (1., 10.)):
         torch.testing.assert_close(fusion(fraction).architecture_loss(alphas), weight * sum(networks) / 3)
-    found = fusion(.4, regularizer='l1').architecture_loss(alphas)
-    torch.testing.assert_close(found, 5 * .4 * logits.sigmoid().mean())
-    found = fusion(.4, regularizer='l1', regularizer_weight=2).architecture_loss(alphas)
-    torch.testing.assert_close(found, .8 * logits.sigmoid().mean())
+    actual = fusion(.4, regularizer='l1').architecture_loss(alphas)
+    torch.testing.assert_close(actual, 5 * .4 * logits.sigmoid().mean())
+    actual = fusion(.4, regularizer='l1', regularizer_weight=2).architecture_loss(alphas)
+    torch.testing.assert_close(actual, .8 * logits.sigmoid().mean())
     assert fusion(.4, regularizer_weight=0.).architecture_loss(alphas) is None
 
 

@@ -27,8 +27,8 @@ def flat(gradient):
     return torch.cat([g.reshape(-1) for g in gradient.values()])
 
 
-def error(found, expected):
-    return ((flat(found) - flat(expected)).norm() / flat(expected).norm()).item()
+def error(actual, expected):
+    return ((flat(actual) - flat(expected)).norm() / flat(expected).norm()).item()
 
 
 def after_stages(order=('cls', 'det'), rounds=2, seed=1, smooth=False, **options):
@@ -85,8 +85,8 @@ CHAINS = [(k, m, weights, estimator) for k, m in ((1, 1), (2, 1), (2, 2), (3, 2)
 def test_exact_is_the_whole_graphs_gradient(k, m, weights, estimator):
     model, prepared, data = after_stages(ORDERS[k], m, encoder_weights=weights, space=dict(estimator=estimator))
     loss, expected = whole_graph_gradient(model, prepared, data, RATES.values())
-    found = gradient(model, data, 'exact')
-    assert error(found, expected) < 1e-10
+    actual = gradient(model, data, 'exact')
+    assert error(actual, expected) < 1e-10
     assert error(gradient(model, data, 'first_order'), expected) > 1e-3  # the chain matters here
 
 
@@ -143,8 +143,8 @@ def test_a_spaces_own_loss_counts_once_whatever_the_tasks(order, rounds):
     assert flat(own).norm() > 1e-3
     whole = {mode: gradient(model, data, mode) for mode in ('exact', 'first_order')}
     model.space.regularization = (0., 0., 0.)
-    for mode, found in whole.items():
-        assert error({n: found[n] - g for n, g in gradient(model, data, mode).items()}, own) < 1e-10
+    for mode, actual in whole.items():
+        assert error({n: actual[n] - g for n, g in gradient(model, data, mode).items()}, own) < 1e-10
 
 
 def test_the_chains_above_have_active_and_inactive_stages():
@@ -156,7 +156,7 @@ def test_the_chains_above_have_active_and_inactive_stages():
 @pytest.mark.parametrize('weights', [HYPER, STORED], ids=lambda w: w['type'])
 def test_exact_is_the_slope_of_the_whole_map(weights):
     model, prepared, data = after_stages(encoder_weights=weights, smooth=True)
-    found = gradient(model, data, 'exact')
+    actual = gradient(model, data, 'exact')
     alphas = {n: a.detach() for n, a in model.architecture.named_alphas().items()}
     for seed in range(3):
         torch.manual_seed(seed)
@@ -167,7 +167,7 @@ def test_exact_is_the_slope_of_the_whole_map(weights):
             moved = {n: (a + sign * step * direction[n]).requires_grad_() for n, a in alphas.items()}
             values.append(validation_loss(model, moved, prepared, data, RATES.values()).item())
         slope = (values[0] - values[1]) / (2 * step)
-        assert flat(found).dot(flat(direction)).item() == pytest.approx(slope, rel=1e-6)
+        assert flat(actual).dot(flat(direction)).item() == pytest.approx(slope, rel=1e-6)
 
 
 @pytest.mark.parametrize('mode, tolerance', [('exact', 1e-10), ('finite_difference', 1e-6)])
@@ -350,7 +350,7 @@ def test_one_task_one_round_is_darts(as_darts):
     batch, = stage_batches(model)
     model.train_stage(model.stages[0], batch, optim_wrapper)
     val = {'cls': model.tasks['cls'].preprocess(val_batches(model)['cls'], True)}
-    found = gradient(model, val, 'exact')
+    actual = gradient(model, val, 'exact')
     many = len(head)
     expected = darts_gradient(
         model, model.architecture.named_alphas(), weights, head, model.records[0].data, val['cls'],
@@ -358,7 +358,7 @@ def test_one_task_one_round_is_darts(as_darts):
         momenta=[.9 * as_darts] * (many + 1),
         buffers=buffers,
         decay=[3e-4 * as_darts] + [0] * many)
-    assert error(found, expected) < 1e-10
+    assert error(actual, expected) < 1e-10
     assert error(gradient(model, val, 'finite_difference'), expected) < 1e-6
 
 
@@ -409,7 +409,7 @@ def test_one_task_one_round_is_the_code_of_darts(space):
     batch, = stage_batches(model)
     model.train_stage(model.stages[0], batch, optim_wrapper)
     val = {'cell': model.tasks['cell'].preprocess(val_batches(model)['cell'], True)}
-    found = gradient(model, val, 'finite_difference')
+    actual = gradient(model, val, 'finite_difference')
 
     task = model.tasks['cell']
     assert [n for n, _ in head.named_parameters()] == ['head.fc.weight', 'head.fc.bias']
@@ -431,10 +431,10 @@ def test_one_task_one_round_is_the_code_of_darts(space):
              of(val['cell']))
     settings = dict(eta=.05, momentum=.9, buffers=buffers, decay=.01, epsilon=1e-7)
     expected = darts_code_gradient(*given, **settings)
-    assert error(found, expected) < 1e-6
+    assert error(actual, expected) < 1e-6
     assert error(gradient(model, val, 'exact'), expected) < 1e-6
     for change in (dict(momentum=0.), dict(decay=0.), dict(eta=.04)):  # each of them counts
-        assert error(found, darts_code_gradient(*given, **dict(settings, **change))) > 1e-4
+        assert error(actual, darts_code_gradient(*given, **dict(settings, **change))) > 1e-4
 
 
 # --- a problem by hand ------------------------------------------------------------------------------------------------
@@ -518,7 +518,7 @@ def test_two_stages_by_hand():
         model.train_stage(stage, dict(train=dict(inputs=image, data_samples=y), examples=(image, image)),
                           optim_wrapper)
     val = {'one': dict(inputs=image.double(), data_samples=y1), 'two': dict(inputs=image.double(), data_samples=y2)}
-    found = gradient(model, val, 'exact')['a'].item()
+    actual = gradient(model, val, 'exact')['a'].item()
 
     # stage 1: L = (h a w - x)^2 / 2 steps w and h at (w, h)
     r = h1 * a * w1 - x1
@@ -533,7 +533,7 @@ def test_two_stages_by_hand():
     # Lval = (g a u - y)^2 / 2 of both
     expected = ((g1 * a * u1 - y1) * (dg1 * a * u1 + g1 * u1 + g1 * a * du1) +
                 (g2 * a * u2 - y2) * (dg2 * a * u2 + g2 * u2 + g2 * a * du2))
-    assert found == pytest.approx(expected, rel=1e-12)
+    assert actual == pytest.approx(expected, rel=1e-12)
     assert gradient(model, val, 'finite_difference')['a'].item() == pytest.approx(expected, rel=1e-6)
     first = (g1 * a * u1 - y1) * g1 * u1 + (g2 * a * u2 - y2) * g2 * u2
     assert gradient(model, val, 'first_order')['a'].item() == pytest.approx(first, rel=1e-12)

@@ -1,4 +1,4 @@
-"""What one iteration does to W, V, H and A, against the equations by hand."""
+"""One iteration of IMTNAS changes W, V, H and A as the equations say, computed by hand."""
 import copy
 import math
 
@@ -88,9 +88,9 @@ def test_first_stage_and_transfer_stage_by_hand():
     views = model.transfer_views(model.records[1])
     encoders = [Encoder(w, lambda x, w=w, t=t: model.tasks[t].embed(w, gates, x))
                 for w, t in ((virtual.detach(), 'cls'), (w2, 'det'))]
-    found = model.transfer.student_side(encoders[1], views, model.transfer.teacher_side(encoders[0], views))
-    assert found.figures['active'] > 0
-    step, = torch.autograd.grad(found.loss, w2)
+    actual = model.transfer.student_side(encoders[1], views, model.transfer.teacher_side(encoders[0], views))
+    assert actual.figures['active'] > 0
+    step, = torch.autograd.grad(actual.loss, w2)
     torch.testing.assert_close(model.encoder_weights.weights[1], w2 - .05 * step)
     moved = (w2 - .05 * step).detach()
     loss, _ = model.task_loss(det, gates, moved, h2, model.records[1].data)
@@ -356,13 +356,13 @@ def test_an_iteration_is_a_function_of_its_number():
         torch.manual_seed(seed)  # what the global state is must not matter
         other = build(space=dict(estimator='two_path'))
         other.load_state_dict(model.state_dict())
-        found = iterate(other, optimisers(other), 7, batches, val)
-        figures.append({n: v.item() for n, v in found.items()})
+        actual = iterate(other, optimisers(other), 7, batches, val)
+        figures.append({n: v.item() for n, v in actual.items()})
     assert figures[0] == figures[1]
     other = build(space=dict(estimator='two_path'))
     other.load_state_dict(model.state_dict())
-    found = iterate(other, optimisers(other), 8, batches, val)
-    assert {n: v.item() for n, v in found.items()} != figures[0]
+    actual = iterate(other, optimisers(other), 8, batches, val)
+    assert {n: v.item() for n, v in actual.items()} != figures[0]
 
 
 def test_amp_is_for_the_weight_stages_alone(monkeypatch):
@@ -406,11 +406,11 @@ def test_transfer_figures_are_means_over_the_stages():
     model = build(rounds=2, encoder_weights=dict(type='HyperNetwork', stage_std=.5))
     model.transfer.threshold = .05
     iterate(model, optimisers(model))
-    found = model.transfer_figures()
+    actual = model.transfer_figures()
     for name in ('active', 'different'):
         values = [r.figures[f'transfer_{name}'].item() for r in model.records[1:]]
-        assert found[f'transfer/{name}'].item() == pytest.approx(sum(values) / 3)
-        assert 0 < found[f'transfer/{name}'] < 1
+        assert actual[f'transfer/{name}'].item() == pytest.approx(sum(values) / 3)
+        assert 0 < actual[f'transfer/{name}'] < 1
     assert model.architecture_figures()['architecture/entropy'].item() == pytest.approx(
         (2 * math.log(6) + 2 * math.log(7)) / 4 if model.space.alpha_shapes()['layer01'] == (6, ) else 0, rel=.05)
 

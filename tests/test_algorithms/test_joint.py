@@ -64,7 +64,7 @@ def test_exact_gradient_is_that_of_the_whole_graph(method):
     for stage, batch in zip(model.stages, batches, strict=True):
         model.train_stage(stage, batch, optim_wrapper)
     data = {n: model.preprocess(n, b, FOR_VALIDATION, i) for i, (n, b) in enumerate(val.items())}
-    found, _ = model.architecture_gradient(data)
+    actual, _ = model.architecture_gradient(data)
 
     alphas = {n: a.detach().requires_grad_() for n, a in model.architecture.named_alphas().items()}
     gates = model.space.gate_tensors(alphas, model.draw)
@@ -97,7 +97,7 @@ def test_exact_gradient_is_that_of_the_whole_graph(method):
             stage, gates, virtual, {**head, **constants}, data[stage.task], FOR_VALIDATION)[0]
     expected = dict(zip(alphas, torch.autograd.grad(total, list(alphas.values())), strict=True))
     for name in expected:
-        torch.testing.assert_close(found[name], expected[name], rtol=1e-9, atol=1e-13)
+        torch.testing.assert_close(actual[name], expected[name], rtol=1e-9, atol=1e-13)
 
 
 def test_minibatches_step_their_own_task_one_after_the_other():

@@ -57,16 +57,16 @@ def whole_graph(model, val, chain):
     gates = model.space.gate_tensors(alphas, model.draw)
     encoder = model.encoder_weights.weights[0].detach().clone().requires_grad_()
     heads = [model.head(stage) for stage in model.stages]
-    own = [{n: p.detach().clone().requires_grad_() for n, p in head.trained().items()} for head in heads]
+    copies = [{n: p.detach().clone().requires_grad_() for n, p in head.trained().items()} for head in heads]
     fixed = [model.head_constants(head) for head in heads]
     loss = sum(model.task_loss(record.stage, gates, encoder, {**trained, **constants}, record.data)[0]
-               for record, trained, constants in zip(model.records, own, fixed, strict=True))
-    inner = [encoder, *(p for trained in own for p in trained.values())]
+               for record, trained, constants in zip(model.records, copies, fixed, strict=True))
+    inner = [encoder, *(p for trained in copies for p in trained.values())]
     steps = torch.autograd.grad(loss, inner, create_graph=True)
     steps = iter(steps if chain else [step.detach() for step in steps])
     virtual = encoder - RATES[0] * next(steps)
     total = model.space.architecture_loss(alphas)
-    for stage, trained, constants in zip(model.stages, own, fixed, strict=True):
+    for stage, trained, constants in zip(model.stages, copies, fixed, strict=True):
         head = {n: p - RATES[1] * next(steps) for n, p in trained.items()}
         total = total + model.task_loss(stage, gates, virtual, {**head, **constants}, val[stage.task],
                                         FOR_VALIDATION)[0]
@@ -79,14 +79,14 @@ def test_the_gradient_is_the_whole_graphs(hypergradient, order, space):
     model = build(order, space=space, hypergradient=hypergradient)
     val = after_stages(model)
     expected = whole_graph(model, val, chain=hypergradient != 'first_order')
-    found, figures = model.architecture_gradient(val)
+    actual, figures = model.architecture_gradient(val)
     without = whole_graph(model, val, chain=False)
     assert expected[FUSION].abs().min() > 1e-9 and figures['architecture/loss'] > 0
     if hypergradient == 'exact':
         assert not torch.allclose(expected[FUSION], without[FUSION], rtol=1e-3)
     close = dict(rtol=1e-4, atol=1e-7) if hypergradient == 'finite_difference' else dict(rtol=1e-8, atol=1e-11)
     for name, gradient in expected.items():
-        torch.testing.assert_close(found[name], gradient, **close)
+        torch.testing.assert_close(actual[name], gradient, **close)
 
 
 @pytest.mark.parametrize('logit', [-1e4, -600.])  # z = 0, which is left out; and 1e-261, which is computed
@@ -101,9 +101,9 @@ def test_without_edges_it_is_independent_networks(logit):
         for name, alpha in alone.architecture.alphas.items():
             fused.architecture.alphas[name].copy_(alpha)
         weights = named_weights(fused)
-        for i, own in enumerate(alone.encoder_weights.weights):
-            own += .01 * torch.randn_like(own)
-            for name, value in alone.first_task.layout.named(own).items():
+        for i, weights in enumerate(alone.encoder_weights.weights):
+            weights += .01 * torch.randn_like(weights)
+            for name, value in alone.first_task.layout.named(weights).items():
                 weights[f'encoders.{i}.{name}'].copy_(value)
     fused.heads.load_state_dict(alone.heads.state_dict())
     wrappers = optimisers(alone), optimisers(fused)
@@ -120,8 +120,8 @@ def test_without_edges_it_is_independent_networks(logit):
         # the tasks' parts of A's gradient are summed in another order, which Adam scales
         close = dict(rtol=1e-10, atol=1e-13) if i else dict(rtol=1e-14, atol=1e-16)
         weights = named_weights(fused)
-        for k, own in enumerate(alone.encoder_weights.weights):
-            for name, value in alone.first_task.layout.named(own).items():
+        for k, weights in enumerate(alone.encoder_weights.weights):
+            for name, value in alone.first_task.layout.named(weights).items():
                 torch.testing.assert_close(weights[f'encoders.{k}.{name}'], value, **close)
                 assert not torch.equal(value, start[f'encoders.{k}.{name}'])
         torch.testing.assert_close(fused.heads.state_dict(), alone.heads.state_dict(), **close)

@@ -26,13 +26,13 @@ def state(model, optim_wrapper):
 
 @pytest.mark.parametrize('rounds', [1, 3])
 def test_one_task_by_itself_is_a_search_of_one_task(rounds):
-    found = []
+    actual = []
     for method in ('SeparateInterleaving', 'SingleTask'):
         torch.manual_seed(0)
         model = build(method, order=('cls', ), rounds=rounds, **CHAIN)
         search(model, optimisers(model), 4, epochs=4, length=1)
-        found.append({name: value for name, value in model.state_dict().items() if name != 'segment'})
-    assert_same(*found)
+        actual.append({name: value for name, value in model.state_dict().items() if name != 'segment'})
+    assert_same(*actual)
 
 
 def test_it_is_a_chain_of_searches_of_one_task():
@@ -42,7 +42,7 @@ def test_it_is_a_chain_of_searches_of_one_task():
     wrapper = optimisers(model)
     start = copy.deepcopy(model.state_dict())
     search(model, wrapper, epochs * length, epochs, length)
-    found = model.state_dict()
+    actual = model.state_dict()
 
     heads = {task: {n: v for n, v in start.items() if n.startswith(f'heads.{task}.')} for task in order}
     means, head_states = dict.fromkeys(order, torch.tensor(float('nan'), dtype=torch.float64)), {}
@@ -67,7 +67,7 @@ def test_it_is_a_chain_of_searches_of_one_task():
             copy.deepcopy(wrapper[part].state_dict()) for part in ('head', 'architecture'))
     expected = {**shared, **heads['cell'], **heads['cell2'], 'loss_scale.means': torch.stack(list(means.values())),
                 **{f'encoder_weights.weights.{k}': encoders[task] for k, task in enumerate(order)}}
-    assert_same({n: v for n, v in found.items() if n not in ('segment', 'progress')}, expected)
+    assert_same({n: v for n, v in actual.items() if n not in ('segment', 'progress')}, expected)
 
 
 def test_segments_step_their_own_task_from_the_encoder_of_the_last():

@@ -81,8 +81,8 @@ def test_scale_of_the_network_is_drawn(tmp_path):
 def test_title_by_default_is_the_source(tmp_path):
     svg, _ = draw_genotype(published_genotype('fairnas_b'), tmp_path / 'b')
     assert 'FairNAS-19' in texts(svg) and 'fairnas_b' in texts(svg)
-    found = replace(published_genotype('fairnas_b'), source=dict(config='search.py', iteration=7))
-    svg, _ = draw_genotype(found, tmp_path / 'b')
+    actual = replace(published_genotype('fairnas_b'), source=dict(config='search.py', iteration=7))
+    svg, _ = draw_genotype(actual, tmp_path / 'b')
     assert 'search.py, iteration 7' in texts(svg)
 
 

@@ -1,4 +1,4 @@
-"""What tasks share is drawn as the file has it."""
+"""The picture of what tasks share agrees with the architecture file."""
 import random
 import re
 from dataclasses import replace
@@ -50,16 +50,16 @@ def test_a_box_spans_the_tasks_that_share_a_block(tmp_path, name, number):
     genotype = branched(name, number)
     svg, png = draw_genotype(genotype, tmp_path / 'architecture')[2:]
     assert (svg.name, png.name) == ('architecture_sharing.svg', 'architecture_sharing.png')
-    found, tops = shapes(svg), []
-    columns = sorted({box[0] for key, box in found.items() if '-box' in key})
+    actual, tops = shapes(svg), []
+    columns = sorted({box[0] for key, box in actual.items() if '-box' in key})
     assert len(columns) <= number
     for block, copies in genotype.sharing['blocks'].items():
         expected = {}
         for k, group in enumerate(groups_of(copies)):
             runs = neighbours(group)
             expected.update({f'{block}-group{k}-box{i}': len(run) for i, run in enumerate(runs)})
-            assert (f'{block}-group{k}-band' in found) == (len(runs) > 1)
-        own = {key: box for key, box in found.items() if key.startswith(f'{block}-group') and '-box' in key}
+            assert (f'{block}-group{k}-band' in actual) == (len(runs) > 1)
+        own = {key: box for key, box in actual.items() if key.startswith(f'{block}-group') and '-box' in key}
         assert own.keys() == expected.keys()
         narrow = 1.35 * 72
         for key, (left, _, right, _) in own.items():
@@ -77,21 +77,21 @@ def test_an_arrow_leads_from_stage_to_stage_and_through_none(tmp_path, name, num
     genotype = fused(name, number, share)
     edges = genotype.sharing['edges']
     svg = draw_genotype(genotype, tmp_path / 'architecture')[2]
-    found = shapes(svg)
-    boxes = {key: box for key, box in found.items() if key.startswith('task')}
+    actual = shapes(svg)
+    boxes = {key: box for key, box in actual.items() if key.startswith('task')}
     assert len(boxes) == number * STAGES[name]
     check_boxes(list(boxes.items()))
     heads = []
     for target, s, source, r in edges:
         a, b = TASKS.index(source), TASKS.index(target)
-        route, head = (found[f'edge-{a}.{r}-{b}.{s}{end}'] for end in ('', '-head'))
+        route, head = (actual[f'edge-{a}.{r}-{b}.{s}{end}'] for end in ('', '-head'))
         ends = [boxes[f'task{a}-stage{r}'], boxes[f'task{b}-stage{s}']]
         start, end = (ends[0][2], ends[1][0]) if a < b else (ends[0][0], ends[1][2])
         assert (route[0] if a < b else route[2]) == pytest.approx(start, abs=.01)
         tip = head[2] if a < b else head[0]
         assert tip == pytest.approx(end, abs=.01) and ends[1][1] < head[1] < head[3] < ends[1][3]
         heads.append(head)
-    assert sum(key.startswith('edge') for key in found) == 2 * len(edges)
+    assert sum(key.startswith('edge') for key in actual) == 2 * len(edges)
     check_boxes(list(enumerate(heads)))
     assert f'{len(edges)} of {number * (number - 1) * STAGES[name] * (STAGES[name] + 1) // 2} edges on' in texts(svg)
 
@@ -103,11 +103,11 @@ def test_lines_between_distant_tasks_pass_below_the_boxes(tmp_path):
     path, = (node.find(f'.//{SVG}path').get('d') for node in ElementTree.parse(svg).iter(f'{SVG}g')
              if node.get('id') == 'edge-0.1-2.2')
     points = [tuple(map(float, pair)) for pair in re.findall(r'(-?[\d.]+) (-?[\d.]+)', path)]
-    found = shapes(svg)
+    actual = shapes(svg)
     level = re.search(r'L (-?[\d.]+) (-?[\d.]+)', path)
     passing = float(level.group(2))
-    assert found['task1-stage1'][3] < passing < found['task1-stage2'][1]
-    assert float(level.group(1)) > found['task1-stage1'][2] and points[0][0] < found['task1-stage1'][0]
+    assert actual['task1-stage1'][3] < passing < actual['task1-stage2'][1]
+    assert float(level.group(1)) > actual['task1-stage1'][2] and points[0][0] < actual['task1-stage1'][0]
 
 
 @pytest.mark.parametrize('genotype', [

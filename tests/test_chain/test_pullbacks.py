@@ -13,6 +13,6 @@ def test_pullbacks_of_a_cubic():
         return inner[0]**2 * outer[0] + inner[0]**3
 
     for pullback, tolerance in ((exact_pullback, 1e-15), (difference_pullback, 1e-6)):
-        found = [t.item() for t in pullback(f, [x], [y], [v])]
-        assert found == pytest.approx([.5 * (6 + 12), .5 * 4], rel=tolerance)
+        actual = [t.item() for t in pullback(f, [x], [y], [v])]
+        assert actual == pytest.approx([.5 * (6 + 12), .5 * 4], rel=tolerance)
     assert [t.item() for t in exact_pullback(lambda i, o: 3 * i[0] + o[0], [x], [y], [v])] == [0, 0]

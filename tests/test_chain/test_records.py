@@ -1,4 +1,4 @@
-"""What each kind of record passes on, on numbers."""
+"""Each kind of record passes on the right adjoints, in numbers."""
 import pytest
 import torch
 
@@ -14,9 +14,9 @@ def pulled(records, result, outer, pullback=exact_pullback, adjoint=1.):
     adjoints = Adjoints()
     adjoints.add([result], [torch.full_like(result.value, adjoint)])
     sweep(records, adjoints, pullback)
-    found = [adjoints.take(variable) for variable in outer]
+    actual = [adjoints.take(variable) for variable in outer]
     assert not adjoints.others
-    return [part if part is None else part.item() for part in found]
+    return [part if part is None else part.item() for part in actual]
 
 
 def cubic(inner, outer, data):

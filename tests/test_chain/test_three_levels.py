@@ -62,30 +62,30 @@ def one_graph(example, problem, strengths, steps):
 
 @pytest.mark.parametrize('steps', [1, 2, 7])
 def test_it_is_the_gradient_of_one_graph(example, problem, steps):
-    loss, found = example.gradient(problem, STRENGTHS, steps)
+    loss, actual = example.gradient(problem, STRENGTHS, steps)
     torch.testing.assert_close(loss, one_graph(example, problem, STRENGTHS, steps), rtol=1e-12, atol=0)
-    torch.testing.assert_close(found, slope(lambda s: one_graph(example, problem, s, steps)), rtol=1e-12, atol=1e-15)
+    torch.testing.assert_close(actual, slope(lambda s: one_graph(example, problem, s, steps)), rtol=1e-12, atol=1e-15)
 
 
 @pytest.mark.parametrize('steps', [1, 7, 40])
 def test_it_is_the_gradient_of_the_closed_form(example, problem, steps):
-    loss, found = example.gradient(problem, STRENGTHS, steps)
+    loss, actual = example.gradient(problem, STRENGTHS, steps)
     torch.testing.assert_close(loss, closed_form(example, problem, STRENGTHS, steps), rtol=1e-11, atol=0)
-    torch.testing.assert_close(found, slope(lambda s: closed_form(example, problem, s, steps)), rtol=1e-10, atol=1e-13)
+    torch.testing.assert_close(actual, slope(lambda s: closed_form(example, problem, s, steps)), rtol=1e-10, atol=1e-13)
 
 
 def test_many_steps_reach_the_gradient_at_the_optima(example, problem):
     expected = slope(lambda s: closed_form(example, problem, s))
     _, early = example.gradient(problem, STRENGTHS, 3)
     assert (early - expected).norm() / expected.norm() > 1e-2  # it takes steps
-    _, found = example.gradient(problem, STRENGTHS, 400)
-    torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-12)
+    _, actual = example.gradient(problem, STRENGTHS, 400)
+    torch.testing.assert_close(actual, expected, rtol=1e-9, atol=1e-12)
 
 
 def test_differences_agree_and_constant_gradients_do_not(example, problem):
     _, exact = example.gradient(problem, STRENGTHS, 5)
-    _, found = example.gradient(problem, STRENGTHS, 5, pullback=difference_pullback)
-    torch.testing.assert_close(found, exact, rtol=1e-6, atol=1e-9)
+    _, actual = example.gradient(problem, STRENGTHS, 5, pullback=difference_pullback)
+    torch.testing.assert_close(actual, exact, rtol=1e-6, atol=1e-9)
     _, constant = example.gradient(problem, STRENGTHS, 5, pullback=None)
     assert torch.equal(constant, torch.zeros(2, dtype=torch.float64)) and exact.abs().min() > 1e-4
 

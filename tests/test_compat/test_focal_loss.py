@@ -18,6 +18,6 @@ def test_plain_focal_loss_is_mmdets(one_hot):
     compiled = mmdet_module.sigmoid_focal_loss
     with plain_focal_loss():
         assert mmdet_module.sigmoid_focal_loss is not compiled
-        found = mmdet_module.sigmoid_focal_loss(pred, target, weight, reduction='mean', avg_factor=2.)
+        actual = mmdet_module.sigmoid_focal_loss(pred, target, weight, reduction='mean', avg_factor=2.)
     assert mmdet_module.sigmoid_focal_loss is compiled
-    torch.testing.assert_close(found, expected)
+    torch.testing.assert_close(actual, expected)

@@ -1,4 +1,4 @@
-"""What the package uses without being documented is there, is written down, and is used nowhere else."""
+"""Every undocumented name exists, is recorded in compat, and is used nowhere else."""
 import ast
 import inspect
 import pydoc

@@ -17,7 +17,7 @@ from imtnas_mm.checkpoint import CheckpointError, read_checkpoint
 from imtnas_mm.compat import install
 from imtnas_mm.compat.safe_loading import load_safely
 
-REFUSED = 'code.pth: refused, for it is not only tensors and plain values, and could run code: '
+REFUSED = 'code.pth: refused: it holds more than tensors and plain values, and could run code: '
 
 
 @pytest.fixture(autouse=True)

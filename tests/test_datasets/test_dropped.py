@@ -1,4 +1,4 @@
-"""What mmdet leaves out of an annotation file, and mmpretrain of class folders, is counted and named."""
+"""Boxes and images that mmdet leaves out, and files that mmpretrain leaves out, are counted and named."""
 import json
 
 import cv2
@@ -27,11 +27,11 @@ BOXES = {  # by image: [box, category, other fields]
 def write(root, boxes=BOXES):
     images, annotations = [], []
     (root / 'images').mkdir(exist_ok=True)
-    for i, (name, found) in enumerate(boxes.items()):
+    for i, (name, actual) in enumerate(boxes.items()):
         size = 8 if name == 'small' else SIZE
         images.append(dict(id=10 + i, file_name=f'{name}.png', height=size, width=size))
         cv2.imwrite(str(root / 'images' / f'{name}.png'), np.zeros((size, size, 3), np.uint8))
-        for box, category, fields in found:
+        for box, category, fields in actual:
             annotations.append(dict(dict(id=len(annotations), image_id=10 + i, category_id=category, bbox=box,
                                          area=box[2] * box[3], iscrowd=0), **fields))
     categories = [dict(id=k, name=name) for k, name in ((1, 'cat'), (2, 'dog'), (3, 'cow'))]
@@ -46,9 +46,9 @@ def config(root, **change):
 
 def lines(root, **change):
     start = f"{FIELD}.ann_file: '{root}/boxes.json': "
-    found = check_dataset(config(root, **change), 'mmdet', FIELD)
-    assert all(line.startswith(start) for line in found)
-    return [line[len(start):] for line in found]
+    actual = check_dataset(config(root, **change), 'mmdet', FIELD)
+    assert all(line.startswith(start) for line in actual)
+    return [line[len(start):] for line in actual]
 
 
 BOX_LINES = [
@@ -89,9 +89,9 @@ def test_scope_of_an_inherited_config(tmp_path, scope):
 
 
 def test_long_lists_are_cut(tmp_path):
-    found = lines(write(tmp_path, {f'i{k}': BOXES['other'] for k in range(20)} | dict(good=BOXES['good'])))
-    assert found[0].startswith('20 boxes in 20 images left out, of a category')
-    assert 'annotations [0, 1, 2, 3, 4] and 15 more, images' in found[0] and "'i4.png'] and 15 more" in found[0]
+    actual = lines(write(tmp_path, {f'i{k}': BOXES['other'] for k in range(20)} | dict(good=BOXES['good'])))
+    assert actual[0].startswith('20 boxes in 20 images left out, of a category')
+    assert 'annotations [0, 1, 2, 3, 4] and 15 more, images' in actual[0] and "'i4.png'] and 15 more" in actual[0]
 
 
 def test_wrappers_and_other_rules(tmp_path):
@@ -102,19 +102,19 @@ def test_wrappers_and_other_rules(tmp_path):
 
         def parse_data_info(self, raw):
             info = super().parse_data_info(raw)
-            info['instances'] = [one for one in info['instances'] if one['bbox_label'] == 0]
+            info['instances'] = [instance for instance in info['instances'] if instance['bbox_label'] == 0]
             return info
 
         def filter_data(self):
             return self.data_list[1:]
 
     write(tmp_path, dict(good=BOXES['good'], second=BOXES['good']))
-    found = check_dataset(dict(type='RepeatDataset', times=2, dataset=config(tmp_path, type=Few)), 'mmdet', FIELD)
-    assert [line.partition("json': ")[2] for line in found] == [
+    actual = check_dataset(dict(type='RepeatDataset', times=2, dataset=config(tmp_path, type=Few)), 'mmdet', FIELD)
+    assert [line.partition("json': ")[2] for line in actual] == [
         "2 boxes in 2 images left out, by other rules of the dataset class: annotations [1, 3], "
         "images ['good.png', 'second.png']",
         "1 image left out, by other rules of the dataset class: ['good.png']"]
-    assert found[0].startswith(f'{FIELD}.dataset.ann_file')
+    assert actual[0].startswith(f'{FIELD}.dataset.ann_file')
 
 
 edges = st.sampled_from([-40, -9, -1, 0, .5, 1, 9, 31.5, 32, 50])
@@ -132,19 +132,19 @@ def images(tmp_path_factory):
 @settings(max_examples=60)
 def test_counts_are_those_of_the_dataset_built(images, boxes):
     """Boxes in the file = boxes of the dataset + boxes in the lines, and so for crowds and images."""
-    write(images, {f'i{k}': [(list(box), category, more) for box, category, more in found]
-                   for k, found in enumerate(boxes)} | dict(good=BOXES['good']))
+    write(images, {f'i{k}': [(list(box), category, more) for box, category, more in actual]
+                   for k, actual in enumerate(boxes)} | dict(good=BOXES['good']))
     cfg = config(images, filter_cfg=dict(filter_empty_gt=True))
     dataset = build_dataset(cfg, 'mmdet', FIELD)
-    found = [line.partition("json': ")[2] for line in check_dataset(cfg, 'mmdet', FIELD)]
-    instances = [one for i in range(len(dataset)) for one in dataset.get_data_info(i)['instances']]
+    actual = [line.partition("json': ")[2] for line in check_dataset(cfg, 'mmdet', FIELD)]
+    instances = [instance for i in range(len(dataset)) for instance in dataset.get_data_info(i)['instances']]
 
     def count(word, after):
-        return sum(int(line.split()[0]) for line in found
+        return sum(int(line.split()[0]) for line in actual
                    if line.split()[1].startswith(word) and after in line and 'other rules' not in line)
 
     assert count('box', 'left out') == sum(map(len, boxes)) + 2 - len(instances)
-    assert count('box', 'iscrowd') == sum(one['ignore_flag'] for one in instances)
+    assert count('box', 'iscrowd') == sum(instance['ignore_flag'] for instance in instances)
     assert count('image', 'left out') == 4 - len(dataset)
     assert count('image', 'kept') == sum(not dataset.get_data_info(i)['instances'] for i in range(len(dataset)))
 
@@ -168,9 +168,9 @@ def test_files_that_are_no_images(tmp_path):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b'x')
     cfg = dict(type='CustomDataset', data_root=str(tmp_path), data_prefix='train')
-    found = check_dataset(cfg, 'mmpretrain', FIELD)
+    actual = check_dataset(cfg, 'mmpretrain', FIELD)
     start = f"{FIELD}.data_prefix: '{tmp_path}/train': "
-    assert found == [
+    assert actual == [
         f"{start}1 file left out, outside the class folders: ['stray.png']",
         f"{start}1 file left out, hidden: ['ant/.hidden.png']",
         f"{start}2 files left out, not of the endings .bmp, .jpeg, .jpg, .pgm, .png, .ppm, .tif: "

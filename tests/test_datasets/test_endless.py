@@ -188,8 +188,8 @@ def test_ranks_partition_the_positions_of_an_iteration(start, batch_size, world_
     together = [position for t in range(number) for rank in ranks for position in rank[t]]
     first = start * batch_size * world_size
     assert together == list(range(first, first + number * batch_size * world_size))
-    for rank, found in enumerate(ranks):  # resumed at any iteration, the rest is the same
-        assert batches(rank, start + number - 1, 1) == found[-1:]
+    for rank, actual in enumerate(ranks):  # resumed at any iteration, the rest is the same
+        assert batches(rank, start + number - 1, 1) == actual[-1:]
 
 
 @given(indices=parts, seed=seeds, batch_size=st.integers(1, 7), start=st.integers(0, 40))
@@ -201,10 +201,10 @@ def test_a_batch_is_a_function_of_seed_and_iteration(indices, seed, batch_size, 
 
     dataset = Items(make(), indices, seed)
     items = [dataset[start * batch_size + k] for k in range(2 * batch_size)]
-    found = batches(start, 2)
-    assert [index for batch in found for index in batch[0]] == [item['index'] for item in items]
-    assert [drawn for batch in found for drawn in batch[1]] == [item['drawn'] for item in items]
-    assert batches(start + 1, 1) == found[1:]
+    actual = batches(start, 2)
+    assert [index for batch in actual for index in batch[0]] == [item['index'] for item in items]
+    assert [drawn for batch in actual for drawn in batch[1]] == [item['drawn'] for item in items]
+    assert batches(start + 1, 1) == actual[1:]
 
 
 def test_workers_run_single_threaded():

@@ -55,7 +55,7 @@ def three(grey):
     return np.stack([np.asarray(grey)] * 3, -1)
 
 
-WIDE = RGB.astype(np.uint16) * 256 + 200  # 16 bits a channel
+WIDE = RGB.astype(np.uint16) * 256 + 200  # 16 bits per channel
 KINDS = {
     'rgb.png': (encoded(PICTURE, 'PNG'), RGB, 0),
     'rgb.jpg': (encoded(PICTURE, 'JPEG', quality=95), RGB, 20),
@@ -119,7 +119,7 @@ def test_the_size_that_the_annotation_file_states(tmp_path):
 @pytest.mark.parametrize('name, content, options, message', [
     ('floats.tif', by_opencv('.tif', (RGB / 255).astype(np.float32)), {}, 'holds float32 that are not read as 8 bits'),
     ('long.tif', encoded(Image.fromarray(RGB[..., 0].astype(np.int32)), 'TIFF'), {}, 'failed to load image'),
-    ('grey16.png', by_opencv('.png', WIDE[..., 0]), dict(imdecode_backend='pillow'), 'has 16 bits a channel, which'),
+    ('grey16.png', by_opencv('.png', WIDE[..., 0]), dict(imdecode_backend='pillow'), 'has 16 bits per channel, which'),
     ('empty.jpg', b'', {}, 'LoadImageFromFile failed: '),
     ('text.jpg', b'hello', {}, 'LoadImageFromFile failed: '),
     *((f'cut.{kind.lower()}', encoded(PICTURE, kind, **more)[:-cut], {}, 'LoadImageFromFile failed: ')

@@ -64,11 +64,11 @@ def test_a_search_on_a_slice(data):  # noqa: F811
     """Neither its halves nor its examples for transfer have an image that was held out."""
     loader = tiny.cls_loader(data, 'train')
     held = build_dataset(sliced(loader['dataset'], num=6), 'mmpretrain')
-    found = TaskData('cls', 0, dict(loader, dataset=sliced(loader['dataset'], num=6, rest=True)), 'mmpretrain', .5, 0)
+    actual = TaskData('cls', 0, dict(loader, dataset=sliced(loader['dataset'], num=6, rest=True)), 'mmpretrain', .5, 0)
     out = {held.get_data_info(i)['img_path'] for i in range(6)}
-    assert len(found.train_indices) == len(found.val_indices) == 9
+    assert len(actual.train_indices) == len(actual.val_indices) == 9
     seen = set()
-    for loader in (found.train_loader(0, 0), found.architecture_loader(0, 0, 'val'), found.example_loader(0, 0, 4)):
+    for loader in (actual.train_loader(0, 0), actual.architecture_loader(0, 0, 'val'), actual.example_loader(0, 0, 4)):
         for batch, _ in zip(loader, range(9), strict=False):
             seen |= {sample.img_path for sample in batch['data_samples']}
     assert len(seen) == 18 and not seen & out

@@ -109,8 +109,8 @@ def test_stored_weights_are_one_vector_a_stage(module, device):
     layout = ParameterLayout.of(module)
     stored = StoredWeights(layout, 2, 3, 5).to(device)
     assert sum(p.numel() for p in stored.parameters()) == 6 * layout.size
-    found = {id(stored.generate(k, m, None)) for k in range(2) for m in range(3)}
-    assert len(found) == 6
+    actual = {id(stored.generate(k, m, None)) for k in range(2) for m in range(3)}
+    assert len(actual) == 6
     assert torch.equal(stored.generate(0, 0, None), stored.generate(1, 2, None))
     start = layout.named(stored.generate(0, 0, None).detach())
     assert start['2.weight'].std().item() == pytest.approx((2 / 100)**.5, rel=.05)
@@ -137,6 +137,6 @@ def test_a_layout_leaves_names_out():
         part = layout.named(vector, without)
         assert list(part) == [name for name in layout.names if name not in without]
         assert all(torch.equal(value, whole[name]) for name, value in part.items())
-        found, expected = (torch.autograd.grad(sum(value.square().sum() for value in values), vector)[0]
+        actual, expected = (torch.autograd.grad(sum(value.square().sum() for value in values), vector)[0]
                            for values in (part.values(), [whole[name] for name in part]))
-        assert torch.equal(found, expected)
+        assert torch.equal(actual, expected)

@@ -1,4 +1,4 @@
-"""What a training does where a worker dies, the disk is full, the work dir can't be written, a file is damaged."""
+"""A training when a worker dies, the disk is full, the work dir can't be written, or a file is damaged."""
 import errno
 import os
 from pathlib import Path

@@ -28,11 +28,11 @@ class Counts(Hook):
             for _ in range(3):  # a tuple of tuples of numbers leaves the collector's lists one level at a time
                 gc.collect()
             objects = gc.get_objects()
-            self.tensors.append(sum(isinstance(one, torch.Tensor) for one in objects))
-            self.kinds.append(Counter(type(one).__name__ for one in objects))
-            new = [one for one in objects if type(one) is tuple and id(one) not in self.known][:5]
-            self.new = [[type(entry).__name__ for entry in one[:8]] for one in new]
-            self.known = {id(one) for one in objects}
+            self.tensors.append(sum(isinstance(item, torch.Tensor) for item in objects))
+            self.kinds.append(Counter(type(item).__name__ for item in objects))
+            new = [item for item in objects if type(item) is tuple and id(item) not in self.known][:5]
+            self.new = [[type(entry).__name__ for entry in item[:8]] for item in new]
+            self.known = {id(item) for item in objects}
 
 
 @pytest.mark.slow
@@ -55,7 +55,7 @@ def test_150_iterations(data, tmp_path):
     assert runner.iter == ITERATIONS and len(counts.tensors) == 3
     assert counts.tensors[0] == counts.tensors[1] == counts.tensors[2] > 100
     grown = counts.kinds[2] - counts.kinds[1]
-    assert grown.total() < 100, (grown.most_common(5), counts.new)  # less than one an iteration
+    assert grown.total() < 100, (grown.most_common(5), counts.new)  # less than one per iteration
     left = [path for name, path in memory.open_files().items() if files.get(name) != path]
     log, = (tmp_path / 'work').glob('*/*.log')
     assert left == [str(log)]  # mmengine's logger, which it keeps
@@ -64,5 +64,5 @@ def test_150_iterations(data, tmp_path):
 
 def test_the_slope_of_a_line():
     noise = [.1, -.1, -.1, .1]
-    found, error = memory.slope([0, 100, 200, 300], [5 + .02 * 100 * i + e for i, e in enumerate(noise)])
-    assert found == pytest.approx(.02) and error == pytest.approx((.04 / 2 / 50_000)**.5)
+    actual, error = memory.slope([0, 100, 200, 300], [5 + .02 * 100 * i + e for i, e in enumerate(noise)])
+    assert actual == pytest.approx(.02) and error == pytest.approx((.04 / 2 / 50_000)**.5)

@@ -44,8 +44,8 @@ def poison_transfer(change):
         student_side = model.transfer.student_side
 
         def spoilt(encoder, views, teaching):
-            found = student_side(encoder, views, teaching)
-            return dataclasses.replace(found, loss=change(found.loss, encoder.weights))
+            actual = student_side(encoder, views, teaching)
+            return dataclasses.replace(actual, loss=change(actual.loss, encoder.weights))
         model.transfer.student_side = spoilt
         return lambda: delattr(model.transfer, 'student_side')
     return apply
@@ -148,9 +148,9 @@ def test_goes_on_as_if_the_iteration_had_not_been(search):
     mend = poison_task(2, value(math.nan))(search.model, 'cls2')
     search.iteration(1)
     mend()
-    found = search.iteration(2)
-    found.pop(SKIPPED)
-    assert differences(figures, found) == [] and differences(after, search.state()) == []
+    actual = search.iteration(2)
+    actual.pop(SKIPPED)
+    assert differences(figures, actual) == [] and differences(after, search.state()) == []
 
 
 BATCH_NORM_HEAD = copy.deepcopy(small.TASKS)
@@ -197,10 +197,10 @@ def rank_main(rank, folder, choice, results):
     if rank == 1:
         poison_task(1, value(math.nan))(search.model, 'cls2')
     try:
-        found = search.iteration(0)
+        actual = search.iteration(0)
     except NonFiniteError as error:
-        found = str(error)
-    results.put((rank, found))
+        actual = str(error)
+    results.put((rank, actual))
     torch.distributed.barrier()
 
 
@@ -214,12 +214,12 @@ def test_ranks_decide_together(choice, tmp_path):
     for process in processes:
         process.join(120)
         assert process.exitcode == 0
-    found = dict(results.get() for _ in processes)
-    assert found[0] == found[1]
+    actual = dict(results.get() for _ in processes)
+    assert actual[0] == actual[1]
     if choice == 'skip':
-        assert found[0] == {SKIPPED: 1}
+        assert actual[0] == {SKIPPED: 1}
     else:
-        assert found[0].startswith("iteration 1, task 'cls2', round 2: the task loss is nan")
+        assert actual[0].startswith("iteration 1, task 'cls2', round 2: the task loss is nan")
 
 
 # --- runs ------------------------------------------------------------------------------------------------------------
@@ -258,8 +258,8 @@ def test_a_search_skips_and_counts_over_a_resume(search_config, tmp_path):
     for i in (0, 2):  # but for the position
         for key in ('optimizer', 'state_dict'):
             saved[i][key].pop('progress', None), saved[i + 1][key].pop('progress', None)
-        found = {place.split('/')[1] for place in differences(saved[i], saved[i + 1])}
-        assert found <= {'position', 'param_schedulers', 'optimizer'}
+        actual = {place.split('/')[1] for place in differences(saved[i], saved[i + 1])}
+        assert actual <= {'position', 'param_schedulers', 'optimizer'}
         assert all('/lr' in p or not p.startswith('/optimizer') for p in differences(saved[i], saved[i + 1]))
     tiny.run('train', config, '--work-dir', tmp_path / 'resumed', '--resume', tmp_path / 'whole' / 'iter_2.pth')
     assert tiny.logged(tmp_path / 'resumed', SKIPPED) == [1, 2]
@@ -276,10 +276,10 @@ def test_a_retraining_stops_before_a_checkpoint(data, tmp_path, monkeypatch, spo
     loss, calls = ImageClassifier.loss, iter(range(99))
 
     def spoilt(self, *args):
-        found = loss(self, *args)
+        actual = loss(self, *args)
         if next(calls) == 3:
-            found['loss'] = spoil(found['loss'], next(self.head.parameters()))
-        return found
+            actual['loss'] = spoil(actual['loss'], next(self.head.parameters()))
+        return actual
     monkeypatch.setattr(ImageClassifier, 'loss', spoilt)
     fields = tiny.retrain_fields(data, 'cls')
     fields['default_hooks']['checkpoint'] = dict(type='imtnas_mm.AtomicCheckpointHook', by_epoch=False, interval=1)

@@ -39,7 +39,7 @@ def test_options_of_a_part_are_its_own():
 @pytest.mark.parametrize('changes, message', [
     (dict(head=None), r"optim_wrapper has \['architecture', 'encoder'\]; a search takes"),
     (dict(heads=sgd()), r"optim_wrapper has \['architecture', 'encoder', 'head', 'heads'\]; a search takes"),
-    (dict(head=sgd(accumulative_counts=2)), 'optim_wrapper.head=.*accumulative_counts.*steps once an iteration'),
+    (dict(head=sgd(accumulative_counts=2)), 'optim_wrapper.head=.*accumulative_counts.*steps once per iteration'),
     (dict(encoder=sgd(type='AmpOptimWrapper')), 'optim_wrapper.encoder=.*AmpOptimWrapper.*model.amp=True'),
 ])
 def test_refused(changes, message):

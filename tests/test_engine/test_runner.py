@@ -118,5 +118,5 @@ def test_rounds_and_order_are_needed(data, tmp_path, key):
 def test_one_schedule_for_all_is_refused(data, tmp_path):
     fields = tiny.search_fields(data)
     fields['param_scheduler'] = [dict(type='ConstantLR')]
-    with pytest.raises(ValueError, match='param_scheduler: a search has one list of schedulers an optimiser'):
+    with pytest.raises(ValueError, match='param_scheduler: a search has one list of schedulers per optimiser'):
         tiny.run('train', tiny.write_config(tmp_path / 'tiny.py', 'imtnas_demo.py', **fields), '--work-dir', tmp_path)

@@ -78,11 +78,11 @@ def free(folder, count=4, **options):
     """The cards that another one, who asks for all that are free, would get."""
     with_all = Cards(CARDS, folder=folder, **options)
     for number in range(count, 0, -1):
-        found = with_all._try(number)
-        if found is not None:
-            for file in found[1]:
+        actual = with_all._try(number)
+        if actual is not None:
+            for file in actual[1]:
                 os.close(file)
-            return ''.join(card.id for card in found[0])
+            return ''.join(card.id for card in actual[0])
     return ''
 
 

@@ -38,9 +38,9 @@ def test_runs_once(tmp_path, tools, capsys):
     experiment = write(tmp_path)
     compare(experiment, tmp_path / 'out', tools)
     assert calls(tools) == CALLS * 4
-    found = records(tmp_path / 'out')
-    assert len(found) == 4
-    for record in found.values():
+    actual = records(tmp_path / 'out')
+    assert len(actual) == 4
+    for record in actual.values():
         assert record['state'] == 'finished'
         assert record['versions']['imtnas_mm'] == imtnas_mm.__version__ and record['versions']['torch']
         assert record['options']['search']['randomness']['seed'] == record['seed']
@@ -93,11 +93,11 @@ def test_without_a_search(tmp_path, tools):
     out = tmp_path / 'out'
     compare(experiment, out, tools)
     assert calls(tools) == ['train.py c10.py', 'test.py c10.py', 'train.py c100.py', 'test.py c100.py'] * 2
-    found = {bool(record['results'].get('architecture')): record for record in records(out).values()}
-    assert found[True]['results']['architecture']['source']['name'] == 'pdarts'
-    assert 'search' not in found[True]['results'] and 'search' not in found[False]['results']
-    assert found[True]['results']['c10']['parameters'] != found[False]['results']['c10']['parameters']
-    for named, record in found.items():
+    actual = {bool(record['results'].get('architecture')): record for record in records(out).values()}
+    assert actual[True]['results']['architecture']['source']['name'] == 'pdarts'
+    assert 'search' not in actual[True]['results'] and 'search' not in actual[False]['results']
+    assert actual[True]['results']['c10']['parameters'] != actual[False]['results']['c10']['parameters']
+    for named, record in actual.items():
         identity = record['identity']
         folder = out / 'runs' / identity
         own = ['--architecture', str(folder / 'architecture.json')] if named else []
@@ -110,8 +110,8 @@ def test_without_a_search(tmp_path, tools):
 
 def test_a_joint_retraining_fills_the_columns_of_its_tasks(tmp_path):
     """One training and one test; the row's figures stand where those of single retrainings do."""
-    found = tiny.shared_architecture(('c10', 'c100'), lambda i: (0, int(i == 2)), 'darts_v2')
-    tools = write_tools(tmp_path / 'tools', found)
+    actual = tiny.shared_architecture(('c10', 'c100'), lambda i: (0, int(i == 2)), 'darts_v2')
+    tools = write_tools(tmp_path / 'tools', actual)
     evaluations = dict(joint=dict(config=JOINT, shape=(32, 32), tasks=dict(c10='c10', c100='c100')))
     experiment = write(tmp_path, seeds=[0], rows=[dict(name='joint', search=SEARCH, evaluations=evaluations)], columns=[
         dict(name='c10 error', evaluation='c10', metric='accuracy/top1', error=True),
@@ -157,9 +157,9 @@ def test_failure_is_recorded_and_others_continue(tmp_path, tools):
     (tools / 'fail').write_text('c10')
     with pytest.raises(SystemExit, match=r'(?s)a, seed 0.*out of luck.*b, seed 0'):
         compare(experiment, tmp_path / 'out', tools)
-    found = records(tmp_path / 'out').values()
-    assert [record['state'] for record in found] == ['failed'] * 2
-    assert all(record['failure'].splitlines() == ['c10_retrain: exit code 1', 'out of luck'] for record in found)
+    actual = records(tmp_path / 'out').values()
+    assert [record['state'] for record in actual] == ['failed'] * 2
+    assert all(record['failure'].splitlines() == ['c10_retrain: exit code 1', 'out of luck'] for record in actual)
     (tools / 'fail').unlink()
     before = len(calls(tools))
     with pytest.raises(SystemExit, match='--retry-failed'):

@@ -1,4 +1,4 @@
-"""Experiments' files: what they resolve to, what is refused, and that those of the package can be run."""
+"""Experiments' files: the runs they resolve to, refused fields, and that the package's experiments can be run."""
 import json
 
 import pytest
@@ -34,9 +34,9 @@ def test_the_config_of_a_run_is_no_experiment(tmp_path):
 @pytest.mark.parametrize('scale', ['paper', 'small'])
 def test_no_augmentations_are_no_transfer(scale):
     """The row C = 0 of Table 8."""
-    found = {run.row: run.search.model.transfer for run in planned(f'table8_{scale}')[1]}
-    assert found.pop('0') is None
-    assert found and all(transfer.num_augmentations == int(name) for name, transfer in found.items())
+    actual = {run.row: run.search.model.transfer for run in planned(f'table8_{scale}')[1]}
+    assert actual.pop('0') is None
+    assert actual and all(transfer.num_augmentations == int(name) for name, transfer in actual.items())
 
 
 def sliced(dataset):
@@ -59,7 +59,7 @@ def test_rounds_are_tuned_on_images_that_neither_search_nor_retraining_sees(scal
             wholes = []
             for cfg in (run.search, evaluation):
                 of = {part: cfg[f'{part}_dataloader'] for part in ('train', 'val', 'test')}
-                datasets = {part: (found[task] if cfg is run.search else found).dataset for part, found in of.items()}
+                datasets = {part: (cfgs[task] if cfg is run.search else cfgs).dataset for part, cfgs in of.items()}
                 (*_, (num, seed, rest)), whole = sliced(datasets['train'])  # the innermost slice leaves them out
                 assert (num, rest) == (held_out, True) and whole['split'] == 'train'
                 for part in ('val', 'test'):
@@ -73,9 +73,9 @@ def test_rounds_are_tuned_on_images_that_neither_search_nor_retraining_sees(scal
 
 def test_kinds_of_weights_are_all_that_differs_in_table_5():
     for scale in ('paper', 'small'):
-        found = {run.row: run.search for run in planned(f'table5_{scale}')[1] if run.task is None}
+        actual = {run.row: run.search for run in planned(f'table5_{scale}')[1] if run.task is None}
         for space in ('Darts2nd', 'Pdarts', 'Pcdarts', 'Prdarts'):
-            stored, generated = (found[f'{kind}-{space} (ours)'].model.copy() for kind in ('NHN', 'HN'))
+            stored, generated = (actual[f'{kind}-{space} (ours)'].model.copy() for kind in ('NHN', 'HN'))
             assert stored.pop('encoder_weights') == dict(type='StoredWeights')
             assert generated.pop('encoder_weights').type == 'HyperNetwork' and stored == generated
     shared = {run.identity for name in ('table5_small', 'table16_small') for run in planned(name)[1]}
@@ -234,7 +234,7 @@ def test_joint_evaluations_are_checked(tmp_path):
     for evaluations, message in (
         (dict(joint=dict(joint, tasks=['c10'])), r"evaluations\.joint\.tasks: \['c10'\]; it must be a dict"),
         (dict(joint=dict(joint, shape=dict(c10=(32, 32)))), r'evaluations\.joint\.shape: .*it must have c10, c100'),
-        (dict(joint=joint, c10=one), r"evaluations: 'c10'; two of these fill"),
+        (dict(joint=joint, c10=one), r"evaluations: 'c10'; two evaluations fill"),
         (dict(joint=dict(joint, tasks=dict(c10='c10', c100='search'))), "evaluations: 'search'; this name is kept"),
         (dict(joint=joint, last=dict(one, initial='joint')), r"last\.initial: 'joint'; an evaluation of several"),
         (dict(first=one, joint=dict(joint, initial='first')), r"joint\.initial: 'first'; an evaluation of several"),

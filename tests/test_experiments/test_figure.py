@@ -10,12 +10,13 @@ FIGURE = dict(x='rounds', left=['error'], right=['top-1'], log=False)
 ROWS = [dict(name='four', x=4), dict(name='one', x=1), dict(name='two', x=2), dict(name='none', x=8)]
 
 
-def one(top1):
+def result_of(top1):
     """A seed's results."""
     return dict(results=dict(c10=dict(test={'accuracy/top1': top1})))
 
 
-FINISHED = dict(one=[one(90.)], two=[one(98.), one(96.)], four=[one(99.), one(97.), one(95.)])
+FINISHED = dict(one=[result_of(90.)], two=[result_of(98.), result_of(96.)],
+                four=[result_of(99.), result_of(97.), result_of(95.)])
 
 
 def declared(**figure):
@@ -32,7 +33,7 @@ def test_points_are_in_the_order_of_x():
 
 
 def bars(axes):
-    """Of each column on the axes: its line's points, and the ends of its error bars."""
+    """Per column on the axes: its line's points, and the ends of its error bars."""
     return {container.get_label(): (container[0].get_xydata().tolist(),
                                     [segment[:, 1].tolist() for segment in container[2][0].get_segments()])
             for container in axes.containers}

@@ -42,7 +42,7 @@ def test_t_tests_of_too_few():
     assert not math.isnan(one_sample) and math.isnan(welch)
 
 
-def one(top1, seconds=None, evaluation='c10'):
+def result_of(top1, seconds=None, evaluation='c10'):
     """A seed's results."""
     return dict(search_time=seconds, search_memory=2**20, results={evaluation: dict(
         test={'accuracy/top1': top1}, parameters=1234, macs=5678e6)})
@@ -60,7 +60,7 @@ COLUMNS = [ERROR, dict(name='parameters', evaluation='c10', metric='parameters')
 
 def test_table():
     table = experiment(COLUMNS, ['Ours', 'Other', 'None'], 'Ours')
-    finished = dict(Ours=[one(99., 10), one(98., 20), one(97., 30)], Other=[one(96.)] * 3)
+    finished = dict(Ours=[result_of(99., 10), result_of(98., 20), result_of(97., 30)], Other=[result_of(96.)] * 3)
     header, rows = table_rows(table, finished)
     t = (2 - 4) / (1 / math.sqrt(3))
     p = f'{1 - abs(t) / math.sqrt(t * t + 2):.4f}'
@@ -80,8 +80,9 @@ def test_table():
 def test_sum_of_columns():
     other = dict(ERROR, name='other', evaluation='c100')
     table = experiment([ERROR, other, dict(name='both', sum={'other': 1, 'error': 6})], ['a'])
-    several = dict(a=[dict(search_time=1, results=dict(one(98.)['results'], **one(70., evaluation='c100')['results'])),
-                      dict(search_time=1, results=one(97.)['results'])])
+    both = dict(result_of(98.)['results'], **result_of(70., evaluation='c100')['results'])
+    several = dict(a=[dict(search_time=1, results=both),
+                      dict(search_time=1, results=result_of(97.)['results'])])
     assert table_rows(table, several)[1] == [['a', '2', '2.50 ± 0.71', '30.00 ± - (n=1)', '42.00 ± - (n=1)']]
 
 
@@ -96,12 +97,12 @@ def test_searches_of_a_row_are_one_result(tmp_path):
         steps={} if run.search is None else dict(
             search=dict(seconds=10 + i, peak_memory=100 - i, logged_memory_mb=None if i < 3 else i)),
         results={name: dict(test={'accuracy/top1': i}) for name in run.evaluations}) for i, run in enumerate(runs)}
-    found = finished_seeds(runs, records)
-    assert found['a'] == [dict(search_time=21, search_memory=100, results=dict(
+    actual = finished_seeds(runs, records)
+    assert actual['a'] == [dict(search_time=21, search_memory=100, results=dict(
         c10=dict(test={'accuracy/top1': 0}), c100=dict(test={'accuracy/top1': 1}))), dict(
             search_time=27, search_memory=4 * 2**20,
             results=dict(c10=dict(test={'accuracy/top1': 3}), c100=dict(test={'accuracy/top1': 4})))]
-    assert [one['search_time'] for one in found['b']] == [None, None]
+    assert [result['search_time'] for result in actual['b']] == [None, None]
     del records[runs[4].identity]
     assert len(finished_seeds(runs, records)['a']) == 1
 

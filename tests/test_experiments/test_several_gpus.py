@@ -41,19 +41,19 @@ def one_gpu(**fields):
     return dict(evaluations=evaluations, rows=[dict(name=name, architecture=name) for name in ('pdarts', 'darts_v2')])
 
 
-def overlapping(found):
+def overlapping(steps):
     """Pairs of processes that ran at the same time."""
-    return [(one, other) for i, one in enumerate(found) for other in found[:i]
-            if one['begin'] < other['end'] and other['begin'] < one['end']]
+    return [(trace, other) for i, trace in enumerate(steps) for other in steps[:i]
+            if trace['begin'] < other['end'] and other['begin'] < trace['end']]
 
 
 def test_each_run_has_its_card(tmp_path, tools):
     (tools / 'slow').write_text('.4')
     compare(write(tmp_path, **one_gpu()), tmp_path / 'out', tools, '--gpus', '1,3')
-    found = traces(tools)
-    assert len(found) == 8 and {one['CUDA_VISIBLE_DEVICES'] for one in found} == {'5', '7'}
-    together = overlapping(found)
-    assert together and all(one['CUDA_VISIBLE_DEVICES'] != other['CUDA_VISIBLE_DEVICES'] for one, other in together)
+    steps = traces(tools)
+    assert len(steps) == 8 and {trace['CUDA_VISIBLE_DEVICES'] for trace in steps} == {'5', '7'}
+    together = overlapping(steps)
+    assert together and all(trace['CUDA_VISIBLE_DEVICES'] != other['CUDA_VISIBLE_DEVICES'] for trace, other in together)
     for record in records(tmp_path / 'out').values():
         for step in record['steps'].values():
             assert step['gpus'][0]['id'] in ('5', '7') and step['processes'] == 1 and step['machine'] == os.uname()[1]
@@ -66,14 +66,14 @@ def test_a_recorded_command_can_be_run_by_hand(tmp_path, tools):
     script = next((tmp_path / 'out').glob('runs/*/commands.sh'))
     before = traces(tools)
     subprocess.run(['bash', script], check=True, env={**os.environ, 'CUDA_VISIBLE_DEVICES': '0'})
-    for one, again in zip(before, traces(tools)[len(before):], strict=True):
-        assert {**one, 'begin': 0, 'end': 0} == {**again, 'begin': 0, 'end': 0}
+    for trace, again in zip(before, traces(tools)[len(before):], strict=True):
+        assert {**trace, 'begin': 0, 'end': 0} == {**again, 'begin': 0, 'end': 0}
 
 
 def test_runs_that_share_a_card_if_asked(tmp_path, tools):
     (tools / 'slow').write_text('.4')
     compare(write(tmp_path, **one_gpu()), tmp_path / 'out', tools, '--gpus', '1', '--runs-per-gpu', '2')
-    assert {one['CUDA_VISIBLE_DEVICES'] for one in traces(tools)} == {'4'} and overlapping(traces(tools))
+    assert {trace['CUDA_VISIBLE_DEVICES'] for trace in traces(tools)} == {'4'} and overlapping(traces(tools))
 
 
 def test_jobs_are_as_many_as_the_cards_hold(tmp_path, tools):
@@ -90,7 +90,7 @@ def test_jobs_are_as_many_as_the_cards_hold(tmp_path, tools):
 def test_on_cpus_if_asked(tmp_path, tools):
     """The cards are hidden, so that no step takes one."""
     compare(write(tmp_path, **one_gpu()), tmp_path / 'out', tools, '--gpus', '0', '--seeds', '0')
-    assert {one['CUDA_VISIBLE_DEVICES'] for one in traces(tools)} == {''}
+    assert {trace['CUDA_VISIBLE_DEVICES'] for trace in traces(tools)} == {''}
     assert all(step['gpus'] == [] for record in records(tmp_path / 'out').values() for step in record['steps'].values())
 
 
@@ -102,19 +102,19 @@ def test_without_gpus_nothing_is_changed(tmp_path, tools, monkeypatch):
     with pytest.raises(SystemExit, match=r'--gpus 1: this process sees 0 GPU\(s\); it must be at most 0'):
         compare(experiment, tmp_path / 'out', tools, '--gpus', '1')
     compare(experiment, tmp_path / 'out', tools, '--seeds', '0')
-    assert {one['CUDA_VISIBLE_DEVICES'] for one in traces(tools)} == {None} and not overlapping(traces(tools))
+    assert {trace['CUDA_VISIBLE_DEVICES'] for trace in traces(tools)} == {None} and not overlapping(traces(tools))
 
 
 def test_derive_has_no_card(tmp_path, tools):
     compare(write(tmp_path, seeds=[0]), tmp_path / 'out', tools, '--rows', 'a')
-    seen = {one['tool']: one['CUDA_VISIBLE_DEVICES'] for one in traces(tools)}
+    seen = {trace['tool']: trace['CUDA_VISIBLE_DEVICES'] for trace in traces(tools)}
     assert seen == {'train.py': '4', 'derive.py': '', 'test.py': '4'}
 
 
 def test_a_card_of_another_comparison_is_left_alone(tmp_path, tools, four_cards):
     with Cards([Card('4', '4'), Card('6', '6')], folder=four_cards).lease(2):
         compare(write(tmp_path, **one_gpu()), tmp_path / 'out', tools, '--seeds', '0')
-    assert {one['CUDA_VISIBLE_DEVICES'] for one in traces(tools)} <= {'5', '7'}
+    assert {trace['CUDA_VISIBLE_DEVICES'] for trace in traces(tools)} <= {'5', '7'}
 
 
 def test_several_processes_by_torchrun(tmp_path, tools):
@@ -122,11 +122,11 @@ def test_several_processes_by_torchrun(tmp_path, tools):
     experiment = write(tmp_path, **one_gpu(options={'train_dataloader.batch_size': 24}))
     compare(experiment, tmp_path / 'out', tools, '--gpus-per-run', '2', '--gpus', '1,2', '--rows', 'pdarts', '--seeds',
             '0')
-    found = traces(tools)
-    assert sorted((one['tool'], one['RANK'], one['WORLD_SIZE']) for one in found) == [
+    steps = traces(tools)
+    assert sorted((trace['tool'], trace['RANK'], trace['WORLD_SIZE']) for trace in steps) == [
         (f'{tool}.py', str(rank), '2') for tool in ('test', 'train') for rank in (0, 1)]
-    assert {one['CUDA_VISIBLE_DEVICES'] for one in found} == {'5,6'}
-    assert all(one['arguments'][-2:] == ['--launcher', 'pytorch'] for one in found)
+    assert {trace['CUDA_VISIBLE_DEVICES'] for trace in steps} == {'5,6'}
+    assert all(trace['arguments'][-2:] == ['--launcher', 'pytorch'] for trace in steps)
     (record, ) = records(tmp_path / 'out').values()
     assert record['state'] == 'finished'
     for step in record['steps'].values():
@@ -167,12 +167,12 @@ def test_which_steps_a_sigterm_ended(code, text, count, expected):
 
 
 def test_gpus_that_an_experiment_declares(tmp_path):
-    """Of an evaluation before a row's, before the experiment's; and --gpus-per-run before all."""
+    """An evaluation's number goes before a row's, that before the experiment's, and --gpus-per-run before all."""
     evaluations = dict(c10=dict(config=RETRAIN, shape=(32, 32), gpus=3), c100=dict(config=RETRAIN, shape=(32, 32)))
     runs = plan_runs(load_experiment(write(tmp_path, gpus=2, seeds=[0], evaluations=evaluations, rows=[
         dict(name='a', search=SEARCH), dict(name='b', search=SEARCH, gpus=4)])))
-    found = [{name: run.processes(name) for name in run.trainings()} for run in runs]
-    assert found == [dict(search=2, c10=3, c100=2), dict(search=4, c10=3, c100=4)]
+    steps = [{name: run.processes(name) for name in run.trainings()} for run in runs]
+    assert steps == [dict(search=2, c10=3, c100=2), dict(search=4, c10=3, c100=4)]
     assert {run.processes(name, 5) for run in runs for name in run.trainings()} == {5}
     plain, = plan_runs(load_experiment(write(tmp_path, seeds=[0], rows=[dict(name='a', search=SEARCH)])))
     assert {plain.processes(name) for name in plain.trainings()} == {1}

@@ -10,14 +10,14 @@ from imtnas_mm.spaces import MBConvSupernet
 
 def test_three_derivatives_are_those_of_relu6(device):
     values = [-1., 0., 1e-3, 2., 5.9, 6., 7., float('nan')]  # the kinks belong to the flat sides
-    found = []
+    actual = []
     for act in (nn.ReLU6(), TwiceDifferentiableReLU6()):
         x = torch.tensor(values, dtype=torch.float64, device=device, requires_grad=True)
         y = act(x)
         first, = torch.autograd.grad((y**4).sum(), x, create_graph=True)
         second, = torch.autograd.grad((first**2).sum(), x, create_graph=True)
-        found.append([y, first, second, *torch.autograd.grad(second.sum(), x)])
-    for a, b in zip(*found, strict=True):
+        actual.append([y, first, second, *torch.autograd.grad(second.sum(), x)])
+    for a, b in zip(*actual, strict=True):
         torch.testing.assert_close(a, b, equal_nan=True)
 
 

@@ -20,15 +20,15 @@ def test_value_and_two_derivatives_are_those_of_conv2d(options, layout, device):
     twice = TwiceDifferentiableConv2d(**options, bias=False).double().to(device)
     twice.load_state_dict(plain.state_dict())
     x = torch.randn(2, 4, 7, 6, dtype=torch.float64).to(device).contiguous(memory_format=layout).requires_grad_()
-    found = []
+    actual = []
     for conv in (plain, twice):
         y = conv(x)
         first = torch.autograd.grad((y**3).sum(), [x, conv.weight], create_graph=True)
         second = torch.autograd.grad(sum((g**2).sum() for g in first), [x, conv.weight])
         weight_alone, = torch.autograd.grad((conv(x)**3).sum(), [conv.weight], create_graph=True)
         third = torch.autograd.grad((weight_alone**2).sum(), [x, conv.weight])
-        found.append([y, *first, *second, *third])
-    for a, b in zip(*found, strict=True):
+        actual.append([y, *first, *second, *third])
+    for a, b in zip(*actual, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-10)
 
 
@@ -76,10 +76,10 @@ def test_weight_gradient_of_wide_depthwise_kernels(kernel, stride, size):
     for needs_x in (False, True):
         x.requires_grad_(needs_x)
         inputs = [conv.weight, x][:1 + needs_x]
-        found = torch.autograd.grad(conv(x), inputs, grad)
-        torch.testing.assert_close(found[0], expected.float(), rtol=1e-4, atol=1e-4)
+        actual = torch.autograd.grad(conv(x), inputs, grad)
+        torch.testing.assert_close(actual[0], expected.float(), rtol=1e-4, atol=1e-4)
     plain = nn.functional.conv2d(x, conv.weight, None, stride, (3, 4), 1, 8)
-    torch.testing.assert_close(found[1], torch.autograd.grad(plain, x, grad)[0], rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(actual[1], torch.autograd.grad(plain, x, grad)[0], rtol=1e-4, atol=1e-4)
 
 
 def test_autocast_still_works(device):

@@ -39,9 +39,10 @@ def derivatives(function, maps, weights):
                          ids=str)
 def test_value_and_two_derivatives_are_those_of_batch_norm(count, shape, layouts, device):
     maps, weights = operands(count, shape, layouts, device=device)
-    for found, expected in zip(derivatives(gated_norms, maps, weights), derivatives(plain, maps, weights), strict=True):
+    for actual, expected in zip(
+            derivatives(gated_norms, maps, weights), derivatives(plain, maps, weights), strict=True):
         # a channel of few equal values has a huge second derivative
-        torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-9 * max(expected.abs().max().item(), 1))
+        torch.testing.assert_close(actual, expected, rtol=1e-9, atol=1e-9 * max(expected.abs().max().item(), 1))
 
 
 @pytest.mark.parametrize('layout', LAYOUTS, ids=str)
@@ -58,7 +59,7 @@ def test_gradcheck_and_gradgradcheck(layout, device):
 
 @pytest.mark.parametrize('wanted', ['maps', 'weights'])
 def test_where_one_kind_alone_takes_gradients(wanted, device):
-    found = []
+    actual = []
     for function in (gated_norms, plain):
         torch.manual_seed(0)
         maps, weights = operands(2, (2, 3, 4, 4), device=device)
@@ -66,8 +67,8 @@ def test_where_one_kind_alone_takes_gradients(wanted, device):
         for value in (weights if wanted == 'maps' else maps):
             value.requires_grad_(False)
         first = torch.autograd.grad((function(maps, weights)**3).sum(), targets, create_graph=True)
-        found.append([*first, *torch.autograd.grad(sum((g**2).sum() for g in first), targets)])
-    for a, b in zip(*found, strict=True):
+        actual.append([*first, *torch.autograd.grad(sum((g**2).sum() for g in first), targets)])
+    for a, b in zip(*actual, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-8)
 
 
@@ -75,11 +76,11 @@ def test_second_derivatives_through_one_kind_of_gradient(device):
     """The adjoint of the other is absent, not zeros that were given."""
     for pick in (slice(0, 2), slice(2, 4)):
         maps, weights = operands(2, (2, 3, 4, 4), device=device)
-        found = []
+        actual = []
         for function in (gated_norms, plain):
             first = torch.autograd.grad((function(maps, weights)**3).sum(), [*maps, *weights][pick], create_graph=True)
-            found.append(torch.autograd.grad(sum((g**2).sum() for g in first), [*maps, *weights]))
-        for a, b in zip(*found, strict=True):
+            actual.append(torch.autograd.grad(sum((g**2).sum() for g in first), [*maps, *weights]))
+        for a, b in zip(*actual, strict=True):
             torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-8)
 
 

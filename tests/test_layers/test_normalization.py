@@ -36,17 +36,17 @@ def images(*shape, dtype=torch.float64, layout=torch.contiguous_format, device='
 @pytest.mark.parametrize('shape', [(4, 3, 5, 6), (1, 2, 3, 3), (5, 4, 1, 1), (2, 1, 4, 4), (1, 3, 1, 2)], ids=str)
 @pytest.mark.parametrize('eps', [1e-5, .5])
 def test_value_and_two_derivatives_are_those_of_batch_norm(layout, shape, eps, device):
-    plain, own = pair(shape[1], eps=eps)
+    plain, fast = pair(shape[1], eps=eps)
     x = images(*shape, layout=layout, device=device)
-    for a, b in zip(derivatives(plain, x), derivatives(own, x), strict=True):
+    for a, b in zip(derivatives(plain, x), derivatives(fast, x), strict=True):
         torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-10)
 
 
 def test_gradgradcheck(device):
-    x, own = images(3, 2, 2, 3, device=device), twice(2, eps=.1)
+    x, fast = images(3, 2, 2, 3, device=device), twice(2, eps=.1)
     # a GPU may add in another order each time
-    assert torch.autograd.gradcheck(own, x, nondet_tol=1e-10)
-    assert torch.autograd.gradgradcheck(own, x, nondet_tol=1e-10)
+    assert torch.autograd.gradcheck(fast, x, nondet_tol=1e-10)
+    assert torch.autograd.gradgradcheck(fast, x, nondet_tol=1e-10)
 
 
 def test_it_is_its_own_backward():
@@ -62,42 +62,42 @@ def test_it_is_its_own_backward():
 ], ids=['expanded', 'NCHW', 'NHWC'])
 def test_layout_is_kept_whatever_a_gradients_is(layout, loss, device):
     x = images(3, 4, 5, 6, layout=layout, device=device)
-    found = []
+    actual = []
     for norm in pair(4):
         y = norm(x)
         first, = torch.autograd.grad(loss(y), x, create_graph=True)
         second, = torch.autograd.grad(first.sum((2, 3)).pow(2).sum() + (first * x.detach()).sum(), x)
-        found.append([y, first, second])
-    for a, b in zip(*found, strict=True):
+        actual.append([y, first, second])
+    for a, b in zip(*actual, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-10)
         assert b.is_contiguous(memory_format=layout)
 
 
 def test_views_that_are_stored_in_no_layout(device):
-    plain, own = pair(4)
+    plain, fast = pair(4)
     whole = images(3, 4, 5, 6, device=device)
-    for a, b in zip(derivatives(plain, whole[..., 1:4]), derivatives(own, whole[..., 1:4]), strict=True):
+    for a, b in zip(derivatives(plain, whole[..., 1:4]), derivatives(fast, whole[..., 1:4]), strict=True):
         torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-10)
 
 
 def test_channels_without_variance(device):
-    plain, own = pair(3)
+    plain, fast = pair(3)
     x = images(2, 3, 4, 4, device=device).detach()
     x[:, 1] = .75
     x.requires_grad_()
-    for a, b in zip(derivatives(plain, x, 1e-2), derivatives(own, x, 1e-2), strict=True):
+    for a, b in zip(derivatives(plain, x, 1e-2), derivatives(fast, x, 1e-2), strict=True):
         assert torch.isfinite(b).all()
         torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.parametrize('shape', [(1, 3, 1, 1), (2, 3, 4)], ids=str)
 def test_what_batch_norm_refuses(shape):
-    plain, own = pair(3)
+    plain, fast = pair(3)
     with pytest.raises(ValueError) as expected:
         plain(torch.rand(shape))
-    with pytest.raises(ValueError) as found:
-        own(torch.rand(shape))
-    assert str(found.value) == str(expected.value)
+    with pytest.raises(ValueError) as actual:
+        fast(torch.rand(shape))
+    assert str(actual.value) == str(expected.value)
 
 
 def test_third_derivative_raises(device):
@@ -109,14 +109,14 @@ def test_third_derivative_raises(device):
 
 
 def test_once_differentiable_in_its_second_pass_is_no_obstacle():
-    own, x = nn.Sequential(twice(2)), images(2, 2, 3, 3)
-    check_twice_differentiable(lambda: (own(x)**2).sum(), own)
+    fast, x = nn.Sequential(twice(2)), images(2, 2, 3, 3)
+    check_twice_differentiable(lambda: (fast(x)**2).sum(), fast)
 
     def through_the_first_derivative():
-        return torch.autograd.grad((own(x)**3).sum(), x, create_graph=True)[0].sum()
+        return torch.autograd.grad((fast(x)**3).sum(), x, create_graph=True)[0].sum()
 
     with pytest.raises(SecondDerivativeError, match='_BatchNormGradient'):
-        check_twice_differentiable(through_the_first_derivative, own)
+        check_twice_differentiable(through_the_first_derivative, fast)
 
 
 @pytest.mark.parametrize('options', [
@@ -126,15 +126,15 @@ def test_once_differentiable_in_its_second_pass_is_no_obstacle():
 ], ids=str)
 @pytest.mark.parametrize('training', [True, False])
 def test_with_weights_or_running_statistics_it_is_batch_norm(options, training):
-    found = []
+    actual = []
     for norm in pair(3, **options):
         norm = norm.double()
         for value, tensor in enumerate(norm.state_dict().values(), 1):
             if tensor.is_floating_point():
                 tensor.fill_(value)
         norm.train(training)
-        found.append([*derivatives(norm, images(2, 3, 4, 4)), *norm.state_dict().values()])
-    for a, b in zip(*found, strict=True):
+        actual.append([*derivatives(norm, images(2, 3, 4, 4)), *norm.state_dict().values()])
+    for a, b in zip(*actual, strict=True):
         assert torch.equal(a, b)
 
 
@@ -147,23 +147,23 @@ def test_functional_call_with_other_weights():
 
 @pytest.mark.parametrize('training', [True, False])
 def test_without_gradients(training, device):
-    plain, own = pair(3)
+    plain, fast = pair(3)
     x = images(2, 3, 4, 4, device=device)
     with torch.no_grad():
-        y = own.train(training)(x)
+        y = fast.train(training)(x)
         torch.testing.assert_close(y, plain.train(training)(x))
-    assert not y.requires_grad and not own(x.detach()).requires_grad
+    assert not y.requires_grad and not fast(x.detach()).requires_grad
 
 
 def test_autocast_and_half_precision(device):
-    plain, own = pair(3)
+    plain, fast = pair(3)
     x = images(2, 3, 4, 4, dtype=torch.float32, device=device)
     with torch.autocast(device.type, torch.bfloat16):
-        y = own(x)
+        y = fast(x)
         y.float().square().sum().backward()
         assert y.dtype == plain(x).dtype
     half = x.detach().bfloat16()
-    assert torch.equal(own(half), plain(half))
+    assert torch.equal(fast(half), plain(half))
 
 
 def test_no_composite_double_backward():
@@ -177,7 +177,7 @@ def test_no_composite_double_backward():
     assert counts[1] <= 4 < counts[0]
 
 
-@pytest.mark.parametrize('config, own', [
+@pytest.mark.parametrize('config, fast', [
     (dict(type='BN', **ALONE), True),
     (dict(type='BN2d', eps=1e-3, **ALONE), True),
     (dict(type='BN'), False),
@@ -187,15 +187,15 @@ def test_no_composite_double_backward():
     (dict(type='GN', num_groups=4), False),
     (None, False),
 ], ids=str)
-def test_which_configs_take_it(config, own):
-    found = twice_differentiable_norm_cfg(config)
-    if not own:
-        assert found is config
+def test_which_configs_take_it(config, fast):
+    actual = twice_differentiable_norm_cfg(config)
+    if not fast:
+        assert actual is config
         return
-    name, layer = build_norm_layer(found, 8)
+    name, layer = build_norm_layer(actual, 8)
     plain_name, plain = build_norm_layer(config, 8)
     assert (name, type(layer), layer.eps) == (plain_name, TwiceDifferentiableBatchNorm2d, plain.eps)
-    assert config['type'] != found['type']  # a copy
+    assert config['type'] != actual['type']  # a copy
 
 
 def test_supernet_takes_it():

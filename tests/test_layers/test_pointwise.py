@@ -29,13 +29,13 @@ CASES = [  # groups, channels in and out of each, image
 def test_value_and_two_derivatives_are_those_of_conv2d(groups, channels, out, size, layout, device):
     x = maps(3, groups * channels, *size, layout=layout, device=device)
     weight = torch.randn(groups * out, channels, 1, 1, dtype=torch.float64).to(device).requires_grad_()
-    found = []
+    actual = []
     for function in (lambda: conv2d(x, weight, groups=groups), lambda: F.conv2d(x, weight, groups=groups)):
         y = function()
         first = torch.autograd.grad((y**3).sum(), [x, weight], create_graph=True)
         second = torch.autograd.grad(sum((g**2).sum() for g in first), [x, weight])
-        found.append([y, *first, *second])
-    for a, b in zip(*found, strict=True):
+        actual.append([y, *first, *second])
+    for a, b in zip(*actual, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-10)
 
 
@@ -50,18 +50,18 @@ def test_each_product(groups, channels, out, size, device):
     for layout in (torch.channels_last, torch.contiguous_format):  # a gradient may come in any
         grad = torch.randn_like(y).contiguous(memory_format=layout)
         for_x, for_weight = torch.autograd.grad(expected, [x, weight], grad, retain_graph=True)
-        found = pointwise.input_gradient(grad, weight.detach(), groups)
-        torch.testing.assert_close(found, for_x, rtol=1e-12, atol=1e-12)
-        found = pointwise.weight_gradient(grad, x.detach(), groups)
-        torch.testing.assert_close(found, for_weight, rtol=1e-12, atol=1e-12)
+        actual = pointwise.input_gradient(grad, weight.detach(), groups)
+        torch.testing.assert_close(actual, for_x, rtol=1e-12, atol=1e-12)
+        actual = pointwise.weight_gradient(grad, x.detach(), groups)
+        torch.testing.assert_close(actual, for_weight, rtol=1e-12, atol=1e-12)
 
 
 def test_a_gradient_that_is_expanded(device):
     x = maps(2, 4, 3, 5, device=device)
     weight = torch.randn(6, 2, 1, 1, dtype=torch.float64).to(device).requires_grad_()
-    found = torch.autograd.grad(conv2d(x, weight, groups=2).sum(), [x, weight])
+    actual = torch.autograd.grad(conv2d(x, weight, groups=2).sum(), [x, weight])
     expected = torch.autograd.grad(F.conv2d(x, weight, groups=2).sum(), [x, weight])
-    for a, b in zip(found, expected, strict=True):
+    for a, b in zip(actual, expected, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-12, atol=1e-12)
 
 

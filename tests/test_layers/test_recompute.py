@@ -53,8 +53,8 @@ def test_derivatives_are_the_same(name):
     adjoint = [torch.randn_like(p) for p in space.parameters()]
     kept = derivatives(space, gates, x, adjoint)
     space.recompute = True
-    for found, expected in zip(derivatives(space, gates, x, adjoint), kept, strict=True):
-        torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12 * max(1., expected.abs().max().item()))
+    for actual, expected in zip(derivatives(space, gates, x, adjoint), kept, strict=True):
+        torch.testing.assert_close(actual, expected, rtol=1e-12, atol=1e-12 * max(1., expected.abs().max().item()))
     assert sum(bool(g.any()) for g in kept) > len(kept) / 3  # two paths of seven have gradients
 
 
@@ -97,8 +97,8 @@ def test_random_numbers_of_a_block_are_drawn_again():
     y = recomputed(drop, x, draws=True)
     after = torch.rand(1)
     torch.manual_seed(99)
-    found, = torch.autograd.grad(y, x)
-    assert torch.equal(found, expected) and 0 < (found == 0).sum() < 1000
+    actual, = torch.autograd.grad(y, x)
+    assert torch.equal(actual, expected) and 0 < (actual == 0).sum() < 1000
     torch.manual_seed(3)
     drop(x)
     assert torch.equal(after, torch.rand(1))

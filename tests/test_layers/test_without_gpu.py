@@ -46,8 +46,8 @@ def test_value_and_two_derivatives(name, layout):
     operands = [x.contiguous(memory_format=layout) if x.dim() == 4 else x for x in operands]
     expected = derivatives(plain, [x.clone().requires_grad_() for x in operands])
     with pretended_cuda() as cuda:
-        found = derivatives(own, [x.to('cuda').requires_grad_() for x in operands])
-        assert all(map(on_cuda, found)) and not cuda.reads
+        actual = derivatives(own, [x.to('cuda').requires_grad_() for x in operands])
+        assert all(map(on_cuda, actual)) and not cuda.reads
         assert cuda.uploads.total() == len(operands)
-    for a, b in zip(found, expected, strict=True):
+    for a, b in zip(actual, expected, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-9 * max(b.abs().max().item(), 1))

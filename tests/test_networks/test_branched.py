@@ -32,7 +32,8 @@ def test_parameters_are_the_sum_over_the_branches(name):
     genotype, options = branched(name)
     one = build_network(genotype, **options)
     paths = one.blocks(list(genotype.sharing['blocks']))
-    sizes = {block: sum(count_parameters(one.get_submodule(path)) for path in found) for block, found in paths.items()}
+    sizes = {block: sum(count_parameters(one.get_submodule(path)) for path in inside)
+             for block, inside in paths.items()}
     assert sum(sizes.values()) == count_parameters(one)
     expected = sum(len(set(copies)) * sizes[block] for block, copies in genotype.sharing['blocks'].items())
     assert count_parameters(one) < expected < 3 * count_parameters(one)
@@ -53,12 +54,12 @@ def test_tasks_share_the_blocks_of_one_copy_alone(name):
 
 def test_cells_take_the_branches_of_their_resolution():
     genotype, options = branched('darts_v2')
-    found = build_network(genotype, **options).blocks(list(genotype.sharing['blocks']))
+    actual = build_network(genotype, **options).blocks(list(genotype.sharing['blocks']))
     # 8 cells reduce at the 3rd and the 6th, 20 at the 7th and the 14th
-    assert found['cell1'] == ('cells.0', 'cells.1', 'cells.2')
-    assert found['cell2'] == ('cells.3', 'cells.4', 'cells.5')
-    assert (found['cell3'], found['cell6']) == (('cells.6', ), ('cells.13', ))
-    assert found['cell5'] == ('cells.10', 'cells.11', 'cells.12')
+    assert actual['cell1'] == ('cells.0', 'cells.1', 'cells.2')
+    assert actual['cell2'] == ('cells.3', 'cells.4', 'cells.5')
+    assert (actual['cell3'], actual['cell6']) == (('cells.6', ), ('cells.13', ))
+    assert actual['cell5'] == ('cells.10', 'cells.11', 'cells.12')
 
 
 def test_the_file_keeps_it(tmp_path):

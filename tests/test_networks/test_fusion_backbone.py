@@ -27,12 +27,12 @@ def fused(name, edges=EDGES):
 def networks_of(name, edges=EDGES, task_options=None, seed=0, **options):
     """With random convolutions on the edges."""
     torch.manual_seed(seed)
-    found = shared_networks(fused(name, edges), task_options, **{**NETWORKS[name], **options})
+    actual = shared_networks(fused(name, edges), task_options, **{**NETWORKS[name], **options})
     with torch.no_grad():
-        for key, parameter in found.named_parameters():
+        for key, parameter in actual.named_parameters():
             if '.fusion.' in key:
                 parameter += .1 * torch.randn_like(parameter)
-    return found
+    return actual
 
 
 def size(name):
@@ -41,9 +41,9 @@ def size(name):
 
 @pytest.mark.parametrize('name', NETWORKS)
 def test_parameters_are_the_sum_over_networks_and_edges(name):
-    one = build_network(published_genotype(name), **NETWORKS[name])
-    widths = one.stage_channels
-    expected = 3 * count_parameters(one) + sum(widths[s] * widths[r] for _, s, _, r in EDGES)
+    single = build_network(published_genotype(name), **NETWORKS[name])
+    widths = single.stage_channels
+    expected = 3 * count_parameters(single) + sum(widths[s] * widths[r] for _, s, _, r in EDGES)
     assert Derived(fused(name), NETWORKS[name]).total_parameters() == expected
     assert count_parameters(networks_of(name)) == expected
 
@@ -51,7 +51,7 @@ def test_parameters_are_the_sum_over_networks_and_edges(name):
 def plain_features(networks, edges, x):
     """Every stage of every network by itself: {(task, stage): map after its edges}."""
     streams = {task: network.stages(x, []) for task, network in networks.items()}
-    own, sent, found = {}, dict.fromkeys(networks), {}
+    own, sent, actual = {}, dict.fromkeys(networks), {}
     for stage in range(len(next(iter(networks.values())).stage_channels)):
         own.update({(task, stage): stream.send(sent[task]) for task, stream in streams.items()})
         for task in networks:
@@ -60,8 +60,8 @@ def plain_features(networks, edges, x):
                 if (target, at) == (task, stage):
                     x = F.interpolate(own[source, source_stage], sent[task].shape[2:], mode='bilinear')
                     sent[task] = sent[task] + convolution(x)
-            found[task, stage] = sent[task]
-    return found
+            actual[task, stage] = sent[task]
+    return actual
 
 
 @pytest.mark.parametrize('name', NETWORKS)
@@ -88,7 +88,7 @@ def test_without_edges_they_are_the_plain_networks(name):
         plain = build_network(published_genotype(name), out_indices=(0, 2), **NETWORKS[name]).eval()
         plain.load_state_dict(network.state_dict())
         assert type(network) is type(plain), task
-        assert all(torch.equal(one, other) for one, other in zip(network(x), plain(x), strict=True))
+        assert all(torch.equal(value, other) for value, other in zip(network(x), plain(x), strict=True))
     assert len({id(p) for p in networks.parameters()}) == 3 * len(list(networks['cls'].parameters()))
 
 
@@ -132,23 +132,23 @@ def test_edges_that_several_tasks_need_are_the_same():
 
 @pytest.mark.parametrize('name', NETWORKS)
 def test_state_dict(name):
-    one, other = networks_of(name).eval(), networks_of(name, seed=1).eval()
-    names = set(one['cls'].state_dict())
+    first, other = networks_of(name).eval(), networks_of(name, seed=1).eval()
+    names = set(first['cls'].state_dict())
     assert all(key.split('.')[0] in ('networks', 'fusion') for key in names)
     assert 'fusion.cls_1_from_det_0.weight' in names
     x = torch.rand(1, 3, size(name), size(name))
-    assert not torch.equal(one['cls'](x)[0], other['cls'](x)[0])
-    other['cls'].load_state_dict(one['cls'].state_dict())
-    assert torch.equal(one['cls'](x)[0], other['cls'](x)[0])
+    assert not torch.equal(first['cls'](x)[0], other['cls'](x)[0])
+    other['cls'].load_state_dict(first['cls'].state_dict())
+    assert torch.equal(first['cls'](x)[0], other['cls'](x)[0])
 
 
 def test_auxiliary_outputs_are_the_own_networks():
     networks = networks_of('darts_v2', task_options=dict(cls=dict(auxiliary=True), det=dict(auxiliary=True), seg={}))
     x = torch.rand(2, 3, 16, 16)
-    found = []
-    networks['cls'].own.cells[3].register_forward_hook(lambda _, __, output: found.append(output))
+    actual = []
+    networks['cls'].own.cells[3].register_forward_hook(lambda _, __, output: actual.append(output))
     auxiliary, last = networks['cls'].train()(x)
-    assert len(found) == 1 and auxiliary is found[0] and last.shape == auxiliary.shape
+    assert len(actual) == 1 and auxiliary is actual[0] and last.shape == auxiliary.shape
     assert len(networks['cls'].eval()(x)) == 1
 
 

@@ -21,20 +21,21 @@ SPACES = dict(
 def fused(space, networks=3, network=1, **options):
     """In float64, with supernets that differ."""
     torch.manual_seed(0)
-    found = FusedSupernet(SPACES[space], networks, network, **options).double()
+    actual = FusedSupernet(SPACES[space], networks, network, **options).double()
     with torch.no_grad():
-        for parameter in found.parameters():
+        for parameter in actual.parameters():
             parameter += .1 * torch.randn_like(parameter)
-    return found
+    return actual
 
 
 def gates_of(supernet, edges):
     """Random gates of the operations, and given ones of the edges; by buffer name."""
     space = supernet.encoders[0]
     alphas = {name: torch.randn(shape, dtype=torch.float64) for name, shape in space.alpha_shapes().items()}
-    own = space.gate_tensors(alphas, space.draw(alphas, torch.Generator().manual_seed(1)))
-    inside = {f'encoders.{i}.{name}': gate for i in range(len(supernet.encoders)) for name, gate in own.items()}
-    return own, {**inside, 'gates.fusion': edges}
+    encoder_gates = space.gate_tensors(alphas, space.draw(alphas, torch.Generator().manual_seed(1)))
+    inside = {f'encoders.{i}.{name}': gate
+              for i in range(len(supernet.encoders)) for name, gate in encoder_gates.items()}
+    return encoder_gates, {**inside, 'gates.fusion': edges}
 
 
 def plain_stages(space, x):
@@ -59,15 +60,15 @@ def plain_outputs(supernet, gates, x):
     """Every stage of every network, and every edge, whether it is needed or not."""
     number = len(supernet.encoders)
     streams = [plain_stages(space, x) for space in supernet.encoders]
-    own, sent, outputs = {}, [None] * number, []
+    maps, sent, outputs = {}, [None] * number, []
     edges = dict(zip(supernet.edges, gates['gates.fusion'].flatten(), strict=True))
     for stage in range(3):
         for i in range(number):
-            own[i, stage] = streams[i].send(sent[i])
-        sent = [own[i, stage] for i in range(number)]
+            maps[i, stage] = streams[i].send(sent[i])
+        sent = [maps[i, stage] for i in range(number)]
         for (target, at, source, source_stage), gate in edges.items():
             if at == stage:
-                x = own[source, source_stage]
+                x = maps[source, source_stage]
                 if x.shape[2:] != sent[target].shape[2:]:
                     x = F.interpolate(x, sent[target].shape[2:], mode='bilinear')
                 weight = supernet.fusion[f'into{target}_{at}_from{source}_{source_stage}'] * supernet.scale
@@ -98,10 +99,10 @@ def test_features_are_those_of_a_plain_loop(space, density, size, device):
     supernet, gates = supernet.to(device), moved(gates, device)
     x = torch.rand(2, 3, size, size, dtype=torch.float64).to(device)
     with torch.no_grad():
-        found = functional_call(supernet, gates, (x, ))
+        actual = functional_call(supernet, gates, (x, ))
         expected = functional_call(Plain(supernet, gates), {f'supernet.{n}': g for n, g in gates.items()}, (x, ))
-    assert len(found) == len(supernet.out_indices)
-    for one, other in zip(found, expected, strict=True):
+    assert len(actual) == len(supernet.out_indices)
+    for one, other in zip(actual, expected, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-12)
 
 
@@ -109,13 +110,13 @@ def test_features_are_those_of_a_plain_loop(space, density, size, device):
 @pytest.mark.parametrize('gate', [0., 1e-300])  # left out, and computed
 def test_without_edges_it_is_the_supernet(space, gate):
     supernet = fused(space)
-    own, gates = gates_of(supernet, torch.full((3, 12), gate, dtype=torch.float64))
+    encoder_gates, gates = gates_of(supernet, torch.full((3, 12), gate, dtype=torch.float64))
     x = torch.rand(2, 3, 16, 16, dtype=torch.float64)
     with torch.no_grad():
-        found = functional_call(supernet, gates, (x, ))
-        expected = functional_call(supernet.encoders[1], own, (x, ))
-    assert len(found) == len(expected) == len(supernet.out_indices)
-    for one, other in zip(found, expected, strict=True):
+        actual = functional_call(supernet, gates, (x, ))
+        expected = functional_call(supernet.encoders[1], encoder_gates, (x, ))
+    assert len(actual) == len(expected) == len(supernet.out_indices)
+    for one, other in zip(actual, expected, strict=True):
         torch.testing.assert_close(one, other, rtol=0, atol=1e-290 if gate else 0)
 
 
@@ -142,8 +143,8 @@ def test_what_is_needed_by_enumeration():
     for _ in range(100):
         edges = [edge for edge in every if torch.rand((), generator=generator) < .1]
         last = int(torch.randint(4, (), generator=generator))
-        found, used = {('fused', 1, stage) for stage in range(last + 1)}, set()
-        todo = list(found)
+        actual, used = {('fused', 1, stage) for stage in range(last + 1)}, set()
+        todo = list(actual)
         while todo:
             kind, network, stage = todo.pop()
             if kind == 'own':
@@ -152,10 +153,10 @@ def test_what_is_needed_by_enumeration():
                 into = [edge for edge in edges if edge[:2] == (network, stage)]
                 used.update(into)
                 new = {('own', network, stage), *(('own', edge.source, edge.source_stage) for edge in into)}
-            todo += new - found
-            found |= new
-        stages = {i: 1 + max(stage for kind, network, stage in found if (kind, network) == ('own', i))
-                  for i in range(3) if any(part[:2] == ('own', i) for part in found)}
+            todo += new - actual
+            actual |= new
+        stages = {i: 1 + max(stage for kind, network, stage in actual if (kind, network) == ('own', i))
+                  for i in range(3) if any(part[:2] == ('own', i) for part in actual)}
         depths, needed = needed_parts(edges, 1, last)
         assert depths == stages and set(needed) == used and len(needed) == len(used)
 

@@ -70,15 +70,15 @@ def mmdets_own(head, sizes, instances, left_out, metas):
 
 def assert_as_mmdet(head, instances, left_out, metas, size=32):
     scores = maps(size)
-    found = AnchorLoss(head).targets(scores, instances, metas, left_out)
+    actual = AnchorLoss(head).targets(scores, instances, metas, left_out)
     expected = mmdets_own(head, [score.shape[-2:] for score in scores], instances, left_out, metas)
     names = ('labels', 'label_weights', 'bbox_targets', 'bbox_weights')
     for name, parts in zip(names, expected, strict=False):
-        for level, (one, own) in enumerate(zip(getattr(found, name), parts, strict=True)):
-            assert one.dtype == own.dtype and one.shape == own.shape
-            assert torch.equal(one, own), f'{name}, level {level}'
-    assert found.positives.dim() == 0 and found.positives.item() == expected[-1]
-    return found
+        for level, (value, right) in enumerate(zip(getattr(actual, name), parts, strict=True)):
+            assert value.dtype == right.dtype and value.shape == right.shape
+            assert torch.equal(value, right), f'{name}, level {level}'
+    assert actual.positives.dim() == 0 and actual.positives.item() == expected[-1]
+    return actual
 
 
 RULES = dict(
@@ -132,18 +132,18 @@ def test_the_last_of_several_boxes_gets_an_anchor():
     instances, left_out, metas = scene(0, (3, ))
     instances[0].bboxes = torch.tensor([[1., 1., 9., 9.], [1., 1., 9., 9.], [20., 20., 28., 28.]])
     instances[0].labels = torch.tensor([0, 1, 2])
-    found = assert_as_mmdet(head, instances, left_out, metas)
+    actual = assert_as_mmdet(head, instances, left_out, metas)
     anchors = torch.cat(head.prior_generator.grid_priors([(8, 8), (4, 4)], device='cpu'))
     overlaps = head.assigner.iou_calculator(instances[0].bboxes, anchors)
     best = overlaps[0] == overlaps[0].max()
-    assert (torch.cat(found.labels, 1)[0][best] == 1).all()
-    assert (torch.cat(found.labels, 1)[0][~best & (overlaps[0] >= .5)] == 0).all()
+    assert (torch.cat(actual.labels, 1)[0][best] == 1).all()
+    assert (torch.cat(actual.labels, 1)[0][~best & (overlaps[0] >= .5)] == 0).all()
 
 
 def test_targets_of_images_without_boxes_are_background():
-    found = assert_as_mmdet(build_head(), *scene(0, (0, 0)))
-    assert (torch.cat(found.labels, 1) == 3).all() and found.positives == 2
-    assert not torch.cat(found.bbox_weights, 1).any() and torch.cat(found.label_weights, 1).all()
+    actual = assert_as_mmdet(build_head(), *scene(0, (0, 0)))
+    assert (torch.cat(actual.labels, 1) == 3).all() and actual.positives == 2
+    assert not torch.cat(actual.bbox_weights, 1).any() and torch.cat(actual.label_weights, 1).all()
 
 
 def test_targets_are_encoded_with_the_coders_numbers():
@@ -166,11 +166,11 @@ def test_targets_on_a_device_read_nothing_of_it():
         head = build_head(border, **RULES[rule])
         batch = scene(1, (4, 0), (2, ), pads=[(32, 32), (20, 28)])
         expected = AnchorLoss(head).targets(maps(), *batch[::2], batch[1])
-        moved = [[None if own is None else own.to('meta') for own in part] for part in batch[:2]]
-        found = AnchorLoss(head).targets(maps(device='meta'), moved[0], batch[2], moved[1])
+        moved = [[None if tensor is None else tensor.to('meta') for tensor in part] for part in batch[:2]]
+        actual = AnchorLoss(head).targets(maps(device='meta'), moved[0], batch[2], moved[1])
         for name in expected._fields[:4]:
-            for one, own in zip(getattr(found, name), getattr(expected, name), strict=True):
-                assert one.is_meta and (one.shape, one.dtype) == (own.shape, own.dtype)
+            for value, right in zip(getattr(actual, name), getattr(expected, name), strict=True):
+                assert value.is_meta and (value.shape, value.dtype) == (right.shape, right.dtype)
 
 
 # --- in a task ---
@@ -185,9 +185,9 @@ def as_mmdet(task):
     task = copy.deepcopy(task)
     head = task.template.bbox_head
     del head.loss_by_feat
-    own = head.loss_bbox
-    head.loss_bbox = L1Loss(own.reduction, own.loss_weight) if isinstance(own, L1Loss) else \
-        SmoothL1Loss(own.beta, own.reduction, own.loss_weight)
+    loss = head.loss_bbox
+    head.loss_bbox = L1Loss(loss.reduction, loss.loss_weight) if isinstance(loss, L1Loss) else \
+        SmoothL1Loss(loss.beta, loss.reduction, loss.loss_weight)
     return task
 
 
@@ -226,7 +226,7 @@ LOSSES = [dict(type='L1Loss', loss_weight=.7), dict(type='SmoothL1Loss', beta=.1
 @pytest.mark.parametrize('loss', LOSSES, ids=['l1', 'smooth_l1'])
 def test_loss_and_derivatives_are_the_same_as_with_mmdets_targets(loss, dtype):
     task = build_task(model=dict(DETECTOR, bbox_head=dict(DETECTOR['bbox_head'], loss_bbox=loss)))
-    own = as_mmdet(task)
+    by_mmdet = as_mmdet(task)
     for seed in range(3):
         torch.manual_seed(seed)
         batch = detection_batch(3)
@@ -234,25 +234,25 @@ def test_loss_and_derivatives_are_the_same_as_with_mmdets_targets(loss, dtype):
             sample.gt_instances = sample.gt_instances[:0]
         data = task.preprocess(batch, True)
         data['inputs'] = data['inputs'].to(dtype)
-        found = loss_and_gradients(task, arguments(task, dtype), data)
-        expected = loss_and_gradients(own, arguments(task, dtype), data)
-        assert found[0] > 0 and any(part.any() for part in found[-5:])
-        for one, other in zip(found, expected, strict=True):
-            assert one.dtype == other.dtype and torch.equal(one, other)
+        actual = loss_and_gradients(task, arguments(task, dtype), data)
+        expected = loss_and_gradients(by_mmdet, arguments(task, dtype), data)
+        assert actual[0] > 0 and any(part.any() for part in actual[-5:])
+        for value, other in zip(actual, expected, strict=True):
+            assert value.dtype == other.dtype and torch.equal(value, other)
 
 
 def test_loss_in_mixed_precision_is_the_same_as_with_mmdets_targets():
     task = build_task()
-    own = as_mmdet(task)
+    by_mmdet = as_mmdet(task)
     data = task.preprocess(detection_batch(), True)
-    found, expected = [], []
-    for values, each in ((found, task), (expected, own)):
+    actual, expected = [], []
+    for values, each in ((actual, task), (expected, by_mmdet)):
         with torch.autocast('cpu', torch.bfloat16):
             encoder, gates, head = arguments(each, torch.float32)
             loss, figures = each.loss(encoder.requires_grad_(), gates, head, data)
         values += [loss.detach(), *figures.values(), *torch.autograd.grad(loss, [encoder])]
-    for one, other in zip(found, expected, strict=True):
-        assert one.dtype == other.dtype and torch.equal(one, other)
+    for value, other in zip(actual, expected, strict=True):
+        assert value.dtype == other.dtype and torch.equal(value, other)
 
 
 def test_the_targets_of_a_batch_are_computed_once():
@@ -278,15 +278,15 @@ def test_a_search_computes_the_targets_of_each_batch_once(hypergradient):
 
 def test_targets_are_computed_anew_for_other_sizes_and_boxes():
     task = build_task()
-    own = as_mmdet(task)
+    by_mmdet = as_mmdet(task)
     data = task.preprocess(detection_batch(size=32), True)
     values = arguments(task, torch.float32)
     first = data['data_samples'][0].gt_instances
 
     def check(computed):
-        assert task.loss(*values, data)[0].item() == own.loss(*values, data)[0].item()
+        assert task.loss(*values, data)[0].item() == by_mmdet.loss(*values, data)[0].item()
         assert counted(task).computed == computed
-        return own.loss(*values, data)[0].item()
+        return by_mmdet.loss(*values, data)[0].item()
 
     plain = check(1)
     large = data['inputs']
@@ -334,7 +334,7 @@ def test_a_copied_task_computes_for_itself():
 
 
 def test_a_loss_on_a_device_reads_nothing_of_it(monkeypatch):
-    """Meta tensors have no values at all; mmdet's own targets fail on them."""
+    """Meta tensors have no values at all; mmdet's by_mmdet targets fail on them."""
     monkeypatch.setattr(torch, 'is_autocast_enabled', lambda kind: False)  # it doesn't know of their device
     task = build_task()
     data = task.preprocess(detection_batch(), True)
@@ -347,14 +347,14 @@ def test_a_loss_on_a_device_reads_nothing_of_it(monkeypatch):
 
 def test_a_loss_reads_nothing():
     task = build_task()
-    own = as_mmdet(task)
+    by_mmdet = as_mmdet(task)
     data = task.preprocess(detection_batch(), True)
     values = arguments(task)
     data['inputs'] = data['inputs'].double()
     with no_host_reads():
         loss_and_gradients(task, values, data)
     with pytest.raises(HostRead), no_host_reads():
-        loss_and_gradients(own, values, data)
+        loss_and_gradients(by_mmdet, values, data)
 
 
 # --- which heads ---
@@ -407,6 +407,6 @@ def test_heads_of_other_kinds_learn_as_before(monkeypatch):
     assert not lines
     task = build_task(model=dict(DETECTOR, type='FCOS', bbox_head=fcos, train_cfg=None))
     line, = lines
-    assert re.match(r'FCOS: mmdet computes what its anchors .*\(bbox_head is FCOSHead, no AnchorHead\)', line)
+    assert re.match(r'FCOS: mmdet computes the targets of its anchors .*\(bbox_head is FCOSHead, no AnchorHead\)', line)
     loss, figures = task.loss(*arguments(task, torch.float32), task.preprocess(detection_batch(), True))
     assert loss > 0 and {'loss_cls', 'loss_bbox', 'loss_centerness'} <= set(figures)

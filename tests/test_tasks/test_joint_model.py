@@ -37,10 +37,10 @@ def batches():
 
 
 def preprocessed(model, raw, dtype=torch.float64):
-    found = model.data_preprocessor(raw, True)
-    for batch in found['batches'].values():
+    actual = model.data_preprocessor(raw, True)
+    for batch in actual['batches'].values():
         batch['inputs'] = batch['inputs'].to(dtype)
-    return found['batches']
+    return actual['batches']
 
 
 FUSION = dict(method='fusion', tasks=['cls', 'det'], edges=[['det', 5, 'cls', 2], ['cls', 3, 'det', 3]])
@@ -101,24 +101,25 @@ def test_with_nothing_shared_each_task_learns_what_it_learns_alone():
     for name, network in alone.items():
         losses = trained(network, [batch[name] for batch in raw])
         assert [step[f'{name}/loss'].item() for step in figures] == [step['loss'].item() for step in losses]
-        found = model.tasks[name].state_dict()
-        assert any(not torch.equal(found[key], start[name][key]) for key in found)
+        actual = model.tasks[name].state_dict()
+        assert any(not torch.equal(actual[key], start[name][key]) for key in actual)
         for key, value in network.state_dict().items():
-            assert torch.equal(found[key], value), (name, key)
+            assert torch.equal(actual[key], value), (name, key)
 
 
 def test_parameters_are_the_branches_and_the_heads():
     model = build()
     backbones = tiny.joint_model()['backbone']
     architecture = backbones.pop('architecture')
-    one = MBConvNet(dict(architecture), **backbones)
-    blocks = one.blocks(list(architecture['sharing']['blocks']))
-    sizes = {name: sum(count_parameters(one.get_submodule(path)) for path in paths) for name, paths in blocks.items()}
+    single = MBConvNet(dict(architecture), **backbones)
+    blocks = single.blocks(list(architecture['sharing']['blocks']))
+    sizes = {name: sum(count_parameters(single.get_submodule(path)) for path in paths)
+             for name, paths in blocks.items()}
     branches = sum(len(set(copies)) * sizes[name] for name, copies in architecture['sharing']['blocks'].items())
     heads = sum(p.numel() for task in model.tasks.values() for name, p in task.named_parameters()
                 if not name.startswith('backbone.'))
     assert count_parameters(model) == branches + heads
-    assert branches < 2 * count_parameters(one)
+    assert branches < 2 * count_parameters(single)
 
 
 def test_running_statistics_see_the_tasks_in_turn():
@@ -149,8 +150,8 @@ def test_a_tasks_entries_are_a_model_of_its_own():
     alone.load_state_dict({key.removeprefix('tasks.cls.'): value for key, value in state.items()
                            if key.startswith('tasks.cls.')})
     raw = batches()['cls']
-    one, other = (network.eval().test_step(copy.deepcopy(raw)) for network in (model.tasks['cls'], alone))
-    assert all(torch.equal(a.pred_score, b.pred_score) for a, b in zip(one, other, strict=True))
+    single, other = (network.eval().test_step(copy.deepcopy(raw)) for network in (model.tasks['cls'], alone))
+    assert all(torch.equal(a.pred_score, b.pred_score) for a, b in zip(single, other, strict=True))
 
 
 def test_mixed_precision(monkeypatch):

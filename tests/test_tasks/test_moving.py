@@ -24,10 +24,10 @@ def tensors(dtype=torch.float32):
 @pytest.mark.parametrize('dtype', [torch.float32, torch.uint8, torch.int64, torch.bool])
 def test_tensors_copied_together_are_themselves(dtype):
     before = [*tensors(dtype), torch.arange(12).reshape(3, 4).t().to(dtype)]
-    found = copied_together(before, torch.device('cpu'))
-    base = found[0]._base
-    for one, own in zip(found, before, strict=True):
-        assert one.dtype == dtype and torch.equal(one, own) and one._base is base
+    actual = copied_together(before, torch.device('cpu'))
+    base = actual[0]._base
+    for tensor, original in zip(actual, before, strict=True):
+        assert tensor.dtype == dtype and torch.equal(tensor, original) and tensor._base is base
 
 
 def test_there_is_one_copy_per_dtype():
@@ -35,11 +35,11 @@ def test_there_is_one_copy_per_dtype():
              for tensor in trio]
     there = torch.zeros(3, device='meta')
     with DeviceCalls() as counter:
-        found = to_device([*mixed, there], 'meta')
+        actual = to_device([*mixed, there], 'meta')
     assert counter.copies == {torch.float32: 1, torch.uint8: 1, torch.int64: 1}
-    assert found[-1] is there
-    for one, own in zip(found, mixed, strict=False):
-        assert one.is_meta and one.shape == own.shape and one.dtype == own.dtype
+    assert actual[-1] is there
+    for tensor, original in zip(actual, mixed, strict=False):
+        assert tensor.is_meta and tensor.shape == original.shape and tensor.dtype == original.dtype
 
 
 def test_large_pinned_tensors_are_not_gathered_first(monkeypatch):
@@ -85,10 +85,10 @@ def test_a_batch_moves_as_mmengine_would_move_it():
                  more=dict(pair=(torch.rand(2), 'name'), nothing=None, number=3))
     before = described(batch)
     with DeviceCalls() as counter:
-        found = moved(batch, 'meta')
+        actual = moved(batch, 'meta')
     assert set(counter.copies.values()) == {1}
     expected = BaseDataPreprocessor().to('meta').cast_data(batch)
-    assert described(found) == described(expected)
+    assert described(actual) == described(expected)
     assert described(batch) == before
     assert moved(batch, 'cpu') is batch
 
@@ -96,19 +96,19 @@ def test_a_batch_moves_as_mmengine_would_move_it():
 def test_values_keep_their_places():
     """On a CPU nothing moves, so another device's copies are made on the CPU here."""
     batch = dict(a=[torch.arange(3), torch.tensor([7, 8])], b=det_sample(), c=torch.arange(4.))
-    own = list(tensors_of(batch))
-    found = with_tensors(batch, iter([tensor + 1 for tensor in own]))
-    assert found['a'][1].tolist() == [8, 9] and found['c'].tolist() == [1., 2., 3., 4.]
-    assert torch.equal(found['b'].gt_instances.bboxes.tensor, batch['b'].gt_instances.bboxes.tensor + 1)
-    assert torch.equal(found['b'].proposals.scores, batch['b'].proposals.scores + 1)
+    tensors = list(tensors_of(batch))
+    actual = with_tensors(batch, iter([tensor + 1 for tensor in tensors]))
+    assert actual['a'][1].tolist() == [8, 9] and actual['c'].tolist() == [1., 2., 3., 4.]
+    assert torch.equal(actual['b'].gt_instances.bboxes.tensor, batch['b'].gt_instances.bboxes.tensor + 1)
+    assert torch.equal(actual['b'].proposals.scores, batch['b'].proposals.scores + 1)
 
 
 def test_images_of_one_size_are_stacked():
     images = [torch.randint(0, 256, (3, 5, 6), dtype=torch.uint8) for _ in range(4)]
     assert torch.equal(stacked(images, 'cpu'), torch.stack(images))
     with DeviceCalls() as counter:
-        found = stacked(images, 'meta')
-        assert stacked(torch.stack(images), 'meta').shape == found.shape == (4, 3, 5, 6)
+        actual = stacked(images, 'meta')
+        assert stacked(torch.stack(images), 'meta').shape == actual.shape == (4, 3, 5, 6)
         lists = stacked([*images, images[0][:, :3]], 'meta')
     assert counter.copies == {torch.uint8: 3} and isinstance(lists, list) and lists[-1].shape == (3, 3, 6)
     assert stacked([image.to('meta') for image in images], 'meta').is_meta

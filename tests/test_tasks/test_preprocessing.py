@@ -34,38 +34,38 @@ def on(device, task):
     return task
 
 
-def assert_alike(one, other, name='batch'):
-    assert type(one) is type(other), name
-    if isinstance(one, torch.Tensor):
-        assert one.dtype == other.dtype and one.device == other.device and torch.equal(one, other), name
-        assert one.is_contiguous() == other.is_contiguous(), name
-    elif isinstance(one, BaseDataElement):
-        assert sorted(one.keys()) == sorted(other.keys()) and one.metainfo == other.metainfo, name
-        for key in one.keys():
-            assert_alike(one.get(key), other.get(key), f'{name}.{key}')
-    elif isinstance(one, HorizontalBoxes):
-        assert_alike(one.tensor, other.tensor, name)
-    elif isinstance(one, BitmapMasks):
-        assert np.array_equal(one.masks, other.masks), name
-    elif isinstance(one, dict):
-        assert one.keys() == other.keys(), name
-        for key in one:
-            assert_alike(one[key], other[key], f'{name}.{key}')
-    elif isinstance(one, list | tuple):
-        assert len(one) == len(other), name
-        for i, pair in enumerate(zip(one, other, strict=True)):
+def assert_alike(value, other, name='batch'):
+    assert type(value) is type(other), name
+    if isinstance(value, torch.Tensor):
+        assert value.dtype == other.dtype and value.device == other.device and torch.equal(value, other), name
+        assert value.is_contiguous() == other.is_contiguous(), name
+    elif isinstance(value, BaseDataElement):
+        assert sorted(value.keys()) == sorted(other.keys()) and value.metainfo == other.metainfo, name
+        for key in value.keys():
+            assert_alike(value.get(key), other.get(key), f'{name}.{key}')
+    elif isinstance(value, HorizontalBoxes):
+        assert_alike(value.tensor, other.tensor, name)
+    elif isinstance(value, BitmapMasks):
+        assert np.array_equal(value.masks, other.masks), name
+    elif isinstance(value, dict):
+        assert value.keys() == other.keys(), name
+        for key in value:
+            assert_alike(value[key], other[key], f'{name}.{key}')
+    elif isinstance(value, list | tuple):
+        assert len(value) == len(other), name
+        for i, pair in enumerate(zip(value, other, strict=True)):
             assert_alike(*pair, f'{name}[{i}]')
     else:
-        assert one == other, name
+        assert value == other, name
 
 
 def assert_as_the_library(task, batch, training=True):
     with isolated_random(1):
         expected = copy.deepcopy(task.data_preprocessor)(copy.deepcopy(batch), training)
     with isolated_random(1):
-        found = task.preprocess(copy.deepcopy(batch), training)
-    assert_alike(found, expected)
-    return found
+        actual = task.preprocess(copy.deepcopy(batch), training)
+    assert_alike(actual, expected)
+    return actual
 
 
 # --- classification ---
@@ -111,9 +111,9 @@ def test_classification_batches_are_the_librarys(preprocessor, inputs):
 
 def test_a_batch_of_several_labels_per_image():
     samples = [DataSample().set_gt_label(labels) for labels in ([0, 2], [1], [0, 1, 2])]
-    found = assert_as_the_library(
+    actual = assert_as_the_library(
         build_task('cls', **CLS['onehot']), dict(inputs=images(3), data_samples=samples))
-    assert found['data_samples'][2].gt_score.tolist() == [1, 1, 1]
+    assert actual['data_samples'][2].gt_score.tolist() == [1, 1, 1]
 
 
 def test_samples_of_several_tasks_are_left_to_the_library():
@@ -128,10 +128,10 @@ def test_samples_of_several_tasks_are_left_to_the_library():
 def test_a_classification_batch_takes_two_copies():
     task = on('meta', build_task('cls'))
     with DeviceCalls() as counter:
-        found = task.preprocess(dict(inputs=images(6), data_samples=cls_samples(6)), True)
+        actual = task.preprocess(dict(inputs=images(6), data_samples=cls_samples(6)), True)
     assert counter.copies == {torch.uint8: 1, torch.int64: 1}
-    assert found['inputs'].is_meta and all(s.gt_label.is_meta for s in found['data_samples'])
-    assert [s.gt_label.shape for s in found['data_samples']] == [(1, )] * 6
+    assert actual['inputs'].is_meta and all(s.gt_label.is_meta for s in actual['data_samples'])
+    assert [s.gt_label.shape for s in actual['data_samples']] == [(1, )] * 6
     with DeviceCalls() as counter:
         task.preprocess(dict(inputs=sized((16, 16), (12, 18)), data_samples=cls_samples(2, scores=True)), True)
     assert counter.copies == {torch.uint8: 1, torch.int64: 1, torch.float32: 1}
@@ -218,9 +218,9 @@ def test_a_failing_batch_leaves_the_preprocessor_as_it_was():
 def test_a_detection_batch_takes_three_copies(sizes):
     task = on('meta', build_task('det'))
     with DeviceCalls() as counter:
-        found = task.preprocess(det_batch(sizes, ignored=True, boxtype=True), True)
+        actual = task.preprocess(det_batch(sizes, ignored=True, boxtype=True), True)
     assert counter.copies == {torch.uint8: 1, torch.int64: 1, torch.float32: 1}
-    for sample in found['data_samples']:
+    for sample in actual['data_samples']:
         assert sample.gt_instances.bboxes.is_meta and sample.ignored_instances.labels.is_meta
         assert isinstance(sample.gt_instances.bboxes, torch.Tensor)
     with DeviceCalls() as counter:
@@ -258,5 +258,5 @@ def test_preprocessors_of_other_classes_get_the_raw_batch():
 def test_examples_take_one_copy(name):
     task = on('meta', build_task(name))
     with DeviceCalls() as counter:
-        found = task.examples(sized((8, 8), (9, 20), (8, 8)), 12)
-    assert counter.copies == {torch.uint8: 1} and found.shape == (3, 3, 12, 12)
+        actual = task.examples(sized((8, 8), (9, 20), (8, 8)), 12)
+    assert counter.copies == {torch.uint8: 1} and actual.shape == (3, 3, 12, 12)

@@ -68,8 +68,8 @@ def test_detector_predicts_what_the_models_own_does():
     model, encoder, gates, head = build_reference('det', task)
     data = task.preprocess(detection_batch(), False)
     expected = model.eval()(**copy.deepcopy(data), mode='predict')
-    found = task.predict(encoder, gates, head, data)
-    for a, b in zip(found, expected, strict=True):
+    actual = task.predict(encoder, gates, head, data)
+    for a, b in zip(actual, expected, strict=True):
         assert len(a.pred_instances) > 0
         torch.testing.assert_close(a.pred_instances.bboxes, b.pred_instances.bboxes)
         assert torch.equal(a.pred_instances.labels, b.pred_instances.labels)
@@ -81,9 +81,9 @@ def test_encoder_and_head_are_all_of_the_model(name):
     model, *_ = build_reference(name, task)
     head = task.build_head()
     expected = {n: p.shape for n, p in model.named_parameters()}
-    found = {f'backbone.{n}': s for n, s in zip(task.layout.names, task.layout.shapes, strict=True)}
-    found.update({n: p.shape for n, p in head.named_parameters()})
-    assert found == expected
+    actual = {f'backbone.{n}': s for n, s in zip(task.layout.names, task.layout.shapes, strict=True)}
+    actual.update({n: p.shape for n, p in head.named_parameters()})
+    assert actual == expected
 
 
 def test_a_task_holds_no_weights():
@@ -141,17 +141,17 @@ def test_embedding_is_the_pooled_last_feature_of_normalised_images():
     data = task.preprocess(dict(inputs=raw, data_samples=None), False)
     with torch.no_grad():
         expected = model.backbone(data['inputs'])[-1].mean((2, 3))
-        found = task.embed(encoder, gates, task.examples(raw, 16))
-    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+        actual = task.embed(encoder, gates, task.examples(raw, 16))
+    torch.testing.assert_close(actual, expected, rtol=1e-4, atol=1e-5)
 
 
 def test_examples_are_unit_range_resized_and_in_the_models_colours():
     task = build_task('cls')
     blue = torch.zeros(3, 10, 30, dtype=torch.uint8)
     blue[0] = 255  # as OpenCV loads it, blue first
-    found = task.examples([blue, blue], 12)
-    assert found.shape == (2, 3, 12, 12)
-    torch.testing.assert_close(found[0].mean((1, 2)), torch.tensor([0., 0., 1.]))
+    actual = task.examples([blue, blue], 12)
+    assert actual.shape == (2, 3, 12, 12)
+    torch.testing.assert_close(actual[0].mean((1, 2)), torch.tensor([0., 0., 1.]))
 
 
 def test_a_tasks_own_backbone_options_are_its_features():

@@ -73,9 +73,9 @@ def test_search_derive_resume_test(cifar, tmp_path, space):
     assert not torch.equal(first['state_dict'][alphas[0]], whole['state_dict'][alphas[0]])
 
     tiny.run('test', config, tmp_path / 'whole' / 'epoch_2.pth', '--work-dir', tmp_path / 'test')
-    found = tiny.tested(tmp_path / 'test')
+    actual = tiny.tested(tmp_path / 'test')
     for key in ('c10/accuracy/top1', 'c100/accuracy/top5'):
-        assert found[key] == pytest.approx(tiny.logged(tmp_path / 'whole', key)[-1], abs=1e-3)
+        assert actual[key] == pytest.approx(tiny.logged(tmp_path / 'whole', key)[-1], abs=1e-3)
 
 
 @pytest.mark.parametrize('method, group, figure', [
@@ -85,17 +85,17 @@ def test_search_derive_resume_test_of_what_is_shared(cifar, tmp_path, capsys, me
     del fields['model']['transfer']
     config = tiny.write_config(tmp_path / 'search.py', f'{method}_cifar_darts.py', **fields)
     tiny.run('train', config, '--work-dir', tmp_path / 'whole')
-    found = load_genotype(tmp_path / 'whole' / 'architecture.json')
-    assert (found.sharing['method'], found.sharing['tasks']) == (group, ['c10', 'c100'])
+    actual = load_genotype(tmp_path / 'whole' / 'architecture.json')
+    assert (actual.sharing['method'], actual.sharing['tasks']) == (group, ['c10', 'c100'])
     if method == 'bmtas':
-        assert list(found.sharing['blocks']) == ['stem', 'cell1', 'cell2', 'cell3']
+        assert list(actual.sharing['blocks']) == ['stem', 'cell1', 'cell2', 'cell3']
     else:
-        assert len(found.sharing['edges']) == tiny.logged(tmp_path / 'whole', 'architecture/fusion_edges')[-1]
+        assert len(actual.sharing['edges']) == tiny.logged(tmp_path / 'whole', 'architecture/fusion_edges')[-1]
     assert len(tiny.logged(tmp_path / 'whole', f'architecture/{figure}')) == 4
 
     tiny.run('derive', config, tmp_path / 'whole' / 'epoch_2.pth', '--out', tmp_path / 'derived.json', '--shape', '32')
     derived = load_genotype(tmp_path / 'derived.json')
-    assert (derived.architecture, derived.sharing) == (found.architecture, found.sharing)
+    assert (derived.architecture, derived.sharing) == (actual.architecture, actual.sharing)
     assert 'total parameters: ' in capsys.readouterr().out
 
     first, whole = (tiny.checkpoint(tmp_path / 'whole' / f'epoch_{n}.pth')['state_dict'] for n in (1, 2))
@@ -182,9 +182,9 @@ def test_stopped_within_a_phase_and_resumed(phased, tmp_path, stop):
         assert search_state.differences(saved(whole, phase), saved(work, phase)) == []
         records = [json.loads((folder / f'phase{phase}' / 'phase.json').read_text()) for folder in (whole, work)]
         assert records[0] == records[1]
-        expected, found = (search_state.losses(folder / f'phase{phase}') for folder in (whole, work))
-        assert list(expected) == list(found) == [1, 2]
-        assert all(line == expected[i][0] for i, lines in found.items() for line in lines)
+        expected, actual = (search_state.losses(folder / f'phase{phase}') for folder in (whole, work))
+        assert list(expected) == list(actual) == [1, 2]
+        assert all(line == expected[i][0] for i, lines in actual.items() for line in lines)
     assert load_genotype(work / 'architecture.json').architecture == \
         load_genotype(whole / 'architecture.json').architecture
 

@@ -110,11 +110,11 @@ def test_ranks_end_alike_from_unlike_data(search):
 def test_search_is_tested_as_by_one_process(search, tmp_path):
     config, checkpoint = search / 'tested.py', search / 'work' / 'epoch_1.pth'
     out = launch('dist_test.sh', config, checkpoint, 2, '--work-dir', tmp_path / 'two')
-    found = tiny.tested(tmp_path / 'two')
+    actual = tiny.tested(tmp_path / 'two')
     tiny.run('test', config, checkpoint, '--work-dir', tmp_path / 'one')
     alone = tiny.tested(tmp_path / 'one')
     keys = {key for key in alone if key.startswith(('cls/', 'det/'))}
-    assert len(keys) == 8 and {key: found[key] for key in keys} == {key: alone[key] for key in keys}
+    assert len(keys) == 8 and {key: actual[key] for key in keys} == {key: alone[key] for key in keys}
     assert 'OneDL' not in out and 'Failed to search registry' not in out
     assert f'cls/accuracy/top1: {alone["cls/accuracy/top1"]:.4f}' in out
 
@@ -125,8 +125,8 @@ def test_retraining_validates_as_one_process_tests(data, tmp_path):
     tiny.run('test', config, tmp_path / 'work' / 'epoch_2.pth', '--work-dir', tmp_path / 'test', '--architecture',
              'fairnas_smallest')
     keys = [f'coco/bbox_mAP{part}' for part in ('', '_50', '_75', '_s', '_m', '_l')]
-    found, validated = tiny.tested(tmp_path / 'test'), tiny.scalars(tmp_path / 'work')[-1]
-    assert [found[key] for key in keys] == [validated[key] for key in keys]
+    actual, validated = tiny.tested(tmp_path / 'test'), tiny.scalars(tmp_path / 'work')[-1]
+    assert [actual[key] for key in keys] == [validated[key] for key in keys]
 
 
 def test_sigterm_to_the_launcher(data, tmp_path):

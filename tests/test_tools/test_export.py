@@ -27,9 +27,9 @@ def export(*args):
     tiny.tool('export').main([str(arg) for arg in args])
 
 
-def same(one, other):
-    assert list(one) == list(other)
-    assert all(torch.equal(one[name], other[name]) and one[name].dtype == other[name].dtype for name in one)
+def same(first, other):
+    assert list(first) == list(other)
+    assert all(torch.equal(first[name], other[name]) and first[name].dtype == other[name].dtype for name in first)
 
 
 def test_both_files(classifier, tmp_path, capsys):
@@ -40,10 +40,10 @@ def test_both_files(classifier, tmp_path, capsys):
     for suffix in ('pth', 'safetensors'):
         path = tmp_path / 'new' / f'weights.{suffix}'
         assert f'written: {path}' in printed
-        found = read_checkpoint(str(path))
-        assert sorted(found) == ['meta', 'state_dict'] and path.stat().st_size < checkpoint.stat().st_size / 2
-        same({name: found['state_dict'][name] for name in saved['state_dict']}, saved['state_dict'])
-        meta = found['meta']
+        actual = read_checkpoint(str(path))
+        assert sorted(actual) == ['meta', 'state_dict'] and path.stat().st_size < checkpoint.stat().st_size / 2
+        same({name: actual['state_dict'][name] for name in saved['state_dict']}, saved['state_dict'])
+        meta = actual['meta']
         assert meta['architecture'] == published_genotype('fairnas_smallest').to_dict()
         assert meta['dataset_meta']['classes'] == tiny.CLASSES
         assert meta['cfg'] == saved['meta']['cfg'] and meta['epoch'] == 1
@@ -59,8 +59,8 @@ def test_tests_and_loads_as_the_checkpoint(classifier, tmp_path):
         tiny.run('test', config, path, '--work-dir', tmp_path / 'test', '--out', tmp_path / f'{i}.pkl')
         predictions.append(pickle.loads((tmp_path / f'{i}.pkl').read_bytes()))
     assert len(predictions[0]) == 12
-    for one, other in zip(*predictions, strict=True):
-        assert torch.equal(one['pred_score'], other['pred_score'])
+    for first, other in zip(*predictions, strict=True):
+        assert torch.equal(first['pred_score'], other['pred_score'])
     backbone = MODELS.build(dict(
         type='imtnas_mm.MBConvNet', architecture='fairnas_smallest', width_mult=.1,
         init_cfg=dict(type='Pretrained', checkpoint=str(tmp_path / 'weights.safetensors'), prefix='backbone.')))
@@ -72,10 +72,10 @@ def test_tests_and_loads_as_the_checkpoint(classifier, tmp_path):
 def test_weights_that_are_not_averaged(classifier, tmp_path):
     _, checkpoint, _ = classifier
     export(checkpoint, tmp_path / 'own.pth', '--no-ema')
-    found, saved = read_checkpoint(str(tmp_path / 'own.pth'))['state_dict'], tiny.checkpoint(checkpoint)
-    same(found, {name: saved['ema_state_dict'][f'module.{name}'] for name in saved['state_dict']})
-    name = 'backbone.stem.conv.weight' if 'backbone.stem.conv.weight' in found else next(iter(found))
-    assert not torch.equal(found[name], saved['state_dict'][name])
+    actual, saved = read_checkpoint(str(tmp_path / 'own.pth'))['state_dict'], tiny.checkpoint(checkpoint)
+    same(actual, {name: saved['ema_state_dict'][f'module.{name}'] for name in saved['state_dict']})
+    name = 'backbone.stem.conv.weight' if 'backbone.stem.conv.weight' in actual else next(iter(actual))
+    assert not torch.equal(actual[name], saved['state_dict'][name])
 
 
 def test_a_search_checkpoint(data, tmp_path, capsys):
@@ -86,14 +86,14 @@ def test_a_search_checkpoint(data, tmp_path, capsys):
     export(checkpoint, tmp_path / 'weights.safetensors')
     assert 'architecture: not in the checkpoint' in capsys.readouterr().out
     tiny.run('test', config, tmp_path / 'weights.safetensors', '--work-dir', tmp_path / 'test')
-    validated, found = tiny.scalars(tmp_path / 'work')[-1], tiny.tested(tmp_path / 'test')
-    keys = [key for key in found if key.startswith(('cls/', 'det/'))]
-    assert len(keys) > 5 and all(found[key] == validated[key] for key in keys)
+    validated, actual = tiny.scalars(tmp_path / 'work')[-1], tiny.tested(tmp_path / 'test')
+    keys = [key for key in actual if key.startswith(('cls/', 'det/'))]
+    assert len(keys) > 5 and all(actual[key] == validated[key] for key in keys)
     tiny.tool('derive').main([str(arg) for arg in (config, checkpoint, '--out', tmp_path / 'a.json')])
     tiny.tool('derive').main(
         [str(arg) for arg in (config, tmp_path / 'weights.safetensors', '--out', tmp_path / 'b.json')])
-    one, other = ((tmp_path / name).read_text() for name in ('a.json', 'b.json'))
-    assert one.replace('epoch_1.pth', 'weights.safetensors') == other
+    first, other = ((tmp_path / name).read_text() for name in ('a.json', 'b.json'))
+    assert first.replace('epoch_1.pth', 'weights.safetensors') == other
 
 
 def test_an_export_cannot_be_resumed(classifier, tmp_path):

@@ -63,8 +63,8 @@ def test_a_task_by_itself(trained, data, tmp_path, capsys):
         assert 'sharing' not in meta['architecture'] and meta['dataset_meta']['classes'] == tiny.CLASSES
         alone = tiny.write_config(tmp_path / f'{task}.py', None, **tiny.retrain_fields(data, task, 'fairnas_smallest'))
         tiny.run('test', alone, tmp_path / f'{task}.safetensors', '--work-dir', tmp_path / task)
-        found = tiny.tested(tmp_path / task)
-        assert [found[key.removeprefix(f'{task}/')] for key in keys] == [joint[key] for key in keys]
+        actual = tiny.tested(tmp_path / task)
+        assert [actual[key.removeprefix(f'{task}/')] for key in keys] == [joint[key] for key in keys]
     with pytest.raises(SystemExit, match='export: --task seg: the checkpoint has the tasks cls, det'):
         export(checkpoint, tmp_path / 'seg.pth', '--task', 'seg')
     torch.save(dict(state_dict=dict(a=torch.ones(1))), tmp_path / 'other.pth')
@@ -76,7 +76,7 @@ def test_a_task_that_reads_others_is_not_exported_alone(trained, tmp_path):
     saved = tiny.checkpoint(trained[2])
     saved['state_dict']['tasks.cls.backbone.fusion.cls_1_from_det_0.weight'] = torch.ones(1)
     torch.save(saved, tmp_path / 'fused.pth')
-    with pytest.raises(SystemExit, match='--task cls: its network reads features of those of other tasks'):
+    with pytest.raises(SystemExit, match='--task cls: its network reads features of other tasks'):
         export(tmp_path / 'fused.pth', tmp_path / 'cls.pth', '--task', 'cls')
     assert [path.name for path in tmp_path.iterdir()] == ['fused.pth']
 

@@ -8,7 +8,7 @@ import torch
 from helpers import tiny_run as tiny
 from helpers.malicious import write_malicious
 
-REFUSED = re.escape('code.pth: refused, for it is not only tensors and plain values, and could run code')
+REFUSED = re.escape('code.pth: refused: it holds more than tensors and plain values, and could run code')
 
 
 @pytest.mark.parametrize('kind', ['retraining', 'search'])

@@ -39,9 +39,9 @@ def test_retrained_detector(detector, tmp_path):
     validated = max(validations, key=lambda line: line[COCO[0]])
     tiny.run('test', config, work / f'epoch_{validated["step"]}.pth', '--architecture', architecture, '--work-dir',
              tmp_path / 'test', '--show-dir', 'painted', '--out', tmp_path / 'found.pkl')
-    found = tiny.tested(tmp_path / 'test')
-    assert [found[key] for key in COCO] == [validated[key] for key in COCO]
-    assert found[COCO[0]] > 0 and len({line[COCO[0]] for line in validations}) > 1
+    actual = tiny.tested(tmp_path / 'test')
+    assert [actual[key] for key in COCO] == [validated[key] for key in COCO]
+    assert actual[COCO[0]] > 0 and len({line[COCO[0]] for line in validations}) > 1
     painted = list((tmp_path / 'test').glob('*/painted/*'))
     assert sorted(path.stem for path in painted) == ['0', '1', '2', '3']
     # the truth on the left and the predictions on the right
@@ -58,9 +58,9 @@ def test_retrained_classifier(data, tmp_path):
     tiny.run('train', config, '--work-dir', tmp_path / 'work')
     tiny.run('test', config, tmp_path / 'work' / 'epoch_2.pth', '--work-dir', tmp_path / 'test', '--show-dir',
              'painted', '--out', tmp_path / 'found.pkl')
-    found, validated = tiny.tested(tmp_path / 'test'), tiny.scalars(tmp_path / 'work')[-1]
-    assert [found[f'accuracy/top{k}'] for k in (1, 2)] == [validated[f'accuracy/top{k}'] for k in (1, 2)]
-    assert 0 < found['accuracy/top2'] <= 100
+    actual, validated = tiny.tested(tmp_path / 'test'), tiny.scalars(tmp_path / 'work')[-1]
+    assert [actual[f'accuracy/top{k}'] for k in (1, 2)] == [validated[f'accuracy/top{k}'] for k in (1, 2)]
+    assert 0 < actual['accuracy/top2'] <= 100
     assert len(list((tmp_path / 'test' / 'painted').glob('*.png'))) == 12
     assert len(pickle.loads((tmp_path / 'found.pkl').read_bytes())) == 12
 
@@ -69,11 +69,11 @@ def test_search(search, tmp_path):
     config, work = search
     tiny.run('test', config, work / 'epoch_1.pth', '--work-dir', tmp_path / 'test',
              options=['test_cfg.all_rounds=True', 'train_dataloader.cls.dataset.data_root=none'])
-    found, validated = tiny.tested(tmp_path / 'test'), tiny.scalars(work)[-1]
+    actual, validated = tiny.tested(tmp_path / 'test'), tiny.scalars(work)[-1]
     keys = [f'{prefix}{key}' for prefix in ('', 'r1.')
             for key in ('cls/accuracy/top1', 'cls/accuracy/top2', *(f'det/{name}' for name in COCO))]
-    assert [found[key] for key in keys] == [validated[key] for key in keys]
-    assert all(math.isfinite(found[key]) for key in keys)
+    assert [actual[key] for key in keys] == [validated[key] for key in keys]
+    assert all(math.isfinite(actual[key]) for key in keys)
 
 
 def test_checkpoint_of_another_config(detector, search, tmp_path):

@@ -1,4 +1,4 @@
-"""What tools/train.py says of a search that cannot be run. End to end: tests/test_engine/test_search_loop.py."""
+"""tools/train.py refuses a search that cannot be run. End to end: tests/test_engine/test_loops/test_search_loop.py."""
 import pytest
 
 from helpers import tiny_run as tiny

@@ -32,14 +32,14 @@ def kornia_chain(configs, size, dtype):
 
 def both(configs, images, size, seed):
     """Our views and kornia's of one seed, which leave the host's generator in one state."""
-    found, after = [], []
+    actual, after = [], []
     for chain in (build_augmentations(configs, size), kornia_chain(configs, size, images.dtype)):
         torch.manual_seed(seed)
-        found.append(chain(images))
+        actual.append(chain(images))
         after.append(torch.get_rng_state())
     assert torch.equal(*after)
-    assert found[0].shape == found[1].shape and found[0].dtype == found[1].dtype and found[0].is_contiguous()
-    return found
+    assert actual[0].shape == actual[1].shape and actual[0].dtype == actual[1].dtype and actual[0].is_contiguous()
+    return actual
 
 
 @pytest.mark.parametrize('dtype', TOLERANCE, ids=str)
@@ -81,8 +81,8 @@ def test_options(configs, dtype):
 def test_flips_and_rotations_keep_kornias_bits(config):
     images = torch.rand(20, 3, 22, 30)
     for seed in range(5):
-        found, expected = both([config], images, 16, seed)
-        assert torch.equal(found, expected)
+        actual, expected = both([config], images, 16, seed)
+        assert torch.equal(actual, expected)
 
 
 def test_colours_at_the_edges_of_the_cube():
@@ -122,8 +122,8 @@ def test_autocast_changes_nothing():
     expected = augmentations(images)
     torch.manual_seed(0)
     with torch.autocast('cpu', torch.bfloat16):
-        found = augmentations(images)
-    assert torch.equal(found, expected)
+        actual = augmentations(images)
+    assert torch.equal(actual, expected)
 
 
 def test_half_precision_is_refused():
@@ -172,23 +172,23 @@ def test_a_chain_follows_the_images_to_another_dtype():
     """What kornia applies itself, too, and back again."""
     used, images = build_augmentations([CROP, ERASING], 16), torch.rand(6, 3, 16, 16, dtype=torch.float64)
     for dtype in (torch.float32, torch.float64, torch.float32):
-        found = []
+        actual = []
         for augmentations in (used, build_augmentations([CROP, ERASING], 16)):
             torch.manual_seed(0)
-            found.append(augmentations(images.to(dtype)))
-        assert found[0].dtype == dtype and torch.equal(*found)
+            actual.append(augmentations(images.to(dtype)))
+        assert actual[0].dtype == dtype and torch.equal(*actual)
 
 
 def test_a_log_line_for_each_augmentation_that_kornia_applies(monkeypatch):
-    found = []
+    actual = []
     monkeypatch.setattr('imtnas_mm.transfer.augmentation.print_log',
-                        lambda text, level, **_: found.append((level, text)))
+                        lambda text, level, **_: actual.append((level, text)))
     build_augmentations(DEFAULT_AUGMENTATIONS, 16)
-    assert not found
+    assert not actual
     build_augmentations([CROP, ERASING, dict(STRONG, order=[0, 1])], 16)
-    assert [level for level, _ in found] == [logging.WARNING] * 2
-    assert 'transfer.augmentations[1] (RandomErasing(' in found[0][1] and 'applied by kornia itself' in found[0][1]
-    assert 'transfer.augmentations[2] (ColorJiggle(' in found[1][1]
+    assert [level for level, _ in actual] == [logging.WARNING] * 2
+    assert 'transfer.augmentations[1] (RandomErasing(' in actual[0][1] and 'applied by kornia itself' in actual[0][1]
+    assert 'transfer.augmentations[2] (ColorJiggle(' in actual[1][1]
 
 
 def test_a_model_neither_stores_nor_moves_them():
@@ -216,7 +216,7 @@ def test_a_gpu_makes_the_views_that_a_cpu_makes(pixels, size):
         torch.manual_seed(seed)
         torch.cuda.set_sync_debug_mode('error')
         try:
-            found = augmentations(on_gpu)
+            actual = augmentations(on_gpu)
         finally:
             torch.cuda.set_sync_debug_mode('default')
-        torch.testing.assert_close(found.cpu(), expected, rtol=0, atol=1e-4)
+        torch.testing.assert_close(actual.cpu(), expected, rtol=0, atol=1e-4)

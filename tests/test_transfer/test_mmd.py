@@ -47,9 +47,9 @@ def test_no_views_at_all():
     """As of a rank that needs none for its second pass while another does."""
     transfer, views = MMDTransfer(**LINEAR), torch.rand(0, 3, 4, 4)
     weight = torch.randn(48, 6, requires_grad=True)
-    found = transfer.student_side(linear_encoder(weight), views, transfer.teacher_side(linear_encoder(weight), views))
-    gradient, = torch.autograd.grad(found.loss, weight)
-    assert found.loss == 0 and not gradient.any() and found.needed.shape == (0, )
+    actual = transfer.student_side(linear_encoder(weight), views, transfer.teacher_side(linear_encoder(weight), views))
+    gradient, = torch.autograd.grad(actual.loss, weight)
+    assert actual.loss == 0 and not gradient.any() and actual.needed.shape == (0, )
 
 
 def test_teacher_matters_through_t_alone_and_gets_no_gradient_here(device):
@@ -73,9 +73,9 @@ def test_both_sides_on_a_device(sets):
     transfer = MMDTransfer(num_examples=sets, num_augmentations=3)
     views = torch.empty(3 * sets, 3, 4, 4, device='meta')
     encoder = Encoder(None, lambda images: images.flatten(1))
-    found = transfer.student_side(encoder, views, transfer.teacher_side(encoder, views))
-    assert found.needed.shape == (3 * sets, ) and found.needed.dtype == torch.bool
-    assert all(isinstance(figure, torch.Tensor) for figure in found.figures.values())
+    actual = transfer.student_side(encoder, views, transfer.teacher_side(encoder, views))
+    assert actual.needed.shape == (3 * sets, ) and actual.needed.dtype == torch.bool
+    assert all(isinstance(figure, torch.Tensor) for figure in actual.figures.values())
     with DeviceCalls() as of_teacher:
         teaching = transfer.teacher_side(encoder, views)
     with DeviceCalls() as of_student:
@@ -102,9 +102,9 @@ def test_statistics_stay_in_full_precision_under_autocast(device):
     encoder = Encoder(None, lambda images: images.flatten(1))
     expected = transfer.statistics(encoder, views)
     with torch.autocast(device.type, torch.bfloat16):
-        found = transfer.statistics(encoder, views)
-    assert found.dtype == torch.float32
-    torch.testing.assert_close(found, expected)
+        actual = transfer.statistics(encoder, views)
+    assert actual.dtype == torch.float32
+    torch.testing.assert_close(actual, expected)
 
 
 def test_augmentations_are_not_in_checkpoints():
@@ -134,12 +134,12 @@ def test_views_are_sets_of_unlike_views_of_one_image(device):
     (dict(num_augmentations=2), True),
 ])
 def test_warning_for_a_threshold_out_of_reach(monkeypatch, options, warned):
-    found = []
-    monkeypatch.setattr('imtnas_mm.transfer.mmd.print_log', lambda text, level, **_: found.append((level, text)))
+    actual = []
+    monkeypatch.setattr('imtnas_mm.transfer.mmd.print_log', lambda text, level, **_: actual.append((level, text)))
     MMDTransfer(**options)
-    assert bool(found) == warned
+    assert bool(actual) == warned
     if warned:
-        (level, text), = found
+        (level, text), = actual
         assert level == logging.WARNING and 'no knowledge passes' in text and 'transfer.threshold=' in text
 
 
@@ -148,8 +148,8 @@ def test_plain_statistic_with_the_papers_threshold_is_never_active():
     for scale in (1e-3, 1., 1e3):
         views = torch.rand(16, 3, 4, 4)
         teaching = transfer.teacher_side(linear_encoder(scale * torch.randn(48, 6)), views)
-        found = transfer.student_side(linear_encoder(torch.randn(48, 6)), views, teaching)
-        assert found.loss == 0 and found.figures == {'active': 0, 'different': 0} and not found.needed.any()
+        actual = transfer.student_side(linear_encoder(torch.randn(48, 6)), views, teaching)
+        assert actual.loss == 0 and actual.figures == {'active': 0, 'different': 0} and not actual.needed.any()
 
 
 @pytest.mark.parametrize('options, message', [

@@ -28,27 +28,27 @@ def sides(transfer, teacher, student, images):
 def test_l2_weights(device):
     teacher = torch.tensor([[1., 2.], [3., 4.]], device=device)
     student = torch.tensor([[1., 0.], [0., 4.]], device=device, requires_grad=True)
-    found = sides(L2Weights(weight=.5), teacher, student, None)
-    assert found.loss.item() == .5 * 13 and found.figures['distance'].item() == pytest.approx(13**.5)
-    found.loss.backward()
+    actual = sides(L2Weights(weight=.5), teacher, student, None)
+    assert actual.loss.item() == .5 * 13 and actual.figures['distance'].item() == pytest.approx(13**.5)
+    actual.loss.backward()
     assert student.grad.tolist() == [[0., -2.], [-3., 0.]]  # 2 weight (W - W~)
 
 
 def test_l2_embedding(device):
     images = torch.rand(4, 3, 2, 2, dtype=torch.float64).to(device)
     teacher, student = (torch.randn(12, 5, dtype=torch.float64).to(device) for _ in range(2))
-    found = sides(L2Embedding(num_examples=4, weight=2.), teacher, student, images)
+    actual = sides(L2Embedding(num_examples=4, weight=2.), teacher, student, images)
     mean = sum(sum((image.flatten() @ teacher[:, f] - image.flatten() @ student[:, f])**2 for f in range(5))
                for image in images) / 4
-    assert found.loss.item() == pytest.approx(2 * mean.item(), rel=1e-12)
-    assert found.figures['distance'].item() == pytest.approx(math.sqrt(mean), rel=1e-12)
+    assert actual.loss.item() == pytest.approx(2 * mean.item(), rel=1e-12)
+    assert actual.figures['distance'].item() == pytest.approx(math.sqrt(mean), rel=1e-12)
 
 
 def test_example_similarity(device):
     images = torch.randn(4, 3, 2, 2, dtype=torch.float64).to(device)
     teacher, student = (torch.randn(12, 5, dtype=torch.float64).to(device).requires_grad_() for _ in range(2))
     transfer = ExampleSimilarity(num_examples=4, threshold=.1, temperature=.2, weight=3.)
-    found = sides(transfer, teacher, student, images)
+    actual = sides(transfer, teacher, student, images)
 
     def cosine(i, j, weight):
         a, b = images[i].flatten() @ weight, images[j].flatten() @ weight
@@ -63,10 +63,10 @@ def test_example_similarity(device):
             labels.append(label)
             wrong += (p > .5) != label
     assert {True, False} == set(labels)
-    assert found.loss.item() == pytest.approx(3 * sum(terms) / 6, rel=1e-9)
-    assert found.figures['different'].item() == pytest.approx(labels.count(False) / 6)
-    assert found.figures['active'].item() == pytest.approx(wrong / 6)
-    found.loss.backward()
+    assert actual.loss.item() == pytest.approx(3 * sum(terms) / 6, rel=1e-9)
+    assert actual.figures['different'].item() == pytest.approx(labels.count(False) / 6)
+    assert actual.figures['active'].item() == pytest.approx(wrong / 6)
+    actual.loss.backward()
     assert student.grad.any() and teacher.grad is None
 
 
@@ -113,9 +113,9 @@ def test_exact_gradient_through_each_kind(kind, weights, device):
     prepared = [(record.data, model.transfer_views(record) if record.stage.index else None) for record in model.records]
     val = {name: model.tasks[name].preprocess(batch, True) for name, batch in raw.items()}
     _, expected = whole_graph_gradient(model, prepared, val, (.05, .02))
-    found, _ = model.architecture_gradient(val)
-    found, expected = (torch.cat([g.flatten() for g in gradient.values()]) for gradient in (found, expected))
-    assert ((found - expected).norm() / expected.norm()).item() < 1e-10
+    actual, _ = model.architecture_gradient(val)
+    actual, expected = (torch.cat([g.flatten() for g in gradient.values()]) for gradient in (actual, expected))
+    assert ((actual - expected).norm() / expected.norm()).item() < 1e-10
 
 
 def test_registered():

@@ -17,8 +17,8 @@ def test_sets_of_pairs_by_a_plain_loop(sets):
     pairs = list(itertools.combinations(range(sets), 2))
     for chosen in itertools.product([False, True], repeat=len(pairs)) if sets < 5 else torch.rand(20, 10) > .8:
         expected = {s for pair, there in zip(pairs, chosen, strict=True) if there for s in pair}
-        found = in_any_pair(torch.as_tensor(chosen, dtype=torch.bool), sets)
-        assert found.tolist() == [s in expected for s in range(sets)]
+        actual = in_any_pair(torch.as_tensor(chosen, dtype=torch.bool), sets)
+        assert actual.tolist() == [s in expected for s in range(sets)]
 
 
 def test_derivatives_reach_their_entries():

@@ -1,4 +1,4 @@
-"""What holds of a transfer between any encoders, for any number of examples, views and embedding dimensions."""
+"""Properties of a transfer between any encoders, for any number of examples, views and embedding dimensions."""
 import math
 
 import pytest
@@ -26,8 +26,8 @@ def loop_statistic(first, second, scale, statistic):
     c = len(first)
     within = sum(kernel(s[n], s[m]) for s in (first, second) for n in range(c) for m in range(c) if m != n)
     across = sum(kernel(first[n], second[m]) for n in range(c) for m in range(c))
-    found = within / (c * (c - 1)) - 2 / c**2 * across
-    return c * found if statistic == 'scaled' else found
+    actual = within / (c * (c - 1)) - 2 / c**2 * across
+    return c * actual if statistic == 'scaled' else actual
 
 
 @given(seed=seeds, sets=st.integers(1, 4), size=st.integers(2, 5), dim=st.integers(1, 6), spread=scales,
@@ -35,18 +35,18 @@ def loop_statistic(first, second, scale, statistic):
 @settings(max_examples=40)
 def test_statistic(seed, sets, size, dim, spread, kernel_scale, statistic):
     z = spread * normal(seed, sets, size, dim)
-    found = two_sample_statistics(z, kernel_scale, statistic)
-    assert found.shape == (sets, sets)
-    torch.testing.assert_close(found, found.T, rtol=0, atol=1e-13)
-    assert found.max().item() < largest_statistic(size, statistic) + 1e-12
+    actual = two_sample_statistics(z, kernel_scale, statistic)
+    assert actual.shape == (sets, sets)
+    torch.testing.assert_close(actual, actual.T, rtol=0, atol=1e-13)
+    assert actual.max().item() < largest_statistic(size, statistic) + 1e-12
     for i in range(sets):
         for j in range(i):
             expected = loop_statistic(z[i].tolist(), z[j].tolist(), kernel_scale, statistic)
-            assert found[i, j].item() == pytest.approx(expected, rel=1e-9, abs=1e-9)
+            assert actual[i, j].item() == pytest.approx(expected, rel=1e-9, abs=1e-9)
     # neither the order of sets, nor that in a set, nor where the origin lies matters
     order, within = torch.randperm(sets), torch.randperm(size)
     moved = two_sample_statistics(z[order][:, within] + 3, kernel_scale, statistic)
-    torch.testing.assert_close(moved, found[order][:, order], rtol=1e-7, atol=1e-9)
+    torch.testing.assert_close(moved, actual[order][:, order], rtol=1e-7, atol=1e-9)
 
 
 @given(seed=seeds, size=st.integers(2, 6), dim=st.integers(1, 6), sets=st.integers(2, 4), statistic=statistics)
@@ -81,20 +81,20 @@ def test_any_transfer(kind, half, size, dim, seed, spread):
     teacher, student = (spread * normal(seed + i, 48, dim) for i in (1, 2))
     student.requires_grad_()
     teaching = transfer.teacher_side(linear(teacher), views)
-    found = transfer.student_side(linear(student), views, teaching)
-    assert found.loss.shape == () and found.loss.item() >= 0 and found.loss.isfinite()
-    gradient, = torch.autograd.grad(found.loss, student)
+    actual = transfer.student_side(linear(student), views, teaching)
+    assert actual.loss.shape == () and actual.loss.item() >= 0 and actual.loss.isfinite()
+    gradient, = torch.autograd.grad(actual.loss, student)
     assert gradient.shape == student.shape and gradient.isfinite().all()
     for name in ('active', 'different'):
-        assert 0 <= found.figures.get(name, torch.zeros(())).item() <= 1
+        assert 0 <= actual.figures.get(name, torch.zeros(())).item() <= 1
     if kind == 'mmd':
-        assert teaching.shape == (half * (2 * half - 1), ) and (found.loss > 0) == (found.figures['active'] > 0)
-        of_sets = found.needed.view(-1, size)
-        assert torch.equal(of_sets.all(1), of_sets.any(1)) and found.needed.any() == (found.loss > 0)
+        assert teaching.shape == (half * (2 * half - 1), ) and (actual.loss > 0) == (actual.figures['active'] > 0)
+        of_sets = actual.needed.view(-1, size)
+        assert torch.equal(of_sets.all(1), of_sets.any(1)) and actual.needed.any() == (actual.loss > 0)
         used = views.clone().requires_grad_()
         loss = transfer.student_side(linear(student.detach()), used, teaching).loss
         touched = torch.autograd.grad(loss, used)[0].flatten(1).any(1)
-        assert not (touched & ~found.needed).any()
+        assert not (touched & ~actual.needed).any()
 
 
 @given(half=st.integers(1, 3), size=st.integers(2, 5), dim=st.integers(1, 9), seed=seeds, threshold=st.floats(-3, 12),
@@ -105,9 +105,9 @@ def test_where_both_encoders_agree_nothing_is_transferred(half, size, dim, seed,
     student = weight.clone().requires_grad_()
     mmd = MMDTransfer(2 * half, size, threshold=threshold, statistic=statistic, image_size=2)
     for transfer in (mmd, L2Weights(), L2Embedding(2 * half)):
-        found = transfer.student_side(linear(student), views, transfer.teacher_side(linear(weight), views))
-        gradient, = torch.autograd.grad(found.loss, student)
-        assert found.loss.item() == 0 and not gradient.any()
+        actual = transfer.student_side(linear(student), views, transfer.teacher_side(linear(weight), views))
+        gradient, = torch.autograd.grad(actual.loss, student)
+        assert actual.loss.item() == 0 and not gradient.any()
     # beyond the largest statistic every pair counts as the same, whatever the encoders are
     mmd = MMDTransfer(2 * half, size, threshold=largest_statistic(size, statistic), statistic=statistic, image_size=2)
     other = linear(normal(seed + 2, 12, dim))

@@ -16,13 +16,13 @@ def crops():
     """12 crops of two photographs, [12, 3, 64, 64]."""
     rng = np.random.default_rng(0)
     photographs = load_sample_images().images
-    found = []
+    actual = []
     for i in range(12):
         photograph, size = photographs[i % 2], rng.integers(96, 200)
         y, x = (rng.integers(0, length - size) for length in photograph.shape[:2])
         crop = torch.tensor(photograph[y:y + size, x:x + size].copy()).permute(2, 0, 1)[None].float() / 255
-        found.append(F.interpolate(crop, (64, 64), mode='bilinear', antialias=True))
-    return torch.cat(found)
+        actual.append(F.interpolate(crop, (64, 64), mode='bilinear', antialias=True))
+    return torch.cat(actual)
 
 
 @pytest.fixture(scope='module')

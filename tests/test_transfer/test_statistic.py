@@ -21,12 +21,12 @@ def loop_statistic(first, second, scale):
 def test_equals_the_double_loop(sets, size, dim, statistic, device):
     z = torch.randn(sets, size, dim, dtype=torch.float64)
     z[1] += 2
-    found = two_sample_statistics(z.to(device), .1, statistic).cpu()
+    actual = two_sample_statistics(z.to(device), .1, statistic).cpu()
     factor = size if statistic == 'scaled' else 1
     for i in range(sets):
         for j in range(sets):
             if i != j:
-                assert found[i, j].item() == pytest.approx(factor * loop_statistic(z[i], z[j], .1), abs=1e-12)
+                assert actual[i, j].item() == pytest.approx(factor * loop_statistic(z[i], z[j], .1), abs=1e-12)
 
 
 def test_two_far_point_sets_reach_the_bound():

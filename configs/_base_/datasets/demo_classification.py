@@ -1,4 +1,4 @@
-# scikit-learn's handwritten digits, one an image of 32x32 (tools/make_demo_data.py): a demonstration
+# scikit-learn's handwritten digits, one per image of 32x32 (tools/make_demo_data.py): a demonstration
 dataset_type = 'CustomDataset'
 data_root = 'data/demo/imagenet'
 classes = ('eight', 'five', 'four', 'nine', 'one', 'seven', 'six', 'three', 'two', 'zero')  # as the folders sort

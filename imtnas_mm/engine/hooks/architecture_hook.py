@@ -1,4 +1,4 @@
-"""Keeps the present architecture in sight: in the log, as a file, as a picture."""
+"""Hook of a search that logs the current architecture, and writes it as a file and as a picture."""
 import dataclasses
 import os.path as osp
 import resource
@@ -16,14 +16,14 @@ from ...registry import HOOKS
 
 @HOOKS.register_module()
 class ArchitectureHook(Hook):
-    """Logs the argmax architecture, and leaves it in the work dir.
+    """Logs the argmax architecture, and writes it into the work dir.
 
-    ``architecture.json`` and its picture (``.svg``, ``.png``) are written
-    whenever a checkpoint is, and at the end of the search.
+    ``architecture.json`` and its picture (``.svg``, ``.png``) are written with
+    every checkpoint, and at the end of the search.
 
     Args:
-        interval (int): iterations between two log lines; the end of an epoch
-            logs one as well.
+        interval (int): iterations between two log lines; the end of each epoch
+            logs another.
     """
     priority = 'NORMAL'  # before the logger, which then has this iteration's memory
 

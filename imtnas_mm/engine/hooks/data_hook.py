@@ -1,4 +1,4 @@
-"""Whether the datasets of a run, its heads and its checkpoint go together; checked before the first iteration."""
+"""Hook that checks, before the first iteration, that datasets, heads and checkpoint agree on the classes."""
 import itertools
 from typing import Any
 
@@ -15,10 +15,10 @@ from ...registry import HOOKS
 class DataHook(Hook):
     """Stops a run whose datasets don't fit its heads or one another.
 
-    Where mmdet and mmpretrain go on, a label beyond the head is an index error
-    in a loss or, on a GPU, an assertion of a kernel; and validation classes in
-    another order are a bad accuracy. In runs of mmengine's loops it also has
-    the pipelines name the files they fail at, as those of a search do.
+    mmdet and mmpretrain go on: a label beyond the head then fails in a loss or
+    in a GPU kernel, and validation classes in another order give a bad
+    accuracy. In runs of mmengine's loops the hook also makes pipelines name
+    the file at which they fail; a search's pipelines do so anyway.
 
     Raises:
         DataError: (before the run) names the fields and both numbers or names.
@@ -40,18 +40,18 @@ class DataHook(Hook):
 
     def after_load_checkpoint(self, runner, checkpoint):
         loops = built_loops(runner)
-        if 'train' in loops and not is_resumed(runner):  # other weights to start from may well be of other classes
+        if 'train' in loops and not is_resumed(runner):  # pretrained weights may have other classes
             return
         saved = (checkpoint.get('meta') or {}).get('dataset_meta') or {}
         names = unwrapped(runner.model).tasks if has_tasks(runner.model) else (None, )
         for (part, loop), name in itertools.product(loops.items(), names):
             dataset = loop.dataloader.dataset if name is None else task_dataset(part, loop, name)
             classes = (saved if name is None else saved.get(name) or {}).get('classes')
-            found = classes_of(dataset)
-            if found and classes and found != tuple(classes):
+            here = classes_of(dataset)
+            if here and classes and here != tuple(classes):
                 field = f'{part}_dataloader.dataset' if name is None else f'{part}_dataloader.{name}.dataset'
                 raise DataError(f'{field}: its classes are not those of {checkpoint_of(runner)}: '
-                                f'{difference(found, classes)}')
+                                f'{difference(here, classes)}')
 
 
 def unwrapped(model):
@@ -59,7 +59,7 @@ def unwrapped(model):
 
 
 def has_tasks(model):
-    """Whether it is of a search or a joint training."""
+    """Whether a model is that of a search or of a joint training."""
     return hasattr(unwrapped(model), 'tasks')
 
 
@@ -68,7 +68,7 @@ def task_dataset(part, loop, name):
 
 
 def run_parts(runner):
-    """A retraining's, or each task's: the field of the model, the model, and dataset by field."""
+    """Per task, or once for a retraining: the field of the model, the model, and its datasets by field."""
     model, loops = unwrapped(runner.model), built_loops(runner)
     if not has_tasks(model):
         yield 'model', model, {f'{part}_dataloader.dataset': loop.dataloader.dataset for part, loop in loops.items()}
@@ -81,9 +81,9 @@ def run_parts(runner):
 def class_numbers(model):
     """``num_classes`` of the modules of a model, by their names.
 
-    As in mmdet's NumClassCheckHook, a region proposal network, which knows no
-    classes, is left out, and HTC's head for a semantic map; so is the
-    backbone, whose classifier is not used.
+    As in mmdet's NumClassCheckHook, region proposal networks and HTC's head
+    for a semantic map are left out; so is the backbone, whose classifier is
+    not used.
     """
     return {
         name: module.num_classes
@@ -118,16 +118,16 @@ def classes_of(dataset):
 
 def check_same_classes(datasets):
     """Raise DataError unless the datasets number the same classes in the same order, and so do their class folders."""
-    for what, names_of in (('classes', classes_of), ('class folders', folders_of)):
-        found = {field: names_of(dataset) for field, dataset in datasets.items() if names_of(dataset)}
-        for field, names in found.items():
-            first, others = next(iter(found.items()))
+    for kind, names_of in (('classes', classes_of), ('class folders', folders_of)):
+        names_by_field = {field: names_of(dataset) for field, dataset in datasets.items() if names_of(dataset)}
+        for field, names in names_by_field.items():
+            first, others = next(iter(names_by_field.items()))
             if names != others:
-                raise DataError(f'{field}: its {what} are not those of {first}: {difference(names, others)}')
+                raise DataError(f'{field}: its {kind} are not those of {first}: {difference(names, others)}')
 
 
 def folders_of(dataset: Any) -> tuple[str, ...] | None:
-    """The folders that gave a CustomDataset its labels, in their order."""
+    """The class folders of a CustomDataset, in the order of its labels."""
     for base in base_datasets(dataset):
         folders = getattr(base, 'folder_to_idx', None)
         if folders is not None:

@@ -1,4 +1,4 @@
-"""Drop path that grows as training goes on."""
+"""Hook that raises the drop path rate from epoch to epoch."""
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 

@@ -1,4 +1,4 @@
-"""Stops a retraining where a loss or a weight is NaN or infinite."""
+"""Hook that stops a retraining when a loss or a weight is NaN or infinite."""
 from mmengine.hooks import Hook
 
 from ...finite import check_finite, check_state
@@ -7,13 +7,12 @@ from ...registry import HOOKS
 
 @HOOKS.register_module()
 class FiniteHook(Hook):
-    """Stops a training of mmengine's loops at the iteration that a loss or, where a checkpoint is to be written, a
-    weight is not finite.
+    """Checks the loss of every iteration, and the weights before every checkpoint, in mmengine's loops.
 
-    mmdet's CheckInvalidLossHook looks at the loss alone, and by its default at
-    that of every 50th iteration: a checkpoint between is written.
+    mmdet's CheckInvalidLossHook checks the loss alone, by default in every
+    50th iteration: checkpoints in between are written unchecked.
     """
-    priority = 'HIGH'  # before what logs and saves
+    priority = 'HIGH'  # before the hooks that log and save
 
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
         losses = {name: [value] for name, value in (outputs or {}).items() if hasattr(value, 'is_floating_point')}

@@ -1,8 +1,8 @@
-"""The buffers of a model wrapped for distributed use, which are each process's own.
+"""Saves and restores each process's buffers, such as batch normalisation statistics, in distributed training.
 
-DistributedDataParallel keeps the weights alike, and mmengine lets each process
-have its own running statistics of batch normalisation. A checkpoint has those of
-the first process; the others' are kept beside them.
+DistributedDataParallel keeps weights equal on all processes; under mmengine each
+process has its own running statistics. A checkpoint's ``state_dict`` holds those of
+the first process; the others are kept in the message hub.
 """
 import logging
 from contextlib import contextmanager
@@ -19,29 +19,29 @@ RANK_BUFFERS = 'rank_buffers'  # in mmengine's message hub, which checkpoints ke
 
 
 def _buffers(runner):
-    """dict: name -> tensor, of the model and of those that hooks average."""
-    found = {f'model.{name}': buffer for name, buffer in runner.model.module.named_buffers()}
+    """dict: name -> tensor, of the model and of the averaged models of EMA hooks."""
+    buffers = {f'model.{name}': buffer for name, buffer in runner.model.module.named_buffers()}
     for number, hook in enumerate(hook for hook in runner.hooks if isinstance(hook, EMAHook)):
-        found.update((f'average{number}.{name}', buffer) for name, buffer in hook.ema_model.named_buffers())
-    return found
+        buffers.update((f'average{number}.{name}', buffer) for name, buffer in hook.ema_model.named_buffers())
+    return buffers
 
 
 @contextmanager
 def rank_buffers_kept(runner):
-    """Inside, a checkpoint that is written has every process's buffers. All processes must come here.
+    """Inside, a checkpoint gets every process's buffers. All processes must enter.
 
-    Afterwards they are of a moment that is past, which no later checkpoint may have.
+    They are dropped afterwards, so that no later checkpoint gets outdated ones.
     """
-    own = None
+    per_rank = None
     if is_model_wrapper(runner.model):
-        own = all_gather_object({name: buffer.detach().cpu().clone() for name, buffer in _buffers(runner).items()})
-    runner.message_hub.update_info(RANK_BUFFERS, own)
+        per_rank = all_gather_object({name: buffer.detach().cpu().clone() for name, buffer in _buffers(runner).items()})
+    runner.message_hub.update_info(RANK_BUFFERS, per_rank)
     yield
     runner.message_hub.update_info(RANK_BUFFERS, None)
 
 
 def restore_rank_buffers(runner):
-    """After a checkpoint was loaded to resume from: every process takes its own back."""
+    """After a checkpoint was loaded to resume from, gives every process its own buffers back."""
     kept = runner.message_hub.get_info(RANK_BUFFERS)
     runner.message_hub.update_info(RANK_BUFFERS, None)
     if kept is None:

@@ -1,4 +1,4 @@
-"""SIGTERM: the training ends its iteration, writes a checkpoint and leaves."""
+"""Hook for SIGTERM: the training ends its iteration, writes a checkpoint and exits."""
 import os
 import signal
 import time
@@ -14,16 +14,16 @@ from ...registry import HOOKS
 from .checkpoint_hook import save_stopped
 
 EXIT_CODE = 128 + signal.SIGTERM
-# Slurm sends one to all processes of a job, and torchrun then another to those it started
-REPEATED = 3.  # seconds in which further ones count as the first
+# Slurm sends a SIGTERM to all processes of a job, and torchrun then another to those it started
+REPEATED = 3.  # seconds in which further signals count as the first
 
-STOPPED = 'SIGTERM: the training stops'  # how the line of its log begins
+STOPPED = 'SIGTERM: the training stops'  # begins the line in the log
 
 _received = []  # time of the first SIGTERM
 
 
 class Terminated(SystemExit):
-    """The training stopped because of a SIGTERM; leaves Python with exit code 143."""
+    """The training stopped because of a SIGTERM; Python exits with code 143."""
 
     def __init__(self):
         super().__init__(EXIT_CODE)
@@ -38,7 +38,7 @@ def _note(*_):
 
 @contextmanager
 def sigterm_noted():
-    """Inside, a SIGTERM makes a :class:`TerminationHook` stop the training; another one, later, ends it at once."""
+    """Inside, a SIGTERM makes a :class:`TerminationHook` stop the training; a second, later SIGTERM ends it at once."""
     before = signal.signal(signal.SIGTERM, _note)
     _received.clear()
     try:
@@ -62,19 +62,19 @@ class TerminationHook(Hook):
     """Stops the training of any loop after a SIGTERM to one of its processes, noted by :func:`sigterm_noted`.
 
     All processes stop after the same iteration, once its logs and its regular
-    checkpoint are written; :func:`save_stopped` writes one if there was none.
-    A validation stops after the present batch, or, where processes have unlike
-    numbers of batches, at its end; resumed, it is done again from its start.
+    checkpoint are written; :func:`save_stopped` writes a checkpoint otherwise.
+    A validation stops after the current batch, or at its end where processes
+    have different numbers of batches. The resumed run repeats it from its start.
 
     Raises:
         Terminated: in all processes.
     """
     priority = 'LOWEST'
-    group = None  # of the processes; the default one
+    group = None  # the process group; None is the default group
 
     def before_train(self, runner):
         if get_world_size() > 1 and get_backend() != 'gloo':
-            self.group = torch.distributed.new_group(backend='gloo')  # asks without waiting for the GPUs
+            self.group = torch.distributed.new_group(backend='gloo')  # answers without waiting for GPUs
         if _told(self.group):
             runner.logger.info(f'{STOPPED} before it began; no checkpoint is written')
             raise Terminated
@@ -86,14 +86,14 @@ class TerminationHook(Hook):
     def before_val(self, runner):
         loop = runner.val_loop
         loaders = getattr(loop, 'loaders', {'': loop.dataloader}).values()
-        lengths = torch.tensor([len(one) if isinstance(one, Sized) else -get_rank() for one in loaders])
+        lengths = torch.tensor([len(loader) if isinstance(loader, Sized) else -get_rank() for loader in loaders])
         self.in_step = 'train' in built_loops(runner) and all(
             torch.equal(lengths, other) for other in all_gather(lengths))
 
     def after_val_iter(self, runner, batch_idx, data_batch=None, outputs=None):
         if self.in_step and _told(self.group):
             for hook in runner.hooks:
-                if isinstance(hook, EMAHook):  # it has put the averaged weights in place for the validation
+                if isinstance(hook, EMAHook):  # swaps the trained weights back in
                     hook.after_val_epoch(runner)
             self._leave(runner, runner.epoch, runner.iter)
 

@@ -1,12 +1,12 @@
-"""Notes validations that are done, so that a stop before or within a validation leaves none out."""
+"""Hook that notes finished validations, so that a resumed run knows whether one is still to come."""
 from mmengine.hooks import Hook
 
-# in mmengine's message hub, which checkpoints keep; what begins with val there is logged as a result
+# in mmengine's message hub, which checkpoints keep; names that begin with val are logged there as results
 VALIDATED = 'epoch_validated'
 
 
 class ValidatedHook(Hook):
-    """Notes that the validation after an epoch is done, before any checkpoint is written that has its results."""
+    """Notes that the validation after an epoch is done, before a checkpoint with its results is written."""
     priority = 'NORMAL'
 
     def after_val_epoch(self, runner, metrics=None):

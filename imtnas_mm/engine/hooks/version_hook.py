@@ -1,4 +1,4 @@
-"""A hook by which checkpoints record the version of imtnas_mm that wrote them."""
+"""Hook that records the version of imtnas_mm in checkpoints."""
 from typing import Any
 
 from mmengine.hooks import Hook

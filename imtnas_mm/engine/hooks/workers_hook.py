@@ -1,4 +1,4 @@
-"""Names the dataloaders of mmengine's loops, for what is said when a worker of theirs dies."""
+"""Hook that names the dataloaders of mmengine's loops, so that the error of a dead worker can name its dataloader."""
 from mmengine.hooks import Hook
 from torch.utils.data import DataLoader
 
@@ -9,7 +9,7 @@ from ...registry import HOOKS
 
 @HOOKS.register_module()
 class WorkersHook(Hook):
-    """Calls :func:`watch_workers` of every dataloader that a loop of the run has as ``dataloader`` or ``loaders``."""
+    """Calls :func:`watch_workers` on every dataloader that a loop has as ``dataloader`` or in ``loaders``."""
 
     def before_run(self, runner):
         for part, loop in built_loops(runner).items():

@@ -1,4 +1,4 @@
-"""From the command line to a run: the config, its checks, the processes of a job, the runner, a search's phases."""
+"""Starts runs for the tools: loads and checks the config, joins the process group, builds the runner, runs phases."""
 from .build import build_runner
 from .checks import check_data, check_work_dir, named_faults
 from .config import is_search, load_config

@@ -1,4 +1,4 @@
-"""Builds the runner of a config, with the hooks that every run of this package has."""
+"""Builds the runner of a config, with the hooks that every run gets."""
 import torch
 from mmengine.dist import get_rank
 from mmengine.registry import RUNNERS
@@ -13,7 +13,7 @@ from .process_group import start_group
 
 
 def build_runner(cfg):
-    """The config's runner; on a machine without a GPU its processes talk over gloo.
+    """The config's runner; without a GPU its processes communicate over gloo.
 
     With ``cfg.resume`` and no ``cfg.load_from`` it resumes from
     :func:`~imtnas_mm.checkpoint.latest_checkpoint`.
@@ -21,18 +21,18 @@ def build_runner(cfg):
     install()
     start_group(cfg)
     if cfg.launcher != 'none' and not torch.cuda.is_available() and not is_search(cfg):
-        # what mmengine wraps with, but for its device_ids
+        # mmengine's wrapper without its device_ids
         defaults = dict(broadcast_buffers=False, find_unused_parameters=cfg.get('find_unused_parameters', False))
         cfg.model_wrapper_cfg = {**defaults, **(cfg.get('model_wrapper_cfg') or {}), 'device_ids': None}
     runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
     for hook in (DataHook, TerminationHook, VersionHook, WorkersHook):
         runner.register_hook(hook())
-    if not is_search(cfg):  # a search's loop checks more
+    if not is_search(cfg):  # the loop of a search checks more than FiniteHook
         runner.register_hook(FiniteHook())
     if get_rank():
         leave_metrics_to_others(runner)
     if cfg.get('resume') and not cfg.get('load_from'):
         start_from(runner, latest_checkpoint(runner.work_dir))
         if not is_resumed(runner):
-            runner.logger.warning(f'--resume: no checkpoint in {runner.work_dir}; it starts anew')
+            runner.logger.warning(f'--resume: no checkpoint in {runner.work_dir}; the run starts anew')
     return runner

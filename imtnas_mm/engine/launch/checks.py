@@ -1,4 +1,4 @@
-"""Checks before a run, of its work dir and its data, and errors in it that say which file or dataloader they are of."""
+"""Checks the work dir and the data before a run, and makes errors in the run name the file or dataloader."""
 import errno
 import os
 import tempfile
@@ -13,7 +13,7 @@ from .process_group import job_rank
 
 
 def check_work_dir(path):
-    """Make the folder, and leave if no file can be written to it."""
+    """Make the folder, and exit if no file can be written to it."""
     try:
         os.makedirs(path, exist_ok=True)
         with tempfile.TemporaryFile(dir=path) as file:
@@ -25,7 +25,7 @@ def check_work_dir(path):
 
 @contextmanager
 def named_faults(work_dir):
-    """Inside, an error of a dataloader's worker names the dataloader, and a full disk the work dir."""
+    """Inside, the error of a dead worker names its dataloader, and that of a full disk names the work dir."""
     try:
         with named_worker_deaths():
             yield
@@ -37,11 +37,12 @@ def named_faults(work_dir):
 
 
 def check_data(cfg, *parts):
-    """Check the data of parts ('train', 'val', 'test') of a config of mmdet or mmpretrain; the loops of a search and of
-    a joint training check their own.
+    """Check the data of ``parts`` ('train', 'val', 'test') of a config of mmdet or mmpretrain.
+
+    The loops of a search and of a joint training check their data themselves.
 
     Returns:
-        list[str]: what these datasets leave out of the data, for
+        list[str]: lines on data that these datasets leave out, for
         :func:`~imtnas_mm.datasets.log_dropped` once the run has its log.
     """
     dropped = []
@@ -49,7 +50,7 @@ def check_data(cfg, *parts):
         return dropped
     for part in parts:
         loader: Any = cfg.get(f'{part}_dataloader') or {}
-        if 'dataset' in loader:  # the loops say where one is missing
+        if 'dataset' in loader:  # the loops report a missing one
             dropped += check_dataset(
                 loader.dataset, cfg.get('default_scope', 'mmengine'), f'{part}_dataloader.dataset')
             check_evaluator(cfg.get(f'{part}_evaluator') or {}, f'{part}_evaluator')

@@ -1,4 +1,4 @@
-"""The config of a run with the command line's changes."""
+"""Loads the config of a run and applies the command line's changes."""
 import difflib
 import inspect
 import os
@@ -13,7 +13,7 @@ from ...genotype import resolve_genotype
 from ...tasks.joint_model import is_joint
 from ..runner import SearchRunner
 
-# top-level fields that are no argument of mmengine's Runner
+# top-level fields that are read though they are no argument of mmengine's Runner
 READ_FIELDS = ('activation_checkpointing', 'auto_scale_lr', 'compile', 'efficient_conv_bn_eval',
                'find_unused_parameters', 'model_wrapper_cfg', 'runner_type', 'sync_bn')
 
@@ -66,9 +66,9 @@ def load_config(args):
 
 
 def check_options(options, cfg, config):
-    """Leave if one of ``--cfg-options`` is of a field that neither the config has nor anything reads.
+    """Exit if one of ``--cfg-options`` sets a top-level field that the config lacks and nothing reads.
 
-    Deeper fields are arguments of what is built, which refuses those it doesn't have.
+    Deeper fields are arguments of classes, which refuse unknown ones.
     """
     known = {*cfg, *inspect.signature(Runner.__init__).parameters, *READ_FIELDS} - {'self', 'cfg'}
     for key in options:
@@ -80,10 +80,8 @@ def check_options(options, cfg, config):
 
 
 def restrict_single_task(cfg):
-    """Of a search of several tasks by ``SingleTask``, leave that of ``train_cfg.order``."""
+    """If ``model.type`` is ``SingleTask``, keep only the task that ``train_cfg.order`` names."""
     if is_search(cfg) and cfg.model.get('type') == 'SingleTask':
         order = cfg.train_cfg.get('order') or ()
-        if len(order) == 1 and order[0] in cfg.model.tasks:  # the search says what is wrong with others
+        if len(order) == 1 and order[0] in cfg.model.tasks:  # the search itself refuses other orders
             restrict_to_task(cfg, order[0])
-
-

@@ -1,4 +1,4 @@
-"""A search in phases, each on the operations that the last one kept (P-DARTS)."""
+"""Runs a search in phases (P-DARTS): each phase searches among the operations that the previous one kept."""
 import copy
 import json
 import os
@@ -36,11 +36,11 @@ def check_phases(cfg):
 
 
 def run_phases(cfg):
-    """Run the phases of a config one after the other; with ``cfg.resume``, those that have not ended yet.
+    """Run the phases of a config one after the other; with ``cfg.resume``, skip those that have ended.
 
-    A phase's checkpoints, logs and architecture lie in ``phase<n>`` of the work
-    dir. The work dir itself gets the last phase's architecture, and a picture
-    of how the phases narrowed the operations.
+    ``phase<n>`` of the work dir holds a phase's checkpoints, logs and
+    architecture. The work dir itself gets the last phase's architecture, and a
+    picture of the operations that each phase kept.
     """
     check_phases(cfg)
     if cfg.get('load_from'):
@@ -61,12 +61,12 @@ def run_phases(cfg):
 
 
 def phase_config(cfg, phase, folder, records):
-    """The config of one phase: the whole one with the phase's changes and the operations left by the last."""
+    """The config of one phase: the phase's changes and the operations kept so far are put into the search's config."""
     changed = copy.deepcopy(cfg)
     changed.merge_from_dict(copy.deepcopy(phase['config']))
     changed.pop('phases')
     changed.work_dir = folder
-    # mmengine keeps loggers and visualizers by name: a phase has its own
+    # mmengine keeps loggers and visualizers by name: each phase needs names of its own
     for named in (changed, changed.get('visualizer') or {}):
         for key in ('experiment_name', 'name'):
             if named.get(key):
@@ -99,12 +99,12 @@ def run_phase(cfg, keep, path):
 
 
 def as_lists(candidates):
-    """As JSON has them, whether a phase ran now or left its record."""
+    """Candidates as JSON holds them, alike for a phase that ran now and for a record on the disk."""
     return {kind: [list(names) for names in rows] for kind, rows in candidates.items()}
 
 
 def read_record(path):
-    """What an ended phase left, ``None`` if it has not ended."""
+    """The record of a phase that has ended; ``None`` if it has not."""
     if not osp.isfile(path):
         return None
     try:

@@ -1,4 +1,4 @@
-"""The processes of one job: which of them this is, and the group they talk in."""
+"""The processes of a distributed job: reads rank and size from the launcher, starts and leaves the process group."""
 import datetime
 import logging
 import os
@@ -9,9 +9,9 @@ import torch
 from torch.distributed.elastic.multiprocessing.errors import record
 
 DEFAULT_TIMEOUT = 1800  # seconds
-DEFAULT_PORT = '29500'  # torch.distributed's, which mmengine takes, too
+DEFAULT_PORT = '29500'  # as in torch.distributed and mmengine
 
-# what a launcher tells its processes: torch's name of it -> the launcher's own
+# environment variables that a launcher sets: torch's name -> the launcher's name
 RANKS = dict(
     pytorch=dict(RANK='RANK', WORLD_SIZE='WORLD_SIZE'),
     slurm=dict(RANK='SLURM_PROCID', WORLD_SIZE='SLURM_NTASKS'),
@@ -22,15 +22,15 @@ STARTED_BY = dict(pytorch='torchrun, as tools/dist_train.sh does', slurm='srun, 
 
 
 def job_rank(launcher):
-    """Rank of this process, before there is a group; 0 without a launcher."""
+    """Rank of this process, even before the group exists; 0 without a launcher."""
     return 0 if launcher == 'none' else _ranks(launcher)['RANK']
 
 
 def start_group(cfg):
-    """Checks the launcher's environment and the timeout; on a machine without a GPU, starts the group over gloo.
+    """Checks the launcher's environment and the timeout; without a GPU, starts the group over gloo.
 
-    With GPUs mmengine's Runner starts it. It sets a CUDA device when it does,
-    which a machine without one refuses.
+    With GPUs mmengine's Runner starts the group. It would set a CUDA device,
+    which fails on a machine without a GPU.
 
     Args:
         cfg (Config): ``launcher`` and ``env_cfg.dist_cfg``; ``timeout`` is set
@@ -48,19 +48,19 @@ def start_group(cfg):
     ranks = _ranks(cfg.launcher)
     for name in ADDRESSES[cfg.launcher]:
         _variable(cfg.launcher, name)
-    if 'MASTER_ADDR' not in os.environ:  # mmengine takes it from there, too
+    if 'MASTER_ADDR' not in os.environ:  # mmengine reads it, too
         os.environ['MASTER_ADDR'] = _first_host(os.environ['SLURM_NODELIST'])
     if torch.cuda.is_available():
         return
     os.environ.update({name: str(value) for name, value in ranks.items()})
-    if 'port' in options:  # mmengine's option of slurm
+    if 'port' in options:  # mmengine's option for slurm
         os.environ['MASTER_PORT'] = str(options['port'])
     os.environ.setdefault('MASTER_PORT', DEFAULT_PORT)
     torch.distributed.init_process_group('gloo', timeout=datetime.timedelta(seconds=timeout))
 
 
 def leave_group():
-    """Leave the process group together: a rank that exits while another still talks to it aborts that one."""
+    """Leave the process group together: a rank that exits early aborts a rank that still communicates with it."""
     if torch.distributed.is_initialized():
         torch.distributed.barrier()
         torch.distributed.destroy_process_group()
@@ -69,9 +69,9 @@ def leave_group():
 def run_as_program(main):
     """Run a tool's ``main``, and end the process.
 
-    torchrun ends with the error of the process that failed first. One of a
-    job that succeeds ends without Python's clean-up, in which threads that
-    the group has left may abort it.
+    torchrun reports the error of the process that failed first. In a job of
+    several processes, success skips Python's clean-up, in which threads left
+    over from the group may abort the process.
     """
     record(main)()
     if int(os.environ.get('WORLD_SIZE', '1')) > 1:
@@ -82,19 +82,18 @@ def run_as_program(main):
 
 
 def _ranks(launcher):
-    """RANK and WORLD_SIZE as the launcher gives them."""
-    found = {}
-    for name, variable in RANKS[launcher].items():
+    """RANK and WORLD_SIZE from the launcher's variables."""
+    values, variables = {}, RANKS[launcher]
+    for name, variable in variables.items():
         text = _variable(launcher, variable)
         if not text.isdecimal():
             raise SystemExit(f'--launcher {launcher}: the environment variable {variable}={text!r} must be a whole '
                              'number')
-        found[name] = int(text)
-    if found['RANK'] >= found['WORLD_SIZE']:
-        own = RANKS[launcher]
-        raise SystemExit(f'--launcher {launcher}: {own["RANK"]}={found["RANK"]} must be less than '
-                         f'{own["WORLD_SIZE"]}={found["WORLD_SIZE"]}')
-    return found
+        values[name] = int(text)
+    if values['RANK'] >= values['WORLD_SIZE']:
+        raise SystemExit(f'--launcher {launcher}: {variables["RANK"]}={values["RANK"]} must be less than '
+                         f'{variables["WORLD_SIZE"]}={values["WORLD_SIZE"]}')
+    return values
 
 
 def _variable(launcher, name):
@@ -105,7 +104,7 @@ def _variable(launcher, name):
 
 
 def _first_host(nodes):
-    """The first of a slurm node list such as ``gpu[03-05,9]``."""
+    """The first host of a slurm node list such as ``gpu[03-05,9]``."""
     try:
         done = subprocess.run(['scontrol', 'show', 'hostnames', nodes], capture_output=True, text=True, check=True)
         return done.stdout.split()[0]

@@ -1,4 +1,4 @@
-"""What tools/test.py does with its arguments: the metrics of a checkpoint, and its predictions."""
+"""Tests a checkpoint for tools/test.py: computes its metrics, and writes or paints its predictions."""
 import os.path as osp
 
 from ...checkpoint import check_checkpoint_file
@@ -15,7 +15,7 @@ def paint(cfg, folder, config):
     hook = cfg.get('default_hooks', {}).get('visualization') or {}
     options = dict(
         DetVisualizationHook=dict(draw=True, test_out_dir=folder),
-        # mmdet's hook puts it under the work dir, mmpretrain's does not
+        # mmdet's hook puts the folder under the work dir, mmpretrain's does not
         VisualizationHook=dict(enable=True, interval=1, out_dir=osp.join(cfg.work_dir, folder)),
     ).get(hook.get('type', '').rpartition('.')[2])
     if options is None:
@@ -32,11 +32,11 @@ def dump(cfg, path):
 
 
 def test(args):
-    """From the arguments of tools/test.py to the end of the test."""
+    """Test as the arguments of tools/test.py say."""
     cfg = load_config(args)
     check_work_dir(cfg.work_dir)
     if (is_search(cfg) or is_joint(cfg)) and (args.out or args.show_dir):
-        raise SystemExit(f'--out and --show-dir are for networks of one task; {args.config} is of several, which are '
+        raise SystemExit(f'--out and --show-dir are for networks of one task; {args.config} has several, which are '
                          'only evaluated')
     cfg.load_from = args.checkpoint
     if args.show_dir:
@@ -46,7 +46,7 @@ def test(args):
     dropped = check_data(cfg, 'test')
     runner = build_runner(cfg)
     log_dropped(dropped)
-    if not is_search(cfg):  # mmengine would skip what doesn't fit, and test the rest
+    if not is_search(cfg):  # mmengine would skip entries that don't fit, and test the rest
         check_checkpoint_file(args.checkpoint, runner.model)
     with named_faults(cfg.work_dir):
         runner.test()

@@ -1,20 +1,20 @@
-"""The total batch of an iteration, and the one that a config's learning rates were chosen for."""
+"""Compares the total batch size of a run with that for which the config's learning rates were chosen."""
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class OtherBatch:
-    """A dataloader that gives an iteration another number of examples than its config was written for.
+    """A dataloader whose total batch size is not that of its config.
 
     ``total = processes * batch_size * accumulated``.
 
     Args:
         loader (str): ``'train_dataloader'``, or ``'train_dataloader.<task>'``.
-        batch_size (int): of one process.
+        batch_size (int): per process.
         processes (int): that train together.
-        accumulated (int): batches of a process for each step of the optimiser.
-        written_for (int): what ``auto_scale_lr.base_batch_size`` says.
-        declared (str): the field that says so.
+        accumulated (int): batches per process and step of the optimiser.
+        written_for (int): the value of ``auto_scale_lr.base_batch_size``.
+        declared (str): the field with that value.
     """
     loader: str
     batch_size: int
@@ -33,14 +33,14 @@ class OtherBatch:
 
     @property
     def right_batch_size(self):
-        """int | None: of one process, for the right total with as many processes; None if there is none."""
+        """int | None: the batch size per process for the right total; None if no whole number gives it."""
         size, rest = divmod(self.written_for, self.processes * self.accumulated)
         return None if rest else size
 
     @property
     def right_processes(self):
-        """int | None: for the right total with this batch size; None if there is no such number."""
-        if self.batch_size < 1:  # refused where the loader is built
+        """int | None: the number of processes for the right total; None if no whole number gives it."""
+        if self.batch_size < 1:  # an error when the loader is built
             return None
         processes, rest = divmod(self.written_for, self.batch_size * self.accumulated)
         return None if rest else processes
@@ -53,9 +53,10 @@ class OtherBatch:
 
 
 def declared_batches(cfg):
-    """What ``auto_scale_lr.base_batch_size`` of a config declares, as in mmdet: the total batch of its learning rate.
+    """The total batch sizes that ``auto_scale_lr.base_batch_size`` of a config declares for its learning rates.
 
-    A config with a dataloader for each task declares a dict of task -> total.
+    It is a number, as in mmdet, or, with one dataloader per task, a dict of
+    task -> total.
 
     Args:
         cfg (Config): resolved.
@@ -78,20 +79,20 @@ def declared_batches(cfg):
     if base is not None and not isinstance(base, dict):
         raise ValueError(f'{field}: {base!r}; it must be a dict of the total batch of each task, as in '
                          f'dict({", ".join(f"{task}={base!r}" for task in loaders)})')
-    found = {}
+    declared = {}
     for task, loader in loaders.items():
         total = (base or {}).get(task)
         if total is not None:
             _check(f'{field}.{task}', total)
-        found[f'train_dataloader.{task}'] = (loader, None if total is None else f'{field}.{task}', total)
-    return found
+        declared[f'train_dataloader.{task}'] = (loader, None if total is None else f'{field}.{task}', total)
+    return declared
 
 
 def other_batches(cfg, processes):
     """list[OtherBatch]: the dataloaders whose total batch is not the declared one.
 
-    None where nothing is declared, or where ``auto_scale_lr.enable`` scales
-    the learning rate with the total batch.
+    It is empty where nothing is declared, or where ``auto_scale_lr.enable``
+    scales the learning rate with the total batch.
 
     Args:
         cfg (Config): resolved.
@@ -100,21 +101,21 @@ def other_batches(cfg, processes):
     if cfg.get('auto_scale_lr', {}).get('enable'):
         return []
     accumulated = cfg.get('optim_wrapper', {}).get('accumulative_counts', 1)
-    found = [
+    batches = [
         OtherBatch(name, loader.get('batch_size', 1), processes, accumulated, total, field)
         for name, (loader, field, total) in declared_batches(cfg).items()
         if total is not None and field is not None]
-    return [one for one in found if one.total != one.written_for]
+    return [batch for batch in batches if batch.total != batch.written_for]
 
 
 def warn_of_other_batches(runner):
-    """Log a warning for each dataloader of a training whose total batch is not the one its config was written for."""
-    for one in other_batches(runner.cfg, runner.world_size):
-        changes = [] if one.right_batch_size is None else [f'{one.field}={one.right_batch_size}']
-        changes += [] if one.right_processes is None else [f'{one.right_processes} process(es)']
-        runner.logger.warning(
-            f'{one}. Its learning rates may not fit. ' + (f'Right would be {" or ".join(changes)}; ' if changes else '')
-            + f'if {one.total} is meant, set {one.declared}={one.total}')
+    """Log a warning for each train dataloader whose total batch is not the declared one."""
+    for batch in other_batches(runner.cfg, runner.world_size):
+        changes = [] if batch.right_batch_size is None else [f'{batch.field}={batch.right_batch_size}']
+        changes += [] if batch.right_processes is None else [f'{batch.right_processes} process(es)']
+        right = f'Right would be {" or ".join(changes)}; ' if changes else ''
+        runner.logger.warning(f'{batch}. Its learning rates may not fit. {right}if {batch.total} is meant, set '
+                              f'{batch.declared}={batch.total}')
 
 
 def _check(field, total):

@@ -1,4 +1,4 @@
-"""What tools/train.py does with its arguments: a search, or a retraining."""
+"""Runs a search or a retraining for tools/train.py."""
 from ...checkpoint import check_checkpoint_file
 from ...compat.runner import checkpoint_of
 from ...datasets import log_dropped
@@ -12,7 +12,7 @@ from .total_batch import warn_of_other_batches
 
 
 def train(args):
-    """From the arguments of tools/train.py to the end of the training."""
+    """Train as the arguments of tools/train.py say."""
     with sigterm_noted():
         cfg = load_config(args)
         check_work_dir(cfg.work_dir)
@@ -26,7 +26,7 @@ def train(args):
 
 
 def run(cfg):
-    """The training of a config."""
+    """Train as a config says."""
     if cfg.get('phases'):
         run_phases(cfg)
         return
@@ -34,7 +34,7 @@ def run(cfg):
     runner = build_runner(cfg)
     log_dropped(dropped)
     warn_of_other_batches(runner)
-    if cfg.get('resume') and not is_search(cfg):  # mmengine would skip what doesn't fit; a search checks it itself
+    if cfg.get('resume') and not is_search(cfg):  # mmengine would skip entries that don't fit
         checkpoint = checkpoint_of(runner)
         if checkpoint:
             check_checkpoint_file(checkpoint, runner.model, resumed=True)

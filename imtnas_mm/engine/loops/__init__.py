@@ -1,4 +1,4 @@
-"""Loops of mmengine's Runner: the search, the training of a joint model, retrainings, and their evaluation."""
+"""Loops of mmengine's Runner: search, joint training, retraining, and their evaluation."""
 from .evaluation_loop import JointTestLoop, JointValLoop, SearchTestLoop, SearchValLoop
 from .joint_loop import JointTrainLoop
 from .retrain_loop import RetrainLoop

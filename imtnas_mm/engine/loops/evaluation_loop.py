@@ -1,4 +1,4 @@
-"""Validation and test of several tasks' networks, each by its own metrics."""
+"""Validation and test loops over several tasks: each network runs on its own dataset with its own metrics."""
 import torch
 from mmengine.model import is_model_wrapper
 from mmengine.registry import DefaultScope
@@ -11,21 +11,21 @@ from ...registry import LOOPS, built_before
 class _EvaluationLoop(BaseLoop):
     """Runs every task's network over its dataloader and evaluator.
 
-    A subclass says by :meth:`networks` which they are.
+    A subclass lists the networks (:meth:`networks`).
 
     Args:
-        dataloader (dict): a dataloader config a task.
-        evaluator (dict): an evaluator config a task.
+        dataloader (dict): one dataloader config per task.
+        evaluator (dict): one evaluator config per task.
     """
     mode = None
 
     def __init__(self, runner, dataloader, evaluator):
         self.model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         order = self.model.order
-        for what, given in (('dataloader', dataloader), ('evaluator', evaluator)):
-            if set(given) != set(order):
-                raise ValueError(f'{self.mode}_{what} has {sorted(given)}; the model has the tasks {list(order)}, and '
-                                 'each needs one')
+        for part, cfgs in (('dataloader', dataloader), ('evaluator', evaluator)):
+            if set(cfgs) != set(order):
+                raise ValueError(f'{self.mode}_{part} has {sorted(cfgs)}; the model has the tasks {list(order)}, and '
+                                 f'each needs its {part}')
         self.loaders, self.evaluators = {}, {}
         for name in order:
             cfg = dict(dataloader[name])
@@ -46,7 +46,7 @@ class _EvaluationLoop(BaseLoop):
         return self.evaluators
 
     def networks(self):
-        """(label, task, function from a loader's batch to predictions) of each network to run."""
+        """Per network: (label, task, function from a loader's batch to predictions)."""
         raise NotImplementedError
 
     @torch.no_grad()
@@ -75,11 +75,11 @@ class _EvaluationLoop(BaseLoop):
 
 
 class _SearchEvaluationLoop(_EvaluationLoop):
-    """Of a search network.
+    """Evaluates the networks of a search. A search visits its tasks in rounds and has one network per task and round.
 
     Args:
-        all_rounds (bool): evaluate the networks of every round, not of the
-            last alone; those of round m are logged as ``r<m>.<task>/...``.
+        all_rounds (bool): evaluate every round, not the last alone; metrics of
+            an earlier round m are logged as ``r<m>.<task>/...``.
     """
 
     def __init__(self, runner, dataloader, evaluator, all_rounds=False):
@@ -95,7 +95,7 @@ class _SearchEvaluationLoop(_EvaluationLoop):
 
 
 class _JointEvaluationLoop(_EvaluationLoop):
-    """Of a :class:`JointModel`."""
+    """Evaluates each task's model of a :class:`JointModel`."""
 
     def networks(self):
         for name, model in self.model.tasks.items():

@@ -1,14 +1,14 @@
-"""Batches as a function of the seed and the iteration."""
+"""Endless batches of each task, which depend on the seed and the iteration alone."""
 from collections.abc import Iterable
 from typing import Any
 
 
 class Feed:
-    """One endless loader, ``per_iteration`` batches an iteration; which they are depends on the iteration alone.
+    """One endless loader with ``per_iteration`` batches per iteration.
 
     Args:
         make (Callable): (seed, number of the first batch) -> loader.
-        per_iteration (int): with 0, no loader runs.
+        per_iteration (int): 0 starts no loader.
     """
 
     def __init__(self, make, per_iteration=1):
@@ -18,7 +18,7 @@ class Feed:
         self.position: Any = None  # of the next batch
 
     def seek(self, seed, iteration):
-        """Starts it, unless its next batch is the first of ``iteration`` already."""
+        """Makes the first batch of ``iteration`` the next one."""
         start = iteration * self.per_iteration
         if self.per_iteration and (self.iterator is None or self.position != start):
             self.iterator, self.position = iter(self.make(seed, start)), start
@@ -32,11 +32,11 @@ class Feed:
 
 
 class FeedData:
-    """The feeds of several tasks; to mmengine's hooks, a dataloader with ``len`` and ``dataset``.
+    """The feeds of several tasks. For mmengine's hooks it is a dataloader with ``len`` and ``dataset``.
 
     Args:
-        dataset: what checkpoints keep of the training sets.
-        feeds (dict[str, tuple[Feed]]): those of each task.
+        dataset: the training sets, of which checkpoints keep ``metainfo``.
+        feeds (dict[str, tuple[Feed]]): the feeds of each task.
         length (int): iterations of an epoch.
     """
 
@@ -56,7 +56,7 @@ class FeedData:
         self.seek(0, ())
 
     def seek(self, iteration: int, tasks: Iterable[str]) -> None:
-        """The feeds of ``tasks`` run, from an iteration on; those of the others stop, with their workers."""
+        """Feeds of ``tasks`` go on at an iteration; feeds of other tasks stop, with their workers."""
         for task, feeds in self.feeds.items():
             for feed in feeds:
                 if task in tasks:

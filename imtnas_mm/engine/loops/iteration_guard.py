@@ -1,4 +1,4 @@
-"""What a search does at an iteration whose losses, gradients or weights are not finite: stop, or leave it out."""
+"""Stops a search, or skips the iteration, when losses, gradients or weights are not finite."""
 import copy
 import logging
 
@@ -11,12 +11,11 @@ SKIPPED = 'skipped_iterations'  # in the log, and in mmengine's message hub, whi
 
 
 class IterationGuard:
-    """Runs a search's iterations with ``train_cfg.non_finite``.
+    """Runs the iterations of a search as ``train_cfg.non_finite`` says.
 
     ``stop`` lets a :class:`NonFiniteError` end the run. ``skip`` undoes the
-    whole iteration: weights, heads with their statistics, A, the scales of the
-    validation losses and the optimisers are as they were before it. For that
-    it holds a second copy of them.
+    whole iteration: it puts back copies of the weights, the heads with their
+    statistics, A, the scales of the validation losses and the optimisers.
     """
 
     def __init__(self, choice):

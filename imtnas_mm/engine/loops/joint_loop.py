@@ -1,4 +1,4 @@
-"""The train loop of a joint model: a minibatch of every task an iteration."""
+"""The train loop of a joint model: one minibatch of every task per iteration."""
 from mmengine.dist import get_rank
 from mmengine.hooks import EMAHook
 from mmengine.model import is_model_wrapper
@@ -12,7 +12,7 @@ from .task_data import TrainingSet
 
 
 class TaskDatasets:
-    """What checkpoints keep of the training sets."""
+    """The training sets as one dataset: its ``metainfo``, by task, goes into checkpoints."""
 
     def __init__(self, datasets):
         self.datasets = datasets
@@ -26,7 +26,7 @@ class TaskDatasets:
 
 
 class JointData(FeedData):
-    """One feed of each task.
+    """One feed per task.
 
     Args:
         tasks (dict[str, TrainingSet]): by name.
@@ -39,24 +39,24 @@ class JointData(FeedData):
             {name: (Feed(data.train_loader), ) for name, data in tasks.items()}, length)
 
     def next(self, iteration):
-        """dict: task -> its batch of an iteration, a function of the seed and the iteration."""
+        """dict: task -> batch of an iteration, a function of the seed and the iteration."""
         self.seek(iteration, self.feeds)
         return {name: feed.next() for name, (feed, ) in self.feeds.items()}
 
 
 @LOOPS.register_module()
 class JointTrainLoop(FeedLoop):
-    """Steps a :class:`JointModel` on a minibatch of each task an iteration.
+    """Steps a :class:`JointModel` on one minibatch of each task per iteration.
 
-    The batches, and what the model draws (dropout, drop path), are a function
-    of the seed, the iteration and the rank: a resumed run continues bit by bit.
+    Batches and random numbers of the model (dropout, drop path) depend on the
+    seed, the iteration and the rank alone: a resumed run continues bit by bit.
 
     Args:
-        dataloader (dict): ``train_dataloader``, a dataloader config a task; the
-            whole set is used.
+        dataloader (dict): ``train_dataloader``, one dataloader config per task;
+            the whole set is used.
         max_epochs (int): of ``epoch_length`` iterations each.
-        epoch_length (int, optional): by default the full batches of the first
-            task's training set.
+        epoch_length (int, optional): by default the number of full batches in
+            the first task's training set.
         val_begin, val_interval (int): in epochs, as in mmengine; the last epoch
             is always validated.
     """
@@ -79,8 +79,8 @@ class JointTrainLoop(FeedLoop):
     def run(self):
         for hook in self.runner.hooks:
             if isinstance(hook, EMAHook) and hook.ema_model.update_buffers:
-                raise ValueError('EMAHook.update_buffers=True: it would average a shared weight once for each of its '
-                                 'tasks an iteration; leave it out, the running statistics are kept as they are')
+                raise ValueError('EMAHook.update_buffers=True: it would average a shared weight once per task in each '
+                                 'iteration; leave it out, the running statistics are kept as they are')
         for name, data in self.tasks.items():
             self.runner.logger.info(f'task {name}: {len(data.dataset)} examples, seen once in '
                                     f'{data.batches_per_epoch} iterations')

@@ -1,4 +1,4 @@
-"""Train loops that begin at any iteration, and go on there as if the run had not been stopped."""
+"""Base classes of train loops that resume at any iteration with the results of an uninterrupted run."""
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -16,12 +16,12 @@ def check_at_least(**fields: tuple[int, int]) -> None:
 
 
 class ResumableLoop(BaseLoop):
-    """A mixin for loops by epochs: resumes within an epoch, and before a validation that was still to come.
+    """A mixin for loops by epochs: resumes within an epoch, and before a pending validation.
 
     A subclass has the attributes of mmengine's EpochBasedTrainLoop and the four
     methods below.
     """
-    dataloader: Any  # with the length of an epoch
+    dataloader: Any  # its length is that of an epoch
     val_begin: int
     val_interval: int
     stop_training: bool
@@ -30,19 +30,19 @@ class ResumableLoop(BaseLoop):
     _iter: int
 
     def start(self) -> None:
-        """Before the first iteration: the data begin where the runner is, which may have been resumed."""
+        """Before the first iteration: moves the data to the iteration of the runner, which may have been resumed."""
         raise NotImplementedError
 
     def stop(self) -> None:
-        """After the last iteration, or an error: workers end."""
+        """After the last iteration, or an error: ends workers."""
         raise NotImplementedError
 
     def batches(self, done: int) -> Iterable[Any]:
-        """The batches of the present epoch without its first ``done``."""
+        """The batches of the current epoch without its first ``done``."""
         raise NotImplementedError
 
     def run_iter(self, index: int, batch: Any) -> None:
-        """Iteration ``index`` of the present epoch, between its hooks; ``iter`` is then one more."""
+        """Runs iteration ``index`` of the current epoch with its hooks, and adds 1 to ``iter``."""
         raise NotImplementedError
 
     def run(self) -> nn.Module:
@@ -63,7 +63,7 @@ class ResumableLoop(BaseLoop):
         return runner.model
 
     def run_epoch(self) -> None:
-        """The iterations left of the present epoch (all, unless resumed within it)."""
+        """The remaining iterations of the current epoch (all, unless the run was resumed within it)."""
         self.runner.call_hook('before_train_epoch')
         self.runner.model.train()
         done = self._iter - self._epoch * len(self.dataloader)
@@ -76,29 +76,28 @@ class ResumableLoop(BaseLoop):
         self.runner.val_loop.run()
 
     def validation_due(self) -> bool:
-        """Whether a validation follows the epochs done, as in mmengine: from ``val_begin`` on, every ``val_interval``,
-        and after the last."""
+        """Whether a validation follows now, as in mmengine: from ``val_begin`` on every ``val_interval`` epochs, and
+        after the last."""
         return self.runner.val_loop is not None and self._epoch >= self.val_begin and (
             self._epoch % self.val_interval == 0 or self._epoch == self._max_epochs)
 
     def validation_missed(self) -> bool:
-        """Whether the run was resumed from the end of an epoch whose validation was still to come.
+        """Whether the run was resumed at the end of an epoch whose validation is not done.
 
-        mmengine writes the checkpoint before that validation, and goes on with the next epoch.
+        mmengine writes the checkpoint before that validation; resumed, it would skip it.
         """
         return 0 < self._epoch * len(self.dataloader) == self._iter and self.validation_due() and \
             self.runner.message_hub.get_info(VALIDATED, 0) < self._epoch
 
 
 class FeedLoop(ResumableLoop):
-    """Epochs of iterations over feeds, which have batches without an end.
+    """A loop over endless feeds, in epochs of a given number of iterations.
 
-    A subclass has the batches of an iteration (:meth:`next_batches`) and the
-    iteration (:meth:`step`).
+    A subclass defines the batches of an iteration (:meth:`next_batches`) and
+    the iteration (:meth:`step`).
 
     Args:
-        data: to mmengine's hooks a dataloader; has ``start(seed)`` and
-            ``stop()``, and as its length the iterations of an epoch.
+        data (FeedData): its length is the number of iterations of an epoch.
         max_epochs (int): number of epochs.
         val_begin, val_interval (int): in epochs, as in mmengine; the last epoch
             is always validated.
@@ -150,5 +149,5 @@ class FeedLoop(ResumableLoop):
         raise NotImplementedError
 
     def step(self, batches: Any) -> dict[str, Any]:
-        """Iteration ``iter``; returns what hooks log."""
+        """Iteration ``iter``; returns the figures that hooks log."""
         raise NotImplementedError

@@ -1,4 +1,4 @@
-"""The train loop of retrainings: mmengine's, but resumed it goes on as if it had not been stopped."""
+"""The train loop of retrainings: mmengine's epoch loop, which resumes bit by bit."""
 import logging
 
 from mmengine.dist import get_rank, get_world_size
@@ -18,17 +18,16 @@ EPOCHS = 'epochs_of'  # in mmengine's message hub: how long an epoch is, and for
 
 @LOOPS.register_module()
 class RetrainLoop(ResumableLoop, EpochBasedTrainLoop):
-    """mmengine's EpochBasedTrainLoop, with the fields that it has, where all is a function of seed, iteration and rank.
+    """mmengine's EpochBasedTrainLoop, with the same fields; all randomness depends on seed, iteration and rank.
 
-    What an iteration sees and draws doesn't depend on the workers, nor on what
-    ran before: sampling and augmentation are those of
-    :func:`~imtnas_mm.datasets.build_epoch_loader`, and dropout, drop path
-    and mixup start from (seed, iteration, rank). So a training that was stopped
-    at any iteration and resumed from a checkpoint ends as one that was not.
+    Data and random numbers of an iteration depend neither on the workers nor on
+    earlier iterations: :func:`~imtnas_mm.datasets.build_epoch_loader` samples
+    and augments, and dropout, drop path and mixup start from (seed, iteration,
+    rank). So a resumed training ends exactly as an uninterrupted one.
 
     Raises:
-        CheckpointError: resumed with epochs of another length, or with another
-            number of processes.
+        CheckpointError: epochs have another length, or the number of processes
+            is another, than when the checkpoint was written.
     """
 
     def __init__(self, runner, dataloader, *args, **kwargs):
@@ -41,7 +40,7 @@ class RetrainLoop(ResumableLoop, EpochBasedTrainLoop):
 
     @staticmethod
     def _seed_of_all_ranks(runner):
-        """With ``diff_rank_seed`` mmengine adds the rank to it."""
+        """The runner's seed without the rank, which mmengine adds with ``diff_rank_seed``."""
         return runner.seed - (get_rank() if has_seeds_by_rank(runner) else 0)
 
     def start(self) -> None:

@@ -1,4 +1,7 @@
-"""The train loop that alternates the stages and A's updates."""
+"""The train loop of a search: in each iteration the stages train the weights, then A is updated.
+
+A search visits its K tasks in M rounds. A stage is one task in one round. A are the architecture variables.
+"""
 import itertools
 from dataclasses import dataclass, field
 
@@ -13,7 +16,7 @@ from .task_data import TaskData
 
 @dataclass
 class IterationBatches:
-    """What one iteration sees: a batch a stage, and one a task for A."""
+    """The data of one iteration: one batch per stage, and one per task for A."""
     stages: list = field(default_factory=list)
     architecture: dict = field(default_factory=dict)
 
@@ -22,28 +25,28 @@ class SearchData(FeedData):
     """The feeds of all tasks: batches for the weights, batches for A, images for a transfer.
 
     Args:
-        stages (tuple[Stage]): all that an iteration may have.
+        stages (tuple[Stage]): all stages that an iteration may have.
         tasks (dict[str, TaskData]): by name.
-        num_examples (int): of a transfer, 0 without one.
-        unroll_batch (str): the half of the data that A is judged on.
+        num_examples (int): images per transfer; 0 without a transfer.
+        unroll_batch (str): the half of the data on which A is judged.
         length (int): iterations of an epoch.
     """
 
     def __init__(self, stages, tasks, num_examples, unroll_batch, length):
         self.num_examples = num_examples
-        own = {name: sum(stage.task == name for stage in stages) for name in tasks}
-        taken = {name: 0 for name in tasks}
+        num_stages = {name: sum(stage.task == name for stage in stages) for name in tasks}
+        num_transfers = {name: 0 for name in tasks}  # from or to this task
         for before, stage in itertools.pairwise(stages):
-            taken[before.task] += 1
-            taken[stage.task] += 1
-        self.train = {name: Feed(data.train_loader, own[name]) for name, data in tasks.items()}
+            num_transfers[before.task] += 1
+            num_transfers[stage.task] += 1
+        self.train = {name: Feed(data.train_loader, num_stages[name]) for name, data in tasks.items()}
         self.architecture = {
             name: Feed(lambda seed, start, data=data: data.architecture_loader(seed, start, unroll_batch), 1)
             for name, data in tasks.items()
         }
         self.examples = {
             name: Feed(lambda seed, start, data=data: data.example_loader(seed, start, num_examples // 2),
-                        taken[name] if num_examples else 0)
+                        num_transfers[name] if num_examples else 0)
             for name, data in tasks.items()
         }
         super().__init__(
@@ -51,9 +54,9 @@ class SearchData(FeedData):
             {name: (self.train[name], self.architecture[name], self.examples[name]) for name in tasks}, length)
 
     def next(self, iteration, stages):
-        """The batches of an iteration, which has ``stages``: a function of the seed and the iteration.
+        """The batches for the ``stages`` of an iteration: a function of the seed and the iteration.
 
-        The loaders of their tasks run; those of the others stop, with their workers.
+        Loaders of other tasks stop, with their workers.
         """
         active = {stage.task for stage in stages}
         self.seek(iteration, active)
@@ -71,22 +74,21 @@ class SearchData(FeedData):
 
 @LOOPS.register_module()
 class InterleavedSearchLoop(FeedLoop):
-    """M rounds over K tasks, then A, once an iteration (Algorithm 2; reading 7).
+    """Per iteration: M rounds over K tasks, then one update of A (Algorithm 2; reading 7).
 
     Args:
-        dataloader (dict): ``train_dataloader``, a dataloader config a task.
+        dataloader (dict): ``train_dataloader``, one dataloader config per task.
         rounds (int): M.
         order (tuple[str]): the tasks of a round, as in ``('cls', 'det')``.
             :class:`SearchRunner` hands both to the model.
         max_epochs (int): of ``epoch_length`` iterations each.
-        epoch_length (int, optional): by default the full batches of the first
-            task's D^tr, so that an epoch shows each of that task's stages its
-            training half once.
+        epoch_length (int, optional): by default the number of full batches in
+            the first task's D^tr: each of its stages sees D^tr once per epoch.
         warmup_epochs (int): epochs with A frozen.
         split (dict): ``ratio`` of D^tr and the ``seed`` of the halves.
         val_begin, val_interval (int): in epochs, as in mmengine; the last epoch
             is always validated.
-        non_finite (str): what a NaN or infinite loss, gradient or weight does:
+        non_finite (str): at a NaN or infinite loss, gradient or weight,
             ``stop`` the run with an error, or ``skip`` the iteration
             (:class:`IterationGuard`).
     """
@@ -146,7 +148,7 @@ class InterleavedSearchLoop(FeedLoop):
         return read_scalars(self.guard(self.runner, lambda: self.update(batches)))
 
     def update(self, batches):
-        """Every stage in order, then A, then the optimisers of weights and heads; returns the figures to log."""
+        """Runs all stages in order, updates A, then steps weights and heads; returns the figures to log."""
         runner, model = self.runner, self.runner.model
         model.start_iteration(self._iter)
         figures = {}

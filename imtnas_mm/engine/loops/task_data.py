@@ -1,4 +1,4 @@
-"""The training data of one task: the set, and in a search D_k^tr, D_k^val and the examples for transfer."""
+"""The training data of one task k; in a search its halves D_k^tr and D_k^val, and the images for transfer."""
 import logging
 
 import torch
@@ -11,27 +11,27 @@ from ...random_state import Purpose, seed_of
 
 
 def check_splittable(dataset, field):
-    """Raises DataError for a wrapper by which an image of one half would be in the other, too.
+    """Raises DataError for a wrapper that would put an image into both halves.
 
-    RepeatDataset and ClassBalancedDataset give an image several indices,
-    MultiImageMixDataset mixes others into it.
+    RepeatDataset and ClassBalancedDataset give an image several indices;
+    MultiImageMixDataset mixes other images into it.
     """
     if isinstance(dataset, ConcatDataset):
-        for i, one in enumerate(dataset.datasets):
-            check_splittable(one, f'{field}.datasets[{i}]')
+        for i, member in enumerate(dataset.datasets):
+            check_splittable(member, f'{field}.datasets[{i}]')
     elif not isinstance(dataset, BaseDataset):
         raise DataError(f'{field}.type={type(dataset).__name__!r}: a search splits the images in two halves, which it '
                         'would mix; give the dataset that it wraps, or a ConcatDataset of several')
 
 
 class TrainingSet:
-    """One task's training set, and endless loaders of it.
+    """One task's training set, and its endless loaders.
 
     Args:
         name (str): of the task.
-        index (int): its place in the order; sets its seeds apart.
+        index (int): its place in the order; part of its seeds.
         dataloader (dict): mmengine dataloader config, ``train_dataloader.<name>``.
-        scope (str): where its names are looked up.
+        scope (str): the library in which its names are looked up.
     """
 
     def __init__(self, name, index, dataloader, scope):
@@ -46,15 +46,15 @@ class TrainingSet:
             raise ValueError(f'{self.field}.batch_size={dataloader["batch_size"]} must be at least 1')
         self.cfg = {key: value for key, value in dataloader.items() if key != 'dataset'}
         self.dataset = build_dataset(dataloader['dataset'], scope, f'{self.field}.dataset')
-        self.train_indices = range(len(self.dataset))  # what weights learn on
+        self.train_indices = range(len(self.dataset))  # examples that train the weights
 
     @property
     def batches_per_epoch(self):
-        """Full batches of it, over all ranks."""
+        """Number of full batches, of all ranks together."""
         return max(len(self.train_indices) // (self.cfg['batch_size'] * get_world_size()), 1)
 
     def _loader(self, dataset, indices, purpose, seed, start, **changes):
-        # from pinned memory a GPU copies while the host goes on; without a GPU PyTorch warns of it
+        # a GPU copies pinned memory while the host goes on; without a GPU PyTorch warns about pinning
         pinned = dict(pin_memory=torch.cuda.is_available())
         return build_endless_loader(
             {**pinned, **self.cfg, 'dataset': dataset, **changes},
@@ -82,7 +82,7 @@ class TaskData(TrainingSet):
         check_splittable(self.dataset, f'{self.field}.dataset')
         if len(self.dataset) < 2:
             raise DataError(f'{self.field}.dataset: has {len(self.dataset)} example; the halves that train weights and '
-                            'architecture need one each')
+                            'architecture need at least one each')
         self.train_indices, self.val_indices = split_indices(len(self.dataset), ratio, split_seed)
         self._warn_of_repeats()
         self.examples = raw_images(self.dataset, f'{self.field}.dataset')
@@ -98,12 +98,12 @@ class TaskData(TrainingSet):
     def check_examples(self, number):
         """Raise DataError unless D^tr has ``number`` images for a transfer."""
         if len(self.train_indices) < number:
-            raise DataError(f'model.transfer.num_examples={2 * number} takes {number} images of a task, but '
+            raise DataError(f'model.transfer.num_examples={2 * number} takes {number} images of each task, but '
                             f'{self.field}.dataset has {len(self.train_indices)} in the half that trains weights')
 
     def architecture_loader(self, seed, start, unroll_batch):
-        """Batches that A is judged on, of D^val or D^tr (``val``, ``train``), through the training pipeline, as DARTS
-        does."""
+        """Batches on which A is judged, from D^val or D^tr (``val``, ``train``); as in DARTS, by the training
+        pipeline."""
         indices = dict(val=self.val_indices, train=self.train_indices)[unroll_batch]
         return self._loader(self.dataset, indices, Purpose.ARCHITECTURE_BATCHES, seed, start)
 

@@ -2,9 +2,10 @@
 
 A mixed edge is ``sum_o gate_o o(x)`` (Liu et al., 2019, DARTS, Eq. 2). Edges that
 leave one state share its ReLU and its pools; their convolutions of one family
-(separable or dilated) are one grouped convolution over (operations x edges x
-channels), its kernels all as wide as the widest, and the last 1x1 convolutions of
-both families are one. Normalisation has no affine parameters, so it's by channel
+(the separable or the dilated ones, or one operation of these: see ``CellPlan``)
+are one grouped convolution over (operations x edges x channels), its kernels all
+as wide as the widest, and the last 1x1 convolutions of all families are one.
+Normalisation has no affine parameters, so it's by channel
 and one call too. Pools and the identity enter the nodes as one matrix product, and
 a dilated convolution of an even map is an ordinary one of its four phases. The sums
 are those of edges computed one by one; only their order differs.
@@ -236,11 +237,14 @@ class EdgeGroup(nn.Module):
         """The separable and the dilated convolutions, not yet normalised: [N, members * C, H, W]."""
         even = all(size % 2 == 0 for size in states.joined.shape[2:])
         *kernels, last = kernels
-        kernels, maps = iter(kernels), []
+        kernels, maps, inputs = iter(kernels), [], {}
         for family in bundle.families:
             number, dilated = len(family.members), family.operations[0] in DILATED
             phases = dilated and even
-            x = self._inputs(family, states, phases)
+            key = phases, tuple(family.members)
+            if key not in inputs:  # families of one operation each may see the same
+                inputs[key] = self._inputs(family, states, phases)
+            x = inputs[key]
             if dilated:
                 x = self._depthwise(x, next(kernels), *((1, 1) if phases else (self.stride, 2)))
                 x = from_phases(x) if phases and self.stride == 1 else x

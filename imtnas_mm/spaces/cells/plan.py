@@ -34,7 +34,7 @@ class Bundle(NamedTuple):
 
     Args:
         families (tuple[Family]): the separable and the dilated convolutions,
-            whose last 1x1 convolution is one; or the factorised reductions.
+            whose last 1x1 convolution is joint; or the factorised reductions.
     """
     families: tuple
 
@@ -79,10 +79,15 @@ class CellPlan:
         stride (int): of the edges from the cell's inputs.
         chosen (list[list[bool]], optional): [14, 8], what is computed; all by default.
         drops (bool): whether identities of stride 1 have dropout.
+        widens (bool): whether the 3x3 and the 5x5 operations of a kind are one
+            convolution, the 3x3 kernels with a border of zeros: fewer calls
+            for more arithmetic. The results are the same up to rounding.
     """
 
-    def __init__(self, candidates, stride, chosen=None, drops=False):
+    def __init__(self, candidates, stride, chosen=None, drops=False, widens=True):
         self.candidates, self.chosen, self.drops = candidates, chosen, drops
+        convolutions = SEPARABLE, DILATED
+        self._families = convolutions if widens else [(operation, ) for kind in convolutions for operation in kind]
         self.convolutions, self.rows, self.bypass = [], [], []  # flat indices
         self._indices = {}
         self.groups = tuple(self._group(states, stride if len(states) == 2 else 1) for states in GROUPS)
@@ -94,7 +99,7 @@ class CellPlan:
     def _group(self, states, stride):
         edges = tuple(i for i, edge in enumerate(EDGES) if edge.predecessor in states)
         bundles = [[self._family(kind, edges) for kind in kinds]
-                   for kinds in ((SEPARABLE, DILATED), ((SKIP, ), ) if stride == 2 else ())]
+                   for kinds in (self._families, ((SKIP, ), ) if stride == 2 else ())]
         bundles = [Bundle(tuple(family for family in families if family)) for families in bundles]
         drops = self.drops and stride == 1
         dropped = self._used(SKIP, edges) if drops else ()

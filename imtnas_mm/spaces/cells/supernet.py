@@ -164,9 +164,19 @@ class CellSupernet(SearchSpace):
             chosen (ndarray, optional): bool [14, 8], what is computed; all by default.
             drops (bool): whether identities have dropout.
         """
-        key = kind, None if chosen is None else chosen.tobytes(), drops
+        widens = self.widens_kernels
+        key = kind, None if chosen is None else chosen.tobytes(), drops, widens
         return self._plans.get_or_make(key, lambda: CellPlan(
-            self.candidates()[kind], 2 if kind == 'reduce' else 1, None if chosen is None else chosen.tolist(), drops))
+            self.candidates()[kind], 2 if kind == 'reduce' else 1, None if chosen is None else chosen.tolist(), drops,
+            widens))
+
+    @property
+    def widens_kernels(self):
+        """bool: 3x3 kernels are computed as 5x5 ones, in one call with these.
+
+        A GPU waits for calls, a CPU for arithmetic.
+        """
+        return self.gates[CELLS[0]].device.type != 'cpu'
 
     @property
     def stage_channels(self):

@@ -14,7 +14,7 @@ from imtnas_mm.engine.hooks.data_hook import class_numbers, difference
 
 
 @pytest.fixture
-def own(tmp_path):
+def data_copy(tmp_path):
     """Data that a test may spoil."""
     return tiny.write_data(tmp_path / 'data', train=4, val=2)
 
@@ -37,27 +37,27 @@ def spoil(root, kind, part):
 
 @pytest.mark.parametrize('kind, part, num_workers', [
     ('cls', 'train', 0), ('cls', 'train', 2), ('cls', 'val', 2), ('det', 'train', 0), ('det', 'val', 0)])
-def test_a_cut_file_in_a_retraining(own, tmp_path, kind, part, num_workers):
-    path = spoil(own, kind, part)
+def test_a_cut_file_in_a_retraining(data_copy, tmp_path, kind, part, num_workers):
+    path = spoil(data_copy, kind, part)
     with pytest.raises(DataError, match=rf'{path}: LoadImageFromFile failed: .*failed to load'):
-        tiny.run('train', retrain_config(own, tmp_path, kind), '--work-dir', tmp_path / 'work',
+        tiny.run('train', retrain_config(data_copy, tmp_path, kind), '--work-dir', tmp_path / 'work',
                  options=[f'{part}_dataloader.num_workers={num_workers}'])
 
 
 @pytest.mark.parametrize('kind, part, num_workers', [('det', 'train', 2), ('cls', 'val', 0), ('det', 'val', 2)])
-def test_a_cut_file_in_a_search(own, tmp_path, kind, part, num_workers):
-    path = spoil(own, kind, part)
-    config = search_config(own, tmp_path, (kind, ))
+def test_a_cut_file_in_a_search(data_copy, tmp_path, kind, part, num_workers):
+    path = spoil(data_copy, kind, part)
+    config = search_config(data_copy, tmp_path, (kind, ))
     with pytest.raises(DataError, match=rf'{path}: LoadImageFromFile failed: .*failed to load'):
         tiny.run('train', config, '--work-dir', tmp_path / 'work',
                  options=[f'{part}_dataloader.{kind}.num_workers={num_workers}'])
 
 
-def test_a_cut_file_among_the_examples_of_a_transfer(own, tmp_path):
+def test_a_cut_file_among_the_examples_of_a_transfer(data_copy, tmp_path):
     """They are read by a pipeline of their own."""
-    runner = tiny.runner_of(search_config(own, tmp_path), tmp_path / 'work')
+    runner = tiny.runner_of(search_config(data_copy, tmp_path), tmp_path / 'work')
     data = runner.build_train_loop(runner._train_loop).tasks['cls']
-    for path in (own / 'imagenet' / 'train').rglob('*.png'):
+    for path in (data_copy / 'imagenet' / 'train').rglob('*.png'):
         path.write_bytes(b'')
     with pytest.raises(DataError, match=r'imagenet/train/\w+/\w+.png: LoadImageFromFile failed'):
         next(iter(data.example_loader(0, 0, 2)))
@@ -72,22 +72,22 @@ def classifier(data, tmp_path_factory):
     return config, folder / 'work' / 'epoch_1.pth'
 
 
-def test_a_cut_file_in_a_test(own, classifier, tmp_path):
-    path = spoil(own, 'cls', 'val')
+def test_a_cut_file_in_a_test(data_copy, classifier, tmp_path):
+    path = spoil(data_copy, 'cls', 'val')
     for num_workers in (0, 2):
         with pytest.raises(DataError, match=rf'{path}: LoadImageFromFile failed'):
             tiny.run('test', *classifier, '--work-dir', tmp_path / 'test',
-                     options=[f'test_dataloader.dataset.data_root={own}/imagenet',
+                     options=[f'test_dataloader.dataset.data_root={data_copy}/imagenet',
                               f'test_dataloader.num_workers={num_workers}'])
 
 
-def test_a_test_of_other_classes_than_the_checkpoint(own, classifier, tmp_path):
+def test_a_test_of_other_classes_than_the_checkpoint(data_copy, classifier, tmp_path):
     for part in ('train', 'val'):
-        (own / 'imagenet' / part / 'green').rename(own / 'imagenet' / part / 'violet')
+        (data_copy / 'imagenet' / part / 'green').rename(data_copy / 'imagenet' / part / 'violet')
     with pytest.raises(DataError, match=r"test_dataloader.dataset: its classes are not those of .*epoch_1.pth: it "
                        r"alone has \['violet'\], and the other alone \['green'\]"):
         tiny.run('test', *classifier, '--work-dir', tmp_path / 'test',
-                 options=[f'test_dataloader.dataset.data_root={own}/imagenet'])
+                 options=[f'test_dataloader.dataset.data_root={data_copy}/imagenet'])
 
 
 def refuse(config, tmp_path, message, *options):
@@ -114,22 +114,22 @@ def test_a_head_of_another_number_in_a_search(data, tmp_path, task, option):
            rf'^train_dataloader.{task}.dataset: has 3 classes \(.*, but {field}; they must be the same', field)
 
 
-def test_validation_classes(own, tmp_path):
-    (own / 'imagenet' / 'val' / 'blue').rename(own / 'imagenet' / 'val' / 'navy')
+def test_validation_classes(data_copy, tmp_path):
+    (data_copy / 'imagenet' / 'val' / 'blue').rename(data_copy / 'imagenet' / 'val' / 'navy')
     names = r"it alone has \['navy'\], and the other alone \['blue'\]"
-    refuse(retrain_config(own, tmp_path, 'cls'), tmp_path,
+    refuse(retrain_config(data_copy, tmp_path, 'cls'), tmp_path,
            f'^val_dataloader.dataset: its classes are not those of train_dataloader.dataset: {names}')
-    refuse(search_config(own, tmp_path), tmp_path,
+    refuse(search_config(data_copy, tmp_path), tmp_path,
            f'^val_dataloader.cls.dataset: its classes are not those of train_dataloader.cls.dataset: {names}')
     # names in the config hide it from mmpretrain, which numbers folders by their order
     named = [f'{part}_dataloader.dataset.metainfo.classes=[a,b,c]' for part in ('train', 'val')]
-    refuse(retrain_config(own, tmp_path, 'cls'), tmp_path,
+    refuse(retrain_config(data_copy, tmp_path, 'cls'), tmp_path,
            f'^val_dataloader.dataset: its class folders are not those of train_dataloader.dataset: {names}', *named)
 
 
-def test_labels_of_a_list_without_class_names(own, tmp_path):
-    (own / 'imagenet' / 'list.txt').write_text('red/red0.png 0\nred/red1.png 3\n')
-    refuse(retrain_config(own, tmp_path, 'cls'), tmp_path,
+def test_labels_of_a_list_without_class_names(data_copy, tmp_path):
+    (data_copy / 'imagenet' / 'list.txt').write_text('red/red0.png 0\nred/red1.png 3\n')
+    refuse(retrain_config(data_copy, tmp_path, 'cls'), tmp_path,
            r'^train_dataloader.dataset: has labels up to 3, but model.\w+.num_classes=3; labels must be smaller',
            'train_dataloader.dataset.ann_file=list.txt')
 
@@ -137,11 +137,11 @@ def test_labels_of_a_list_without_class_names(own, tmp_path):
 def test_where_classes_are_counted():
     """In heads and their losses at any depth; not in what knows no classes."""
     def module(number, **children):
-        found = nn.Module()
-        found.num_classes = number
+        actual = nn.Module()
+        actual.num_classes = number
         for name, child in children.items():
-            found.add_module(name, child)
-        return found
+            actual.add_module(name, child)
+        return actual
 
     model = module(None, backbone=module(1000, inner=module(1000)), rpn_head=module(1, stages=module(1)),
                    roi_head=module(None, bbox_head=nn.ModuleList([module(3), module(4, loss=module(5))])))
@@ -155,21 +155,21 @@ def test_difference():
         "the same names in another order: from place 2 on ['c', 'd'], there ['d', 'c']"
 
 
-def test_fewer_images_than_a_batch(own, tmp_path):
+def test_fewer_images_than_a_batch(data_copy, tmp_path):
     """A search fills the batch and says so; a retraining has a short batch, or with drop_last none."""
     work = tmp_path / 'work'
-    tiny.run('train', search_config(own, tmp_path, ('cls', )), '--work-dir', work,
+    tiny.run('train', search_config(data_copy, tmp_path, ('cls', )), '--work-dir', work,
              options=['train_dataloader.cls.batch_size=8'])
     assert tiny.log_text(work).count(
         'train_dataloader.cls.batch_size=8: 8 examples over all processes, but the half for its weights has 6: ') == 1
-    refuse(retrain_config(own, tmp_path, 'cls'), tmp_path,
+    refuse(retrain_config(data_copy, tmp_path, 'cls'), tmp_path,
            r'^train_dataloader.batch_size=16: the dataset has 12 examples, so that with drop_last=True there is no',
            'train_dataloader.batch_size=16', 'train_dataloader.drop_last=True')
 
 
-def test_too_few_images_for_halves_or_a_transfer(own, tmp_path):
-    config = search_config(own, tmp_path)
-    refuse(config, tmp_path, '^model.transfer.num_examples=8 takes 4 images of a task, but '
+def test_too_few_images_for_halves_or_a_transfer(data_copy, tmp_path):
+    config = search_config(data_copy, tmp_path)
+    refuse(config, tmp_path, '^model.transfer.num_examples=8 takes 4 images of each task, but '
            'train_dataloader.det.dataset has 2 in the half', 'model.transfer.num_examples=8')
     refuse(config, tmp_path, r'^train_dataloader.det.dataset: has 1 example; the halves that train weights and',
            'train_dataloader.det.dataset.indices=1')
@@ -194,35 +194,35 @@ EMPTY = "{root}/coco/annotations/instances_{part}2017.json': 1 image without a b
 OTHER = "dataset.data_prefix: '{root}/imagenet/train': 1 file left out, not of the endings .bmp, .jpeg"
 
 
-def test_what_is_left_out_is_logged_once_in_a_search(own, tmp_path):
+def test_what_is_left_out_is_logged_once_in_a_search(data_copy, tmp_path):
     """Over two epochs with workers, and two validations."""
-    add_faults(own)
+    add_faults(data_copy)
     work = tmp_path / 'work'
-    tiny.run('train', search_config(own, tmp_path), '--work-dir', work, options=[
+    tiny.run('train', search_config(data_copy, tmp_path), '--work-dir', work, options=[
         'train_cfg.max_epochs=2', 'train_dataloader.det.num_workers=2'])
     log = tiny.log_text(work)
     for line in (*('_dataloader.det.'.join((part, DROPPED)) for part in ('train', 'val')), EMPTY,
                  'train_dataloader.cls.' + OTHER):
         for part in ('train', 'val') if line is EMPTY else (line.partition('_')[0], ):
-            assert log.count(line.format(root=own, part=part)) == 1, line
+            assert log.count(line.format(root=data_copy, part=part)) == 1, line
 
 
-def test_what_is_left_out_is_logged_once_in_a_retraining_and_a_test(own, tmp_path):
-    add_faults(own)
-    config, work = retrain_config(own, tmp_path, 'det', epochs=2), tmp_path / 'work'
+def test_what_is_left_out_is_logged_once_in_a_retraining_and_a_test(data_copy, tmp_path):
+    add_faults(data_copy)
+    config, work = retrain_config(data_copy, tmp_path, 'det', epochs=2), tmp_path / 'work'
     tiny.run('train', config, '--work-dir', work)
     for part in ('train', 'val'):
-        assert tiny.log_text(work).count(f'{part}_dataloader.' + DROPPED.format(root=own, part=part)) == 1
+        assert tiny.log_text(work).count(f'{part}_dataloader.' + DROPPED.format(root=data_copy, part=part)) == 1
     shutil.copy(work / 'epoch_2.pth', tmp_path)
     tiny.run('test', config, tmp_path / 'epoch_2.pth', '--work-dir', tmp_path / 'test')
-    assert tiny.log_text(tmp_path / 'test').count('test_dataloader.' + DROPPED.format(root=own, part='val')) == 1
+    assert tiny.log_text(tmp_path / 'test').count('test_dataloader.' + DROPPED.format(root=data_copy, part='val')) == 1
 
 
-def test_what_is_left_out_is_logged_by_one_of_two_processes(own, tmp_path):
-    add_faults(own)
-    for name, config, field in (('search', search_config(own, tmp_path, ('det', )), 'train_dataloader.det.'),
-                                ('retrain', retrain_config(own, tmp_path, 'det'), 'train_dataloader.')):
+def test_what_is_left_out_is_logged_by_one_of_two_processes(data_copy, tmp_path):
+    add_faults(data_copy)
+    for name, config, field in (('search', search_config(data_copy, tmp_path, ('det', )), 'train_dataloader.det.'),
+                                ('retrain', retrain_config(data_copy, tmp_path, 'det'), 'train_dataloader.')):
         ranks.run(2, tmp_path / name, tiny.run, 'train', config, '--work-dir', tmp_path / name, '--launcher', 'pytorch')
-        line = field + DROPPED.format(root=own, part='train')
+        line = field + DROPPED.format(root=data_copy, part='train')
         assert [ranks.output(tmp_path / name, rank).count(line) for rank in range(2)] == [1, 0]
         assert tiny.log_text(tmp_path / name).count(line) == 1

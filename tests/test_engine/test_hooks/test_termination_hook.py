@@ -65,13 +65,13 @@ def terminated(*args, options=()):
 
 def validations(work_dir):
     """What each validation gave, by its step; those of one step alike."""
-    found = {}
+    actual = {}
     for file in sorted(work_dir.glob('*/vis_data/scalars.json')):
         for line in json.loads(f'[{",".join(file.read_text().splitlines())}]'):
             if 'iter' not in line:
                 figures = {key: value for key, value in line.items() if key not in ('time', 'data_time')}
-                assert found.setdefault(line['step'], figures) == figures
-    return found
+                assert actual.setdefault(line['step'], figures) == figures
+    return actual
 
 
 def assert_ends_as(whole, work, name='epoch_2.pth'):

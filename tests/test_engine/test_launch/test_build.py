@@ -25,5 +25,5 @@ def test_resume_without_a_checkpoint_starts(retrain, tmp_path):
     runner = build_runner(load(retrain, '--resume', '--work-dir', tmp_path / 'empty'))
     runner.load_or_resume()
     log, = (tmp_path / 'empty').glob('*/*.log')
-    assert f"--resume: no checkpoint in {tmp_path / 'empty'}; it starts anew" in log.read_text()
+    assert f"--resume: no checkpoint in {tmp_path / 'empty'}; the run starts anew" in log.read_text()
     assert 'Auto resumed' not in log.read_text() and runner.iter == 0

@@ -1,4 +1,4 @@
-"""What the command line makes of a config."""
+"""Command-line options change the config as documented."""
 import pytest
 from mmengine.hub import get_config
 

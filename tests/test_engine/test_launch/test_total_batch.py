@@ -41,12 +41,12 @@ def test_right_ones(cfg, processes):
      'iteration has 256 examples, but the config was written for 1024 (auto_scale_lr.base_batch_size.cls)', 512, 8),
 ])
 def test_others(cfg, processes, text, size, right):
-    one, = other_batches(cfg, processes)
-    assert text in str(one) and (one.right_batch_size, one.right_processes) == (size, right)
+    batch, = other_batches(cfg, processes)
+    assert text in str(batch) and (batch.right_batch_size, batch.right_processes) == (size, right)
     if size:
-        assert one.processes * one.accumulated * size == one.written_for
+        assert batch.processes * batch.accumulated * size == batch.written_for
     if right:
-        assert right * one.accumulated * one.batch_size == one.written_for
+        assert right * batch.accumulated * batch.batch_size == batch.written_for
 
 
 def test_a_rate_that_is_scaled_fits_any_batch():

@@ -1,4 +1,4 @@
-"""The metrics of a search network are those of its task's own evaluator on its own predictions."""
+"""The metrics of a search network equal those of its task's evaluator on its predictions."""
 import os
 from pathlib import Path
 from unittest import mock

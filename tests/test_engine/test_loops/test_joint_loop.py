@@ -80,9 +80,9 @@ def test_resumed_within_an_epoch_or_after_it_ends_as_the_whole_run(whole, tmp_pa
     config, work = whole
     tiny.run('train', config, '--work-dir', tmp_path / 'work', '--resume', work / f'{name}.pth')
     assert differences(state(work / 'iter_6.pth'), state(tmp_path / 'work' / 'iter_6.pth')) == []
-    expected, found = losses(work), losses(tmp_path / 'work')
-    assert list(found) == list(range(int(name[-1]) + 1, 7))
-    assert all(found[iteration] == expected[iteration] for iteration in found)
+    expected, actual = losses(work), losses(tmp_path / 'work')
+    assert list(actual) == list(range(int(name[-1]) + 1, 7))
+    assert all(actual[iteration] == expected[iteration] for iteration in actual)
 
 
 def test_resume_refuses_what_would_not_continue_it(whole, tmp_path):
@@ -230,11 +230,11 @@ def test_two_ranks_train_as_one_on_the_union_of_their_batches(data, tmp_path, ed
         torch.testing.assert_close(two[name], value, rtol=1e-5, atol=1e-5)
     first, last = (line['loss'] for line in tiny.scalars(tmp_path / 'work2')[::3])
     assert first != last
-    checkpoint, found = tmp_path / 'work2' / 'epoch_1.pth', []
+    checkpoint, actual = tmp_path / 'work2' / 'epoch_1.pth', []
     for world_size in (1, 2):
         folder, launcher = tmp_path / f'test{world_size}', () if world_size == 1 else ('--launcher', 'pytorch')
         ranks.run(world_size, tmp_path / f'tested{world_size}', tiny.run, 'test', config, checkpoint, '--work-dir',
                   folder, *launcher)
-        found.append({key: value for key, value in tiny.tested(folder).items() if 'accuracy' in key})
-    assert found[0] == found[1] and set(found[0]) == {f'{task}/accuracy/top{k}' for task in ('cls', 'cls2')
+        actual.append({key: value for key, value in tiny.tested(folder).items() if 'accuracy' in key})
+    assert actual[0] == actual[1] and set(actual[0]) == {f'{task}/accuracy/top{k}' for task in ('cls', 'cls2')
                                                       for k in (1, 2)}

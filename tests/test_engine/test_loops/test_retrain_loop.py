@@ -30,9 +30,9 @@ def assert_ends_alike(work, whole, kind):
     last = ITERATIONS[kind]
     for name in (f'iter_{last}', 'epoch_2'):
         assert differences(retrainings.state(whole / f'{name}.pth'), retrainings.state(work / f'{name}.pth')) == []
-    expected, found = retrainings.logged(whole), retrainings.logged(work)
+    expected, actual = retrainings.logged(whole), retrainings.logged(work)
     assert list(expected) == list(range(1, last + 1))
-    assert found and all(figures == expected[iteration] for iteration, figures in found.items())
+    assert actual and all(figures == expected[iteration] for iteration, figures in actual.items())
 
 
 @pytest.mark.parametrize('start, workers', [('iter_1', 0), ('epoch_1', 2), ('iter_5', 'persistent'), ('half', 0)])

@@ -161,8 +161,8 @@ def numbered(started):
 
 
 def batches_of(data, iteration, stages):
-    found = data.next(iteration, stages)
-    return [batch['train'] for batch in found.stages], found.architecture
+    actual = data.next(iteration, stages)
+    return [batch['train'] for batch in actual.stages], actual.architecture
 
 
 def test_batches_depend_on_the_iteration_alone_whichever_tasks_have_trained():

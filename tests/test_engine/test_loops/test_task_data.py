@@ -24,13 +24,13 @@ def test_examples_are_unchanged_images_of_the_training_half(data):
     loader = tiny.det_loader(data, 'train')
     loader['dataset']['pipeline'] = [tiny.LOAD, tiny.BOXES, dict(type='Resize', scale=(8, 8)),
                                      dict(type='PackDetInputs')]
-    found = task_data(loader, 'mmdet')
-    batch = next(iter(found.example_loader(seed=1, start=0, batch_size=3)))
-    trained = [found.dataset.get_data_info(int(i))['img_path'] for i in found.train_indices]
+    actual = task_data(loader, 'mmdet')
+    batch = next(iter(actual.example_loader(seed=1, start=0, batch_size=3)))
+    trained = [actual.dataset.get_data_info(int(i))['img_path'] for i in actual.train_indices]
     assert len(batch['inputs']) == 3
     for image, sample in zip(batch['inputs'], batch['data_samples'], strict=True):
         assert image.shape == (3, tiny.SIZE, tiny.SIZE) and sample.img_path in trained
-    assert next(iter(found.train_loader(seed=1, start=0)))['inputs'][0].shape == (3, 8, 8)
+    assert next(iter(actual.train_loader(seed=1, start=0)))['inputs'][0].shape == (3, 8, 8)
 
 
 def test_several_datasets_as_one(data):
@@ -41,11 +41,11 @@ def test_several_datasets_as_one(data):
                                        dict(type='PackDetInputs')])
 
     dataset = dict(type='ConcatDataset', datasets=[part(8), part(16)], ignore_keys=[])
-    found = task_data(tiny.loader(dataset, 32), 'mmdet', ratio=.75)
-    assert len(found.dataset) == 16 and len(found.train_indices) == 12
-    sizes = {tuple(image.shape) for image in next(iter(found.train_loader(seed=1, start=0)))['inputs']}
+    actual = task_data(tiny.loader(dataset, 32), 'mmdet', ratio=.75)
+    assert len(actual.dataset) == 16 and len(actual.train_indices) == 12
+    sizes = {tuple(image.shape) for image in next(iter(actual.train_loader(seed=1, start=0)))['inputs']}
     assert sizes == {(3, 8, 8), (3, 16, 16)}
-    examples = next(iter(found.example_loader(seed=1, start=0, batch_size=32)))['inputs']
+    examples = next(iter(actual.example_loader(seed=1, start=0, batch_size=32)))['inputs']
     assert {tuple(image.shape) for image in examples} == {(3, tiny.SIZE, tiny.SIZE)}
 
 
@@ -59,30 +59,30 @@ def test_datasets_that_would_mix_the_halves_are_refused(data):
 
 
 def test_halves_and_epochs(data):
-    found = task_data(tiny.cls_loader(data, 'train', batch_size=4), ratio=.75)
-    assert len(found.train_indices) == 18 and len(found.val_indices) == 6  # of 3 classes' 8 images
-    assert not np.intersect1d(found.train_indices, found.val_indices).size
-    assert found.batches_per_epoch == 4  # 18 // 4, the rest is left to other epochs
+    actual = task_data(tiny.cls_loader(data, 'train', batch_size=4), ratio=.75)
+    assert len(actual.train_indices) == 18 and len(actual.val_indices) == 6  # of 3 classes' 8 images
+    assert not np.intersect1d(actual.train_indices, actual.val_indices).size
+    assert actual.batches_per_epoch == 4  # 18 // 4, the rest is left to other epochs
     assert task_data(tiny.cls_loader(data, 'train', batch_size=100)).batches_per_epoch == 1
 
 
 def test_loaders_draw_apart(data):
-    found = task_data(tiny.cls_loader(data, 'train', batch_size=4))
+    actual = task_data(tiny.cls_loader(data, 'train', batch_size=4))
     paths = {
         name: [sample.img_path for sample in next(iter(loader(seed=1, start=0)))['data_samples']]
-        for name, loader in (('train', found.train_loader),
-                             ('val', functools.partial(found.architecture_loader, unroll_batch='val')))
+        for name, loader in (('train', actual.train_loader),
+                             ('val', functools.partial(actual.architecture_loader, unroll_batch='val')))
     }
     assert not set(paths['train']) & set(paths['val'])
-    examples = next(iter(found.example_loader(seed=1, start=0, batch_size=4)))['data_samples']
+    examples = next(iter(actual.example_loader(seed=1, start=0, batch_size=4)))['data_samples']
     assert [sample.img_path for sample in examples] != paths['train']
 
 
 @pytest.mark.parametrize('unroll_batch, half', [('val', 'val_indices'), ('train', 'train_indices')])
 def test_what_a_is_judged_on(data, unroll_batch, half):
-    found = task_data(tiny.cls_loader(data, 'train', batch_size=4))
-    own = {found.dataset.get_data_info(i)['img_path'] for i in getattr(found, half)}
-    batch = next(iter(found.architecture_loader(1, 0, unroll_batch)))
+    actual = task_data(tiny.cls_loader(data, 'train', batch_size=4))
+    own = {actual.dataset.get_data_info(i)['img_path'] for i in getattr(actual, half)}
+    batch = next(iter(actual.architecture_loader(1, 0, unroll_batch)))
     assert {sample.img_path for sample in batch['data_samples']} <= own
 
 
@@ -96,9 +96,9 @@ def test_what_a_dataloader_needs(data, key):
 
 def test_batches_are_pinned_where_a_gpu_is_there(data, monkeypatch):
     def pinned(**options):
-        found = task_data({**tiny.cls_loader(data, 'train'), **options})
-        loaders = (found.train_loader(seed=1, start=0), found.architecture_loader(1, 0, 'val'),
-                   found.example_loader(seed=1, start=0, batch_size=2))
+        actual = task_data({**tiny.cls_loader(data, 'train'), **options})
+        loaders = (actual.train_loader(seed=1, start=0), actual.architecture_loader(1, 0, 'val'),
+                   actual.example_loader(seed=1, start=0, batch_size=2))
         return {loader.pin_memory for loader in loaders}
 
     assert pinned() == {False} and pinned(pin_memory=True) == {True}

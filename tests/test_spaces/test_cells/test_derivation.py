@@ -15,10 +15,10 @@ AVG_POOL = OPERATIONS[2]
 
 def weights(*entries, base=.01):
     """[14, 8] of ``base`` but for (node, predecessor, operation, weight)."""
-    found = torch.full((14, 8), base)
+    actual = torch.full((14, 8), base)
     for node, state, operation, value in entries:
-        found[EDGES.index((node, state)), OPERATIONS.index(operation)] = value
-    return found
+        actual[EDGES.index((node, state)), OPERATIONS.index(operation)] = value
+    return actual
 
 
 def test_edges_are_in_the_order_of_darts():
@@ -122,8 +122,8 @@ def test_a_limit_of_none_on_identities_alone():
     given = torch.zeros(14, 8)
     given[:, OPERATIONS.index(SKIP)] = 1
     assert not [name for node in limit_skips(given, 0) for name, _ in node if name == SKIP]
-    found = limit_skips(given, 2)
-    assert sum(name == SKIP for node in found for name, _ in node) == 2
+    actual = limit_skips(given, 2)
+    assert sum(name == SKIP for node in actual for name, _ in node) == 2
 
 
 def test_the_limit_is_of_normal_cells():
@@ -177,8 +177,8 @@ def test_pr_darts_takes_pairs_by_activation_probability():
     genotype = supernet.derive(alphas)
     assert genotype.architecture['normal'][3] == [[SEP3, 2], [SKIP, 2]]
     assert genotype.architecture['reduce'][3] == [[SEP3, 2], [DIL5, 4]]
-    found = genotype.importance['reduce'][EDGES.index((3, 2))][4]
-    assert found == pytest.approx(1 / (1 + math.exp(-2 - .1 * math.log(11))), rel=1e-5)  # tau at the end is .1
+    actual = genotype.importance['reduce'][EDGES.index((3, 2))][4]
+    assert actual == pytest.approx(1 / (1 + math.exp(-2 - .1 * math.log(11))), rel=1e-5)  # tau at the end is .1
 
 
 @pytest.mark.parametrize('supernet', [

@@ -22,12 +22,12 @@ def supernet(rate=.4, **options):
 
 def identities_alone(space, kinds=CELLS):
     """Gates 1 for identities in those kinds of cell, 3x3 separable convolutions in the others."""
-    found = {}
+    actual = {}
     for kind in CELLS:
         gates = torch.zeros(14, 8, dtype=torch.float64)
         gates[:, OPERATIONS.index(SKIP if kind in kinds else 'sep_conv_3x3')] = 1
-        found[f'gates.{kind}'] = gates
-    return found
+        actual[f'gates.{kind}'] = gates
+    return actual
 
 
 def progress(epoch, max_epochs=25, warmup_epochs=10):
@@ -125,9 +125,9 @@ def test_only_identities_are_dropped():
     for gate in gates.values():
         gate[:, OPERATIONS.index(SKIP)] = 0
     x = torch.randn(2, 3, 8, 8, dtype=torch.float64)
-    found = functional_call(space, gates, (x, ))[0]
+    actual = functional_call(space, gates, (x, ))[0]
     with space.deterministic():
-        torch.testing.assert_close(found, functional_call(space, gates, (x, ))[0], rtol=1e-10, atol=1e-10)
+        torch.testing.assert_close(actual, functional_call(space, gates, (x, ))[0], rtol=1e-10, atol=1e-10)
 
 
 def test_expectation_is_kept():
@@ -142,8 +142,8 @@ def test_gradients_of_dropped_identities():
     x = torch.ones(1, 4, 6, 6, dtype=torch.float64, requires_grad=True)
     nodes = group(1, .5)(x, torch.zeros_like(x))
     part = nodes[0][0]
-    found, = torch.autograd.grad(part.sum(), x)
-    assert torch.equal(found, part.detach())
+    actual, = torch.autograd.grad(part.sum(), x)
+    assert torch.equal(actual, part.detach())
 
 
 # --- candidates ---

@@ -24,12 +24,12 @@ PARALLEL = [[['sep_conv_3x3', 1], ['skip_connect', 1]], [['sep_conv_3x3', 0], ['
 
 def groups(svg):
     """id -> the first path of the group."""
-    found = {}
+    actual = {}
     for node in ElementTree.parse(svg).iter(f'{SVG}g'):
         if re.match('(normal|reduce)', node.get('id', '')):
-            assert node.get('id') not in found
-            found[node.get('id')] = node.find(f'.//{SVG}path')
-    return found
+            assert node.get('id') not in actual
+            actual[node.get('id')] = node.find(f'.//{SVG}path')
+    return actual
 
 
 def weighted(name, space=None):
@@ -74,18 +74,18 @@ def test_picture_holds_every_edge_and_label(tmp_path, name):
     labels = Counter(operation_label(operation) for operation, _ in pairs)
     assert Counter(text for text in texts(svg) if text in map(operation_label, OPERATIONS)) == labels
     assert TITLES[SPACES.index(genotype.space)] in texts(svg) and name in texts(svg)
-    found = groups(svg)
+    actual = groups(svg)
     for cell in CELLS:
-        assert {f'{cell}-state{i}' for i in range(NODES + 3)} <= set(found)
+        assert {f'{cell}-state{i}' for i in range(NODES + 3)} <= set(actual)
         for i, node in enumerate(genotype.architecture[cell]):
-            assert f'{cell}-node{i}-output' in found and f'{cell}-node{i}-output-head' in found
+            assert f'{cell}-node{i}-output' in actual and f'{cell}-node{i}-output-head' in actual
             for j, (operation, predecessor) in enumerate(node):
                 edge = f'{cell}-node{i}-input{j}'
-                label, route, state = (bounds(found[key]) for key in (f'{edge}-label', edge,
+                label, route, state = (bounds(actual[key]) for key in (f'{edge}-label', edge,
                                                                       f'{cell}-state{predecessor}'))
                 assert route[0] == pytest.approx(state[2], abs=.01) and route[2] == pytest.approx(label[0], abs=.01)
-                assert f'fill: {KINDS[operation][1]}' in found[f'{edge}-label'].get('style')
-    assert len(found) == 2 * (NODES + 3 + 2 * NODES + 8 * 4)
+                assert f'fill: {KINDS[operation][1]}' in actual[f'{edge}-label'].get('style')
+    assert len(actual) == 2 * (NODES + 3 + 2 * NODES + 8 * 4)
     assert not any(re.search(r'0\.\d\d', text) for text in texts(svg))
     height, width = imread(png).shape[:2]
     assert width > 1500 and height > 600
@@ -112,7 +112,7 @@ def test_texts_do_not_overlap(name, importance):
 def test_weights(tmp_path, space):
     genotype = weighted('darts_v2', space)
     svg, _ = draw_genotype(genotype, tmp_path / 'a')
-    found, written = groups(svg), texts(svg)
+    actual, written = groups(svg), texts(svg)
     expected, shown = Counter(), [text for text in written if re.match(r'\d\.\d\d', text)]
     for cell in CELLS:
         for i, node in enumerate(genotype.architecture[cell]):
@@ -122,26 +122,26 @@ def test_weights(tmp_path, space):
                 if space == 'pcdarts':
                     text += f' · edge {genotype.importance[f"{cell}_edges{i}"][predecessor]:.2f}'
                 expected[text] += 1
-                assert f'{cell}-taken{edge}-{operation}' in found
+                assert f'{cell}-taken{edge}-{operation}' in actual
         for e, row in enumerate(genotype.importance[cell]):
             for operation, weight in zip(OPERATIONS, row, strict=True):
-                assert (f'{cell}-weight{e}-{operation}' in found) == (weight > 0)
+                assert (f'{cell}-weight{e}-{operation}' in actual) == (weight > 0)
                 expected.update([f'{weight:.2f}'] if weight else [])
         for i in range(NODES) if space == 'pcdarts' else ():
             expected.update(f'{weight:.2f}' for weight in genotype.importance[f'{cell}_edges{i}'])
     assert Counter(shown) == expected
-    assert sum('-weight' in key for key in found) == 2 * 14 * (3 if space == 'pdarts' else 8)
-    assert sum('-taken' in key for key in found) == 16
-    assert sum('-edge' in key for key in found) == (28 if space == 'pcdarts' else 0)
+    assert sum('-weight' in key for key in actual) == 2 * 14 * (3 if space == 'pdarts' else 8)
+    assert sum('-taken' in key for key in actual) == 16
+    assert sum('-edge' in key for key in actual) == (28 if space == 'pcdarts' else 0)
     assert ('Activation probabilities' in written) == (space == 'prdarts')
     assert ('Importance weights' in written) == (space != 'prdarts')
 
 
 def test_colour_grows_with_the_weight(tmp_path):
     genotype = weighted('pr_darts')
-    found = groups(draw_genotype(genotype, tmp_path / 'a')[0])
+    actual = groups(draw_genotype(genotype, tmp_path / 'a')[0])
     row = genotype.importance['normal'][0]
-    red = [int(re.search('fill: #(..)', found[f'normal-weight0-{operation}'].get('style'))[1], 16)
+    red = [int(re.search('fill: #(..)', actual[f'normal-weight0-{operation}'].get('style'))[1], 16)
            for operation in OPERATIONS]
     assert [i for _, i in sorted(zip(row, range(8), strict=True))] == sorted(range(8), key=lambda i: -red[i])
 
@@ -149,12 +149,12 @@ def test_colour_grows_with_the_weight(tmp_path):
 def test_parallel_edges_are_both_visible(tmp_path):
     genotype = Genotype('prdarts', dict(normal=PARALLEL, reduce=PARALLEL))
     svg, _ = draw_genotype(genotype_from_dict(genotype.to_dict()), tmp_path / 'a')
-    found = groups(svg)
+    actual = groups(svg)
     for i in (0, 2, 3):
-        a, b = (found[f'normal-node{i}-input{j}'].get('d') for j in range(2))
+        a, b = (actual[f'normal-node{i}-input{j}'].get('d') for j in range(2))
         start, other = (re.match(r'M ([\d.]+) ([\d.]+)', path).groups() for path in (a, b))
         assert start[0] == other[0] and abs(float(start[1]) - float(other[1])) > 4  # points
-        boxes = sorted(bounds(found[f'normal-node{i}-input{j}-label'])[1::2] for j in range(2))
+        boxes = sorted(bounds(actual[f'normal-node{i}-input{j}-label'])[1::2] for j in range(2))
         assert boxes[0][1] < boxes[1][0]
 
 
@@ -186,11 +186,11 @@ def test_phases(tmp_path):
     genotype = weighted('pdarts')
     svg, png = draw_phases(phases_of(genotype), tmp_path / 'new' / 'phases', 'a title', genotype=genotype)
     assert (svg.name, png.name) == ('phases.svg', 'phases.png') and png.read_bytes().startswith(b'\x89PNG')
-    found, written = groups(svg), texts(svg)
+    actual, written = groups(svg), texts(svg)
     for cell in CELLS:
         for i, number in enumerate((8, 5, 3)):
-            assert sum(key.startswith(f'{cell}{i}-weight') for key in found) == 14 * number
-            assert sum(key.startswith(f'{cell}{i}-taken') for key in found) == 8
+            assert sum(key.startswith(f'{cell}{i}-weight') for key in actual) == 14 * number
+            assert sum(key.startswith(f'{cell}{i}-taken') for key in actual) == 8
     heads = [f'phase {i}: {n} candidates per edge' for i, n in ((1, 8), (2, 5), (3, 3))]
     assert [text for text in written if text.startswith('phase')] == heads * 2
     assert {'P-DARTS', 'a title', 'Final normal cell', 'Final reduction cell'} <= set(written)

@@ -73,12 +73,12 @@ def test_straight_through_of_an_edges_largest(num_sampled, device):
             assert set(chosen[row].nonzero().flatten().tolist()) == set(
                 stretched[row].topk(num_sampled).indices.tolist())
         slope = torch.randn(14, 8, dtype=torch.float64).to(device)
-        found, = torch.autograd.grad((gate * slope).sum(), alphas[kind], retain_graph=True)
+        actual, = torch.autograd.grad((gate * slope).sum(), alphas[kind], retain_graph=True)
         # of the clipped gate: none where it is clipped
         expected, = torch.autograd.grad((soft * slope * chosen).sum(), alphas[kind])
-        torch.testing.assert_close(found, expected)
+        torch.testing.assert_close(actual, expected)
         clipped = chosen & ((stretched < 0) | (stretched > 1))
-        assert not found[clipped].any() and not found[~chosen].any() and found[chosen & ~clipped].all()
+        assert not actual[clipped].any() and not actual[~chosen].any() and actual[chosen & ~clipped].all()
 
 
 def test_clipped_gates_are_still_ranked():
@@ -104,8 +104,8 @@ def test_temperature_falls_linearly():
     for fraction, expected in ((0., 10.), (.25, 7.525), (.5, 5.05), (1., .1)):
         space.set_progress(Progress(3, 10, 2, fraction))
         assert space.temperature == pytest.approx(expected)
-        found = space.importance(dict(normal=torch.tensor([[.3]])))['normal'].item()
-        assert found == pytest.approx(1 / (1 + math.exp(-.3 - expected * math.log(11))), rel=1e-6)
+        actual = space.importance(dict(normal=torch.tensor([[.3]])))['normal'].item()
+        assert actual == pytest.approx(1 / (1 + math.exp(-.3 - expected * math.log(11))), rel=1e-6)
     space.set_progress(None)
     assert space.temperature == .1
 
@@ -153,9 +153,9 @@ def test_regularization_is_the_plain_loop(weights, threshold, device):
         loss = space.architecture_loss(alphas)
         expected = plain_regularization(space.importance(alphas), weights, threshold)
         torch.testing.assert_close(loss, torch.as_tensor(expected, device=device), rtol=1e-12, atol=1e-15)
-        found = torch.autograd.grad(loss, list(alphas.values()), allow_unused=True, materialize_grads=True)
+        actual = torch.autograd.grad(loss, list(alphas.values()), allow_unused=True, materialize_grads=True)
         wanted = torch.autograd.grad(expected, list(alphas.values()), allow_unused=True, materialize_grads=True)
-        for a, b in zip(found, wanted, strict=True):
+        for a, b in zip(actual, wanted, strict=True):
             torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-15)
 
 

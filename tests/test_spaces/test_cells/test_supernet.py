@@ -81,19 +81,19 @@ def gradients(loss, tensors, **options):
     return torch.autograd.grad(loss, tensors, allow_unused=True, materialize_grads=True, **options)
 
 
-def close(found, expected, tolerance=1e-10):
+def close(actual, expected, tolerance=1e-10):
     scale = max(expected.abs().max().item(), 1e-3)
-    torch.testing.assert_close(found, expected, rtol=0, atol=tolerance * scale)
+    torch.testing.assert_close(actual, expected, rtol=0, atol=tolerance * scale)
 
 
-def close_weights(fast, plain, found, expected, tolerance=1e-10):
-    found = by_plain_name(fast, found)
+def close_weights(fast, plain, actual, expected, tolerance=1e-10):
+    actual = by_plain_name(fast, actual)
     for (name, _), wanted in zip(plain.named_parameters(), expected, strict=True):
-        if name in found:
-            close(found.pop(name), wanted, tolerance)
+        if name in actual:
+            close(actual.pop(name), wanted, tolerance)
         else:
             assert not wanted.any(), name  # given up by P-DARTS
-    assert not found
+    assert not actual
 
 
 def check_equal(fast, plain, x):
@@ -103,22 +103,24 @@ def check_equal(fast, plain, x):
         features, loss = run(supernet, given, x)
         results.append([features, loss, *gradients(loss, [x, *gates.values(), *supernet.parameters()])])
     first = 3 + len(gates)  # the weights' gradients follow
-    for found, expected in zip(*(r[:first] for r in results), strict=True):
-        close(found, expected)
+    for actual, expected in zip(*(r[:first] for r in results), strict=True):
+        close(actual, expected)
     assert all(g.any() for g in results[0][2:first])
     close_weights(fast, plain, *(r[first:] for r in results))
 
 
-CASES = [  # cells, batch, height, width
-    (4, 2, 10, 7),
-    (5, 3, 9, 9),
-    (8, 1, 8, 12),
+CASES = [  # cells, batch, height, width, whether 3x3 kernels are computed as 5x5 ones
+    (4, 2, 10, 7, True),
+    (5, 3, 9, 9, False),
+    (8, 1, 8, 12, True),
+    (3, 2, 8, 12, False),
 ]
 
 
-@pytest.mark.parametrize('layers, number, height, width', CASES)
+@pytest.mark.parametrize('layers, number, height, width, widens', CASES)
 @pytest.mark.parametrize('space', SPACES)
-def test_fast_is_plain(space, layers, number, height, width):
+def test_fast_is_plain(space, layers, number, height, width, widens, monkeypatch):
+    monkeypatch.setattr(SPACES[space][0], 'widens_kernels', widens)
     x = torch.randn(number, 3, height, width, dtype=torch.float64, requires_grad=True)
     check_equal(*pair(space, layers=layers), x)
 
@@ -148,8 +150,8 @@ def test_second_derivatives_are_the_plain_ones(space, size, device):
         dot = sum((g * d).sum() for g, d in zip(first, v, strict=True))
         results.append([dot, *gradients(dot, [x, *gates.values(), *weights])])
     many = 2 + len(gates)
-    for found, expected in zip(*(r[:many] for r in results), strict=True):
-        close(found, expected, 1e-9)
+    for actual, expected in zip(*(r[:many] for r in results), strict=True):
+        close(actual, expected, 1e-9)
     close_weights(fast, plain, *(r[many:] for r in results), 1e-9)
 
 
@@ -167,9 +169,9 @@ def test_single_precision_is_double_precision(space, size, device):
         features, = functional_call(fast.to(dtype), given, (image, ))
         loss = (features.mean((2, 3))**3).sum()  # smooth in what rounding changes
         results.append([features.detach(), *gradients(loss, [image, *given.values(), *fast.parameters()])])
-    for expected, found in zip(*results, strict=True):
+    for expected, actual in zip(*results, strict=True):
         # a pixel's rounding may put it on the other side of a ReLU
-        assert (found - expected).norm() < 2e-2 * expected.norm() + 1e-6
+        assert (actual - expected).norm() < 2e-2 * expected.norm() + 1e-6
 
 
 @pytest.mark.parametrize('space', SPACES)
@@ -180,8 +182,8 @@ def test_images_are_apart_with_group_norm_alone(space):
     x = torch.randn(2, 3, 8, 8, dtype=torch.float64, requires_grad=True)
     gates = {name: gate.detach() for name, gate in random_gates(fast).items()}
     features, = functional_call(fast, gates, (x, ))
-    found, = torch.autograd.grad((features[0]**3).sum(), x)
-    assert found[0].any() and found[1].any().item() is not apart
+    actual, = torch.autograd.grad((features[0]**3).sum(), x)
+    assert actual[0].any() and actual[1].any().item() is not apart
 
 
 @pytest.mark.parametrize('space', ['darts', 'pcdarts2', 'prdarts'])
@@ -234,11 +236,11 @@ def expected_entries(channels, layers, part=1):
 @pytest.mark.parametrize('space, part', [('darts', 1), ('pcdarts2', 2), ('prdarts', 1)])
 def test_an_entry_an_edge_and_operation(space, part):
     fast, _ = pair(space, layers=4)
-    found = {name: tuple(value.shape) for name, value in fast.state_dict().items() if '.groups.' in name}
+    actual = {name: tuple(value.shape) for name, value in fast.state_dict().items() if '.groups.' in name}
     expected = expected_entries(4, 4, part)
-    assert found == expected
-    assert len(found) == 4 * 14 * 12 + 2 * 8 * 2  # and 8 reductions of two halves in each reduction cell
-    others = [name for name in fast.state_dict() if name not in found]
+    assert actual == expected
+    assert len(actual) == 4 * 14 * 12 + 2 * 8 * 2  # and 8 reductions of two halves in each reduction cell
+    others = [name for name in fast.state_dict() if name not in actual]
     assert all(name.startswith(('stem.', 'last_norm.')) or '.inputs.' in name for name in others)
     assert sum(v.numel() for v in fast.state_dict().values()) == sum(p.numel() for p in fast.parameters())
 

@@ -27,11 +27,11 @@ OWN = dict(
 
 def alphas(supernet, **choices):
     """Zeros, but for the choices that layers are to take."""
-    found = {name: torch.zeros(shape) for name, shape in supernet.alpha_shapes().items()}
+    actual = {name: torch.zeros(shape) for name, shape in supernet.alpha_shapes().items()}
     for layer in supernet.searched:
         if layer.name in choices:
-            found[layer.name][layer.choices.index(choices[layer.name])] = 2.
-    return found
+            actual[layer.name][layer.choices.index(choices[layer.name])] = 2.
+    return actual
 
 
 def derived(**choices):
@@ -138,8 +138,8 @@ def test_a_checkpoint_is_derived_by_the_layout_of_its_search(tmp_path):
     supernet = MBConvSupernet(OWN)
     state = {f'architecture.alphas.{name}': alpha for name, alpha in alphas(supernet, layer02='identity').items()}
     torch.save(dict(meta=dict(iter=9, cfg=config.read_text()), state_dict=state), tmp_path / 'iter_9.pth')
-    found = derive_from_checkpoint(str(config), str(tmp_path / 'iter_9.pth'))
-    assert min(found.complexity(16, 16)) > 0 and found.genotype.architecture == dict(
+    actual = derive_from_checkpoint(str(config), str(tmp_path / 'iter_9.pth'))
+    assert min(actual.complexity(16, 16)) > 0 and actual.genotype.architecture == dict(
         layout=get_layout(OWN).to_dict(),
         layers=['mbconv_3x3_e1', 'identity', 'mbconv_3x3_e1', 'mbconv_3x3_e1', 'mbconv_3x3_e1'])
     config.write_text(text.format(repr(dict(OWN, widths=(8, 24)))))

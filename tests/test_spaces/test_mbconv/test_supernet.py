@@ -150,8 +150,8 @@ def test_straight_through_is_hard_forward_and_soft_backward():
     gate = straight_through(soft)
     assert gate.tolist() == [0, 1, 0]
     expected, = torch.autograd.grad(soft[1], logits, retain_graph=True)
-    found, = torch.autograd.grad(gate[1], logits)
-    torch.testing.assert_close(found, expected)
+    actual, = torch.autograd.grad(gate[1], logits)
+    torch.testing.assert_close(actual, expected)
 
 
 def test_derive_takes_the_largest_and_the_first_of_ties():
