@@ -1,6 +1,6 @@
 """Seeds random numbers by purpose, iteration and the like, so that they don't depend on what ran before."""
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import Enum, unique
 
@@ -91,18 +91,22 @@ def _put_back(generators: list[torch.Generator]) -> Iterator[None]:
 
 
 @contextmanager
-def isolated_streams(*key: int) -> Iterator[None]:
-    """:func:`isolated_random` for the pipeline of one example, whose transforms draw from all three generators.
+def isolated_streams() -> Iterator[Callable[..., None]]:
+    """:func:`isolated_random` for the pipelines of some examples, whose transforms draw from all three generators.
 
-    Each starts from a separate stream; of torch's generators only the CPU's is seeded.
+    Yields a function that takes the key of an example and starts each generator
+    from a separate stream; of torch's generators only the CPU's is seeded.
     """
-    words = np.random.SeedSequence(key).generate_state(12)
     with _put_back([torch.default_generator]):
-        random.seed(words[:4].tobytes())
-        np.random.seed(words[4:8])
-        # torch.manual_seed would reseed the GPUs, too
-        torch.default_generator.manual_seed(int(words[8:10].view(np.uint64)[0] >> np.uint64(1)))
-        yield
+        yield _seed_streams
+
+
+def _seed_streams(*key: int) -> None:
+    words = np.random.SeedSequence(key).generate_state(12)
+    random.seed(words[:4].tobytes())
+    np.random.seed(words[4:8])
+    # torch.manual_seed would reseed the GPUs, too
+    torch.default_generator.manual_seed(int(words[8:10].view(np.uint64)[0] >> np.uint64(1)))
 
 
 @contextmanager

@@ -64,7 +64,9 @@ def test_model_and_pipelines(name):
 
 def load_joint(name):
     """With an architecture whose first blocks are shared."""
-    tasks, architecture = (('c10', 'c100'), 'darts_v2') if 'cells' in name else (('cls', 'det'), 'fairnas_a')
+    tasks = ('c10', 'c100') if 'cifar' in name else ('cls', 'det')
+    architecture = 'fairnas_a' if 'mbconv' in name or 'cls_det' in name else \
+        'darts_v2' if 'cells' in name else 'nasbench201_resnet'
     cfg = load(name)
     assert cfg.model.backbone.architecture.startswith('work_dirs/bmtas_')
     cfg.model.backbone.architecture = shared_architecture(tasks, lambda i: (0, int(i > 2)), architecture).to_dict()
@@ -157,6 +159,21 @@ def test_tables_28_to_31(name, dataset, architecture, drop_path, weight_decay):
     with_auxiliary = dict(darts_v2=3_825_768, pdarts=3_910_224, pc_darts_cifar=4_111_104)[architecture]
     more_classes = 90 * (577 + 769) if dataset == 'CIFAR100' else 0
     assert count_parameters(model) == with_auxiliary + more_classes
+
+
+@pytest.mark.parametrize('name, parameters', [('nasbench201_cifar10', 1_288_506), ('nasbench201_cifar100', 1_294_356)])
+def test_recipe_of_nasbench201(name, parameters):
+    joint, cfg = load('joint_nasbench201_cifar'), load(name)  # the last one sets the scope
+    task = 'c10' if name.endswith('cifar10') else 'c100'
+    assert count_parameters(build(cfg)) == parameters
+    assert (cfg.train_cfg.max_epochs, cfg.train_dataloader.batch_size) == (200, 256)
+    assert cfg.optim_wrapper == joint.optim_wrapper == dict(
+        optimizer=dict(type='SGD', lr=.1, momentum=.9, nesterov=True, weight_decay=5e-4))
+    assert cfg.param_scheduler == joint.param_scheduler
+    assert [step.type for step in cfg.train_dataloader.dataset.pipeline] == ['RandomCrop', 'RandomFlip', 'PackInputs']
+    assert cfg.train_dataloader.dataset == joint.train_dataloader[task].dataset
+    for part in ('neck', 'head'):
+        assert dict(cfg.model[part], topk=0) == dict(joint.model.tasks[task].model[part], topk=0)
 
 
 def test_table_32():

@@ -14,10 +14,12 @@ from imtnas_mm.networks.build import build_network
 from imtnas_mm.registry import MODELS
 
 SPACES = {
-    **{space: dict(type='MBConvSupernet', layout=space, width_mult=.1) for space in ('fairnas19', 'proxyless21')},
+    **{space: dict(type='MBConvSupernet', layout=space, width_mult=.1)
+       for space in ('fairnas19', 'proxyless21', 'nasbench_macro')},
     'mbconv': dict(type='MBConvSupernet', layout=OWN_LAYOUT.to_dict()),
     **{space: dict(type=f'{name}Supernet', channels=8, layers=3)
        for space, name in dict(darts='DARTS', pdarts='PDARTS', pcdarts='PCDARTS', prdarts='PRDARTS').items()},
+    'nasbench201': dict(type='NASBench201Supernet', channels=4, cells=1),
 }
 
 
@@ -38,7 +40,8 @@ def test_round_trip(path, genotype):
 
 @pytest.mark.parametrize('space', SPACE_NAMES)
 def test_networks_of_the_file_and_of_the_genotype_are_the_same(path, space):
-    options = dict(width_mult=.1) if space in MBCONV else dict(channels=4, layers=3)
+    options = dict(width_mult=.1) if space in MBCONV else dict(channels=4, cells=1) if space == 'nasbench201' else \
+        dict(channels=4, layers=3)
 
     @given(genotype=genotypes((space, )))
     @settings(max_examples=3)

@@ -8,7 +8,7 @@ from mmengine.dist import get_rank
 from mmengine.optim import OptimWrapperDict
 from torch import Tensor
 
-from ..chain import GradientStep, Record, Variable, gradients, leaves
+from ..chain import GradientStep, KeptGradient, Record, Variable, gradients, leaves
 from ..random_state import isolated_random
 from ..registry import MODELS
 from ..transfer import Encoder, KnowledgeTransfer, TransferLoss
@@ -146,9 +146,15 @@ class IMTNAS(UnrolledSearch):
 
         def compute(tensors: list[Tensor], data: Any) -> tuple[Tensor, dict[str, Tensor], list[Tensor]]:
             gates, (encoder, *values) = self.split_gates(tensors)
+            keeps = self.keeps(record.stage) and record.stage.round == self.rounds - 1
+            if keeps:  # optimisers may change the weights in place before the sweep
+                gates, (encoder, ), values = gates.leaves(), leaves([encoder]), [value.clone() for value in values]
             values = leaves(values)
             loss, figures = self.task_loss(
                 record.stage, gates, encoder, {**dict(zip(names, values, strict=True)), **constants}, data)
+            if keeps:
+                record.kept_head = KeptGradient.of(loss, values, [encoder, *gates.values()])
+                return loss.detach(), figures, record.kept_head.values()
             return loss.detach(), figures, list(gradients(loss, values))
 
         loss, figures, head_gradient = self.compute(
@@ -173,10 +179,19 @@ class IMTNAS(UnrolledSearch):
         def compute(tensors: list[Tensor], data: Any
                     ) -> tuple[Tensor, dict[str, Tensor], Tensor | None, bool | Tensor, Tensor]:
             gates, (teacher, encoder, *views) = self.split_gates(tensors)
+            keeps = self.keeps(record.stage)
+            if keeps:  # optimisers may change the weights in place before the sweep
+                gates, (teacher, ), encoder = gates.leaves(), leaves([teacher]), encoder.clone()
             encoder, = leaves([encoder])
             objective = self.encoder_objective(record, previous, gates, teacher, encoder, data, *views)
             flag = self.any_rank(objective.loss.detach() != 0)
-            gradient = torch.zeros_like(encoder) if flag is False else gradients(objective.loss, [encoder])[0]
+            if flag is False:
+                gradient = torch.zeros_like(encoder)
+            elif keeps:
+                record.kept = KeptGradient.of(objective.loss, [encoder], [teacher, *gates.values()])
+                gradient, = record.kept.values()
+            else:
+                gradient, = gradients(objective.loss, [encoder])
             return objective.loss.detach(), objective.figures, objective.needed, flag, gradient
 
         return self.compute(('the transfer', 'from task', repr(previous.stage.task)), record.stage, compute, tensors,
@@ -190,6 +205,7 @@ class IMTNAS(UnrolledSearch):
         previous, encoder = record.previous, self.encoder_variable(record)
         if previous is None:
             raise ValueError(f'stage {record.stage.name} has no stage before it to transfer from')
+        kept, kept_head = record.take_kept()
 
         def loss(inner: list[Tensor], outer: list[Tensor], data: Any) -> Tensor:
             views, data = data
@@ -204,11 +220,11 @@ class IMTNAS(UnrolledSearch):
         what = f"the transfer's pullback from task {previous.stage.task!r}"
         transfer = GradientStep(loss, [encoder], [record.stepped_encoder], [previous.stepped_encoder, *self.gate_variables],
                                 [record.encoder_rate], data, bool(record.active),
-                                partial(self.run_pullback, what, record.stage), self.reduce)
+                                partial(self.run_pullback, what, record.stage), self.reduce, kept)
         parts = [self.generation(record, encoder), transfer]
-        return parts if record.head is None else [*parts, self.head_part(record)]
+        return parts if record.head is None else [*parts, self.head_part(record, kept_head)]
 
-    def head_part(self, record: StageRecord) -> GradientStep:
+    def head_part(self, record: StageRecord, kept: KeptGradient | None) -> GradientStep:
         """Eq. 29, ``H~ = H - eta_h grad_H L(A, W~, H)``, as a record.
 
         Its pullback is Eq. 26 and the last term of Eq. 20.
@@ -224,7 +240,8 @@ class IMTNAS(UnrolledSearch):
         before = [Variable(parameter, constant=True) for parameter in parameters.values()]
         return GradientStep(loss, before, list(record.stepped_head.values()), [record.stepped_encoder, *self.gate_variables],
                             [record.head_rate] * len(before), lambda: record.data,
-                            run=partial(self.run_pullback, "the head's pullback", record.stage), mean=self.reduce)
+                            run=partial(self.run_pullback, "the head's pullback", record.stage), mean=self.reduce,
+                            kept=kept)
 
     def train_stage(self, stage: Stage, batch: dict, optim_wrapper: OptimWrapperDict) -> dict[str, Tensor]:
         figures = super().train_stage(stage, batch, optim_wrapper)

@@ -5,7 +5,7 @@ from typing import Optional, TypeVar
 
 from torch import Tensor
 
-from ..chain import Adjoints, Pullback, Record, Variable, sweep
+from ..chain import Adjoints, KeptGradient, Pullback, Record, Variable, sweep
 from .stage import Stage
 
 
@@ -34,6 +34,9 @@ class StageRecord(Record):
     needed: Tensor | None = None  # the images that the transfer's derivatives depend on; None for all
     # whether the encoder's inner gradient isn't zero on any rank; on a GPU a flag until the host reads it
     active: bool | Tensor = True
+    # the inner gradients with their graphs, where they are kept: of the encoder (and the head), and of the head alone
+    kept: KeptGradient | None = None
+    kept_head: KeptGradient | None = None
     source: dict[str, Tensor] | None = None  # the encoder weights' parameters before their step
     head_source: dict[str, Tensor] | None = None  # the head's parameters before their step
     figures: dict[str, Tensor] = field(default_factory=dict)
@@ -59,6 +62,11 @@ class StageRecord(Record):
         if self.head is None:
             return None
         return {**{name: variable.value for name, variable in self.head.items()}, **(self.head_constants or {})}
+
+    def take_kept(self) -> tuple[KeptGradient | None, KeptGradient | None]:
+        """``kept`` and ``kept_head``, which then are gone: their graphs serve once."""
+        kept, self.kept, self.kept_head = (self.kept, self.kept_head), None, None
+        return kept
 
     def pull_back(self, adjoints: Adjoints, pullback: Pullback | None) -> None:
         sweep(_known(self.parts, 'its equations', self.stage)(self), adjoints, pullback)

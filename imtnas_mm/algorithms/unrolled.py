@@ -18,6 +18,7 @@ from ..compat.tensors import foreach_mul
 from ..precision import float32_products
 from .base import FOR_VALIDATION
 from .loss_scale import LossScale
+from .stage import Stage
 from .stage_record import StageRecord
 from .task_pullbacks import ADVICE, HYPERGRADIENTS, PULLBACKS
 from .weight_stages import WeightStages, check_choice, step
@@ -72,6 +73,9 @@ class UnrolledSearch(WeightStages):
         self.unroll_batch = unroll_batch
         self.loss_scale = LossScale(self.order, loss_normalization)
         self._checked: set[str] = set()  # tasks whose loss has a second derivative
+
+    def keeps(self, stage: Stage) -> bool:
+        return self.hypergradient == 'exact' and super().keeps(stage)
 
     @float32_products(False)
     def update_architecture(self, batches: dict[str, dict], optim_wrapper: OptimWrapperDict) -> dict[str, Tensor]:

@@ -7,8 +7,9 @@ from matplotlib import rc_context
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
-from matplotlib.patches import FancyBboxPatch, PathPatch, Polygon
+from matplotlib.patches import FancyBboxPatch, PathPatch, Polygon, Rectangle
 from matplotlib.path import Path as Outline
 from matplotlib.patheffects import withStroke
 from matplotlib.text import Text
@@ -16,6 +17,9 @@ from matplotlib.text import Text
 FIXED, FIXED_EDGE, INK, FAINT = '#e3e3e3', '#8a8a8a', '#222222', '#6b6b6b'
 MARGIN = .4
 HEAD = .09  # the length of an arrow's head
+WEIGHTS = LinearSegmentedColormap.from_list('weights', ['#ffffff', '#9ecae8', '#1d4f7c'])
+PALE = .3  # the darkest colour stands for at least this weight, so that equal weights stay pale
+ROW, COLUMN = .235, .355  # of a heat map
 
 Point = tuple[float, float]
 Colours = tuple[str, str]  # fill, edge
@@ -98,3 +102,15 @@ def draw_box(axes: Axes, box: tuple[float, float, float, float], fill: str, edge
     x, y, width, height = box
     axes.add_patch(FancyBboxPatch((x - width / 2, y - height / 2), width, height, facecolor=fill, edgecolor=edge,
                                   boxstyle=f'round,pad=0,rounding_size={rounding}', lw=1, gid=name, zorder=2))
+
+
+def weight_square(axes, x, y, weight, highest, name):
+    """A square of a heat map, its lower left corner at (x, y); the colour of ``highest`` is the darkest."""
+    share = weight / highest
+    axes.add_patch(Rectangle((x, y), COLUMN, ROW, facecolor=WEIGHTS(share), edgecolor='#d5d5d5', lw=.5, gid=name))
+    note(axes, x + COLUMN / 2, y + ROW / 2 - .01, f'{weight:.2f}', '#ffffff' if share > .7 else INK, size=7)
+
+
+def operation_label(operation):
+    """``'sep_conv_3x3'`` -> ``'sep conv 3×3'``."""
+    return operation.replace('_', ' ').replace('3x3', '3×3').replace('5x5', '5×5')

@@ -4,12 +4,12 @@ from .gradient_step import GradientStep, virtual_step
 from .gradients import gradients, leaves
 from .hypergradient import hypergradient
 from .maps import Map, WeightedSum
-from .pullbacks import Pullback, difference_pullback, exact_pullback
+from .pullbacks import KeptGradient, Pullback, difference_pullback, exact_pullback
 from .record import Record, sweep
 from .second_derivative import SecondDerivativeError, check_twice_differentiable
 
 __all__ = [
-    'Adjoints', 'GradientStep', 'Map', 'Pullback', 'Record', 'SecondDerivativeError', 'Variable', 'WeightedSum',
-    'check_twice_differentiable', 'difference_pullback', 'exact_pullback', 'gradients', 'hypergradient', 'leaves',
-    'sweep', 'virtual_step'
+    'Adjoints', 'GradientStep', 'KeptGradient', 'Map', 'Pullback', 'Record', 'SecondDerivativeError', 'Variable',
+    'WeightedSum', 'check_twice_differentiable', 'difference_pullback', 'exact_pullback', 'gradients',
+    'hypergradient', 'leaves', 'sweep', 'virtual_step'
 ]

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from .adjoints import Adjoints, Variable
 from .gradients import gradients, leaves
-from .pullbacks import Pullback
+from .pullbacks import KeptGradient, Pullback
 from .record import Record
 
 
@@ -58,6 +58,8 @@ class GradientStep(Record):
         run (callable): ``(pullback, function, tensors, data)`` -> ``function(tensors, data)``.
             The function depends on its arguments alone, so its kernels may be recorded and replayed.
         mean (callable): tensors -> their means over all processes; it may change them in place.
+        kept (KeptGradient, optional): df/dx by ``before`` first, then by more, with its graph: the second pass then
+            is its derivative, whatever the pullback, and makes no graph again.
     """
     loss: Callable[[list[Tensor], list[Tensor], Any], Tensor]
     before: Sequence[Variable]
@@ -68,6 +70,7 @@ class GradientStep(Record):
     active: bool = True
     run: Callable[[Pullback, Callable, list[Tensor], Any], list[Tensor]] = run_as_it_is
     mean: Callable[[list[Tensor]], list[Tensor]] = of_one_process
+    kept: KeptGradient | None = None
 
     @classmethod
     def take(cls, loss: Callable, before: Sequence[Variable], outer: Sequence[Variable], rates: Sequence[float],
@@ -102,6 +105,10 @@ class GradientStep(Record):
     def second_pass(self, pullback: Pullback, inner: list[Tensor], adjoint: list[Tensor]) -> list[Tensor]:
         """``d<adjoint, df/dx>`` by x, then by z."""
         sizes = len(inner), len(self.outer)
+        kept, self.kept = self.kept, None
+        if kept is not None:
+            constant = [variable.constant for variable in self.before]
+            return self.run(pullback, lambda tensors, data: kept.pull_back(tensors, constant), adjoint, ())
 
         def function(tensors: list[Tensor], data: Any) -> list[Tensor]:
             inner, outer, adjoint = (tensors[:sizes[0]], tensors[sizes[0]:sum(sizes)], tensors[sum(sizes):])

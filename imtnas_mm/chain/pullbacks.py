@@ -1,5 +1,6 @@
 """Two ways to differentiate an inner gradient: exactly, or by central differences."""
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -25,14 +26,48 @@ def exact_pullback(function: Callable, inner: list[Tensor], outer: list[Tensor],
         list[Tensor]: shaped as ``inner`` then ``outer``.
     """
     inner, outer = leaves(inner), leaves(outer)
-    loss = function(inner, outer)
-    first = torch.autograd.grad(loss, inner, create_graph=True, allow_unused=True, materialize_grads=True)
-    dependent = [(g, a) for g, a in zip(first, adjoint, strict=True) if g.requires_grad]
-    if not dependent:
-        return [torch.zeros_like(value) for value in inner + outer]
-    return list(
-        torch.autograd.grad([g for g, _ in dependent], inner + outer, [a for _, a in dependent],
-                            allow_unused=True, materialize_grads=True))
+    return KeptGradient.of(function(inner, outer), inner, outer).pull_back(adjoint)
+
+
+class KeptGradient(NamedTuple):
+    """``df/dx`` with its graph, so that it can be differentiated once more, which ends the graph.
+
+    Args:
+        gradients (tuple[Tensor]): df/dx.
+        inner, outer (list[Tensor]): x, z, the leaves of the graph.
+    """
+    gradients: tuple[Tensor, ...]
+    inner: list[Tensor]
+    outer: list[Tensor]
+
+    @classmethod
+    def of(cls, loss: Tensor, inner: list[Tensor], outer: list[Tensor]) -> 'KeptGradient':
+        """Of f, a scalar, which was made from these leaves."""
+        return cls(torch.autograd.grad(loss, inner, create_graph=True, allow_unused=True, materialize_grads=True),
+                   inner, outer)
+
+    def values(self) -> list[Tensor]:
+        """df/dx without a graph."""
+        return [gradient.detach() for gradient in self.gradients]
+
+    def pull_back(self, adjoint: list[Tensor], constant: Sequence[bool] = ()) -> list[Tensor]:
+        """d/d. of ``<adjoint, df/dx>`` by x, then by z.
+
+        Args:
+            adjoint (list[Tensor]): shaped as the first of x; the others have none, and no derivative is taken by them.
+            constant (sequence of bool): which of these x nobody asks for; zeros stand for their derivatives.
+        """
+        inner = self.inner[:len(adjoint)]
+        wanted = [not is_constant for is_constant in constant] or [True] * len(inner)
+        dependent = [(g, a) for g, a in zip(self.gradients, adjoint, strict=False) if g.requires_grad]
+        targets = [value for value, is_wanted in zip(inner, wanted, strict=True) if is_wanted] + self.outer
+        if not dependent or not targets:
+            return [torch.zeros_like(value) for value in [*inner, *self.outer]]
+        parts = iter(torch.autograd.grad([g for g, _ in dependent], targets, [a for _, a in dependent],
+                                         allow_unused=True, materialize_grads=True))
+        by_inner = [next(parts) if is_wanted else torch.zeros_like(value)
+                    for value, is_wanted in zip(inner, wanted, strict=True)]
+        return [*by_inner, *parts]
 
 
 # step of the central difference: .01 in float32, as in DARTS; in float64 so short that it hardly ever crosses a kink

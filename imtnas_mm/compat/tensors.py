@@ -1,4 +1,6 @@
 """Undocumented functions of PyTorch on tensors and lists of tensors."""
+from typing import Any
+
 import torch
 
 from .private import TORCH, Private
@@ -12,11 +14,22 @@ NAMES = (
     Private('torch._foreach_add_', '', 'adds to many tensors by few launches', seen=TORCH),
     Private('torch._foreach_mul', '', 'multiplies many tensors by few launches', seen=TORCH),
     Private('torch._foreach_copy_', '', 'copies into many tensors by few launches', seen=TORCH),
+    Private(
+        'torch._C._will_engine_execute_node', '',
+        'a derivative that nobody asked for is not computed: ctx.needs_input_grad tells of the graph alone',
+        undefined='raises outside of a backward pass, and of a leaf that a gradient is taken by', seen=TORCH),
 )
 
 foreach_norm = torch._foreach_norm  # pyright: ignore[reportPrivateImportUsage]
 foreach_mul = torch._foreach_mul  # pyright: ignore[reportPrivateImportUsage]
 foreach_copy_ = torch._foreach_copy_  # pyright: ignore[reportPrivateImportUsage]
+
+
+def is_asked_for(node: Any) -> bool:
+    """Whether the present backward pass goes on to a node, one of ``next_functions``; yes of any leaf."""
+    if node is None:
+        return False
+    return not node.next_functions or torch._C._will_engine_execute_node(node)
 
 
 def version_of(tensor: torch.Tensor) -> int | None:

@@ -55,7 +55,8 @@ class EpochBatches(BatchSampler):
             if hasattr(part, 'set_epoch'):
                 part.set_epoch(self.epoch)
         # a sampler may draw from the global generators, too
-        with isolated_streams(*Purpose.RETRAIN_ORDER.key(seed=self.seed, epoch=self.epoch)):
+        with isolated_streams() as seed_streams:
+            seed_streams(*Purpose.RETRAIN_ORDER.key(seed=self.seed, epoch=self.epoch))
             batches = [batch for batch, _ in zip(self.batches, range(length + 1), strict=False)]
         if len(batches) != length:
             sampler = type(getattr(self.batches, 'sampler', self.batches)).__name__

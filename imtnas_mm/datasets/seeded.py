@@ -93,9 +93,19 @@ class SeededDataset(Dataset):
     def __getitem__(self, position: Any) -> Any:
         if not isinstance(position, Position):
             return self.wrapped[position]
-        index, key = position
-        with isolated_streams(*key):
-            return self.wrapped[index] if self.retries is None else self._read(index)
+        return self.__getitems__([position])[0]
+
+    def __getitems__(self, positions):
+        """The examples of a batch, as torch's loaders ask for them: the global generators are kept and put back once
+        for all of them."""
+        if not all(isinstance(position, Position) for position in positions):
+            return [self[position] for position in positions]
+        items = []
+        with isolated_streams() as seed_streams:
+            for index, key in positions:
+                seed_streams(*key)
+                items.append(self.wrapped[index] if self.retries is None else self._read(index))
+        return items
 
     def _read(self, index):
         for _ in range(self.retries + 1):

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from ..compat import convolution_backward
+from ..compat.tensors import is_asked_for
 from ..registry import MODELS
 from . import pointwise
 from .pointwise import is_pointwise
@@ -73,6 +74,12 @@ def _weight_gradient_by_columns(grad, x, weight, stride, padding):
     return torch.cat(parts, 3)
 
 
+def _asked_for(ctx, number):
+    """Which derivatives by its first inputs, all tensors, a backward pass is to compute."""
+    return tuple(needed and is_asked_for(node)
+                 for needed, (node, _) in zip(ctx.needs_input_grad, ctx.next_functions[:number], strict=False))
+
+
 class _Convolution(torch.autograd.Function):
 
     @staticmethod
@@ -84,7 +91,7 @@ class _Convolution(torch.autograd.Function):
     @staticmethod
     def backward(ctx, grad):
         x, weight = ctx.saved_tensors
-        return *_ConvolutionGradients.apply(grad, x, weight, ctx.options, ctx.needs_input_grad[:2]), None
+        return *_ConvolutionGradients.apply(grad, x, weight, ctx.options, _asked_for(ctx, 2)), None
 
 
 class _ConvolutionGradients(torch.autograd.Function):
@@ -100,17 +107,18 @@ class _ConvolutionGradients(torch.autograd.Function):
     @once_differentiable
     def backward(ctx, u, v):
         grad, x, weight = ctx.saved_tensors
+        by_grad, by_x, by_weight = _asked_for(ctx, 3)
         for_grad = for_x = for_weight = None
         if u is not None:
-            if ctx.needs_input_grad[0]:
+            if by_grad:
                 for_grad = _convolve(u, weight, ctx.options)
-            if ctx.needs_input_grad[2]:
+            if by_weight:
                 for_weight = _gradients(grad, u, weight, ctx.options, (False, True))[1]
         if v is not None:
-            if ctx.needs_input_grad[0]:
+            if by_grad:
                 for_grad = (_convolve(x, v, ctx.options) if for_grad is None else
                             _add_convolved(for_grad, x, v, ctx.options))
-            if ctx.needs_input_grad[1]:
+            if by_x:
                 for_x = _gradients(grad, x, v, ctx.options, (True, False))[0]
         return for_grad, for_x, for_weight, None, None
 

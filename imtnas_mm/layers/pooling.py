@@ -1,16 +1,20 @@
-"""The 3x3 max and average pools of a cell as one operator, to be differentiated up to twice.
+"""The 3x3 max and average pools of a cell, alone and as one operator, to be differentiated up to twice.
 
 Both are linear at fixed indices: with ``y = P x``, the adjoint of ``P^T g`` is
-``P u``. PyTorch's double backward would also pass a map of zeros to x.
+``P u``. PyTorch's double backward would also pass a map of zeros to x, and keep x.
 """
+import functools
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from ..compat import avg_pool2d_backward, max_pool2d_with_indices_backward
+from .normalization import OWN_DTYPES, layout_of
 
 KERNEL, PADDING = 3, 1
+FEW_PIXELS = 64  # PyTorch's pool of smaller maps is the faster one
 
 
 def max_pool(x: Tensor, stride: int) -> Tensor:
@@ -19,7 +23,82 @@ def max_pool(x: Tensor, stride: int) -> Tensor:
 
 def avg_pool(x: Tensor, stride: int) -> Tensor:
     """The mean over the pixels that lie in the map."""
-    return F.avg_pool2d(x, KERNEL, stride, PADDING, count_include_pad=False)
+    return _AvgPool.apply(x, KERNEL, stride, PADDING)
+
+
+def avg_pool_transposed(grad, shape):
+    """The gradient of :func:`avg_pool` at stride 1 of a map of that shape, without a derivative of its own."""
+    return _means_gradient(grad, shape, KERNEL, 1, PADDING)
+
+
+def half_size(x):
+    """The means of 2x2 pixels, of fewer at the border of an odd size."""
+    return _AvgPool.apply(x, 2, 2, 0)
+
+
+def _means(x, kernel, stride, padding):
+    if _by_sums(x, kernel, stride):
+        return _box_sums(x).div_(_counts(x))
+    return F.avg_pool2d(x, kernel, stride, padding, ceil_mode=not padding, count_include_pad=False)
+
+
+def _means_gradient(grad, shape, kernel, stride, padding):
+    if _by_sums(grad, kernel, stride):
+        return _box_sums(grad / _counts(grad))
+    like = grad if grad.shape == shape else grad.new_empty(shape).contiguous(memory_format=layout_of(grad))
+    return avg_pool2d_backward(grad, like, [kernel] * 2, [stride] * 2, [padding] * 2, not padding, False, None)
+
+
+def _by_sums(x, kernel, stride):
+    """Whether sums of shifted maps are faster than PyTorch's pool: on CPUs, but for the smallest maps."""
+    return (x.device.type == 'cpu' and x.dtype in OWN_DTYPES and (kernel, stride) == (KERNEL, 1) and
+            x.shape[2] * x.shape[3] > FEW_PIXELS and x.is_contiguous(memory_format=torch.channels_last))
+
+
+def _box_sums(x):
+    """The sums over 3x3 pixels, as far as they lie in the map; linear and symmetric."""
+    x = x.permute(0, 2, 3, 1)
+    by_rows = x.clone()
+    by_rows[:, 1:] += x[:, :-1]
+    by_rows[:, :-1] += x[:, 1:]
+    found = by_rows.clone()
+    found[:, :, 1:] += by_rows[:, :, :-1]
+    found[:, :, :-1] += by_rows[:, :, 1:]
+    return found.permute(0, 3, 1, 2)
+
+
+def _counts(x):
+    """The number of pixels in each box, shaped as an image: a full map, since broadcasting it is slow."""
+    return _counts_of(tuple(x.shape[1:]), x.dtype)
+
+
+@functools.lru_cache(maxsize=16)
+def _counts_of(shape, dtype):
+    return _box_sums(torch.ones(1, *shape, dtype=dtype).contiguous(memory_format=torch.channels_last))
+
+
+class _AvgPool(torch.autograd.Function):
+
+    @staticmethod
+    def forward(ctx, x, *window):
+        ctx.shape, ctx.window = x.shape, window
+        return _means(x, *window)
+
+    @staticmethod
+    def backward(ctx, grad):
+        return _AvgPoolGradient.apply(grad, ctx.shape, ctx.window), None, None, None
+
+
+class _AvgPoolGradient(torch.autograd.Function):
+
+    @staticmethod
+    def forward(ctx, grad, shape, window):
+        ctx.window = window
+        return _means_gradient(grad, shape, *window)
+
+    @staticmethod
+    def backward(ctx, u):
+        return _AvgPool.apply(u, *ctx.window), None, None
 
 
 class _Pools(torch.autograd.Function):

@@ -5,8 +5,10 @@ from imtnas_mm.genotype import Genotype
 from imtnas_mm.networks.fusion_edges import fusion_edges
 from imtnas_mm.spaces.cells.layout import CELLS, EDGES, NODES, NONE, OPERATIONS, STAGES
 from imtnas_mm.spaces.mbconv.layout import LAYOUTS, Candidate, Layout, mbconv_blocks, searched_layers
+from imtnas_mm.spaces.nasbench201 import layout as nasbench201
 
-SPACE_NAMES = ('fairnas19', 'proxyless21', 'mbconv', 'darts', 'pdarts', 'pcdarts', 'prdarts')
+SPACE_NAMES = ('fairnas19', 'proxyless21', 'nasbench_macro', 'mbconv', 'darts', 'pdarts', 'pcdarts', 'prdarts',
+               'nasbench201')
 OWN_LAYOUT = Layout(  # of the space mbconv, whose files record it
     'own', widths=(8, 16), depths=(2, 3), strides=(1, 2), candidates=(Candidate(3, 1), Candidate(5, 4)),
     identity='projection', stem_width=8, first_width=None, last_width=24, activation='SiLU')
@@ -27,6 +29,8 @@ def probabilities(rng, size, sums=True):
 def importance_of(rng, space):
     if space in MBCONV:
         return {layer.name: probabilities(rng, len(layer.choices)) for layer in searched_layers(MBCONV[space])}
+    if space == 'nasbench201':
+        return dict(cell=[probabilities(rng, 5) for _ in nasbench201.EDGES])
     groups = {cell: [probabilities(rng, len(OPERATIONS), space != 'prdarts') for _ in EDGES] for cell in CELLS}
     if space == 'pcdarts':
         groups.update({f'{cell}_edges{i}': probabilities(rng, i + 2) for cell in CELLS for i in range(NODES)})
@@ -48,8 +52,9 @@ def nodes_of(rng, space):
 @st.composite
 def branchings(draw, space):
     rng, names = draw(st.randoms(use_true_random=True)), draw(tasks)
+    number = 3 * draw(st.integers(1, 3)) + 2 if space == 'nasbench201' else draw(st.integers(3, 9))
     blocks = mbconv_blocks(MBCONV[space]) if space in MBCONV else \
-        ('stem', *(f'cell{i + 1}' for i in range(draw(st.integers(3, 9)))))
+        ('stem', *(f'cell{i + 1}' for i in range(number)))
     copies = {block: [rng.randrange(len(names)) for _ in names] for block in blocks}
     return dict(method='branching', tasks=names, blocks=copies)
 
@@ -71,6 +76,9 @@ def genotypes(draw, spaces=SPACE_NAMES):
         architecture = dict(layers=[rng.choice(layer.choices) for layer in searched_layers(MBCONV[space])])
         if space == 'mbconv':
             architecture = dict(layout=OWN_LAYOUT.to_dict(), **architecture)
+    elif space == 'nasbench201':
+        architecture = dict(cell=[[[rng.choice(nasbench201.OPERATIONS), source] for source in range(state)]
+                                  for state in range(1, nasbench201.STATES)])
     else:
         architecture = {cell: nodes_of(rng, space) for cell in CELLS}
     importance = importance_of(rng, space) if draw(st.booleans()) else None

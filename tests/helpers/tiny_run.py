@@ -228,7 +228,7 @@ def retrain_fields(root, task='det', architecture='fairnas_c', epochs=1, **field
 
 def shared_architecture(tasks, rows, name='fairnas_smallest'):
     """A published architecture of whose blocks the tasks share what ``rows`` says: block's number -> copies."""
-    cells = ['stem', *(f'cell{i + 1}' for i in range(4))]
+    cells = ['stem', *(f'cell{i + 1}' for i in range(5 if name.startswith('nasbench201') else 4))]
     blocks = mbconv_blocks('fairnas19') if name.startswith('fairnas') else cells
     sharing = dict(method='branching', tasks=list(tasks),
                    blocks={block: list(rows(i)) for i, block in enumerate(blocks)})

@@ -209,6 +209,38 @@ def test_exact_under_the_other_readings(options):
     assert error(gradient(model, data, 'exact'), expected) < 1e-10
 
 
+@pytest.mark.parametrize('weights', [HYPER, STORED], ids=lambda w: w['type'])
+def test_kept_graphs_give_the_same(weights):
+    values = []
+    for keep in (False, True):
+        model, _, data = active_chain(encoder_weights=weights, keep_graphs=keep)
+        kept = [(r.kept is not None, r.kept_head is not None) for r in model.records]
+        assert kept == ([(True, False)] * 2 + [(True, True)] * 2 if keep else [(False, False)] * 4)
+        values.append(gradient(model, data, 'exact'))
+        assert all(r.kept is None and r.kept_head is None for r in model.records)
+    assert error(*values) < 1e-12
+
+
+@pytest.mark.parametrize('method', ['MTLSAO', 'MTLHWS', 'MinibatchInterleaving'])
+def test_searches_with_kept_graphs_are_the_same(method):
+    states = []
+    for keep in (False, True):
+        torch.manual_seed(0)
+        model = small_search.build_method(method, order=('cell', 'cell2'), space=CELLS, keep_graphs=keep)
+        wrapper = optimisers(model)
+        for i in range(2):
+            torch.manual_seed(i)
+            iterate(model, wrapper, i)
+        states.append(torch.cat([value.flatten() for value in model.state_dict().values()]))
+    torch.testing.assert_close(*states, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize('name', ['amp', 'tf32', 'replay'])
+def test_kept_graphs_are_of_full_precision(name):
+    with pytest.raises(ValueError, match=f'keep_graphs=True with model.{name}=True'):
+        build(keep_graphs=True, **{name: True})
+
+
 @pytest.mark.parametrize('dtype, tolerance, weights', [(torch.float32, 1e-3, STORED), (torch.float64, 1e-6, HYPER)],
                          ids=['float32', 'float64'])
 def test_finite_difference_agrees_with_exact(dtype, tolerance, weights):

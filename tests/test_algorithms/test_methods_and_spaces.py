@@ -21,6 +21,7 @@ SPACES = {  # options that make a space small, and the tasks whose heads fit it
     'PDARTSSupernet': (dict(CELLS, type='PDARTSSupernet', skip_dropout=.3), ('cell', 'cell2')),
     'PCDARTSSupernet': (dict(CELLS, type='PCDARTSSupernet', part=2), ('cell', 'cell2')),
     'PRDARTSSupernet': (dict(CELLS, type='PRDARTSSupernet'), ('cell', 'cell2')),
+    'NASBench201Supernet': (dict(type='NASBench201Supernet', channels=16, cells=1, stem_stride=2), ('cell', 'cell2')),
 }
 OPTIONS = {'IMTNAS': dict(encoder_weights=dict(type='HyperNetwork'), transfer=TRANSFER)}
 UNMOVED = ('RandomSearch', )  # A is drawn, and stays

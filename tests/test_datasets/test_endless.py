@@ -125,7 +125,8 @@ def test_random_states_are_restored():
     dataset[3]
     with pytest.raises(KeyError):
         Items(make(Fail()), INDICES, 7)[0]
-    with pytest.raises(ZeroDivisionError), isolated_streams(1, 2):
+    with pytest.raises(ZeroDivisionError), isolated_streams() as seed_streams:
+        seed_streams(1, 2)
         1 / 0  # noqa: B018
     take(loader(), 2)
     assert (first, draw()) == expected

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from imtnas_mm.layers import TwiceDifferentiableConv2d
+from imtnas_mm.layers import TwiceDifferentiableConv2d, convolution
 from imtnas_mm.layers.convolution import _slow_weight_gradient
 
 CASES = [
@@ -89,3 +89,24 @@ def test_autocast_still_works(device):
         y = conv(x)
         y.float().sum().backward()
     assert y.dtype == torch.bfloat16 and conv.weight.grad.dtype == torch.float32
+
+
+def test_what_nobody_asks_for_is_not_computed(monkeypatch):
+    """A second derivative by a scale alone: no gradient of the weight is made for it."""
+    masks, plain = [], convolution._gradients
+
+    def noting(*args):
+        masks.append(args[-1])
+        return plain(*args)
+
+    monkeypatch.setattr(convolution, '_gradients', noting)
+    leaf = torch.randn(2 * 16, dtype=torch.float64, requires_grad=True)
+    x, scale = torch.randn(2, 2, 5, 5, dtype=torch.float64), torch.ones((), dtype=torch.float64, requires_grad=True)
+    weights = [part.view(4, 2, 2, 1) if i else part.view(2, 2, 2, 2) for i, part in enumerate(leaf.split(16))]
+    y = convolution.conv2d(scale * convolution.conv2d(x, weights[0]), weights[1])
+    by_leaf, = torch.autograd.grad((y**2).sum(), leaf, create_graph=True)
+    first = len(masks)
+    found, = torch.autograd.grad(by_leaf.sum(), scale, retain_graph=True)
+    assert not any(mask[1] for mask in masks[first:])
+    expected, _ = torch.autograd.grad(by_leaf.sum(), [scale, leaf])
+    assert any(mask[1] for mask in masks[first:]) and torch.equal(found, expected)

@@ -19,6 +19,8 @@ CASES = [  # groups, channels in and out of each, image
     (4, 1, 2, (4, 4)),
     (2, 5, 1, (1, 1)),
     (1, 1, 1, (3, 3)),
+    (1, 8, 24, (4, 4)),  # two pixels together
+    (1, 20, 3, (2, 6)),  # four
 ]
 
 

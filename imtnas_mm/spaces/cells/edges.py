@@ -21,8 +21,8 @@ from ...layers.activation import relu
 from ...layers.convolution import conv2d
 from ...layers.joining import join, stack
 from ...layers.pooling import avg_pool, max_pool, pools
+from ..edge_norm import EdgeNorm
 from .blocks import parities
-from .edge_norm import EdgeNorm
 from .layout import (
     AVG_POOL,
     CONVOLUTIONS,

@@ -11,7 +11,8 @@ from ...genotype import Genotype
 from ...networks.derived import DerivedNet
 from ...networks.stage_outputs import Stages
 from ...registry import MODELS
-from .blocks import STEM_MULTIPLIER, cell_stem
+from ..stem import cell_stem
+from .blocks import STEM_MULTIPLIER
 from .derivation import Nodes
 from .layout import STAGES, Place, reductions, stack_of_cells, stage_widths
 from .operations import FactorizedReduction, cell_operation, relu_conv_norm

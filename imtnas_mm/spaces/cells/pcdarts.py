@@ -10,8 +10,8 @@ from ...layers.joining import join
 from ...registry import MODELS
 from ...space_format import register_space
 from ..base import Gates
+from ..edge_norm import EdgeNorm
 from .derivation import Nodes, strongest_edges
-from .edge_norm import EdgeNorm
 from .edges import EdgeGroup, NodeSums, mix
 from .format import cell_format, read_cells
 from .layout import CELLS, NODES, Place

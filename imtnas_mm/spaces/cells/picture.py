@@ -5,17 +5,19 @@ from typing import Any
 
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 
 from ...analysis.picture import (
+    COLUMN,
     FAINT,
     FIXED,
     FIXED_EDGE,
     INK,
     MARGIN,
+    PALE,
+    ROW,
     Point,
     blank,
     draw_box,
@@ -23,6 +25,8 @@ from ...analysis.picture import (
     heading,
     legend,
     note,
+    operation_label,
+    weight_square,
     write_picture,
 )
 from ...genotype import Genotype
@@ -41,11 +45,9 @@ KINDS = {  # operation -> kind, fill, edge
     SKIP: ('skip connection', '#d8c7ea', '#7d5ba6'),
 }
 JOIN = '#a9a9a9'  # the edges to the output
-WEIGHTS = LinearSegmentedColormap.from_list('weights', ['#ffffff', '#9ecae8', '#1d4f7c'])
-PALE = .3  # the darkest colour stands for at least this weight, so that equal weights stay pale
 LABEL, TALL_LABEL = .27, .42  # the height without and with a weight
 ABOVE_GRAPH, BELOW_GRAPH = .5, .3
-ROW, COLUMN, NODE_GAP, NAMES = .235, .355, .09, 1.05  # of a heat map; NAMES is the room for the operations left of it
+NODE_GAP, NAMES = .09, 1.05  # of a heat map; NAMES is the room for the operations left of it
 PHASE_GAP = .35
 PHASE_ROOM = .85  # the height of a row of phases beyond its heat maps
 
@@ -146,11 +148,6 @@ def phases_figure(phases: Sequence[Mapping[str, Any]], title: str | None, genoty
         draw_cell(axes, cell, graph, top, prefix='Final ')
         top -= ABOVE_GRAPH + graph.height + BELOW_GRAPH
     return figure
-
-
-def operation_label(operation: str) -> str:
-    """``'sep_conv_3x3'`` -> ``'sep conv 3×3'``."""
-    return operation.replace('_', ' ').replace('3x3', '3×3').replace('5x5', '5×5')
 
 
 def edge_index(node: int, predecessor: int) -> int:
@@ -272,7 +269,7 @@ def heat_map(axes: Axes, cell: str, left: float, top: float, weights: Sequence[S
             note(axes, left - .1, y + ROW / 2, operation_label(operation), INK, size=8, ha='right')
         for e, x in enumerate(columns):
             if operation in candidates[e]:
-                square(axes, x, y, weights[e][row], highest, f'{cell}{phase}-weight{e}-{operation}')
+                weight_square(axes, x, y, weights[e][row], highest, f'{cell}{phase}-weight{e}-{operation}')
             else:
                 axes.add_patch(Rectangle((x, y), COLUMN, ROW, facecolor='#f4f4f4', edgecolor='#ffffff', lw=.8,
                                          zorder=.5))
@@ -286,7 +283,7 @@ def heat_map(axes: Axes, cell: str, left: float, top: float, weights: Sequence[S
         if names:
             note(axes, left - .1, y + ROW / 2, 'edge', INK, size=8, ha='right')
         for e, x in enumerate(columns):
-            square(axes, x, y, edge_weights[e], 1, f'{cell}-edge{e}')
+            weight_square(axes, x, y, edge_weights[e], 1, f'{cell}-edge{e}')
     if names:
         note(axes, left - .1, y - .13, 'from', size=8, ha='right')
         note(axes, left - .1, y - .43, 'to', size=8, ha='right')
@@ -297,10 +294,3 @@ def heat_map(axes: Axes, cell: str, left: float, top: float, weights: Sequence[S
         a, b = of_node[0] + .04, of_node[-1] + COLUMN - .04
         axes.plot([a, a, b, b], [y - .23, y - .29, y - .29, y - .23], color=FAINT, lw=1)
         note(axes, (a + b) / 2, y - .43, f'node {node}', INK, size=8)
-
-
-def square(axes: Axes, x: float, y: float, weight: float, highest: float, name: str) -> None:
-    """A square of a heat map, with its weight as a number."""
-    share = weight / highest
-    axes.add_patch(Rectangle((x, y), COLUMN, ROW, facecolor=WEIGHTS(share), edgecolor='#d5d5d5', lw=.5, gid=name))
-    note(axes, x + COLUMN / 2, y + ROW / 2 - .01, f'{weight:.2f}', '#ffffff' if share > .7 else INK, size=7)

@@ -12,8 +12,8 @@ from ...layers.noise import logistic
 from ...progress import Progress
 from ...registry import MODELS
 from ...space_format import register_space
+from ..edge_norm import BATCH_STATISTICS, affine_norm_cfg
 from .derivation import Nodes, strongest_pairs
-from .edge_norm import BATCH_STATISTICS, affine_norm_cfg
 from .format import cell_format, read_cells
 from .layout import AVG_POOL, CELLS, COLUMN, CONVOLUTIONS, EDGES, MAX_POOL, NODES, NONE, OPERATIONS, SKIP
 from .plan import Mixture

@@ -14,9 +14,10 @@ from ...networks.stage_outputs import Stages
 from ...recent import Recent
 from ...transport import tensors_of, with_tensors
 from ..base import SearchSpace
-from .blocks import STEM_MULTIPLIER, cell_stem
+from ..edge_norm import BATCH_STATISTICS, EdgeNorm, affine_norm_cfg
+from ..stem import cell_stem
+from .blocks import STEM_MULTIPLIER
 from .derivation import Nodes
-from .edge_norm import BATCH_STATISTICS, EdgeNorm, affine_norm_cfg
 from .edges import EdgeGroup, NodeSums, channels_last, factorized_reduction
 from .layout import CELLS, EDGES, OPERATIONS, STAGES, Place, reductions, stack_of_cells, stage_widths
 from .plan import GROUPS, Candidates, CellPlan, GroupWeights, Mixture

@@ -5,6 +5,7 @@ from typing import Any
 
 from ...space_format import SpaceFormat, register_space
 from .architecture import RECORDED, block_labels, check_layers, check_recorded, layout_of, summarise
+from .digits import from_digits, to_digits
 from .layout import LAYOUTS, Layout
 from .network import MBConvNet
 from .picture import draw_mbconv
@@ -13,13 +14,15 @@ from .published import FAIRNAS
 NETWORK_OPTIONS = ('width_mult', 'stem_stride', 'strides')
 
 
-def register_layout(layout: Layout, title: str, published: Mapping[str, dict] | None = None) -> None:
+def register_layout(layout: Layout, title: str, published: Mapping[str, dict] | None = None,
+                    digits: bool = False) -> None:
     """Registers a layout by its name: as ``layout`` of :class:`MBConvSupernet`, and as a search space.
 
     Args:
         layout (Layout): its name is also the name of the space.
         title (str): the name of the space in pictures.
         published (dict[str, dict], optional): architectures by name.
+        digits (bool): whether architectures are written as digits, too, see ``digits.py``.
     """
     register_space(SpaceFormat(
         name=layout.name,
@@ -31,6 +34,8 @@ def register_layout(layout: Layout, title: str, published: Mapping[str, dict] | 
         stages=lambda architecture: len(layout.widths),
         blocks=lambda architecture, number: block_labels(layout, architecture),
         published=published or {},
+        to_string=partial(to_digits, layout) if digits else None,
+        from_string=partial(from_digits, layout) if digits else None,
         draw=partial(draw_mbconv, layout, title)))
     LAYOUTS[layout.name] = layout
 
@@ -41,6 +46,7 @@ def _layout(architecture: dict[str, Any]) -> Layout:
 
 register_layout(LAYOUTS['fairnas19'], 'FairNAS-19', FAIRNAS)
 register_layout(LAYOUTS['proxyless21'], 'ProxylessNAS-21')
+register_layout(LAYOUTS['nasbench_macro'], 'NAS-Bench-Macro', digits=True)
 register_space(SpaceFormat(
     name=RECORDED,
     title='MBConv',

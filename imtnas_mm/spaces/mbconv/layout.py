@@ -4,7 +4,8 @@ A network is a stem, stages of searched layers, and an optional last
 convolution. ``fairnas19`` (Chu et al., 2019, FairNAS) has 19 searched layers
 after a separable convolution; ``proxyless21`` (Cai et al., 2019, ProxylessNAS)
 has 21 after a fixed MBConv of expansion 1, which is the same separable
-convolution. A config may give another layout as a dict of the fields of
+convolution. ``nasbench_macro`` (Su et al., 2021, NAS-Bench-Macro) has 8 for
+images of CIFAR, with ``stem_stride=1``. A config may give another layout as a dict of the fields of
 :class:`Layout`.
 """
 from collections.abc import Sequence
@@ -85,6 +86,9 @@ class Layout:
 LAYOUTS = {layout.name: layout for layout in (
     Layout('fairnas19', widths=(32, 40, 80, 96, 192, 320), depths=(2, 4, 4, 4, 4, 1), strides=(2, 2, 2, 1, 2, 1)),
     Layout('proxyless21', widths=(24, 40, 80, 96, 192, 320), depths=(4, 4, 4, 4, 4, 1), strides=(2, 2, 2, 1, 2, 1)),
+    Layout('nasbench_macro', widths=(64, 128, 256), depths=(2, 3, 3), strides=(2, 2, 2),
+           candidates=(Candidate(3, 3), Candidate(5, 6)), identity='projection', first_width=None, last_width=1280,
+           activation='ReLU'),
 )}
 
 

@@ -9,10 +9,11 @@ from matplotlib.image import imread
 
 from helpers.pictures import SVG, bounds, check_texts, texts
 from imtnas_mm.analysis.draw import draw_genotype
+from imtnas_mm.analysis.picture import operation_label
 from imtnas_mm.genotype import Genotype, genotype_from_dict, published_genotype
 from imtnas_mm.space_format import format_of
 from imtnas_mm.spaces.cells.layout import CELLS, EDGES, NODES, OPERATIONS
-from imtnas_mm.spaces.cells.picture import KINDS, draw_phases, operation_label, phases_figure
+from imtnas_mm.spaces.cells.picture import KINDS, draw_phases, phases_figure
 
 SPACES = ('darts', 'pdarts', 'pcdarts', 'prdarts')
 PUBLISHED = ('darts_v1', 'darts_v2', 'pdarts', 'pc_darts_cifar', 'pc_darts_image', 'pr_darts')

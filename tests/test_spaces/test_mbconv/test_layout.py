@@ -8,10 +8,11 @@ import torch
 
 from helpers.pictures import texts
 from imtnas_mm import space_format
+from imtnas_mm.analysis.complexity import count_parameters
 from imtnas_mm.analysis.derive import derive_from_checkpoint
 from imtnas_mm.analysis.draw import draw_genotype
 from imtnas_mm.checkpoint import CheckpointError
-from imtnas_mm.genotype import GenotypeError, load_genotype, published_names, save_genotype
+from imtnas_mm.genotype import GenotypeError, load_genotype, published_names, resolve_genotype, save_genotype
 from imtnas_mm.networks.build import build_network
 from imtnas_mm.networks.shared import shared_networks
 from imtnas_mm.spaces import MBConvSupernet
@@ -192,3 +193,26 @@ def test_a_wrong_layout_is_refused_in_a_config_and_in_a_file(tmp_path, changes, 
     (tmp_path / 'a.json').write_text(json.dumps(content))
     with pytest.raises(GenotypeError, match='^' + re.escape(f'{tmp_path / "a.json"}: architecture.{message}')):
         load_genotype(tmp_path / 'a.json')
+
+
+def test_nasbench_macro_is_a_layout():
+    """Its layers, and its architectures as digits (Su et al., 2021)."""
+    space = space_format.format_of('nasbench_macro')
+    layers = searched_layers('nasbench_macro')
+    assert [(layer.out_channels, layer.stride) for layer in layers] == [
+        (64, 2), (64, 1), (128, 2), (128, 1), (128, 1), (256, 2), (256, 1), (256, 1)]
+    blocks = ('mbconv_3x3_e3', 'mbconv_5x5_e6')
+    assert [layer.choices for layer in layers] == [
+        (*blocks, 'projection' if layer.stride == 2 else 'identity') for layer in layers]
+    for digits in ('00000000', '12012012', '21102201'):
+        genotype = resolve_genotype(digits)
+        assert genotype.space == 'nasbench_macro' and space.to_string(genotype.architecture) == digits
+    assert genotype.architecture['layers'][3:6] == ['identity', 'mbconv_5x5_e6', 'mbconv_5x5_e6']
+    assert space.from_string('0000000') is space.from_string('0000000x') is None
+    with pytest.raises(GenotypeError, match="digit '3' of layer02; nasbench_macro takes one of 0, 1, 2"):
+        resolve_genotype('03000000')
+    net = build_network(resolve_genotype('00000000'), stem_stride=1)
+    features, = net.eval()(torch.zeros(1, 3, 32, 32))
+    assert features.shape == (1, 1280, 4, 4)
+    projections = sum(a * b + 2 * b for a, b in ((32, 64), (64, 128), (128, 256)))
+    assert count_parameters(net) == 3 * 9 * 32 + 64 + projections + 256 * 1280 + 2 * 1280

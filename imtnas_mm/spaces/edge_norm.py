@@ -1,11 +1,11 @@
-"""The norms of a cell supernet: batch statistics or group norm, without affine parameters on the edges."""
+"""The norms of the edges of searched cells: batch statistics or group norm, without affine parameters."""
 from typing import Any
 
 import torch.nn.functional as F
 from torch import Tensor
 
-from ...layers.gated_norm import gated_norm
-from ...layers.normalization import batch_norm, by_channel
+from ..layers.gated_norm import gated_norm
+from ..layers.normalization import batch_norm, by_channel
 
 BATCH_STATISTICS = dict(type='BN', affine=False, track_running_stats=False)
 

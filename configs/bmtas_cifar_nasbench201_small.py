@@ -1,0 +1,9 @@
+"""bmtas_cifar_nasbench201.py at the scale of imtnas_cifar_nasbench201_small.py."""
+_base_ = ['imtnas_cifar_nasbench201_small.py', '_base_/models/bmtas.py']
+model = dict(
+    _base_.bmtas,
+    _delete_=True,
+    search_space=_base_.model.search_space,
+    tasks=_base_.model.tasks,
+    resource_size=16)
+train_cfg = dict(rounds=1, warmup_epochs=1)
