@@ -104,13 +104,13 @@ def draw_box(axes: Axes, box: tuple[float, float, float, float], fill: str, edge
                                   boxstyle=f'round,pad=0,rounding_size={rounding}', lw=1, gid=name, zorder=2))
 
 
-def weight_square(axes, x, y, weight, highest, name):
+def weight_square(axes: Axes, x: float, y: float, weight: float, highest: float, name: str) -> None:
     """A square of a heat map, its lower left corner at (x, y); the colour of ``highest`` is the darkest."""
     share = weight / highest
     axes.add_patch(Rectangle((x, y), COLUMN, ROW, facecolor=WEIGHTS(share), edgecolor='#d5d5d5', lw=.5, gid=name))
     note(axes, x + COLUMN / 2, y + ROW / 2 - .01, f'{weight:.2f}', '#ffffff' if share > .7 else INK, size=7)
 
 
-def operation_label(operation):
+def operation_label(operation: str) -> str:
     """``'sep_conv_3x3'`` -> ``'sep conv 3×3'``."""
     return operation.replace('_', ' ').replace('3x3', '3×3').replace('5x5', '5×5')

@@ -9,7 +9,6 @@ from mmengine.registry import init_default_scope
 from torch import nn
 
 from helpers.detector_check import check_trains_and_predicts
-from helpers.tiny_run import scope_put_back  # noqa: F401
 from imtnas_mm.analysis.complexity import count_macs, count_parameters
 from imtnas_mm.genotype import Genotype
 from imtnas_mm.networks.shared import shared_networks
@@ -94,7 +93,7 @@ def test_tasks_share_blocks():
     assert one.cells[1] is other.cells[1] and one.cells[3] is not other.cells[3] and one.stem is other.stem
 
 
-def test_backbone_of_a_detector(scope_put_back):  # noqa: F811
+def test_backbone_of_a_detector():
     init_default_scope('mmdet')
     cfg = get_config('mmdet::retinanet/retinanet_r50_fpn_1x_coco.py').model
     cfg.backbone = dict(type='imtnas_mm.NASBench201Net', architecture='nasbench201_best_cifar100', channels=4, cells=1,
