@@ -64,6 +64,7 @@ def test_a_refused_value(args, told):
     (['export.py', 'none.pth', 'a.pth'], 'checkpoint: none.pth is not a file'),
     (['compare.py', 'none.py'], 'experiment: none.py is not a file'),
     (['report.py', 'none.py'], 'experiment: none.py is not a file'),
+    (['lookup.py', 'a', '--table', 'none.csv'], '--table: none.csv is not a file'),
 ])
 def test_a_missing_file(args, told):
     code, modules, _ = ended(*args)
