@@ -9,9 +9,10 @@ import hashlib
 import io
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -20,6 +21,10 @@ from .space_format import SpaceFormat, format_of, registered_spaces
 
 ARCHITECTURE = 'architecture'  # the column of the strings
 NUMBERING = 'index'  # a column that numbers the rows, which is no metric
+
+
+_Path = tuple[int | str, ...]  # of a value in an architecture's dict
+_Leaves = tuple[tuple[_Path, Any], ...]
 
 
 class TableError(ValueError):
@@ -125,6 +130,29 @@ class AccuracyTable:
             found[metric] = Standing(value, rank, percentile, self.best(metric) - value)
         return found
 
+    @functools.cached_property
+    def _architectures(self) -> tuple[dict[str, _Leaves], dict[_Leaves, str], dict[_Path, dict[Any, None]]]:
+        """String -> leaves, leaves -> string, and the values of each leaf over all architectures, in their order."""
+        read = _notation(format_of(self.space))[1]
+        leaves = {string: tuple(_leaves(read(string))) for string in self.strings}
+        values: dict[_Path, dict[Any, None]] = {}
+        for one in leaves.values():
+            for path, value in one:
+                values.setdefault(path, {})[value] = None
+        return leaves, {one: string for string, one in leaves.items()}, values
+
+    def neighbours(self, string: str) -> list[str]:
+        """The table's architectures that differ from one in one value of their dicts, such as an edge's operation.
+
+        Raises:
+            TableError: if the string is not in the table.
+        """
+        leaves, strings, values = self._architectures
+        own = leaves[self.strings[self.place(string)]]
+        changed = (own[:i] + ((path, value), ) + own[i + 1:] for i, (path, present) in enumerate(own)
+                   for value in values[path] if value != present)
+        return [strings[one] for one in changed if one in strings]
+
     def mean(self, metric: str) -> float:
         """What a random architecture has on average."""
         return statistics.fmean(self.values[metric].tolist())
@@ -218,7 +246,17 @@ def _number(cell: str, where: str, column: str) -> float:
     return value
 
 
-def _notation(space_format: SpaceFormat):
+def _leaves(value: Any, path: _Path = ()) -> Iterator[tuple[_Path, Any]]:
+    """The values in an architecture's dict, each with its path."""
+    if isinstance(value, dict | list):
+        for key, item in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _leaves(item, (*path, key))
+    else:
+        yield path, value
+
+
+def _notation(space_format: SpaceFormat) -> tuple[Callable[[dict], str], Callable[[str], dict | None]]:
+    """The space's ``to_string`` and ``from_string``."""
     if space_format.to_string is None or space_format.from_string is None:
         raise ValueError(f'SpaceFormat.to_string of {space_format.name!r} is missing; without it no table lists the '
                          'architectures of the space')

@@ -1,14 +1,16 @@
-"""What stops a comparison before it starts: a total batch that a config was not written for, or too few GPUs."""
+"""What stops a comparison before it starts: a total batch that a config was not written for, too few GPUs, a table that
+can't be read."""
 from collections.abc import Iterable
 
 from mmengine.config import Config
 
+from ..accuracy_table import TableError, read_table
 from ..engine.launch.total_batch import declared_batches, other_batches
 from .run import Run
 
 
 def refusals(runs: Iterable[Run], asked: int | None = None, available: int | None = None) -> list[str]:
-    """What is wrong with the trainings of runs, one text for each different fault.
+    """What is wrong with the trainings and lookups of runs, one text for each different fault.
 
     Args:
         runs (list[Run]): that are to be done.
@@ -26,7 +28,24 @@ def refusals(runs: Iterable[Run], asked: int | None = None, available: int | Non
                 texts = [f'{name}: {error}']
             for text in texts:
                 found.setdefault(text, []).append(run.name)
+        for text in _texts_of_tables(run):
+            found.setdefault(text, []).append(run.name)
     return [_whose(names) + f': {text}' for text, names in found.items()]
+
+
+def _texts_of_tables(run: Run) -> list[str]:
+    texts = []
+    for name, options in run.tables.items():
+        try:
+            read_table(options['table'], options['metrics'])
+        except TableError as error:
+            texts.append(f'evaluations.{name}.table: {error}')
+    if run.sampler is not None:
+        try:
+            read_table(run.sampler['table']).check_metrics([run.sampler['metric']])
+        except TableError as error:
+            texts.append(f'sampler: {error}')
+    return texts
 
 
 def unchecked(runs: Iterable[Run], asked: int | None = None) -> list[str]:

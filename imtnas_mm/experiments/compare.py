@@ -31,7 +31,7 @@ def jobs_at_once(args: Namespace, runs: Iterable[Run], cards: list[Card] | None)
     """
     if not cards:
         return args.jobs or 1
-    smallest = min(run.processes(name, args.gpus_per_run) for run in runs for name in run.trainings())
+    smallest = min((run.processes(name, args.gpus_per_run) for run in runs for name in run.trainings()), default=1)
     most = max(len(cards) * args.runs_per_gpu // smallest, 1)
     if args.jobs is not None and args.jobs > most:
         raise CardError(f'--jobs {args.jobs}: {len(cards)} GPU(s) with {args.runs_per_gpu} run(s) on each and '
@@ -151,7 +151,7 @@ def job_of(run: Run, cluster: Cluster, given: dict[str, Any] | None, args: Names
     if job is not None:
         print(f'job {job.job_id}, submitted before: {called(run)}', flush=True)
         return job
-    most = max(run.processes(name, args.gpus_per_run) for name in run.trainings())
+    most = run.most_processes(args.gpus_per_run)
     on_cpus = args.gpus == '0' or given is not None
     cards = dict(given) if given is not None else dict(hide=True) if on_cpus else None
     job = cluster.submit(run, RunJob(run, args.work_dir, args.tools, args.gpus_per_run, cards),
