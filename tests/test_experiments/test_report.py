@@ -97,9 +97,9 @@ def test_searches_of_a_row_are_one_result(tmp_path):
             search=dict(seconds=10 + i, peak_memory=100 - i, logged_memory_mb=None if i < 3 else i)),
         results={name: dict(test={'accuracy/top1': i}) for name in run.evaluations}) for i, run in enumerate(runs)}
     found = finished_seeds(runs, records)
-    assert found['a'] == [dict(search_time=21, search_memory=100, results=dict(
+    assert found['a'] == [dict(seed=0, search_time=21, search_memory=100, results=dict(
         c10=dict(test={'accuracy/top1': 0}), c100=dict(test={'accuracy/top1': 1}))), dict(
-            search_time=27, search_memory=4 * 2**20,
+            seed=1, search_time=27, search_memory=4 * 2**20,
             results=dict(c10=dict(test={'accuracy/top1': 3}), c100=dict(test={'accuracy/top1': 4})))]
     assert [one['search_time'] for one in found['b']] == [None, None]
     del records[runs[4].identity]
