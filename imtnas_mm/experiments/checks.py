@@ -10,7 +10,7 @@ from .run import Run
 
 
 def refusals(runs: Iterable[Run], asked: int | None = None, available: int | None = None) -> list[str]:
-    """What is wrong with the trainings and lookups of runs, one text for each different fault.
+    """What is wrong with the trainings of runs, one text for each different fault.
 
     Args:
         runs (list[Run]): that are to be done.
@@ -28,23 +28,24 @@ def refusals(runs: Iterable[Run], asked: int | None = None, available: int | Non
                 texts = [f'{name}: {error}']
             for text in texts:
                 found.setdefault(text, []).append(run.name)
-        for text in _texts_of_tables(run):
-            found.setdefault(text, []).append(run.name)
     return [_whose(names) + f': {text}' for text, names in found.items()]
 
 
-def _texts_of_tables(run: Run) -> list[str]:
+def table_refusals(runs: Iterable[Run]) -> list[str]:
+    """What is wrong with the tables that runs look up in, one text for each different fault."""
+    asked: dict[tuple[str, str, tuple[str, ...] | None], list[str]] = {}  # field, file, metrics -> names
+    for run in runs:
+        for name, options in run.tables.items():
+            metrics = None if options['metrics'] is None else tuple(options['metrics'])
+            asked.setdefault((f'evaluations.{name}.table', options['table'], metrics), []).append(run.name)
+        if run.sampler is not None:
+            asked.setdefault(('sampler', run.sampler['table'], (run.sampler['metric'], )), []).append(run.name)
     texts = []
-    for name, options in run.tables.items():
+    for (field, file, metrics), names in asked.items():
         try:
-            read_table(options['table'], options['metrics'])
+            read_table(file, metrics)
         except TableError as error:
-            texts.append(f'evaluations.{name}.table: {error}')
-    if run.sampler is not None:
-        try:
-            read_table(run.sampler['table']).check_metrics([run.sampler['metric']])
-        except TableError as error:
-            texts.append(f'sampler: {error}')
+            texts.append(f'{_whose(names)}: {field}: {error}')
     return texts
 
 

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from .cards import Card, CardError, Cards, choose_cards, visible_cards
-from .checks import refusals, unchecked
+from .checks import refusals, table_refusals, unchecked
 from .cluster import Cluster, ClusterError, RunJob
 from .declaration import load_experiment
 from .execute import TOOLS, Processes, Stopped, execute, state_of
@@ -60,7 +60,7 @@ def compare(args: Namespace) -> None:
         states[identity] == 'failed' and args.retry_failed)]
     for text in unchecked(todo, args.gpus_per_run):
         print(f'compare: {text}', file=sys.stderr)
-    problems = refusals(todo, args.gpus_per_run, len(cards) if cards else None)
+    problems = refusals(todo, args.gpus_per_run, len(cards) if cards else None) + table_refusals(todo)
     if problems:
         sys.exit('\n'.join(['compare: nothing is started:', *problems]))
     if args.dry_run:
