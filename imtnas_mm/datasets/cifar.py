@@ -15,7 +15,8 @@ from ..compat.datasets import ARRAY_MAKERS
 from ..registry import DATASETS
 from .checks import DataError, short
 
-PIXELS = 3 * 32 * 32
+SIDE = 32
+PIXELS = 3 * SIDE * SIDE
 
 
 def _encode(text, encoding):
@@ -85,6 +86,13 @@ def load_batch(content, path, num_classes):
     return images.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1), [int(label) for label in labels]
 
 
+def shrink(images: np.ndarray, size: int) -> np.ndarray:
+    """uint8 [N, 32, 32, 3] -> [N, size, size, 3], rounded means of square blocks; ``size`` divides 32."""
+    block = SIDE // size
+    sums = images.reshape(-1, size, block, size, block, 3).sum((2, 4), dtype=np.uint32)
+    return ((sums + block**2 // 2) // block**2).astype(np.uint8)
+
+
 class LocalCIFAR:
     """mmpretrain's dataset, but for how its files are read.
 
@@ -93,6 +101,7 @@ class LocalCIFAR:
         split (str): ``'train'`` or ``'test'``.
         check_md5 (bool): refuse files that are not the official ones. False
             takes any in the same layout.
+        image_size (int): images are shrunk to it by averaging; it divides 32.
         kwargs: other arguments of mmpretrain's class; ``download`` must not
             be true, since nothing is ever downloaded.
     """
@@ -107,7 +116,11 @@ class LocalCIFAR:
     data_prefix: dict[str, str]
     CLASSES: Any
 
-    def __init__(self, data_root='', split='train', check_md5=True, download=False, **kwargs):
+    def __init__(self, data_root='', split='train', check_md5=True, image_size=SIDE, download=False, **kwargs):
+        if isinstance(image_size, bool) or not isinstance(image_size, int) or image_size < 1 or SIDE % image_size:
+            raise DataError(f'image_size={image_size!r} of the data in {data_root!r}: images of {SIDE} pixels are '
+                            'shrunk to 16, 8, 4, 2 or 1')
+        self.image_size = image_size
         if download:
             raise DataError(f'download={download!r}: nothing is downloaded; unpack {self.filename} of {self.url} in '
                             f'data_root={data_root!r} yourself')
@@ -139,6 +152,8 @@ class LocalCIFAR:
                 raise DataError(f'{path}: its md5 sum is {found}, that of the official file {md5}: it is damaged, or '
                                 'other data in this layout, for which set check_md5=False')
             images, labels = load_batch(content, path, len(self.CLASSES))
+            if self.image_size != SIDE:
+                images = shrink(images, self.image_size)
             data.extend(dict(img=image, gt_label=label) for image, label in zip(images, labels, strict=True))
         return data
 

@@ -3,8 +3,9 @@ from .base import SearchSpace
 from .cells import CellHead, CellNet, DARTSSupernet, PCDARTSSupernet, PDARTSSupernet, PRDARTSSupernet
 from .fused import FusedSupernet
 from .mbconv import MBConvNet, MBConvSupernet
+from .nasbench201 import NASBench201Net, NASBench201Supernet
 
 __all__ = [
-    'CellHead', 'CellNet', 'DARTSSupernet', 'FusedSupernet', 'MBConvNet', 'MBConvSupernet', 'PCDARTSSupernet',
-    'PDARTSSupernet', 'PRDARTSSupernet', 'SearchSpace'
+    'CellHead', 'CellNet', 'DARTSSupernet', 'FusedSupernet', 'MBConvNet', 'MBConvSupernet', 'NASBench201Net',
+    'NASBench201Supernet', 'PCDARTSSupernet', 'PDARTSSupernet', 'PRDARTSSupernet', 'SearchSpace'
 ]

@@ -5,7 +5,8 @@ from torch import nn
 
 from ...networks.derived import DerivedNet
 from ...registry import MODELS
-from .blocks import STEM_MULTIPLIER, cell_stem
+from ..stem import cell_stem
+from .blocks import STEM_MULTIPLIER
 from .layout import STAGES, reductions, stack_of_cells, stage_widths
 from .operations import FactorizedReduction, cell_operation, relu_conv_norm
 

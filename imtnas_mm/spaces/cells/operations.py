@@ -4,7 +4,8 @@ import torch.nn.functional as F
 from mmcv.cnn import build_norm_layer
 from torch import nn
 
-from .blocks import conv_norm, parities
+from ..stem import conv_norm
+from .blocks import parities
 from .layout import AVG_POOL, DILATED, MAX_POOL, SEPARABLE, SKIP, kernel_size
 
 

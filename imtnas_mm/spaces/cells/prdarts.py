@@ -8,11 +8,12 @@ from torch.special import entr
 from ...layers.noise import logistic
 from ...registry import MODELS
 from ...space_format import register_space
+from ..edge_norm import BATCH_STATISTICS
 from .derivation import strongest_pairs
 from .format import cell_format, read_cells
 from .layout import AVG_POOL, CELLS, COLUMN, CONVOLUTIONS, EDGES, MAX_POOL, NODES, NONE, OPERATIONS, SKIP
 from .plan import Mixture
-from .supernet import BATCH_STATISTICS, CellSupernet, affine_norm_cfg
+from .supernet import CellSupernet, affine_norm_cfg
 from .traits import CellTraits
 
 LOW, HIGH = -.1, 1.1  # a and b, the ends that a gate is stretched to before it is clipped

@@ -1,57 +1,26 @@
 """The supernet that the four cell spaces share."""
 import torch
-import torch.nn.functional as F
 from torch import nn
 
 from ...genotype import Genotype
 from ...layers.activation import relu
 from ...layers.convolution import conv2d
-from ...layers.gated_norm import gated_norm
 from ...layers.joining import join
-from ...layers.normalization import batch_norm, by_channel
 from ...recent import Recent
 from ...transport import tensors_of, with_tensors
 from ..base import SearchSpace
-from .blocks import STEM_MULTIPLIER, cell_stem
+from ..edge_norm import BATCH_STATISTICS, EdgeNorm
+from ..stem import cell_stem
+from .blocks import STEM_MULTIPLIER
 from .edges import EdgeGroup, NodeSums, channels_last, factorized_reduction
 from .layout import CELLS, EDGES, OPERATIONS, STAGES, reductions, stack_of_cells, stage_widths
 from .plan import GROUPS, CellPlan, Mixture
 from .weights import side_by_side
 
-BATCH_STATISTICS = dict(type='BN', affine=False, track_running_stats=False)
-
 
 def affine_norm_cfg(norm_cfg):
     """``norm_cfg`` with affine parameters, for the few norms outside the edges."""
     return dict(norm_cfg, affine=True) if norm_cfg['type'] == 'BN' else norm_cfg
-
-
-class EdgeNorm:
-    """Normalisation of the maps of some edges, edge by edge, without affine parameters.
-
-    Args:
-        norm_cfg (dict): ``BATCH_STATISTICS``, or ``dict(type='GN', num_groups=...)``; either may have ``eps``.
-    """
-
-    def __init__(self, norm_cfg):
-        options = dict(norm_cfg)
-        kind, self.eps = options.pop('type'), options.pop('eps', 1e-5)
-        self.batch_statistics = kind == 'BN'
-        known = dict(BN=options == dict(affine=False, track_running_stats=False), GN=set(options) == {'num_groups'})
-        if not known.get(kind):
-            raise ValueError(f'norm_cfg={norm_cfg!r}: a search cell takes {BATCH_STATISTICS}, or '
-                             "dict(type='GN', num_groups=...)")
-        self.num_groups = options.get('num_groups')
-
-    def __call__(self, x, edges):
-        """[N, edges * C, H, W] -> the same, normalised."""
-        if self.batch_statistics:
-            return batch_norm(x, self.eps)
-        return F.group_norm(x, edges * self.num_groups, eps=self.eps)
-
-    def weighted(self, x, weight, edges):
-        """``weight norm(x)``; x as above, weight [edges * C]."""
-        return gated_norm(x, weight, self.eps) if self.batch_statistics else self(x, edges) * by_channel(weight)
 
 
 class PointwiseReduce(nn.Module):

@@ -1,0 +1,38 @@
+"""imtnas_cifar_nasbench201.py at a scale of minutes on one CPU core: 300 iterations of 8 channels, one cell per stage.
+
+The data are data/small/cifar10 and data/small/tiny100, real images in the
+layouts of CIFAR, shrunk to 16x16. The second is 100 classes of Tiny-ImageNet: a
+stand-in, not CIFAR-100.
+"""
+_base_ = ['imtnas_cifar_nasbench201.py']
+narrow = dict(model=dict(head=dict(in_channels=32)))
+model = dict(
+    recompute='none',
+    search_space=dict(channels=8, cells=1),
+    transfer=dict(num_examples=8, num_augmentations=8, image_size=16, threshold=.5),
+    tasks=dict(c10=narrow, c100=narrow))
+train_pipeline = [
+    dict(type='RandomCrop', crop_size=16, padding=2),
+    dict(type='RandomFlip', prob=.5, direction='horizontal'),
+    dict(type='PackInputs'),
+]
+# 32 images take the main process less time than a worker's hand-over
+loader = dict(batch_size=32, num_workers=0, persistent_workers=False)
+test_loader = dict(batch_size=500, num_workers=0)
+c10 = dict(data_root='data/small/cifar10', check_md5=False, image_size=16)
+c100 = dict(data_root='data/small/tiny100', check_md5=False, image_size=16)
+train_dataloader = dict(
+    c10=dict(dataset=dict(pipeline=train_pipeline, **c10), **loader),
+    c100=dict(dataset=dict(pipeline=train_pipeline, **c100), **loader))
+val_dataloader = dict(
+    c10=dict(dataset=dict(indices=500, **c10), **test_loader),
+    c100=dict(dataset=dict(indices=500, **c100), **test_loader))
+test_dataloader = val_dataloader
+auto_scale_lr = dict(base_batch_size=dict(c10=32, c100=32))
+max_epochs = 6
+train_cfg = dict(max_epochs=max_epochs, epoch_length=50, val_interval=max_epochs)
+optim_wrapper = dict(architecture=dict(optimizer=dict(lr=3e-3)))
+cosine = dict(type='CosineAnnealingLR', T_max=max_epochs, eta_min=.001, by_epoch=True, convert_to_iter_based=True)
+param_scheduler = dict(encoder=[cosine], head=[cosine])
+default_hooks = dict(logger=dict(interval=10), architecture=dict(interval=50))
+log_processor = dict(window_size=10)

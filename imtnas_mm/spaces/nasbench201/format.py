@@ -1,0 +1,54 @@
+"""Registers the space NAS-Bench-201: how its architectures are checked, summarised, written, built and drawn."""
+from typing import Any
+
+from ...genotype import Place, check_importance, check_object
+from ...space_format import SpaceFormat, register_space
+from .layout import CELL, EDGES, NAME, OPERATIONS, STAGES, STATES, block_names, cells_per_stage, reductions
+from .network import NASBench201Net
+from .notation import from_string, to_string
+from .published import PUBLISHED
+
+
+def check(architecture: Any, importance: Any, root: Place) -> None:
+    """Refuses what is no cell: ``{'cell': [[[operation, 0]], [[operation, 0], [operation, 1]], ...]}``."""
+    check_object(architecture, root['architecture'], (CELL, ))
+    states, place = architecture[CELL], root['architecture'][CELL]
+    if not isinstance(states, list) or len(states) != STATES - 1:
+        place.fail(states, f'it must be a list of {STATES - 1} states, each a list of [operation, source]')
+    for i, state in enumerate(states):
+        if not isinstance(state, list) or len(state) != i + 1:
+            place[i].fail(state, f'it must be a list of {i + 1} [operation, source], from the states 0 to {i}')
+        for source, edge in enumerate(state):
+            _check_edge(edge, source, place[i][source])
+    if importance is not None:
+        check_importance(importance, {CELL: (len(EDGES), len(OPERATIONS))}, root['importance'])
+
+
+def _check_edge(edge, source, place):
+    if not isinstance(edge, list) or len(edge) != 2:
+        place.fail(edge, 'it must be [operation, source]')
+    if edge[0] not in OPERATIONS:
+        place[0].fail(edge[0], f'known operations are {", ".join(OPERATIONS)}')
+    if isinstance(edge[1], bool) or not isinstance(edge[1], int) or edge[1] != source:
+        place[1].fail(edge[1], f'it must be {source}: the edges of a state come in the order of their sources')
+
+
+def block_labels(architecture: dict, number: int) -> dict[str, str]:
+    """The stem, cells and reductions of a search network of ``number`` blocks, or of the nearest number."""
+    cells = cells_per_stage(number)
+    names = block_names(cells)
+    reducing = {names[1 + place] for place in reductions(cells)}
+    return {name: '' if name == 'stem' else 'reduction' if name in reducing else 'cell' for name in names}
+
+
+register_space(SpaceFormat(
+    name=NAME,
+    title='NAS-Bench-201',
+    network=NASBench201Net,  # the benchmark evaluates all cells at its own width and depth: no option is shared
+    check=check,
+    summary=to_string,
+    stages=lambda architecture: STAGES,
+    blocks=block_labels,
+    published=PUBLISHED,
+    to_string=to_string,
+    from_string=from_string))
