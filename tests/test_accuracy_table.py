@@ -8,7 +8,7 @@ from helpers.grid_space import ARCHITECTURES, accuracies, genotype, to_string, w
 from imtnas_mm.accuracy_table import TableError, read_table
 from imtnas_mm.genotype import published_genotype
 
-CONV, NONE = '|conv~0|conv~1|conv~2|conv~3|', '|none~0|none~1|none~2|none~3|'
+CONV, NONE = 'grid:conv-conv-conv-conv', 'grid:none-none-none-none'
 HEADER = 'architecture,c10,c100'
 
 
@@ -23,7 +23,7 @@ def test_every_architecture_is_found_by_genotype_and_by_string(table):
         found = table.lookup(genotype(*architecture['edges']))
         assert found == table.lookup(to_string(architecture)) == dict(
             zip(('c10', 'c100'), accuracies(architecture['edges']), strict=True))
-    assert CONV in table and '|conv~0|' not in table
+    assert CONV in table and 'grid:conv' not in table
 
 
 def test_mean_best_and_standing(table):
@@ -36,7 +36,7 @@ def test_mean_best_and_standing(table):
 
 
 def test_equal_values_share_the_better_rank(tmp_path):
-    rows = [f'|conv~0|conv~1|conv~2|{name}~3|,{value}' for name, value in (('none', 5), ('skip', 7), ('conv', 7))]
+    rows = [f'grid:conv-conv-conv-{name},{value}' for name, value in (('none', 5), ('skip', 7), ('conv', 7))]
     table = read_table(write_table(tmp_path / 'a.csv', rows, 'architecture,c10'))
     ranks = [table.standing(string)['c10'].rank for string in table.strings]
     assert ranks == [3, 1, 1]
@@ -75,9 +75,9 @@ def test_a_changed_file_is_read_again(tmp_path):
     (['darts_v2,1,2'], HEADER, "line 2: architecture: 'darts_v2'; it must be in the notation of a registered space"),
     ([f'{CONV},1,2', 'darts_v2,1,2'], HEADER,
      "line 3: architecture: 'darts_v2'; it must be of the space grid, as line 2"),
-    ([f'{CONV},1,2', '|conv~0|pool~1|conv~2|conv~3|,1,2'], HEADER,
-     "line 3: architecture: '|conv~0|pool~1|conv~2|conv~3|'; 'pool'; an operation is one of none, skip, conv"),
-    (['|conv~0|,1,2'], HEADER, "line 2: architecture: '|conv~0|': 1 edges; there are 4"),
+    ([f'{CONV},1,2', 'grid:conv-pool-conv-conv,1,2'], HEADER,
+     "line 3: architecture: 'grid:conv-pool-conv-conv'; 'pool'; an operation is one of none, skip, conv"),
+    (['grid:conv,1,2'], HEADER, "line 2: architecture: 'grid:conv': 1 edges; there are 4"),
 ])
 def test_what_is_refused(tmp_path, rows, header, told):
     file = write_table(tmp_path / 'a.csv', rows, header)

@@ -5,7 +5,7 @@ import statistics
 
 import pytest
 
-from helpers.grid_space import OPERATIONS, write_table
+from helpers.grid_space import OPERATIONS, to_string, write_table
 from imtnas_mm.accuracy_table import TableError, read_table
 from imtnas_mm.registry import TABLE_SAMPLERS
 from imtnas_mm.table_samplers import Queries, RandomQueries, RegularizedEvolution, TableSampler
@@ -63,18 +63,18 @@ def test_random_queries_are_all_different(table):
 
 
 def test_neighbours_differ_in_one_edge(table):
-    for string in ('|conv~0|none~1|skip~2|conv~3|', table.strings[0]):
-        edges = re.findall(r'(\w+)~', string)
-        expected = {'|' + ''.join(f'{name}~{j}|' for j, name in enumerate([*edges[:i], other, *edges[i + 1:]]))
+    for string in ('grid:conv-none-skip-conv', table.strings[0]):
+        edges = string.removeprefix('grid:').split('-')
+        expected = {to_string(dict(edges=[*edges[:i], other, *edges[i + 1:]]))
                     for i in range(4) for other in OPERATIONS if other != edges[i]}
         found = table.neighbours(string)
         assert len(found) == len(expected) == 8 and set(found) == expected
     with pytest.raises(TableError, match='it must be one of the 81 architectures'):
-        table.neighbours('|conv~0|')
+        table.neighbours('grid:conv')
 
 
 def test_neighbours_are_in_the_table(tmp_path):
-    strings = ['|conv~0|conv~1|conv~2|conv~3|', '|conv~0|conv~1|conv~2|none~3|', '|none~0|none~1|conv~2|conv~3|']
+    strings = ['grid:conv-conv-conv-conv', 'grid:conv-conv-conv-none', 'grid:none-none-conv-conv']
     table = read_table(write_table(tmp_path / 'a.csv', [f'{one},1' for one in strings], 'architecture,c10'))
     assert [table.neighbours(one) for one in strings] == [[strings[1]], [strings[0]], []]
     with pytest.raises(TableError, match=re.escape(f'{strings[2]!r}; no architecture in it differs in one choice')):

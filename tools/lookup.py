@@ -8,11 +8,13 @@ from imtnas_mm.arguments import add_source, check_file, check_source, config_opt
 def parse_args(argv=None):
     parser = argparse.ArgumentParser(description='Print what a tabular benchmark says of an architecture')
     add_source(parser)
-    parser.add_argument('--table', required=True, metavar='FILE', help='CSV, or CSV packed by gzip (.gz), with the '
+    parser.add_argument('--table', metavar='FILE', help='CSV, or CSV packed by gzip (.gz), with the '
                         "columns architecture (strings in the benchmark's notation) and metrics, of which more is "
                         'better')
     parser.add_argument('--metric', nargs='+', metavar='NAME', help='columns of the table (default: all)')
     args = parser.parse_args(argv)
+    if args.table is None:
+        parser.error('--table: it is missing; it names the table of the benchmark')
     check_source(parser, args)
     check_file('--table', args.table)
     return args

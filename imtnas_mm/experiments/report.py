@@ -3,6 +3,7 @@ import csv
 import io
 import math
 import statistics
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -128,12 +129,14 @@ def t_tests(ours: list[float], baseline: list[float]) -> tuple[float, float]:
     """
     one_sample = welch = math.nan
     test: Any  # scipy declares no type of its results
-    if len(ours) > 1 and baseline and len(set(ours)) > 1:
-        test = stats.ttest_1samp(ours, statistics.fmean(baseline))
-        one_sample = float(test.pvalue)
-    if len(ours) > 1 and len(baseline) > 1 and (len(set(ours)) > 1 or len(set(baseline)) > 1):
-        test = stats.ttest_ind(ours, baseline, equal_var=False)
-        welch = float(test.pvalue)
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore', RuntimeWarning)  # of runs that are all equal, of which one side may be
+        if len(ours) > 1 and baseline and len(set(ours)) > 1:
+            test = stats.ttest_1samp(ours, statistics.fmean(baseline))
+            one_sample = float(test.pvalue)
+        if len(ours) > 1 and len(baseline) > 1 and (len(set(ours)) > 1 or len(set(baseline)) > 1):
+            test = stats.ttest_ind(ours, baseline, equal_var=False)
+            welch = float(test.pvalue)
     return one_sample, welch
 
 
@@ -159,10 +162,10 @@ def table_rows(experiment: Experiment,
         finished (dict): of :func:`finished_seeds`.
     """
     header = ['row', 'n', *([DEGENERATE] if experiment.degenerate else [])]
-    tested = experiment.ours is not None and not experiment.statistics  # those have tests of their own
+    tested = None if experiment.statistics else experiment.ours  # statistics have tests of their own
     for column in experiment.columns:
         header.append(column['name'])
-        if tested and is_measured(column):
+        if tested is not None and is_measured(column):
             header += ['p (ttest_1samp)', 'p (Welch ttest_ind)']
     rows = []
     for row in experiment.rows:
@@ -178,9 +181,9 @@ def table_rows(experiment: Experiment,
                 cells.append(number_text(mean, ',.0f' if mean >= 100 else '.3g') + few)
                 continue
             cells.append(f'{number_text(mean, ".2f")} ± {number_text(deviation, ".2f")}{few}')
-            if tested:
-                ours = values_of(column, finished.get(experiment.ours, []), experiment.columns)
-                cells += ['', ''] if row['name'] == experiment.ours else [
+            if tested is not None:
+                ours = values_of(column, finished.get(tested, []), experiment.columns)
+                cells += ['', ''] if row['name'] == tested else [
                     number_text(p, '.4f') for p in t_tests(ours, values)]
         rows.append(cells)
     return header, rows

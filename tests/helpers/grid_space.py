@@ -1,27 +1,25 @@
-"""A space of four choices of three, with a benchmark's notation, and a table of all its 81 architectures.
+"""A space of four choices of three, with a notation, ``grid:conv-none-skip-conv``, and a table of all 81 architectures.
 
 It has no supernet: searches of it are those of helpers/stub_tools.py.
 """
 import gzip
 import itertools
-import re
 
 from imtnas_mm.genotype import Genotype, check_object
 from imtnas_mm.networks import DerivedNet
 from imtnas_mm.space_format import SpaceFormat, register_space
 
 OPERATIONS = ('none', 'skip', 'conv')
-STRING = re.compile(r'\|(?:\w+~\d\|)+')
 
 
 def to_string(architecture):
-    return '|' + ''.join(f'{name}~{i}|' for i, name in enumerate(architecture['edges']))
+    return 'grid:' + '-'.join(architecture['edges'])
 
 
 def from_string(text):
-    if not STRING.fullmatch(text):
+    if not text.startswith('grid:'):
         return None
-    names = re.findall(r'(\w+)~', text)
+    names = text[5:].split('-')
     for name in names:
         if name not in OPERATIONS:
             raise ValueError(f'{name!r}; an operation is one of {", ".join(OPERATIONS)}')

@@ -26,7 +26,7 @@ def finished(tmp_path_factory):
     tools = write_tools(folder / 'tools')
     for seed in (0, 1):
         last = ('skip', 'conv')[seed]
-        write_lookups(tools, seed, '|none~0|none~1|none~2|none~3|', f'|conv~0|skip~1|none~2|{last}~3|')
+        write_lookups(tools, seed, 'grid:none-none-none-none', f'grid:conv-skip-none-{last}')
     table = str(write_table(folder / 'table.csv.gz'))
     experiment = write(folder, evaluations=dict(nb=dict(table=table)), title='An experiment', **FIELDS)
     with pytest.MonkeyPatch.context() as patch:
@@ -142,3 +142,9 @@ def test_a_place_of_no_experiment(finished, tmp_path):
     (tmp_path / 'template.md').write_text('<!-- report: nothing -->\n')
     with pytest.raises(SystemExit, match='nothing.py: is not a file; it must be an experiment'):
         document(folder, experiment, tmp_path)
+
+
+def test_the_document_of_the_package(monkeypatch):
+    """docs/evidence.md is what its template and the published records give."""
+    monkeypatch.chdir(tiny.ROOT)
+    tiny.tool('evidence').main(['--check'])

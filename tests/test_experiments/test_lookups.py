@@ -9,7 +9,7 @@ from imtnas_mm.accuracy_table import read_table
 from imtnas_mm.experiments import ExperimentError, load_experiment, plan_runs
 from imtnas_mm.table_samplers import RegularizedEvolution
 
-STRINGS = ['|none~0|none~1|none~2|none~3|', '|skip~0|conv~1|conv~2|none~3|', '|conv~0|conv~1|none~2|skip~3|']
+STRINGS = ['grid:none-none-none-none', 'grid:skip-conv-conv-none', 'grid:conv-conv-none-skip']
 COLUMNS = [dict(name='accuracy', evaluation='c10', metric='c10'),
            dict(name='regret', evaluation='c10', metric='regret/c10'),
            dict(name='rank', evaluation='c10', metric='rank/c10'),

@@ -112,11 +112,13 @@ def test_report_of_an_experiment_of_the_package(name):
     experiment, runs = planned(name)
     metrics = {column['metric']: .5 for column in experiment.columns if 'metric' in column}
     result = dict(test=metrics, parameters=10**6, macs=10**8)
+    table = dict(file='a.csv', sha256='0')
     records = {run.identity: dict(
         steps={} if run.search is None else dict(
             search=dict(seconds=3600., peak_memory=2**30, logged_memory_mb=None)),
-        results={filled: result for key in run.evaluations  # a joint one fills the columns of its tasks
-                 for filled in (run.tasks[key].values() if key in run.tasks else [key])}) for run in runs}
+        results={**{name: dict(result, table=table) for name in run.tables},
+                 **{filled: result for key in run.evaluations  # a joint one fills the columns of its tasks
+                    for filled in (run.tasks[key].values() if key in run.tasks else [key])}}) for run in runs}
     header, rows = table_rows(experiment, finished_seeds(runs, records))
     assert [cells[:2] for cells in rows] == [[row['name'], '1'] for row in experiment.rows]
     for column in experiment.columns:

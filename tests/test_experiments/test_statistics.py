@@ -68,7 +68,7 @@ def test_report_and_degenerate_runs():
     finished = dict(Ours=seeds(93, 10, 91), Other=seeds(10, 19.9, 20))
     table = experiment('Ours', 'Other', degenerate=dict(evaluation='nb', metric='c10', below=20))
     text = full_report(table, finished)
-    assert '| row | n | degenerate | accuracy | regret |' in text and '| Other | 3 | 2 of 3 | 16.63 ± 5.75 |' in text
+    assert '| row | n | degenerate | accuracy | regret |' in text and '| Other | 3 | 2 of 3 | 16.63 ± 5.74 |' in text
     assert 'Degenerate: runs whose c10 is below 20.' in text and 'Regret is what is missing' in text
     assert '\n## accuracy\n' in text and 'Against "Ours", whose row is first' in text and 'ttest_1samp' not in text
     assert text == full_report(table, finished)

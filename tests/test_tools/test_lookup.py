@@ -19,7 +19,7 @@ def printed(capsys, *args):
 def test_file_name_and_string(tmp_path, table, capsys):
     save_genotype(genotype('conv', 'none', 'skip', 'conv'), tmp_path / 'a.json')
     by_file = printed(capsys, tmp_path / 'a.json', '--table', table)
-    string = '|conv~0|none~1|skip~2|conv~3|'
+    string = 'grid:conv-none-skip-conv'
     assert by_file == printed(capsys, string, '--table', table) == [
         f'architecture: {string}',
         'metric      value  rank of 81  percentile     best     mean   regret',
@@ -31,7 +31,7 @@ def test_file_name_and_string(tmp_path, table, capsys):
 
 @pytest.mark.parametrize('args, told', [
     (['darts_v2'], 'its architectures are of the space grid; one of darts is not in it'),
-    (['|conv~0|'], "architecture: '|conv~0|': 1 edges; there are 4"),
+    (['grid:conv'], "architecture: 'grid:conv': 1 edges; there are 4"),
     (['nothing'], "architecture: 'nothing'; it must be"),
     (['grid_conv', '--metric', 'top1'], "line 1: the column 'top1' is missing"),
 ])

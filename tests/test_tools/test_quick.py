@@ -48,6 +48,7 @@ def test_a_wrong_flag(tool):
     (['train.py', 'a.py', '--launcher', 'ssh'], "invalid choice: 'ssh'"),
     (['train.py', 'a.py', '--cfg-options', 'b=1', 'c'], '--cfg-options: c: it must be key=value'),
     (['draw.py', 'a.pth', '--cfg-options', 'b=1'], '--cfg-options needs --config'),
+    (['lookup.py', 'darts_v2'], '--table: it is missing'),
 ])
 def test_a_refused_value(args, told):
     code, modules, printed = ended(*args)

@@ -7,7 +7,6 @@ from typing import Any
 import torch
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
-from mmengine.logging import print_log
 from mmengine.runner import Runner
 
 from ...accuracy_table import read_table
@@ -58,8 +57,8 @@ class LookupHook(Hook):
             return
         self.write(runner)
         if not before or before[0]['iteration'] > 0:
-            print_log(f'table={self.table.file!r}: the checkpoint holds no lookups from the beginning of the search; '
-                      f'{HISTORY} begins later', 'current', 30)
+            runner.logger.warning(f'table={self.table.file!r}: the checkpoint holds no lookups from the beginning of '
+                                  f'the search; {HISTORY} begins later')
 
     def after_train_epoch(self, runner: Any) -> None:
         epoch = runner.epoch + 1
