@@ -36,6 +36,24 @@ def add_launch_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
 
 
+def add_source(parser: argparse.ArgumentParser) -> None:
+    """The arguments that name an architecture: source, ``--config`` and ``--cfg-options``."""
+    parser.add_argument('source', help='an architecture.json; a published name, as fairnas_a or darts_v2 (a wrong one '
+                        "lists them all); a string in a benchmark's notation; or, with --config, a search checkpoint")
+    parser.add_argument('--config', help='config file of the search that wrote the checkpoint; of an '
+                        'architecture.json, a config whose custom_imports has its search space')
+    add_config_options(parser)
+
+
+def check_source(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
+    """Leave where the arguments of :func:`add_source` don't go together, or a file of them does not exist."""
+    if args.cfg_options and not args.config:
+        parser.error('--cfg-options needs --config')
+    if args.config:
+        check_file('--config', args.config)
+        check_file('source', args.source)
+
+
 def check_file(argument: str, path: str) -> None:
     """Exit if an argument names a file that does not exist; URLs pass.
 

@@ -51,3 +51,6 @@ VISUALIZERS = _child(mmengine_registry.VISUALIZERS)
 VISBACKENDS = _child(mmengine_registry.VISBACKENDS)
 LOG_PROCESSORS = _child(mmengine_registry.LOG_PROCESSORS)
 FUNCTIONS = _child(mmengine_registry.FUNCTIONS)
+
+# mmengine has none of these
+TABLE_SAMPLERS = Registry('table_sampler', scope=SCOPE, locations=[f'{SCOPE}.table_samplers'])

@@ -1,4 +1,4 @@
-"""Write the table of an experiment's finished runs, as Markdown and CSV, and its figure, as SVG and PNG."""
+"""Writes the table of an experiment's finished runs, as Markdown and CSV, and its figures, as SVG and PNG."""
 import argparse
 import sys
 from pathlib import Path
@@ -7,10 +7,15 @@ from imtnas_mm.arguments import check_file
 
 
 def parse_args(argv=None):
-    parser = argparse.ArgumentParser(description='Mean, standard deviation, sizes and t-tests of the finished runs')
+    parser = argparse.ArgumentParser(description='Mean, standard deviation, sizes and tests of the finished runs')
     parser.add_argument('experiment', help='file in configs/experiments/')
     parser.add_argument('--work-dir', default='work_dirs/experiments', help='of compare.py (default: %(default)s)')
     parser.add_argument('--out', help='folder to write to (default: the work dir)')
+    published = parser.add_mutually_exclusive_group()
+    published.add_argument('--export', metavar='DIR', help='also write the records, without options and names of '
+                           'machines, to a file of this folder, to be published')
+    published.add_argument('--records', metavar='DIR', help='report the records that --export wrote to this folder, '
+                           'not those of the work dir')
     args = parser.parse_args(argv)
     check_file('experiment', args.experiment)
     return args
@@ -21,32 +26,39 @@ def main(argv=None):
     from imtnas_mm.analysis.picture import write_picture
     from imtnas_mm.atomic_files import write_whole
     from imtnas_mm.experiments import load_experiment, plan_runs
+    from imtnas_mm.experiments.curves import curves_figure, has_curves
+    from imtnas_mm.experiments.evidence import export_records, read_exported
     from imtnas_mm.experiments.figure import figure_points, report_figure
-    from imtnas_mm.experiments.records import read_record, record_path
-    from imtnas_mm.experiments.report import comma_separated, finished_seeds, markdown, table_rows
-    records = {}
+    from imtnas_mm.experiments.records import finished_records
+    from imtnas_mm.experiments.report import comma_separated, finished_seeds, table_rows
+    from imtnas_mm.experiments.report_text import full_report
     try:
         experiment = load_experiment(args.experiment)
         runs = plan_runs(experiment)
-        for run in runs:
-            record = read_record(record_path(args.work_dir, run.identity), run.identity)
-            if record and record['state'] == 'finished':
-                records[run.identity] = record
+        if args.records:
+            records, other = read_exported(args.records, experiment, runs)
+            if other:
+                print(f'report: {other} records were made by options that the configs no longer have', file=sys.stderr)
+        else:
+            records = finished_records(args.work_dir, runs)
+        finished = finished_seeds(runs, records)
     except ValueError as error:
         sys.exit(f'report: {error}')
-    finished = finished_seeds(runs, records)
-    header, rows = table_rows(experiment, finished)
     folder = Path(args.out or args.work_dir)
     folder.mkdir(parents=True, exist_ok=True)
-    text = markdown(experiment, header, rows)
-    write_whole(folder / f'{experiment.name}.md', text)
-    write_whole(folder / f'{experiment.name}.csv', comma_separated(header, rows))
-    print(text)
+    text = full_report(experiment, finished)
     written = [folder / f'{experiment.name}.md', folder / f'{experiment.name}.csv']
+    write_whole(written[0], text)
+    write_whole(written[1], comma_separated(*table_rows(experiment, finished)))
+    print(text)
     if experiment.figure:
         points = figure_points(experiment, finished)
         if any(points.values()):
             written += write_picture(folder / experiment.name, lambda: report_figure(experiment, points))
+    if has_curves(experiment, finished):
+        written += write_picture(folder / f'{experiment.name}_curves', lambda: curves_figure(experiment, finished))
+    if args.export:
+        written.append(export_records(args.export, experiment, runs, records))
     for path in written:
         print(f'written: {path}')
     if not finished:

@@ -13,7 +13,7 @@ from torch import Tensor
 from ..checkpoint import CheckpointError, check_state_dict
 from ..compat.safe_loading import load_safely
 from ..config.text import expression_at, keywords, plain_value
-from ..genotype import Genotype, load_genotype, plain
+from ..genotype import Genotype, load_genotype, plain, resolve_genotype
 from ..networks.build import build_network, shared_options
 from ..networks.shared import shared_networks
 from ..progress import Progress
@@ -97,6 +97,27 @@ def derived_from_file(config: str, architecture: str, cfg_options: dict[str, Any
     cfg.merge_from_dict(cfg_options or {})
     genotype = load_genotype(architecture)
     return Derived(genotype, shared_options(genotype.space, cfg.get('model', {}).get('search_space') or {}))
+
+
+def architecture_of(source: str, config: str | None = None, cfg_options: dict | None = None) -> Derived:
+    """The architecture that a command line names.
+
+    Args:
+        source (str): an architecture file; a published name; a string in the
+            notation of a benchmark; with a config also a checkpoint of its search.
+        config (str, optional): a config file.
+        cfg_options (dict, optional): merged into the config.
+
+    Raises:
+        ValueError: if it names none.
+    """
+    if config is None:
+        if source.endswith('.pth'):
+            raise ValueError(f'{source}: a checkpoint is read with the --config of its search')
+        return Derived(resolve_genotype(source), {})
+    if source.endswith('.json'):
+        return derived_from_file(config, source, cfg_options)
+    return derive_from_checkpoint(config, source, cfg_options)
 
 
 def searched_choices(cfg: Config, space: SearchSpace) -> Choices:

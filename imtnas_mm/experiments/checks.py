@@ -1,8 +1,12 @@
-"""Checks that refuse a comparison before it starts: too few GPUs, or another total batch than the config declares."""
+"""Checks that refuse a comparison before it starts.
+
+Too few GPUs, another total batch than a config declares, or a table that can't be read.
+"""
 from collections.abc import Iterable
 
 from mmengine.config import Config
 
+from ..accuracy_table import TableError, read_table
 from ..engine.launch.total_batch import declared_batches, other_batches
 from .run import Run
 
@@ -27,6 +31,24 @@ def refusals(runs: Iterable[Run], asked: int | None = None, available: int | Non
             for text in texts:
                 rows_of.setdefault(text, []).append(run.name)
     return [_first_of(names) + f': {text}' for text, names in rows_of.items()]
+
+
+def table_refusals(runs: Iterable[Run]) -> list[str]:
+    """What is wrong with the tables that runs look up in, one text for each different fault."""
+    asked: dict[tuple[str, str, tuple[str, ...] | None], list[str]] = {}  # field, file, metrics -> names
+    for run in runs:
+        for name, options in run.tables.items():
+            metrics = None if options['metrics'] is None else tuple(options['metrics'])
+            asked.setdefault((f'evaluations.{name}.table', options['table'], metrics), []).append(run.name)
+        if run.sampler is not None:
+            asked.setdefault(('sampler', run.sampler['table'], (run.sampler['metric'], )), []).append(run.name)
+    texts = []
+    for (field, file, metrics), names in asked.items():
+        try:
+            read_table(file, metrics)
+        except TableError as error:
+            texts.append(f'{_first_of(names)}: {field}: {error}')
+    return texts
 
 
 def unchecked(runs: Iterable[Run], asked: int | None = None) -> list[str]:

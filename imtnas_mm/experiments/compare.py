@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from .cards import Card, CardError, Cards, choose_cards, visible_cards
-from .checks import refusals, unchecked
+from .checks import refusals, table_refusals, unchecked
 from .cluster import Cluster, ClusterError, RunJob
 from .declaration import load_experiment
 from .execute import TOOLS, Processes, Stopped, execute, state_of
@@ -31,7 +31,7 @@ def jobs_at_once(args: Namespace, runs: Iterable[Run], cards: list[Card] | None)
     """
     if not cards:
         return args.jobs or 1
-    smallest = min(run.processes(name, args.gpus_per_run) for run in runs for name in run.trainings())
+    smallest = min((run.processes(name, args.gpus_per_run) for run in runs for name in run.trainings()), default=1)
     most = max(len(cards) * args.runs_per_gpu // smallest, 1)
     if args.jobs is not None and args.jobs > most:
         raise CardError(f'--jobs {args.jobs}: {len(cards)} GPU(s) with {args.runs_per_gpu} run(s) on each and '
@@ -60,7 +60,7 @@ def compare(args: Namespace) -> None:
         states[identity] == 'failed' and args.retry_failed)]
     for text in unchecked(todo, args.gpus_per_run):
         print(f'compare: {text}', file=sys.stderr)
-    problems = refusals(todo, args.gpus_per_run, len(cards) if cards else None)
+    problems = refusals(todo, args.gpus_per_run, len(cards) if cards else None) + table_refusals(todo)
     if problems:
         sys.exit('\n'.join(['compare: nothing is started:', *problems]))
     if args.dry_run:
@@ -151,7 +151,7 @@ def job_of(run: Run, cluster: Cluster, lease: dict[str, Any] | None, args: Names
     if job is not None:
         print(f'job {job.job_id}, submitted before: {called(run)}', flush=True)
         return job
-    most = max(run.processes(name, args.gpus_per_run) for name in run.trainings())
+    most = run.most_processes(args.gpus_per_run)
     on_cpus = args.gpus == '0' or lease is not None
     cards = dict(lease) if lease is not None else dict(hide=True) if on_cpus else None
     job = cluster.submit(run, RunJob(run, args.work_dir, args.tools, args.gpus_per_run, cards),

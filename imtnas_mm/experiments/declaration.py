@@ -1,19 +1,23 @@
 """Reads and checks the file of an experiment: its rows and seeds, and the columns of its table and figure."""
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
 from mmengine.config import Config
 
-ROW_FIELDS = ('name', 'search', 'architecture', 'options', 'slices', 'single_task', 'evaluations', 'x', 'gpus')
+ROW_FIELDS = ('name', 'search', 'architecture', 'sampler', 'options', 'slices', 'single_task', 'evaluations', 'x',
+              'gpus')
 EVALUATION_FIELDS = ('config', 'options', 'slices', 'shape', 'initial', 'seeds', 'tasks', 'gpus')
+TABLE_FIELDS = ('table', 'metrics', 'seeds')  # of an evaluation that looks up
 SLICE_FIELDS = ('num', 'seed', 'rest')
 COLUMN_FIELDS = ('name', 'evaluation', 'metric', 'error', 'scale')
 SUM_FIELDS = ('name', 'sum')
+DEGENERATE_FIELDS = ('evaluation', 'metric', 'below')
 FIGURE_FIELDS = ('x', 'left', 'right', 'log')
+STANDINGS = ('regret', 'rank', 'percentile')  # before a metric of a table and a slash
 SEARCH_METRICS = ('search_time', 'search_memory')  # a column of these has no evaluation
-RESERVED = ('search', 'derive', 'architecture')  # of a run's folder
+RESERVED = ('search', 'derive', 'architecture', 'sampler', 'history')  # of a run's folder
 
 
 class ExperimentError(ValueError):
@@ -33,25 +37,38 @@ class Experiment:
               ``DatasetSlice``s put around it) and ``single_task`` (None, or
               task -> names of evaluations: each task is then searched by
               itself, and these follow), or
-            - ``architecture`` (JSON file, or a published name), or neither:
-              the evaluations' configs have networks of their own;
+            - ``architecture`` (JSON file, a published name, or a string in
+              a benchmark's notation), or
+            - ``sampler`` (``type`` and arguments of a ``TableSampler``, and
+              the ``table`` that it asks), or
+            - none of them: the evaluations' configs have networks of their
+              own;
             - ``evaluations``: name -> ``config``, ``options``, ``slices``,
               ``shape`` of an image for the MACs, ``initial`` (None, or an
               earlier evaluation from whose checkpoint the backbone starts) and
               ``seeds`` (those for which it is done); a joint training also has
               ``tasks`` (task -> name of the evaluation whose columns it fills),
-              and its ``shape`` may be a dict by task;
+              and its ``shape`` may be a dict by task. A lookup has ``table``
+              (file), ``metrics`` (columns of it, or None for all) and ``seeds``;
             - ``gpus``: None, or the number of GPUs of its search, with one process on each; an evaluation's
               is in its dict;
             - ``x``: its place in the figure.
         columns (list[dict]): ``name``, ``evaluation``, ``metric`` (of the
-            test, or ``parameters``, ``macs``; ``search_time`` or
-            ``search_memory`` without an evaluation), ``error`` (True shows
+            test, or ``parameters``, ``macs``; of a lookup one of the table,
+            also with ``regret/``, ``rank/`` or ``percentile/`` before it;
+            ``search_time`` or ``search_memory`` without an evaluation),
+            ``error`` (True shows
             100 minus the metric) and ``scale``; or ``name`` and ``sum`` (other
             column's name -> weight).
         ours (str | None): the row with which the t-tests compare all others.
         figure (dict | None): ``x`` (its label), ``left`` and ``right`` (names
             of the columns on each axis) and ``log`` (x's scale).
+        statistics (list[str]): columns of which ``ours`` is compared with each
+            other row, by tests that are corrected for their number.
+        curves (list[str]): columns that are drawn over the iterations of the
+            searches; metrics of a table, or their ``regret/``.
+        degenerate (dict | None): ``evaluation``, ``metric`` and ``below``: runs
+            whose metric is below it are counted as degenerate.
     """
     name: str
     title: str
@@ -60,6 +77,9 @@ class Experiment:
     columns: list[dict[str, Any]]
     ours: str | None = None
     figure: dict[str, Any] | None = None
+    statistics: list[str] = field(default_factory=list)
+    curves: list[str] = field(default_factory=list)
+    degenerate: dict[str, Any] | None = None
 
 
 def load_experiment(path: str | Path) -> Experiment:
@@ -82,6 +102,12 @@ def names_of_results(row: dict[str, Any]) -> set[str]:
     """The names of the evaluations of which a row has results, including those that a joint evaluation fills."""
     return {filled for name, evaluation in row['evaluations'].items()
             for filled in (evaluation['tasks'] or {name: name}).values()}
+
+
+def metric_of(name: str) -> str:
+    """The metric of a table that a column shows: ``cifar10`` of ``regret/cifar10``."""
+    standing, slash, metric = name.partition('/')
+    return metric if slash and standing in STANDINGS else name
 
 
 class _Reader:
@@ -124,7 +150,8 @@ class _Reader:
         if ours is not None and ours not in [row['name'] for row in rows]:
             self.fail('ours', ours, f'it must be one of the rows {", ".join(row["name"] for row in rows)}')
         return Experiment(self.path.stem, cfg.get('title', self.path.stem), seeds, rows, columns, ours,
-                          self.figure(rows, columns))
+                          self.figure(rows, columns), self.statistics(columns, ours), self.curves(rows, columns),
+                          self.degenerate(rows))
 
     def seeds(self, field: str, seeds: Any) -> list[int]:
         if not isinstance(seeds, list | tuple) or not seeds or len(set(seeds)) < len(seeds) or not all(
@@ -134,17 +161,27 @@ class _Reader:
 
     def row(self, field: str, row: dict[str, Any], seeds: list[int]) -> dict[str, Any]:
         self.check_fields(field, row, ROW_FIELDS, ('name', ))
-        search, architecture = row.get('search'), row.get('architecture')
+        search, architecture, sampler = row.get('search'), row.get('architecture'), row.get('sampler')
         if search is None:
-            if architecture is None and 'evaluations' not in row:
-                self.fail(f'{field}.search', None, 'a row has a search, an architecture, or evaluations of its own')
+            if architecture is None and sampler is None and 'evaluations' not in row:
+                self.fail(f'{field}.search', None, 'a row has a search, an architecture, a sampler, or evaluations of '
+                          'its own')
             for key in ('options', 'slices', 'single_task'):
                 if row.get(key) is not None:
                     self.fail(f'{field}.{key}', row[key], 'it is of a search, which this row has not')
         elif architecture is not None:
             self.fail(f'{field}.architecture', architecture, 'this row has a search, which finds one')
+        if sampler is not None and (search or architecture) is not None:
+            self.fail(f'{field}.sampler', sampler, 'this row has a search or an architecture; it is one or the other')
         gpus = self.gpus(f'{field}.gpus', row, self.cfg.get('gpus'))
         evaluations = self.evaluations(field, row.get('evaluations', self.cfg.get('evaluations')), seeds, gpus)
+        tables = {name: one['table'] for name, one in evaluations.items() if 'table' in one}
+        if tables and search is None and architecture is None and sampler is None:
+            name = next(iter(tables))
+            self.fail(f'{field}.evaluations.{name}', tables[name], 'the row has no search, architecture or sampler '
+                      'whose architecture could be looked up')
+        if sampler is not None:
+            sampler = self.sampler(f'{field}.sampler', sampler, tables)
         single_task = row.get('single_task')
         if single_task is not None:
             self.single_task(f'{field}.single_task', single_task, evaluations)
@@ -156,6 +193,7 @@ class _Reader:
             search=None if search is None else self.file(f'{field}.search', search),
             architecture=architecture if architecture is None or not architecture.endswith('.json') else self.file(
                 f'{field}.architecture', architecture, 'an architecture file'),
+            sampler=sampler,
             options={} if search is None else {**self.cfg.get('search_options', {}), **(row.get('options') or {})},
             slices={} if search is None else self.slices(f'{field}.slices', {
                 **self.cfg.get('search_slices', {}), **(row.get('slices') or {})}),
@@ -163,6 +201,14 @@ class _Reader:
             evaluations=evaluations,
             gpus=gpus,
             x=x)
+
+    def sampler(self, field: str, sampler: Any, tables: dict[str, str]) -> dict[str, Any]:
+        if not isinstance(sampler, dict) or 'type' not in sampler:
+            self.fail(field, sampler, "it must be a dict, as in dict(type='RandomQueries', queries=100, metric='...')")
+        if sampler.get('table') is None and len(set(tables.values())) != 1:
+            self.fail(f'{field}.table', None, 'it must say which table is asked, for the evaluations look up in '
+                      + (', '.join(sorted(set(tables.values()))) or 'none'))
+        return {'table': next(iter(tables.values()), None), **sampler}
 
     def gpus(self, field: str, where: dict[str, Any], otherwise: int | None = None) -> int | None:
         gpus = where.get('gpus', otherwise)
@@ -178,11 +224,16 @@ class _Reader:
             place = f'{field}.evaluations.{name}'
             if not name.isidentifier() or name in RESERVED:
                 self.fail(place, name, 'the name of an evaluation names its folder: letters, digits, _')
+            if isinstance(evaluation, dict) and 'table' in evaluation:
+                checked[name] = self.lookup(place, evaluation, seeds)
+                continue
             self.check_fields(place, evaluation, EVALUATION_FIELDS, ('config', 'shape'))
             tasks = self.tasks(place, evaluation)
             initial = evaluation.get('initial')
             if initial is not None and initial not in checked:
                 self.fail(f'{place}.initial', initial, f'it must be an evaluation before it: {", ".join(checked)}')
+            if initial is not None and 'table' in checked[initial]:
+                self.fail(f'{place}.initial', initial, 'this evaluation looks up and trains nothing to start from')
             if initial is not None and (tasks or checked[initial]['tasks']):
                 self.fail(f'{place}.initial', initial, 'an evaluation of several tasks neither starts from another nor '
                           'gives a start')
@@ -203,6 +254,16 @@ class _Reader:
             if filled.count(name) > 1:
                 self.fail(f'{field}.evaluations', name, 'two evaluations fill the columns of this one')
         return checked
+
+    def lookup(self, place: str, evaluation: dict[str, Any], seeds: list[int]) -> dict[str, Any]:
+        self.check_fields(place, evaluation, TABLE_FIELDS, ('table', ))
+        table, metrics = evaluation['table'], evaluation.get('metrics')
+        if not isinstance(table, str) or not table:
+            self.fail(f'{place}.table', table, 'it must be the file of a table, from the folder where the commands run')
+        if metrics is not None and (not isinstance(metrics, list | tuple) or not metrics):
+            self.fail(f'{place}.metrics', metrics, 'it must be a list of columns of the table')
+        return dict(table=table, metrics=None if metrics is None else list(metrics), tasks=None, initial=None,
+                    seeds=self.seeds(f'{place}.seeds', evaluation.get('seeds', seeds)))
 
     def tasks(self, place: str, evaluation: dict[str, Any]) -> dict[str, str] | None:
         tasks = evaluation.get('tasks')
@@ -261,10 +322,20 @@ class _Reader:
                         self.fail(f'{field}.evaluation', column['evaluation'], f'{column["metric"]} has none')
                 elif not any(column.get('evaluation') in names_of_results(row) for row in rows):
                     self.fail(f'{field}.evaluation', column.get('evaluation'), 'no row has this evaluation')
+                else:
+                    self.metric(f'{field}.metric', column, rows)
             if column['name'] in names:
                 self.fail(f'{field}.name', column['name'], 'another column has this name')
             names.append(column['name'])
         return list(columns)
+
+    def metric(self, field: str, column: dict[str, Any], rows: list[dict[str, Any]]) -> None:
+        """That of a lookup whose evaluations all say which they have must be one of them."""
+        found = [row['evaluations'][column['evaluation']] for row in rows if column['evaluation'] in row['evaluations']]
+        known = [metric for one in found for metric in one.get('metrics') or ()]
+        if found and all(one.get('metrics') for one in found) and metric_of(column['metric']) not in known:
+            self.fail(field, column['metric'], f'it must be one of {", ".join(dict.fromkeys(known))}, or one with '
+                      + ', '.join(f'{name}/' for name in STANDINGS) + ' before it')
 
     def figure(self, rows: list[dict[str, Any]], columns: list[dict[str, Any]]) -> dict[str, Any] | None:
         figure = self.cfg.get('figure')
@@ -281,3 +352,44 @@ class _Reader:
             if row['x'] is None or figure['log'] and row['x'] <= 0:
                 self.fail(f'rows[{i}].x', row['x'], 'the figure needs a number here, above 0 on a logarithmic axis')
         return figure
+
+    def names_of_columns(self, field: str, columns: list[dict[str, Any]]) -> list[str]:
+        declared = self.cfg.get(field)
+        if declared is None:
+            return []
+        names = [column['name'] for column in columns]
+        if not isinstance(declared, list | tuple):
+            self.fail(field, declared, f'it must be a list of columns: {", ".join(names)}')
+        for i, name in enumerate(declared):
+            if name not in names:
+                self.fail(f'{field}[{i}]', name, f'it must be one of the columns {", ".join(names)}')
+        return list(declared)
+
+    def statistics(self, columns: list[dict[str, Any]], ours: str | None) -> list[str]:
+        names = self.names_of_columns('statistics', columns)
+        if names and ours is None:
+            self.fail('ours', None, 'statistics need the row that the others are compared with')
+        return names
+
+    def curves(self, rows: list[dict[str, Any]], columns: list[dict[str, Any]]) -> list[str]:
+        names = self.names_of_columns('curves', columns)
+        for i, name in enumerate(names):
+            column = next(column for column in columns if column['name'] == name)
+            metric = column.get('metric', '')
+            looked_up = any('table' in row['evaluations'].get(column.get('evaluation'), {}) for row in rows)
+            if not looked_up or metric_of(metric) != metric and not metric.startswith('regret/'):
+                self.fail(f'curves[{i}]', name, 'it must be a column of a metric of a table, or of its regret')
+        return names
+
+    def degenerate(self, rows: list[dict[str, Any]]) -> dict[str, Any] | None:
+        degenerate = self.cfg.get('degenerate')
+        if degenerate is None:
+            return None
+        self.check_fields('degenerate', degenerate, DEGENERATE_FIELDS, DEGENERATE_FIELDS)
+        if not any(degenerate['evaluation'] in names_of_results(row) for row in rows):
+            self.fail('degenerate.evaluation', degenerate['evaluation'], 'no row has this evaluation')
+        self.metric('degenerate.metric', degenerate, rows)
+        below = degenerate['below']
+        if isinstance(below, bool) or not isinstance(below, int | float):
+            self.fail('degenerate.below', below, 'it must be a number')
+        return dict(degenerate)

@@ -20,15 +20,17 @@ from mmengine.runner import find_latest_checkpoint
 from mmengine.utils import import_modules_from_strings
 from torch.distributed.elastic.multiprocessing import SignalException
 
+from ..accuracy_table import TableError, read_table
 from ..analysis.complexity import count_macs, count_parameters
 from ..atomic_files import write_whole
 from ..engine.hooks.termination_hook import STOPPED
-from ..genotype import load_genotype, save_genotype
+from ..genotype import load_genotype, resolve_genotype, save_genotype
 from ..registry import SCOPE
 from ..tasks.joint_model import joint_backbones
 from .cards import Cards, GivenUp
+from .lookups import search_history, searched_genotype, table_result
 from .records import new_record, read_record, record_path, write_record
-from .run import Run
+from .run import Run, sampler_of
 
 TOOLS = Path(__file__).parents[2] / 'tools'
 TERMINATED = 128 + signal.SIGTERM  # exit code of a training that a SIGTERM stopped; it has written a checkpoint
@@ -182,10 +184,19 @@ class _Steps:
             else:
                 parameters, macs = complexity(cfg, shape, *architecture[1:])
                 results[name] = dict(test=test, parameters=parameters, macs=macs)
+        try:
+            for name, options in self.run.tables.items():
+                results[name] = table_result(read_table(options['table'], options['metrics']), options['table'],
+                                             results['architecture'], self.history)
+        except TableError as error:
+            raise StepFailed(str(error)) from error
+        if self.history is not None:
+            results['history'] = self.history
 
     def architecture(self) -> list[str]:
         """Search or save the architecture to retrain; returns the option of the tools that names it, if any."""
         path = self.folder / 'architecture.json'
+        self.history: dict[str, list] | None = None  # of the architectures that are looked up
         if self.run.search is not None:
             config = self.write_config('search', self.run.search)
             search = self.folder / 'search'
@@ -194,13 +205,38 @@ class _Steps:
                 search = search / f'phase{len(self.run.search.phases)}'
                 config = str(search / 'search.py')
             self.record['results']['search'] = validations(search)
-            self.step('derive', 'derive.py', 0, config, self.checkpoint(search), '--out', str(path))
+            if self.run.tables:
+                try:
+                    self.history = search_history(search)
+                except OSError as error:
+                    raise StepFailed(f'{error}; a search whose architectures are looked up has a table') from error
+            if self.run.evaluations:
+                self.step('derive', 'derive.py', 0, config, self.checkpoint(search), '--out', str(path))
+            else:  # nothing needs the network's size; the search has derived the architecture
+                save_genotype(searched_genotype(search), path)
+        elif self.run.sampler is not None:
+            self.record['results']['sampler'] = self.sample(path)
         elif self.run.architecture is not None:
             save_genotype(self.run.architecture, path)
         else:
             return []
         self.record['results']['architecture'] = load_genotype(path).to_dict()
         return ['--architecture', str(path)]
+
+    def sample(self, path: Path) -> dict[str, Any]:
+        """Leaves the architecture of the sampler, and the best ones before it as the history."""
+        options: Any = self.run.sampler
+        try:
+            table = read_table(options['table'])
+            sampled = sampler_of(options).run(table, self.run.seed)
+        except TableError as error:
+            raise StepFailed(str(error)) from error
+        save_genotype(resolve_genotype(sampled.architecture), path)
+        best = sampled.best
+        if best[-1][0] < sampled.queries:  # the result stays up to the last query
+            best = [*best, (sampled.queries, sampled.architecture)]
+        self.history = dict(queries=[number for number, _ in best], architecture=[string for _, string in best])
+        return dict(queries=sampled.queries, sha256=table.sha256)
 
     def write_config(self, name: str, cfg: Config) -> str:
         file = self.folder / f'{name}.py'

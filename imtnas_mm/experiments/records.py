@@ -2,6 +2,7 @@
 import importlib.metadata
 import json
 import platform
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,16 @@ def read_record(path: str | Path, identity: str) -> dict[str, Any] | None:
             FORMAT, VERSION, identity):
         raise RecordError(f'{path}: is not version {VERSION} of the record of run {identity}; remove it to repeat it')
     return record
+
+
+def finished_records(work_dir: str | Path, runs: Iterable[Run]) -> dict[str, dict[str, Any]]:
+    """Identity -> record of each of these runs that is finished.
+
+    Raises:
+        RecordError: if one is damaged.
+    """
+    records = {run.identity: read_record(record_path(work_dir, run.identity), run.identity) for run in runs}
+    return {identity: record for identity, record in records.items() if record and record['state'] == 'finished'}
 
 
 def write_record(path: str | Path, record: dict[str, Any]) -> None:

@@ -3,14 +3,18 @@ import csv
 import io
 import math
 import statistics
-from collections.abc import Iterable, Mapping
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from scipy import stats
 
-from .declaration import SEARCH_METRICS, Experiment
+from .declaration import SEARCH_METRICS, Experiment, metric_of
 from .run import Run
 
+DEGENERATE = 'degenerate'
+STANDING_NOTE = ('Regret is what is missing to the best value in the table. Rank is that in the table, 1 is the best; '
+                 'equal values share the better rank.')
 SIZES = ('parameters', 'macs')
 NOTES = dict(
     parameters='Parameters are those of the retrained backbone; of tasks retrained together, of all their backbones, '
@@ -30,22 +34,41 @@ def finished_seeds(runs: Iterable[Run], records: Mapping[str, dict[str, Any]]) -
         records (dict): identity -> record of each finished run.
 
     Returns:
-        dict: of lists of ``dict(results=..., search_time=...,
-        search_memory=...)``; seconds and bytes, None without a search.
+        dict: of lists of ``dict(seed=..., results=..., search_time=...,
+        search_memory=...)``; seconds and bytes, None without a search. The
+        result of a lookup has the ``history`` of its record.
+
+    Raises:
+        ValueError: if records were made with tables of one name and other contents.
     """
     of_seed = {}
     for run in runs:
         of_seed.setdefault((run.row, run.seed), []).append(records.get(run.identity))
-    finished = {}
-    for (row, _), several in of_seed.items():
+    finished, tables = {}, {}
+    for (row, seed), several in of_seed.items():
         if None in several:
             continue
+        for record in several:
+            for name, table in _tables_of(record):
+                if tables.setdefault(table['file'], table['sha256']) != table['sha256']:
+                    raise ValueError(f'{row}, seed {seed}: {name}: {table["file"]} has the sha256 {table["sha256"]} '
+                                     f'in this record and {tables[table["file"]]} in another; repeat the runs that '
+                                     'were made with the other table')
         searches = [record['steps']['search'] for record in several if 'search' in record['steps']]
         finished.setdefault(row, []).append(dict(
-            results={name: result for record in several for name, result in record['results'].items()},
+            seed=seed,
+            results={name: dict(result, history=record['results']['history']) if 'accuracies' in result else result
+                     for record in several for name, result in record['results'].items() if name != 'history'},
             search_time=sum(step['seconds'] for step in searches) if searches else None,
             search_memory=max(map(memory_of, searches)) if searches else None))
     return finished
+
+
+def _tables_of(record: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Evaluation and table of each lookup of a record."""
+    for name, result in record['results'].items():
+        if 'table' in result:
+            yield name, result['table']
 
 
 def memory_of(step: dict[str, Any]) -> float:
@@ -63,8 +86,18 @@ def values_of(column: dict[str, Any], finished: list[dict[str, Any]],
         finished (list[dict]): of a row, from :func:`finished_seeds`.
         columns (list[dict]): of the experiment; a sum looks up its terms in them.
     """
-    values = (_value(column, result, {other['name']: other for other in columns}) for result in finished)
+    values = (value_of(column, result, columns) for result in finished)
     return [value for value in values if value is not None]
+
+
+def value_of(column: dict[str, Any], finished: dict[str, Any], columns: Iterable[dict[str, Any]] = ()) -> float | None:
+    """The column's figure of one seed, None if it has none; arguments as of :func:`values_of`."""
+    return _value(column, finished, {other['name']: other for other in columns})
+
+
+def shown(column: dict[str, Any], value: float) -> float:
+    """What a column shows of a metric's value."""
+    return (100 - value if column.get('error') else value) * column.get('scale', 1)
 
 
 def _value(column: dict[str, Any], finished: dict[str, Any], columns: Mapping[str, dict[str, Any]]) -> float | None:
@@ -77,9 +110,7 @@ def _value(column: dict[str, Any], finished: dict[str, Any], columns: Mapping[st
     else:
         result = finished['results'].get(column['evaluation'], {})
         value = (result if metric in SIZES else result.get('test', {})).get(metric)
-    if value is None:
-        return None
-    return (100 - value if column.get('error') else value) * column.get('scale', 1)
+    return None if value is None else shown(column, value)
 
 
 def mean_and_deviation(values: list[float]) -> tuple[float, float]:
@@ -98,18 +129,28 @@ def t_tests(ours: list[float], baseline: list[float]) -> tuple[float, float]:
     """
     one_sample = welch = math.nan
     test: Any  # scipy declares no type of its results
-    if len(ours) > 1 and baseline and len(set(ours)) > 1:
-        test = stats.ttest_1samp(ours, statistics.fmean(baseline))
-        one_sample = float(test.pvalue)
-    if len(ours) > 1 and len(baseline) > 1 and (len(set(ours)) > 1 or len(set(baseline)) > 1):
-        test = stats.ttest_ind(ours, baseline, equal_var=False)
-        welch = float(test.pvalue)
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore', RuntimeWarning)  # of runs that are all equal, of which one side may be
+        if len(ours) > 1 and baseline and len(set(ours)) > 1:
+            test = stats.ttest_1samp(ours, statistics.fmean(baseline))
+            one_sample = float(test.pvalue)
+        if len(ours) > 1 and len(baseline) > 1 and (len(set(ours)) > 1 or len(set(baseline)) > 1):
+            test = stats.ttest_ind(ours, baseline, equal_var=False)
+            welch = float(test.pvalue)
     return one_sample, welch
 
 
 def is_measured(column: dict[str, Any]) -> bool:
     """Whether a column shows test metrics, with a deviation and, with ``ours``, t-tests."""
     return column.get('metric') not in (*SIZES, *SEARCH_METRICS)
+
+
+def degenerate_text(degenerate: Mapping[str, Any], finished: list[dict[str, Any]]) -> str:
+    """``3 of 10``: the runs whose accuracy is below the threshold, of those that have one."""
+    values = [one['results'].get(degenerate['evaluation'], {}).get('test', {}).get(degenerate['metric'])
+              for one in finished]
+    values = [value for value in values if value is not None]
+    return f'{sum(value < degenerate["below"] for value in values)} of {len(values)}' if values else '-'
 
 
 def table_rows(experiment: Experiment,
@@ -120,32 +161,36 @@ def table_rows(experiment: Experiment,
         experiment (Experiment): whose columns are shown.
         finished (dict): of :func:`finished_seeds`.
     """
-    header = ['row', 'n']
+    header = ['row', 'n', *([DEGENERATE] if experiment.degenerate else [])]
+    tested = None if experiment.statistics else experiment.ours  # statistics have tests of their own
     for column in experiment.columns:
         header.append(column['name'])
-        if experiment.ours is not None and is_measured(column):
+        if tested is not None and is_measured(column):
             header += ['p (ttest_1samp)', 'p (Welch ttest_ind)']
     rows = []
     for row in experiment.rows:
         results = finished.get(row['name'], [])
         cells = [row['name'], str(len(results))]
+        if experiment.degenerate:
+            cells.append(degenerate_text(experiment.degenerate, results))
         for column in experiment.columns:
             values = values_of(column, results, experiment.columns)
             mean, deviation = mean_and_deviation(values)
             few = f' (n={len(values)})' if values and len(values) < len(results) else ''
             if not is_measured(column):
-                cells.append(_number(mean, ',.0f' if mean >= 100 else '.3g') + few)
+                cells.append(number_text(mean, ',.0f' if mean >= 100 else '.3g') + few)
                 continue
-            cells.append(f'{_number(mean, ".2f")} ± {_number(deviation, ".2f")}{few}')
-            if experiment.ours is not None:
-                ours = values_of(column, finished.get(experiment.ours, []), experiment.columns)
-                cells += ['', ''] if row['name'] == experiment.ours else [
-                    _number(p, '.4f') for p in t_tests(ours, values)]
+            cells.append(f'{number_text(mean, ".2f")} ± {number_text(deviation, ".2f")}{few}')
+            if tested is not None:
+                ours = values_of(column, finished.get(tested, []), experiment.columns)
+                cells += ['', ''] if row['name'] == tested else [
+                    number_text(p, '.4f') for p in t_tests(ours, values)]
         rows.append(cells)
     return header, rows
 
 
-def _number(value: float, form: str) -> str:
+def number_text(value: float, form: str) -> str:
+    """A figure of a table; a dash for nan."""
     return '-' if math.isnan(value) else format(value, form)
 
 
@@ -156,7 +201,11 @@ def markdown(experiment: Experiment, header: list[str], rows: list[list[str]]) -
     lines += ['', 'Mean ± sample standard deviation of n finished runs.']
     metrics = {column.get('metric') for column in experiment.columns}
     lines += [note for metric, note in NOTES.items() if metric in metrics]
-    if experiment.ours is not None:
+    lines += [STANDING_NOTE] * any(metric_of(metric) != metric for metric in metrics if metric)
+    if experiment.degenerate:
+        lines.append(f'Degenerate: runs whose {experiment.degenerate["metric"]} is below '
+                     f'{experiment.degenerate["below"]:g}.')
+    if experiment.ours is not None and not experiment.statistics:
         lines.append(f'p: two-sided, of "{experiment.ours}" against the row: scipy.stats.ttest_1samp against '
                      "the row's mean, and Welch's scipy.stats.ttest_ind(equal_var=False).")
     return '\n'.join(lines) + '\n'

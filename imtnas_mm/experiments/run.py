@@ -11,6 +11,8 @@ from mmengine.config import Config, ConfigDict
 
 from ..config.single_task import restrict_to_task
 from ..genotype import Genotype, resolve_genotype
+from ..registry import TABLE_SAMPLERS
+from ..table_samplers import TableSampler
 from ..tasks.joint_model import is_joint
 from .declaration import Experiment
 
@@ -32,6 +34,10 @@ class Run:
             evaluation whose columns it fills}.
         architecture (Genotype | None): to be retrained if there is no search.
         task (str | None): the only searched task.
+        tables (dict): name of an evaluation that looks up -> ``table`` (file)
+            and ``metrics`` (or None).
+        sampler (dict | None): ``type`` and arguments of a ``TableSampler``,
+            and the ``table`` that it asks.
         gpus (dict): ``'search'`` or name of an evaluation -> number of GPUs
             that the experiment declares. It is no option of the run, since the
             total batch must be the same with any number.
@@ -46,6 +52,8 @@ class Run:
     architecture: Genotype | None = None
     task: str | None = None
     gpus: dict = field(default_factory=dict)
+    tables: dict = field(default_factory=dict)
+    sampler: dict | None = None
 
     @property
     def name(self) -> str:
@@ -60,6 +68,10 @@ class Run:
         """int: processes of a training and its test: the number asked for, or declared, or 1."""
         return asked or self.gpus.get(name) or 1
 
+    def most_processes(self, asked: int | None = None) -> int:
+        """int: of its largest step."""
+        return max((self.processes(name, asked) for name in self.trainings()), default=1)
+
     def options(self) -> dict[str, Any]:
         """dict: everything on which the run depends, in JSON's types."""
         options = dict(
@@ -73,6 +85,10 @@ class Run:
             options['initial'] = self.initial
         if self.tasks:
             options['tasks'] = self.tasks
+        if self.tables:
+            options['tables'] = self.tables
+        if self.sampler is not None:
+            options['sampler'] = self.sampler
         return _plain(options)
 
     @functools.cached_property
@@ -153,16 +169,21 @@ def _runs_of(row: dict[str, Any], seed: int, configs: _Configs) -> Iterator[Run]
     architecture = row['architecture']
     if architecture is not None:
         architecture = resolve_genotype(architecture)
+    if row['sampler'] is not None:
+        sampler_of(row['sampler'])  # refused before anything runs
     for task, names in (row['single_task'] or {None: list(row['evaluations'])}).items():
         search = None
         if row['search'] is not None:
             search = configs.resolve(row['search'], row['options'], row['slices'], seed)
             if task is not None:
                 restrict_to_task(search, task)
-        evaluations, shapes, initial, tasks = {}, {}, {}, {}
+        evaluations, shapes, initial, tasks, tables = {}, {}, {}, {}, {}
         gpus = {} if search is None else dict(search=row['gpus'])
         for name, item in row['evaluations'].items():
             if name not in names or seed not in item['seeds']:
+                continue
+            if 'table' in item:
+                tables[name] = dict(table=item['table'], metrics=item['metrics'])
                 continue
             gpus[name] = item['gpus']
             evaluations[name] = cfg = configs.resolve(
@@ -184,7 +205,22 @@ def _runs_of(row: dict[str, Any], seed: int, configs: _Configs) -> Iterator[Run]
             if 'architecture' not in backbone and (search is not None or architecture is not None):
                 raise ValueError(f'evaluations.{name}.config: {item["config"]} has no model.backbone.architecture to '
                                  'set')
-        yield Run(row['name'], seed, search, evaluations, shapes, initial, tasks, architecture, task, gpus)
+        if search is not None and tables and search.get('table') is None:
+            search.table = next(iter(tables.values()))['table']  # the search keeps its history
+        yield Run(row['name'], seed, search, evaluations, shapes, initial, tasks, architecture, task, gpus, tables,
+                  row['sampler'])
+
+
+def sampler_of(options: Mapping[str, Any]) -> TableSampler:
+    """The sampler of a row.
+
+    Raises:
+        ValueError: if there is none of this type, or it doesn't take these arguments.
+    """
+    try:
+        return TABLE_SAMPLERS.build({key: value for key, value in options.items() if key != 'table'})
+    except (KeyError, TypeError) as error:
+        raise ValueError(f'sampler: {dict(options)}: {error}') from error
 
 
 def _check_tasks(name: str, item: dict[str, Any], cfg: Config) -> None:

@@ -1,10 +1,12 @@
 """A small experiment, and stand-ins of the tools that at once write the files which a comparison reads."""
 import json
 import signal
+from dataclasses import replace
 from pathlib import Path
 
+from imtnas_mm.engine.hooks.lookup_hook import HISTORY
 from imtnas_mm.experiments.records import comparable
-from imtnas_mm.genotype import published_genotype, save_genotype
+from imtnas_mm.genotype import published_genotype, resolve_genotype, save_genotype
 
 from . import tiny_run as tiny
 
@@ -58,6 +60,8 @@ if folder.name.startswith('phase'):
 (folder / 'time' / 'vis_data' / 'scalars.json').write_text(
     json.dumps(dict(iter=1, loss=2., step=1, memory=7)) + '\\n' + json.dumps({'c10/top1': 10 + seed, 'time': .1,
     'step': 1}) + '\\n')
+for file in (HERE / f'searched_{seed}').glob('*'):
+    (folder / file.name).write_text(file.read_text())
 (folder / 'epoch_1.pth').touch()
 (folder / 'last_checkpoint').write_text(str(folder / 'epoch_1.pth'))
 '''
@@ -84,6 +88,18 @@ def write_tools(folder, searched=None):
     for name, text in dict(train=TRAIN, derive=DERIVE, test=TEST).items():
         (folder / f'{name}.py').write_text(text)
     return folder
+
+
+def write_lookups(tools, seed, *strings):
+    """What the search of a seed leaves beside its checkpoint: the history, and the last architecture of it."""
+    folder = Path(tools) / f'searched_{seed}'
+    folder.mkdir()
+    lines = [dict(epoch=i, iteration=20 * i, architecture=string, entropy=1.5 - .25 * i, accuracies={})
+             for i, string in enumerate(strings)]
+    (folder / HISTORY).write_text(''.join(json.dumps(line) + '\n' for line in lines))
+    genotype = resolve_genotype(strings[-1])
+    source = dict(experiment='at_noon', epoch=len(strings) - 1, seed=seed)
+    save_genotype(replace(genotype, source=source), folder / 'architecture.json')
 
 
 def calls(folder):

@@ -1,7 +1,9 @@
 """A search space in one file, which a config names in ``custom_imports``: two stages, each a 3x3 or a 5x5 convolution.
 
-It has no picture and no blocks that tasks could share.
+It has a notation for tables of accuracies, ``toy:3-5``; no picture, and no blocks that tasks could share.
 """
+import re
+
 from mmcv.cnn import ConvModule
 from torch import nn
 
@@ -98,6 +100,18 @@ def check(architecture, importance, root):
         check_importance(importance, {stage: (len(KERNELS), ) for stage in STAGES}, root['importance'])
 
 
+def to_string(architecture):
+    return 'toy:' + '-'.join(map(str, architecture['kernels']))
+
+
+def from_string(text):
+    if not text.startswith('toy:'):
+        return None
+    if not re.fullmatch('toy:[35]-[35]', text):
+        raise ValueError('it must be toy: and two kernels, 3 or 5, as in toy:3-5')
+    return dict(kernels=[int(kernel) for kernel in text[4:].split('-')])
+
+
 register_space(SpaceFormat(
     name='toy',
     title='Toy',
@@ -106,4 +120,6 @@ register_space(SpaceFormat(
     check=check,
     summary=lambda architecture: ' '.join(map(str, architecture['kernels'])),
     stages=lambda architecture: len(STAGES),
+    to_string=to_string,
+    from_string=from_string,
     published=dict(toy_small=dict(kernels=[3, 3]))))

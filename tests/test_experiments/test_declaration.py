@@ -22,7 +22,9 @@ from imtnas_mm.registry import MODELS
 def test_the_papers_tables_and_figures():
     names = ['table2', 'table3', 'table4', 'table5', 'table6', 'table7', 'table8', 'table9', 'table10', 'table14',
              'table15', 'table16', 'figure1_left', 'figure1_right', 'figure2', 'tune_rounds']
-    assert EXPERIMENTS == sorted(f'{name}_{scale}' for name in names for scale in ('paper', 'small'))
+    lookups = [f'nasbench201_{name}_small' for name in (
+        'methods', 'transfer', 'rounds', 'order', 'augmentations', 'tau', 'weights', 'encoder')]
+    assert EXPERIMENTS == sorted([f'{name}_{scale}' for name in names for scale in ('paper', 'small')] + lookups)
 
 
 def test_the_config_of_a_run_is_no_experiment(tmp_path):
@@ -91,7 +93,7 @@ def test_experiments_of_the_package(name):
     for run in runs:
         if run.search is not None:
             check_search(run)
-        assert run.evaluations
+        assert run.evaluations or run.tables
         for name, cfg in run.evaluations.items():
             (check_joint_evaluation if name in run.tasks else check_evaluation)(cfg, run.seed)
 
@@ -101,7 +103,7 @@ def test_experiments_of_the_package_have_the_batches_of_their_configs(name):
     """All declare a total, and with the GPUs that the experiment declares each has it; one of ImageNet needs 8."""
     runs = planned(name)[1]
     assert refusals(runs) == [] and unchecked(runs, 2) == []
-    counts = {run.processes(name) for run in runs for name in run.trainings()}
+    counts = {run.most_processes() for run in runs}
     if name.endswith('small'):
         assert counts == {1}
     elif name.startswith(('table2', 'table15', 'figure1')):
@@ -259,6 +261,13 @@ def test_shared_runs():
             assert [run.identity for run in planned(f'{name}_{scale}')[1] if run.row == row] == [expected]
         expected, = (run.identity for run in planned(f'table2_{scale}')[1] if run.row == 'IMTNAS (ours)')
         assert expected in [run.identity for run in planned(f'figure1_right_{scale}')[1]]
+    common, = (run.identity for run in planned('nasbench201_methods_small')[1] if run.row == 'IMTNAS')
+    for name in ('transfer', 'rounds', 'order', 'augmentations', 'tau', 'encoder'):
+        experiment, runs = planned(f'nasbench201_{name}_small')
+        assert [run.identity for run in runs if run.row == experiment.ours] == [common]
+    weighted = planned('nasbench201_weights_small')[1]
+    assert {run.identity for run in weighted} & {run.identity for run in planned('nasbench201_methods_small')[1]} == {
+        run.identity for run in weighted if run.row == '1'}
     every = [run.identity for run in planned('table6_small', 3)[1] + planned('table7_small', 3)[1]]
     assert len(set(every)) == 18
 

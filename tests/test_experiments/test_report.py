@@ -98,9 +98,9 @@ def test_searches_of_a_row_are_one_result(tmp_path):
             search=dict(seconds=10 + i, peak_memory=100 - i, logged_memory_mb=None if i < 3 else i)),
         results={name: dict(test={'accuracy/top1': i}) for name in run.evaluations}) for i, run in enumerate(runs)}
     actual = finished_seeds(runs, records)
-    assert actual['a'] == [dict(search_time=21, search_memory=100, results=dict(
+    assert actual['a'] == [dict(seed=0, search_time=21, search_memory=100, results=dict(
         c10=dict(test={'accuracy/top1': 0}), c100=dict(test={'accuracy/top1': 1}))), dict(
-            search_time=27, search_memory=4 * 2**20,
+            seed=1, search_time=27, search_memory=4 * 2**20,
             results=dict(c10=dict(test={'accuracy/top1': 3}), c100=dict(test={'accuracy/top1': 4})))]
     assert [result['search_time'] for result in actual['b']] == [None, None]
     del records[runs[4].identity]
@@ -113,11 +113,13 @@ def test_report_of_an_experiment_of_the_package(name):
     experiment, runs = planned(name)
     metrics = {column['metric']: .5 for column in experiment.columns if 'metric' in column}
     result = dict(test=metrics, parameters=10**6, macs=10**8)
+    table = dict(file='a.csv', sha256='0')
     records = {run.identity: dict(
         steps={} if run.search is None else dict(
             search=dict(seconds=3600., peak_memory=2**30, logged_memory_mb=None)),
-        results={filled: result for key in run.evaluations  # a joint one fills the columns of its tasks
-                 for filled in (run.tasks[key].values() if key in run.tasks else [key])}) for run in runs}
+        results={**{name: dict(result, table=table) for name in run.tables},
+                 **{filled: result for key in run.evaluations  # a joint one fills the columns of its tasks
+                    for filled in (run.tasks[key].values() if key in run.tasks else [key])}}) for run in runs}
     header, rows = table_rows(experiment, finished_seeds(runs, records))
     assert [cells[:2] for cells in rows] == [[row['name'], '1'] for row in experiment.rows]
     for column in experiment.columns:

@@ -48,6 +48,7 @@ def test_a_wrong_flag(tool):
     (['train.py', 'a.py', '--launcher', 'ssh'], "invalid choice: 'ssh'"),
     (['train.py', 'a.py', '--cfg-options', 'b=1', 'c'], '--cfg-options: c: it must be key=value'),
     (['draw.py', 'a.pth', '--cfg-options', 'b=1'], '--cfg-options needs --config'),
+    (['lookup.py', 'darts_v2'], '--table: it is missing'),
 ])
 def test_a_refused_value(args, told):
     code, modules, printed = ended(*args)
@@ -64,6 +65,7 @@ def test_a_refused_value(args, told):
     (['export.py', 'none.pth', 'a.pth'], 'checkpoint: none.pth is not a file'),
     (['compare.py', 'none.py'], 'experiment: none.py is not a file'),
     (['report.py', 'none.py'], 'experiment: none.py is not a file'),
+    (['lookup.py', 'a', '--table', 'none.csv'], '--table: none.csv is not a file'),
 ])
 def test_a_missing_file(args, told):
     code, modules, _ = ended(*args)

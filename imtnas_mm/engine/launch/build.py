@@ -8,7 +8,7 @@ from mmengine.runner import Runner
 from ...checkpoint import latest_checkpoint
 from ...compat import install
 from ...compat.runner import is_resumed, leave_metrics_to_others, start_from
-from ..hooks import DataHook, FiniteHook, TerminationHook, VersionHook, WorkersHook
+from ..hooks import DataHook, FiniteHook, LookupHook, TerminationHook, VersionHook, WorkersHook
 from .config import is_search
 from .process_group import start_group
 
@@ -25,11 +25,14 @@ def build_runner(cfg: Config) -> Runner:
         # mmengine's wrapper without its device_ids
         defaults = dict(broadcast_buffers=False, find_unused_parameters=cfg.get('find_unused_parameters', False))
         cfg.model_wrapper_cfg = {**defaults, **(cfg.get('model_wrapper_cfg') or {}), 'device_ids': None}
+    lookups = lookup_hooks(cfg)
     registered = 'runner_type' in cfg
     # mmengine declares a dict, and takes a Config
     runner = RUNNERS.build(cfg) if registered else Runner.from_cfg(cfg)  # pyright: ignore[reportArgumentType]
     for hook in (DataHook, TerminationHook, VersionHook, WorkersHook):
         runner.register_hook(hook())
+    for hook in lookups:
+        runner.register_hook(hook)
     if not is_search(cfg):  # the loop of a search checks more than FiniteHook
         runner.register_hook(FiniteHook())
     if get_rank():
@@ -39,3 +42,23 @@ def build_runner(cfg: Config) -> Runner:
         if not is_resumed(runner):
             runner.logger.warning(f'--resume: no checkpoint in {runner.work_dir}; the run starts anew')
     return runner
+
+
+def lookup_hooks(cfg):
+    """list[LookupHook]: that of the field ``table`` of a search's config, if it has one.
+
+    Raises:
+        ValueError: if the config is of no search, or has another field in ``table`` than the hook takes.
+        TableError: if the table can't be read.
+    """
+    table = cfg.get('table')
+    if table is None:
+        return []
+    if not is_search(cfg):
+        raise ValueError(f'table={table!r}: only the architecture of a search is looked up')
+    if isinstance(table, str):
+        return [LookupHook(table)]
+    known = ('table', 'metrics', 'interval')
+    if not isinstance(table, dict) or 'table' not in table or set(table) - set(known):
+        raise ValueError(f"table={table!r}: it must be a file, or dict(table='<file>', metrics=[...], interval=1)")
+    return [LookupHook(**table)]

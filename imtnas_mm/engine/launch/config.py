@@ -18,7 +18,7 @@ from ..runner import SearchRunner
 
 # top-level fields that are read though they are no argument of mmengine's Runner
 READ_FIELDS = ('activation_checkpointing', 'auto_scale_lr', 'compile', 'efficient_conv_bn_eval',
-               'find_unused_parameters', 'model_wrapper_cfg', 'runner_type', 'sync_bn')
+               'find_unused_parameters', 'model_wrapper_cfg', 'runner_type', 'sync_bn', 'table')
 
 
 def is_search(cfg: Config | Mapping[str, Any]) -> bool:

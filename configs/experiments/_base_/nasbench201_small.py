@@ -1,0 +1,33 @@
+"""What the experiments on NAS-Bench-201 share, so that they share runs: ten seeds, 300 iterations, lookups.
+
+The table has 15,625 cells, trained in full by the authors of the benchmark. It lies where the commands run, as other
+data do. A run whose cell is near chance on CIFAR-10, as one without a path of convolutions is, counts as degenerate.
+"""
+seeds = list(range(10))
+search_options = {
+    'train_cfg.order': ('c100', 'c10'),
+    'train_cfg.max_epochs': 12,  # of 25 iterations: the history has 13 lookups
+    'train_cfg.epoch_length': 25,
+    'train_cfg.val_interval': 12,
+    'param_scheduler.encoder.0.T_max': 12,
+    'param_scheduler.head.0.T_max': 12,
+    'default_hooks.checkpoint.interval': 4,
+}
+table = 'data/nasbench/nasbench201.csv.gz'
+evaluations = dict(
+    c100=dict(table=table, metrics=['cifar100']),
+    c10=dict(table=table, metrics=['cifar10']),
+    imagenet16=dict(table=table, metrics=['imagenet16_120']))
+columns = [
+    dict(name='CIFAR-100 (%)', evaluation='c100', metric='cifar100'),
+    dict(name='CIFAR-10 (%)', evaluation='c10', metric='cifar10'),
+    dict(name='ImageNet16-120 (%)', evaluation='imagenet16', metric='imagenet16_120'),
+    dict(name='regret on CIFAR-100', evaluation='c100', metric='regret/cifar100'),
+    dict(name='regret on CIFAR-10', evaluation='c10', metric='regret/cifar10'),
+    dict(name='rank on CIFAR-100', evaluation='c100', metric='rank/cifar100'),
+    dict(name='rank on CIFAR-10', evaluation='c10', metric='rank/cifar10'),
+    dict(name='search time (s)', metric='search_time'),
+]
+statistics = ['CIFAR-100 (%)', 'CIFAR-10 (%)', 'ImageNet16-120 (%)']
+curves = statistics
+degenerate = dict(evaluation='c10', metric='cifar10', below=20.)

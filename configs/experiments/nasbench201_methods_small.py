@@ -1,0 +1,33 @@
+"""The methods of the paper's Table 3 on NAS-Bench-201, and what they must beat: random cells and queries of the table.
+
+A query stands for a training of a cell. The samplers select by the accuracy after 12 epochs of training, since the
+table has no validation accuracies; it is not the accuracy that is reported.
+"""
+_base_ = ['_base_/nasbench201_small.py']
+title = 'Methods on NAS-Bench-201'
+ours = 'IMTNAS'
+search = '../imtnas_cifar_nasbench201_small.py'
+weight = {'model.sharing_weight': 100.}
+alone = dict(c100=['c100'], c10=['c10', 'imagenet16'])
+
+
+def sampled(name, queries):
+    return dict(name=f'{name} of {queries}', sampler=dict(
+        type=name.replace(' ', ''), queries=queries, metric='cifar10_12epochs'))
+
+
+rows = [
+    dict(name='DARTS, first order', search=search, single_task=alone, options={
+        'model.loss_normalization': 'none', 'model.hypergradient': 'first_order'}),
+    dict(name='DARTS, second order', search=search, single_task=alone, options={
+        'model.loss_normalization': 'none', 'model.virtual_step': dict(momentum=True, weight_decay=True)}),
+    dict(name='MTL-SAO', search=search, options={'model.type': 'MTLSAO'}),
+    dict(name='MTL-HWS', search=search, options={'model.type': 'MTLHWS'}),
+    dict(name='MTL-SWS', search=search, options={'model.type': 'MTLSWS', **weight}),
+    dict(name='MI', search=search, options={'model.type': 'MinibatchInterleaving', **weight}),
+    dict(name='SI', search=search, options={'model.type': 'SeparateInterleaving'}),
+    dict(name='IMTNAS, first order', search=search, options={'model.hypergradient': 'first_order'}),
+    dict(name='IMTNAS', search=search),
+    dict(name='Random cell', search=search, options={'model.type': 'RandomSearch'}),
+    *(sampled(name, queries) for queries in (25, 100) for name in ('Random Queries', 'Regularized Evolution')),
+]

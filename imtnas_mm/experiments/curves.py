@@ -1,0 +1,130 @@
+"""The accuracies of an experiment's architectures while they were searched: mean and spread over seeds, a line per row.
+"""
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from ..analysis.picture import FAINT, INK
+from .declaration import Experiment, metric_of
+from .figure import COLOURS
+from .report import mean_and_deviation, shown
+
+Curve = list[tuple[int, float, float, int]]  # x, mean, sample standard deviation, number of runs
+AXES = dict(iteration='iterations of the search', queries='queries of the table')  # a history has one of them
+STYLES = ('-', '--', ':')
+
+
+def curves_of(experiment: Experiment, finished: Mapping[str, list[dict[str, Any]]],
+              column: dict[str, Any]) -> dict[str, dict[str, Curve]]:
+    """``'iteration'`` or ``'queries'`` -> row -> its curve.
+
+    A run has, at each place that a run of the row has, its last accuracy up to there; it counts from its first.
+
+    Args:
+        experiment (Experiment): the rows.
+        finished (dict): of :func:`~.report.finished_seeds`.
+        column (dict): of the experiment; a metric of a table.
+    """
+    found: dict[str, dict[str, Curve]] = {}
+    for row in experiment.rows:
+        results = [one['results'].get(column['evaluation'], {}) for one in finished.get(row['name'], [])]
+        results = [result for result in results if 'history' in result]
+        if not results:
+            continue
+        axis = _axis(results[0])
+        runs = [_run(result, column) for result in results]
+        places = sorted({x for run in runs for x in run})
+        curve = []
+        for x in places:
+            values = [run[max(before)] for run in runs if (before := [place for place in run if place <= x])]
+            curve.append((x, *mean_and_deviation(values), len(values)))
+        found.setdefault(axis, {})[row['name']] = curve
+    return found
+
+
+def _axis(result: dict[str, Any]) -> str:
+    return next(axis for axis in AXES if axis in result['history'])
+
+
+def _run(result: dict[str, Any], column: dict[str, Any]) -> dict[int, float]:
+    history, metric = result['history'], metric_of(column['metric'])
+    values = result['accuracies'][metric]
+    if column['metric'].startswith('regret/'):
+        values = [result['table']['best'][metric] - value for value in values]
+    return {x: shown(column, value) for x, value in zip(history[_axis(result)], values, strict=True)}
+
+
+def levels_of(finished: Mapping[str, list[dict[str, Any]]], column: dict[str, Any]) -> dict[str, float]:
+    """``'mean'`` and ``'best'`` of the table, as the column shows them; nothing without a lookup."""
+    metric = metric_of(column['metric'])
+    for several in finished.values():
+        for one in several:
+            table = one['results'].get(column['evaluation'], {}).get('table')
+            if table is not None:
+                best = table['best'][metric]
+                regret = column['metric'].startswith('regret/')
+                return {name: shown(column, best - table[name][metric] if regret else table[name][metric])
+                        for name in ('mean', 'best')}
+    return {}
+
+
+def has_curves(experiment: Experiment, finished: Mapping[str, list[dict[str, Any]]]) -> bool:
+    """Whether any run has a history of a column of ``experiment.curves``."""
+    return any(curves_of(experiment, finished, column) for column in experiment.columns
+               if column['name'] in experiment.curves)
+
+
+def curves_figure(experiment: Experiment, finished: Mapping[str, list[dict[str, Any]]]) -> Figure:
+    """A panel for each column of ``experiment.curves``, and beside it one for rows that query the table.
+
+    Args:
+        experiment (Experiment), finished (dict): for which :func:`has_curves` is true.
+    """
+    columns = [column for column in experiment.columns if column['name'] in experiment.curves]
+    found = {column['name']: curves_of(experiment, finished, column) for column in columns}
+    kinds = [axis for axis in AXES if any(axis in curves for curves in found.values())]
+    height = 3.2 * len(columns) + .26 * math.ceil((len(experiment.rows) + 2) / 3) + .5
+    figure = Figure(figsize=(6.4 if len(kinds) == 1 else 10.4, height), layout='constrained')
+    FigureCanvasAgg(figure)
+    panels = figure.subplots(len(columns), len(kinds), squeeze=False, sharey='row', sharex='col',
+                             width_ratios=[1.8, 1][:len(kinds)] if len(kinds) > 1 else [1])
+    handles: dict[str, Any] = {}
+    for column, row_of_panels in zip(columns, panels, strict=True):
+        for axis, axes in zip(kinds, row_of_panels, strict=True):
+            _draw(axes, axis, found[column['name']].get(axis, {}), [row['name'] for row in experiment.rows], handles)
+            for name, level in levels_of(finished, column).items():
+                label = dict(mean='random architecture (mean of the table)', best='best of the table')[name]
+                line = axes.axhline(level, color=INK if name == 'best' else FAINT, lw=1, linestyle='-.', label=label,
+                                    gid=f'{name} of the table')
+                handles.setdefault(label, line)
+        row_of_panels[0].set_ylabel(column['name'], color=INK)
+    for axis, axes in zip(kinds, panels[-1], strict=True):
+        axes.set_xlabel(AXES[axis])
+    figure.legend(handles=list(handles.values()), loc='outside lower center', ncols=3 if len(kinds) > 1 else 2,
+                  frameon=False, fontsize=8.5)
+    figure.suptitle(experiment.title, size=11, weight='bold', color=INK)
+    panels[0][0].set_title('mean ± sample standard deviation of the runs', size=9, color=FAINT)
+    return figure
+
+
+def _draw(axes: Axes, axis: str, curves: dict[str, Curve], rows: list[str], handles: dict[str, Any]) -> None:
+    """The curves; a row has one colour and style in all panels. What a sampler has stays until it finds better."""
+    steps = 'post' if axis == 'queries' else None
+    for name, curve in curves.items():
+        place = rows.index(name)
+        colour, style = COLOURS[place % len(COLOURS)], STYLES[place // len(COLOURS) % len(STYLES)]
+        x, mean, deviation, _ = zip(*curve, strict=True)
+        spread = [0. if math.isnan(one) else one for one in deviation]
+        line, = axes.plot(x, mean, color=colour, linestyle=style, lw=1.6, label=name, gid=name,
+                          drawstyle='steps-post' if steps else 'default')
+        axes.fill_between(x, [m - d for m, d in zip(mean, spread, strict=True)],
+                          [m + d for m, d in zip(mean, spread, strict=True)], color=colour, alpha=.12, lw=0, step=steps)
+        handles.setdefault(name, line)
+    axes.grid(axis='y', color='#e6e6e6', lw=.8)
+    axes.set_axisbelow(True)
+    for side in ('top', 'right'):
+        axes.spines[side].set_visible(False)

@@ -1,0 +1,148 @@
+"""Records that are published with the code, and the document that is made from them.
+
+An experiment's records are one JSON file with a line per run. They stay readable when configs change later: a run is
+known by its row, task and seed, and keeps the identity that it had.
+"""
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..atomic_files import write_whole
+from .declaration import Experiment
+from .records import RecordError
+from .report import finished_seeds
+from .report_text import full_report
+from .run import Run
+
+FORMAT, VERSION = 'imtnas_mm.evidence', 1
+STEP_FIELDS = ('seconds', 'peak_memory', 'logged_memory_mb', 'processes')  # not the machine's name
+RESULT_FIELDS = ('test', 'parameters', 'macs', 'table', 'accuracies')  # of an evaluation
+PLACE = re.compile(r'<!-- report: (\w+) -->\n')  # in the template of the document
+EMPTY = 'No run is recorded yet.\n'
+
+
+def evidence_path(folder: str | Path, experiment: Experiment) -> Path:
+    return Path(folder) / f'{experiment.name}.json'
+
+
+def exported(run: Run, record: Mapping[str, Any]) -> dict[str, Any]:
+    """What is published of a finished run: its results and costs, not its options, which the identity stands for."""
+    results: dict[str, Any] = {}
+    for name, result in record['results'].items():
+        if name in ('history', 'sampler'):
+            results[name] = result
+        elif name == 'architecture':
+            results[name] = {key: value for key, value in result.items() if key != 'importance'}
+        elif name != 'search':  # validations of the search network
+            results[name] = {key: result[key] for key in RESULT_FIELDS if key in result}
+    gpus = sorted({gpu['name'] for step in record['steps'].values() for gpu in step.get('gpus', ()) if gpu['name']})
+    steps = {name: {key: step[key] for key in STEP_FIELDS if step.get(key) is not None}
+             for name, step in record['steps'].items()}
+    return dict(row=run.row, task=run.task, seed=run.seed, identity=run.identity, gpus=gpus,
+                versions=record['versions'], steps=steps, results=results)
+
+
+def export_records(folder: str | Path, experiment: Experiment, runs: Sequence[Run],
+                   records: Mapping[str, dict[str, Any]]) -> Path:
+    """Write the finished runs of an experiment; the same records give the same bytes.
+
+    Args:
+        folder (str | Path): to write to.
+        experiment (Experiment): whose they are.
+        runs (list[Run]): all that it has.
+        records (dict): identity -> record of each finished run.
+    """
+    head = dict(format=FORMAT, version=VERSION, experiment=experiment.name)
+    lines = [json.dumps(exported(run, records[run.identity]), separators=(',', ':'), allow_nan=False)
+             for run in runs if run.identity in records]
+    path = evidence_path(folder, experiment)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, json.dumps(head)[:-1] + ', "runs": [\n' + ',\n'.join(lines) + '\n]}\n')
+    return path
+
+
+def read_exported(folder: str | Path, experiment: Experiment,
+                  runs: Sequence[Run]) -> tuple[dict[str, dict[str, Any]], int]:
+    """The published records of an experiment; none without a file.
+
+    Returns:
+        tuple: identity of a run -> its record; and the number of records that
+        were made under another identity: by other options than the configs have now.
+
+    Raises:
+        RecordError: the file is damaged, or of another experiment.
+    """
+    path = evidence_path(folder, experiment)
+    if not path.exists():
+        return {}, 0
+    try:
+        data = json.loads(path.read_text(encoding='utf-8'))
+    except ValueError as error:
+        raise RecordError(f'{path}: is not JSON: {error}; tools/report.py --export writes it') from error
+    expected = dict(format=FORMAT, version=VERSION, experiment=experiment.name)
+    if not isinstance(data, dict) or {key: data.get(key) for key in expected} != expected:
+        raise RecordError(f'{path}: it must have {", ".join(f"{key} {value!r}" for key, value in expected.items())}; '
+                          'tools/report.py --export writes it')
+    places = {(run.row, run.task, run.seed): run.identity for run in runs}
+    found, other = {}, 0
+    for i, record in enumerate(data['runs']):
+        place = record['row'], record['task'], record['seed']
+        if place not in places:
+            raise RecordError(f'{path}: runs[{i}]: {place}; {experiment.name} has no such row, task and seed')
+        if places[place] in found:
+            raise RecordError(f'{path}: runs[{i}]: {place}: is there twice')
+        found[places[place]] = record
+        other += record['identity'] != places[place]
+    return found, other
+
+
+def provenance(runs: Sequence[Run], records: Mapping[str, dict[str, Any]], other: int) -> str:
+    """How many runs there are, of which seeds, what they took and what they ran with."""
+    there = [records[run.identity] for run in runs if run.identity in records]
+    seeds = sorted({record['seed'] for record in there})
+    seconds = sorted(record['steps']['search']['seconds'] for record in there if 'search' in record['steps'])
+    lines = [f'{len(there)} of {len(runs)} runs are finished, seeds {", ".join(map(str, seeds))}.']
+    if seconds:
+        lines.append(f'A search took {seconds[0]:.0f} to {seconds[-1]:.0f} s, all of them {sum(seconds) / 3600:.1f} h.')
+    gpus = sorted({name for record in there for name in record['gpus']})
+    lines.append(f'They ran on {", ".join(gpus)}.' if gpus else 'They ran on CPUs.')
+    for package in ('imtnas_mm', 'torch'):
+        versions = sorted({str(record['versions'].get(package)) for record in there})
+        lines.append(f'{package} {", ".join(versions)}.')
+    if other:
+        lines.append(f'{other} of them were made by options that the configs no longer have.')
+    return ' '.join(lines) + '\n'
+
+
+def section(experiment: Experiment, runs: Sequence[Run], records: Mapping[str, dict[str, Any]], other: int,
+            picture: str | None) -> str:
+    """The report of published records, as a section of a document.
+
+    Args:
+        experiment (Experiment): whose they are.
+        runs (list[Run]): all that it has.
+        records (dict), other (int): of :func:`read_exported`.
+        picture (str | None): path of the curves, from the document.
+    """
+    if not records:
+        return EMPTY
+    lines = full_report(experiment, finished_seeds(runs, records)).split('\n')
+    text = '\n'.join(f'#{line}' if line.startswith('#') else line for line in lines[2:])  # without the title
+    shown = f'\n![{experiment.title}]({picture})\n' if picture else ''
+    return f'{provenance(runs, records, other)}\n{text}{shown}'
+
+
+def document(template: str, sections: Mapping[str, str]) -> str:
+    """The template with a section in the place of each ``<!-- report: NAME -->``.
+
+    Raises:
+        ValueError: a section is of no experiment in ``sections``.
+    """
+    def put(match: re.Match[str]) -> str:
+        if match[1] not in sections:
+            raise ValueError(f'<!-- report: {match[1]} -->; it must be one of {", ".join(sections)}')
+        return sections[match[1]]
+
+    return PLACE.sub(put, template)

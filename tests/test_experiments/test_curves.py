@@ -1,0 +1,59 @@
+"""Accuracies over iterations and queries: the numbers, and the picture of them."""
+import pytest
+
+from imtnas_mm.experiments import Experiment
+from imtnas_mm.experiments.curves import curves_figure, curves_of, has_curves, levels_of
+
+COLUMNS = [dict(name='accuracy', evaluation='nb', metric='c10'),
+           dict(name='regret', evaluation='nb', metric='regret/c10')]
+TABLE = dict(file='a.csv', sha256='0', architectures=9, mean=dict(c10=50.), best=dict(c10=90.))
+
+
+def run(axis, places, values):
+    """A seed's results."""
+    return dict(results=dict(nb=dict(test={}, table=TABLE, history={axis: places}, accuracies=dict(c10=values))))
+
+
+FINISHED = dict(
+    Searched=[run('iteration', [0, 20, 40], [10., 60., 80.]), run('iteration', [0, 20, 40], [20., 80., 90.])],
+    Drawn=[run('queries', [1, 4, 5], [30., 70., 70.]), run('queries', [1, 2, 5], [50., 60., 60.])])
+
+
+def declared(*curves):
+    rows = [dict(name=name) for name in ('None', 'Searched', 'Drawn')]
+    return Experiment('curves', 'Some curves', [0, 1], rows, COLUMNS, curves=list(curves))
+
+
+def test_a_sampler_keeps_its_best_until_it_has_a_better_one():
+    curves = curves_of(declared(), FINISHED, COLUMNS[0])
+    assert curves['iteration'] == {'Searched': [
+        (0, 15., pytest.approx(50**.5), 2), (20, 70., pytest.approx(200**.5), 2), (40, 85., pytest.approx(50**.5), 2)]}
+    assert [(x, mean) for x, mean, *_ in curves['queries']['Drawn']] == [(1, 40.), (2, 45.), (4, 65.), (5, 65.)]
+    regrets = curves_of(declared(), FINISHED, COLUMNS[1])
+    assert [mean for _, mean, *_ in regrets['iteration']['Searched']] == [75., 20., 5.]
+
+
+def test_levels_of_the_table():
+    assert levels_of(FINISHED, COLUMNS[0]) == dict(mean=50., best=90.)
+    assert levels_of(FINISHED, COLUMNS[1]) == dict(mean=40., best=0.)
+    assert levels_of({}, COLUMNS[0]) == {}
+
+
+def test_figure():
+    experiment = declared('accuracy', 'regret')
+    figure = curves_figure(experiment, FINISHED)
+    searched, drawn, *_ = figure.axes
+    assert len(figure.axes) == 4 and searched.get_ylabel() == 'accuracy' and not drawn.get_ylabel()
+    assert [line.get_gid() for line in searched.lines] == ['Searched', 'mean of the table', 'best of the table']
+    assert searched.lines[0].get_xydata().tolist() == [[0, 15], [20, 70], [40, 85]]
+    assert [line.get_ydata()[0] for line in searched.lines[1:]] == [50., 90.]
+    assert drawn.lines[0].get_gid() == 'Drawn' and drawn.lines[0].get_drawstyle() == 'steps-post'
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert labels == ['Searched', 'random architecture (mean of the table)', 'best of the table', 'Drawn']
+    figure = curves_figure(declared('accuracy'), dict(Searched=FINISHED['Searched'][:1]))
+    assert len(figure.axes) == 1 and figure.axes[0].get_xlabel() == 'iterations of the search'
+
+
+def test_whether_there_are_any():
+    assert has_curves(declared('accuracy'), FINISHED)
+    assert not has_curves(declared(), FINISHED) and not has_curves(declared('accuracy'), {})

@@ -1,0 +1,66 @@
+"""The document of published experiments, from their records and a template: docs/evidence.md."""
+import argparse
+import functools
+import os.path as osp
+import re
+import sys
+from pathlib import Path
+
+from imtnas_mm.arguments import check_file
+
+
+def parse_args(argv=None):
+    parser = argparse.ArgumentParser(description='Write the document that published records and its template give')
+    parser.add_argument('--template', default='docs/evidence/template.md', help='text with a line <!-- report: NAME -->'
+                        ' where the report of an experiment goes (default: %(default)s)')
+    parser.add_argument('--records', default='docs/evidence/records', help='folder that tools/report.py --export wrote '
+                        'to (default: %(default)s)')
+    parser.add_argument('--experiments', default='configs/experiments', help='folder of the experiments (default: '
+                        '%(default)s)')
+    parser.add_argument('--out', default='docs/evidence.md', help='default: %(default)s')
+    parser.add_argument('--pictures', default='docs/images/evidence', help='folder of the curves (default: '
+                        '%(default)s)')
+    parser.add_argument('--check', action='store_true', help='write nothing; exit with 1 if the document is not what '
+                        'the records give')
+    args = parser.parse_args(argv)
+    check_file('--template', args.template)
+    return args
+
+
+def main(argv=None):
+    args = parse_args(argv)
+    from imtnas_mm.analysis.picture import write_picture
+    from imtnas_mm.atomic_files import write_whole
+    from imtnas_mm.experiments import load_experiment, plan_runs
+    from imtnas_mm.experiments.curves import curves_figure, has_curves
+    from imtnas_mm.experiments.evidence import PLACE, document, read_exported, section
+    from imtnas_mm.experiments.report import finished_seeds
+    template = Path(args.template).read_text(encoding='utf-8')
+    sections = {}
+    try:
+        for name in re.findall(PLACE, template):
+            experiment = load_experiment(Path(args.experiments, f'{name}.py'))
+            runs = plan_runs(experiment)
+            records, other = read_exported(args.records, experiment, runs)
+            finished, picture = finished_seeds(runs, records), None
+            if has_curves(experiment, finished):
+                stem = Path(args.pictures, f'{name}_curves')
+                picture = osp.relpath(f'{stem}.png', Path(args.out).parent)
+                if not args.check:
+                    write_picture(stem, functools.partial(curves_figure, experiment, finished))
+            sections[name] = section(experiment, runs, records, other, picture)
+        text = document(template, sections)
+    except ValueError as error:
+        sys.exit(f'evidence: {error}')
+    if args.check:
+        out = Path(args.out)
+        if not out.is_file() or out.read_text(encoding='utf-8') != text:
+            sys.exit(f'evidence: {args.out} is not what {args.records} and {args.template} give; tools/evidence.py '
+                     'writes it')
+        return
+    write_whole(args.out, text)
+    print(f'written: {args.out}')
+
+
+if __name__ == '__main__':
+    main()

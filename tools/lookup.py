@@ -1,0 +1,42 @@
+"""Look an architecture up in a tabular benchmark: its accuracies and ranks."""
+import argparse
+import sys
+
+from imtnas_mm.arguments import add_source, check_file, check_source, config_options
+
+
+def parse_args(argv=None):
+    parser = argparse.ArgumentParser(description='Print what a tabular benchmark says of an architecture')
+    add_source(parser)
+    parser.add_argument('--table', metavar='FILE', help='CSV, or CSV packed by gzip (.gz), with the '
+                        "columns architecture (strings in the benchmark's notation) and metrics, of which more is "
+                        'better')
+    parser.add_argument('--metric', nargs='+', metavar='NAME', help='columns of the table (default: all)')
+    args = parser.parse_args(argv)
+    if args.table is None:
+        parser.error('--table: it is missing; it names the table of the benchmark')
+    check_source(parser, args)
+    check_file('--table', args.table)
+    return args
+
+
+def main(argv=None):
+    args = parse_args(argv)
+    from imtnas_mm.accuracy_table import read_table
+    from imtnas_mm.analysis.derive import architecture_of
+    try:
+        genotype = architecture_of(args.source, args.config, config_options(args.cfg_options)).genotype
+        table = read_table(args.table, args.metric)
+        standings = table.standing(genotype)
+        print(f'architecture: {table.string_of(genotype)}')
+    except (OSError, ValueError) as error:
+        sys.exit(f'lookup: {error}')
+    name, rank = max(map(len, ('metric', *standings))), f'rank of {len(table):,}'
+    print(f'{"metric":{name}}  {"value":>9}  {rank}  percentile     best     mean   regret')
+    for metric, one in standings.items():
+        print(f'{metric:{name}}  {one.value:9.4f}  {one.rank:{len(rank)},}  {one.percentile:10.2f}  '
+              f'{table.best(metric):7.2f}  {table.mean(metric):7.2f}  {one.regret:7.2f}')
+
+
+if __name__ == '__main__':
+    main()
