@@ -24,6 +24,8 @@ rows = [
     dict(name='MTL-SAO', search=search, options={'model.type': 'MTLSAO'}),
     dict(name='MTL-HWS', search=search, options={'model.type': 'MTLHWS'}),
     dict(name='MTL-SWS', search=search, options={'model.type': 'MTLSWS', **weight}),
+    dict(name='MTL-NAS', search='../mtlnas_cifar_nasbench201_small.py', options={'train_cfg.warmup_epochs': 2}),
+    dict(name='BMTAS', search='../bmtas_cifar_nasbench201_small.py', options={'train_cfg.warmup_epochs': 2}),
     dict(name='MI', search=search, options={'model.type': 'MinibatchInterleaving', **weight}),
     dict(name='SI', search=search, options={'model.type': 'SeparateInterleaving'}),
     dict(name='IMTNAS, first order', search=search, options={'model.hypergradient': 'first_order'}),
