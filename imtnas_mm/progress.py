@@ -1,4 +1,4 @@
-"""The progress of a search, on which schedules of gates, weights and candidates depend."""
+"""How far a search is, for schedules of gates, weights and candidates; it prints nothing."""
 from typing import NamedTuple
 
 import torch

@@ -1,4 +1,4 @@
-"""Searches that train nothing: they ask a table for the accuracies of n architectures and take the best.
+"""Random queries and regularised evolution: they ask a table for n accuracies, train nothing, and take the best.
 
 They are what a search that trains a supernet must beat: n queries stand for n trainings.
 """

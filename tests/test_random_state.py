@@ -220,7 +220,9 @@ def drawn(purpose):
         case 'WEIGHT_BATCHES' | 'ARCHITECTURE_BATCHES' | 'TRANSFER_IMAGES':
             return seed_of(*key) % 2**32
         case 'RETRAIN_ORDER' | 'RETRAIN_EXAMPLE':
-            return within(isolated_streams(*key))
+            with isolated_streams() as seed_streams:
+                seed_streams(*key)
+                return drawn_numbers()
         case 'RETRAIN_ITERATION':
             with isolated_random(0):
                 seed_generators(*key)

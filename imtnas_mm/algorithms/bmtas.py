@@ -9,7 +9,7 @@ from ..encoders import BranchedWeights
 from ..random_state import isolated_random
 from ..registry import MODELS
 from ..spaces.base import SearchSpace
-from .branching import BRANCHING, Branching, block_macs
+from .branching_search import BRANCHING, Branching, block_macs
 from .shared_choices import SharedChoicesSearch
 from .unrolled import UnrolledSearch
 

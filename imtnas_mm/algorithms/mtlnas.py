@@ -1,4 +1,7 @@
-"""MTL-NAS (Gao et al., 2020), adapted to search spaces of operations: it also searches a fusion."""
+"""MTL-NAS (Gao et al., 2020), adapted to search spaces of operations: it also searches a fusion.
+
+The edges and their weight in the loss are in ``fusion_search.py``.
+"""
 from collections.abc import Mapping, Sequence
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Another group of A, for the parts that the tasks' networks share, besides the operations of a search space."""
+"""A group of A for what the networks of the tasks share, besides the groups for the operations of a search space."""
 import functools
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence

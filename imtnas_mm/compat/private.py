@@ -1,4 +1,4 @@
-"""The record of an undocumented name that the package uses: reason, undefined results, versions."""
+"""The entry that lists an undocumented name which the package uses: reason, undefined results, versions."""
 from typing import NamedTuple
 
 TORCH = ('torch 2.14.1', )

@@ -8,7 +8,7 @@ from torch import nn
 
 from ..checkpoint import CheckpointError, check_resumable, check_state_dict, read_checkpoint
 from ..registry import RUNNERS
-from .replicas import check_replicas
+from .replica_checks import check_replicas
 
 
 class ResumableRunner(Runner):

@@ -1,4 +1,4 @@
-"""What a record has of an architecture that is looked up: its accuracies, those on the way to it, and the table's."""
+"""The accuracies of an architecture in a benchmark's table, as the record of a run keeps them."""
 import dataclasses
 from pathlib import Path
 from typing import Any

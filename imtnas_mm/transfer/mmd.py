@@ -1,4 +1,7 @@
-"""The paper's transfer: student and teacher agree on which augmentation sets differ in distribution (Eq. 3-4)."""
+"""The paper's transfer by MMD with its threshold tau (Eq. 3-4).
+
+Student and teacher agree on which augmentation sets differ in distribution.
+"""
 from collections.abc import Mapping, Sequence
 from typing import Any
 

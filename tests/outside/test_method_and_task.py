@@ -43,9 +43,14 @@ def search_fields(data, space, out_indices):
 
 def climbing(model):
     """The model's config for the method from outside, which takes what every method takes."""
-    space, tasks = ({key: value for key, value in model[part].items() if key != '_delete_'}
-                    for part in ('search_space', 'tasks'))
-    return tiny.replaced(type='HillClimbing', search_space=space, tasks=tasks)
+    return tiny.replaced(type='HillClimbing', **{part: kept(model[part]) for part in ('search_space', 'tasks')})
+
+
+def kept(options):
+    """The options without the marks that they replace inherited ones: a dict that holds them has such a mark."""
+    if not isinstance(options, dict):
+        return options
+    return {key: kept(value) for key, value in options.items() if key != '_delete_'}
 
 
 def retrain_fields(data, backbone):

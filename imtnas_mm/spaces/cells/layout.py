@@ -55,7 +55,7 @@ def stage_widths(channels: int) -> tuple[int, ...]:
     return tuple(NODES * channels * 2**stage for stage in range(STAGES))
 
 
-class Place(NamedTuple):
+class CellPlace(NamedTuple):
     """The place of a cell in a stack.
 
     Args:
@@ -72,7 +72,7 @@ class Place(NamedTuple):
     after_reduction: bool
 
 
-def stack_of_cells(layers: int, channels: int, stem_width: int, after_reduction: bool) -> list[Place]:
+def stack_of_cells(layers: int, channels: int, stem_width: int, after_reduction: bool) -> list[CellPlace]:
     """The places of a stack of cells.
 
     Args:
@@ -86,6 +86,6 @@ def stack_of_cells(layers: int, channels: int, stem_width: int, after_reduction:
     for index in range(layers):
         kind = 'reduce' if index in reducing else 'normal'
         channels *= 2 if kind == 'reduce' else 1
-        places.append(Place(kind, channels, widths, after_reduction))
+        places.append(CellPlace(kind, channels, widths, after_reduction))
         widths, after_reduction = (widths[1], NODES * channels), kind == 'reduce'
     return places

@@ -14,7 +14,7 @@ from ...registry import MODELS
 from ..stem import cell_stem
 from .blocks import STEM_MULTIPLIER
 from .derivation import Nodes
-from .layout import STAGES, Place, reductions, stack_of_cells, stage_widths
+from .layout import STAGES, CellPlace, reductions, stack_of_cells, stage_widths
 from .operations import FactorizedReduction, cell_operation, relu_conv_norm
 
 
@@ -23,13 +23,13 @@ class Cell(nn.Module):
 
     Args:
         nodes (list): ``genotype.architecture['normal']`` or ``['reduce']``.
-        place (Place): the place in the stack. The output has ``len(nodes)``
+        place (CellPlace): the place in the stack. The output has ``len(nodes)``
             times its channels.
         norm_cfg (dict): the config of every norm.
         drop_path (float): the probability that an edge is dropped for an image.
     """
 
-    def __init__(self, nodes: Nodes, place: Place, norm_cfg: dict[str, Any], drop_path: float) -> None:
+    def __init__(self, nodes: Nodes, place: CellPlace, norm_cfg: dict[str, Any], drop_path: float) -> None:
         super().__init__()
         before = FactorizedReduction if place.after_reduction else relu_conv_norm
         self.inputs = nn.ModuleList([

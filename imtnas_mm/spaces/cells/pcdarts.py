@@ -14,7 +14,7 @@ from ..edge_norm import EdgeNorm
 from .derivation import Nodes, strongest_edges
 from .edges import EdgeGroup, NodeSums, mix
 from .format import cell_format, read_cells
-from .layout import CELLS, NODES, Place
+from .layout import CELLS, NODES, CellPlace
 from .plan import Candidates, GroupWeights, Mixture
 from .supernet import CellSupernet, SearchCell
 from .traits import CellTraits
@@ -56,7 +56,7 @@ class PartialCell(SearchCell):
         part (int): 1 / ``part`` of the channels go through the operations.
     """
 
-    def __init__(self, place: Place, candidates: Candidates, norm: EdgeNorm, part: int) -> None:
+    def __init__(self, place: CellPlace, candidates: Candidates, norm: EdgeNorm, part: int) -> None:
         self.part = part
         super().__init__(place, candidates, norm)
 
@@ -114,7 +114,7 @@ class PCDARTSSupernet(CellSupernet):
     def widens_kernels(self) -> bool:
         return True  # with so few channels a call costs more than its arithmetic, on CPUs too
 
-    def cell(self, place: Place) -> SearchCell:
+    def cell(self, place: CellPlace) -> SearchCell:
         return PartialCell(place, self.candidates()[place.kind], self.norm, part=self.part)
 
     def alpha_shapes(self) -> dict[str, tuple[int, ...]]:

@@ -1,4 +1,4 @@
-"""The search space of P-DARTS."""
+"""The search space of P-DARTS. Its phases are run by ``engine/launch/phases.py``."""
 import contextlib
 import math
 from collections.abc import Iterator, Mapping

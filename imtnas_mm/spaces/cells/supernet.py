@@ -19,7 +19,7 @@ from ..stem import cell_stem
 from .blocks import STEM_MULTIPLIER
 from .derivation import Nodes
 from .edges import EdgeGroup, NodeSums, channels_last, factorized_reduction
-from .layout import CELLS, EDGES, OPERATIONS, STAGES, Place, reductions, stack_of_cells, stage_widths
+from .layout import CELLS, EDGES, OPERATIONS, STAGES, CellPlace, reductions, stack_of_cells, stage_widths
 from .plan import GROUPS, Candidates, CellPlan, GroupWeights, Mixture
 from .weights import side_by_side
 
@@ -51,13 +51,13 @@ class SearchCell(nn.Module):
     """A cell with all its candidates.
 
     Args:
-        place (Place): the place in the stack. The output has 4 times its
+        place (CellPlace): the place in the stack. The output has 4 times its
             channels.
         candidates (list[tuple[str]]): the operations of each edge.
         norm (EdgeNorm): the norm of all maps.
     """
 
-    def __init__(self, place: Place, candidates: Candidates, norm: EdgeNorm) -> None:
+    def __init__(self, place: CellPlace, candidates: Candidates, norm: EdgeNorm) -> None:
         super().__init__()
         self.kind, self.norm = place.kind, norm
         self.inputs = nn.ModuleList([
@@ -155,7 +155,7 @@ class CellSupernet(SearchSpace):
         """Kind of cell -> the operations of each of the 14 edges."""
         return {kind: [OPERATIONS] * len(EDGES) for kind in CELLS}
 
-    def cell(self, place: Place) -> SearchCell:
+    def cell(self, place: CellPlace) -> SearchCell:
         return SearchCell(place, self.candidates()[place.kind], self.norm)
 
     @property

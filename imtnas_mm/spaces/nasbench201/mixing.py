@@ -1,4 +1,4 @@
-"""What a state brings to all its targets, added to what they have already, to be differentiated up to twice.
+"""Adds what a state of a cell brings to the later states, with fast second derivatives.
 
 With the pool P, the gates ``r [T, 2]`` of identity and pool, the convolved maps ``c`` (T
 side by side in each) and the sums ``s`` of the states before,

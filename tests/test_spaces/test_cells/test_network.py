@@ -12,7 +12,7 @@ from imtnas_mm.genotype import published_genotype
 from imtnas_mm.networks.build import build_network, shared_options
 from imtnas_mm.registry import MODELS
 from imtnas_mm.spaces import CellHead, CellNet
-from imtnas_mm.spaces.cells.layout import Place
+from imtnas_mm.spaces.cells.layout import CellPlace
 from imtnas_mm.spaces.cells.network import Cell
 from imtnas_mm.spaces.cells.operations import FactorizedReduction
 
@@ -188,7 +188,7 @@ def test_narrow_reductions_of_channels_last_maps(channels):
 def cell(operation, drop_path):
     """A cell of one operation whose inputs go through unchanged but for ReLU; it trains, its norms don't."""
     nodes = [[[operation, 0], [operation, 1]]] * 4
-    built = Cell(nodes, Place('normal', 2, (2, 2), False), dict(type='BN', eps=0.), drop_path)
+    built = Cell(nodes, CellPlace('normal', 2, (2, 2), False), dict(type='BN', eps=0.), drop_path)
     for entrance in built.inputs:
         entrance[1].weight.data = torch.eye(2)[:, :, None, None]
         entrance[2].eval()
@@ -218,7 +218,7 @@ def test_identities_are_not_dropped():
 
 def test_factorised_reductions_are_dropped():
     nodes = [[['skip_connect', 0], ['skip_connect', 1]]] * 4
-    built = Cell(nodes, Place('reduce', 2, (2, 2), False), dict(type='BN'), .9)
+    built = Cell(nodes, CellPlace('reduce', 2, (2, 2), False), dict(type='BN'), .9)
     output = built(*torch.rand(2, 50, 2, 4, 4)).unflatten(1, (4, 2)).flatten(2)
     # an edge kept is normalised over the batch, so never zero everywhere
     assert (output == 0).all(2).float().mean().item() == pytest.approx(.81, abs=.12)

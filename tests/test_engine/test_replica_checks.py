@@ -9,7 +9,7 @@ from mmengine.hooks import Hook
 from helpers import ranks
 from helpers import tiny_run as tiny
 from helpers.search_state import state
-from imtnas_mm.engine.replicas import fingerprint
+from imtnas_mm.engine.replica_checks import fingerprint
 from imtnas_mm.registry import HOOKS
 
 
