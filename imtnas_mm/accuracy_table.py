@@ -9,6 +9,7 @@ import hashlib
 import io
 import math
 import statistics
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,8 +86,8 @@ class AccuracyTable:
     def check_space(self, space: str) -> None:
         """Raises :class:`TableError` if the table is of another space."""
         if space != self.space:
-            raise TableError(f'{self.file}: its architectures are of the space {self.space}; one of {space} is not '
-                             'in it')
+            raise TableError(f"{self.file}: the architecture is of the space {space!r}; it must be of the table's, "
+                             f'{self.space!r}')
 
     def string_of(self, genotype: Genotype) -> str:
         """The architecture in the notation of the benchmark.
@@ -190,20 +191,24 @@ def _read(file: str, metrics: tuple[str, ...] | None, *_: int) -> AccuracyTable:
         data = Path(file).read_bytes()
         data = gzip.decompress(data) if file.endswith('.gz') else data
         text = data.decode('utf-8')
-    except (OSError, EOFError, UnicodeDecodeError) as error:
+    except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
         raise TableError(f'{file}: cannot be read ({error}); it must be a table, CSV or CSV packed by gzip '
                          '(.gz)') from error
     lines = csv.reader(io.StringIO(text, newline=''))
-    header = next(lines, [])
+    try:
+        rows_of_text = [(lines.line_num, cells) for cells in lines]
+    except csv.Error as error:
+        raise TableError(f'{file}: line {lines.line_num}: {error}; it must be a line of CSV') from error
+    header = rows_of_text[0][1] if rows_of_text else []
     names, places = _columns(file, header, metrics)
     place = header.index(ARCHITECTURE)
     strings: dict[str, int] = {}  # -> its line
     rows = []
     notation = None
-    for cells in lines:
+    for number, cells in rows_of_text[1:]:
         if not cells:
             continue  # a blank line
-        where = f'{file}: line {lines.line_num}'
+        where = f'{file}: line {number}'
         if len(cells) != len(header):
             raise TableError(f'{where}: {len(cells)} cells; it must have {len(header)}, as the first line')
         if notation is None:
@@ -212,7 +217,7 @@ def _read(file: str, metrics: tuple[str, ...] | None, *_: int) -> AccuracyTable:
         if string in strings:
             raise TableError(f'{where}: {ARCHITECTURE}: {cells[place]!r}; line {strings[string]} has this architecture '
                              'already')
-        strings[string] = lines.line_num
+        strings[string] = number
         rows.append([_number(cells[i], where, name) for name, i in zip(names, places, strict=True)])
     if notation is None:
         raise TableError(f'{file}: line 2: is missing; a table has at least one architecture')

@@ -16,18 +16,26 @@ def sampled(name, queries):
         type=name.replace(' ', ''), queries=queries, metric='cifar10_12epochs'))
 
 
+def both_orders(name, options):
+    return [dict(name=name, search=search, options=options),
+            dict(name=f'{name}, first order', search=search, options={**options, 'model.hypergradient': 'first_order'})]
+
+
 rows = [
     dict(name='DARTS, first order', search=search, single_task=alone, options={
         'model.loss_normalization': 'none', 'model.hypergradient': 'first_order'}),
     dict(name='DARTS, second order', search=search, single_task=alone, options={
         'model.loss_normalization': 'none', 'model.virtual_step': dict(momentum=True, weight_decay=True)}),
-    dict(name='MTL-SAO', search=search, options={'model.type': 'MTLSAO'}),
-    dict(name='MTL-HWS', search=search, options={'model.type': 'MTLHWS'}),
-    dict(name='MTL-SWS', search=search, options={'model.type': 'MTLSWS', **weight}),
+    *both_orders('MTL-SAO', {'model.type': 'MTLSAO'}),
+    *both_orders('MTL-HWS', {'model.type': 'MTLHWS'}),
+    *both_orders('MTL-SWS', {'model.type': 'MTLSWS', **weight}),
     dict(name='MTL-NAS', search='../mtlnas_cifar_nasbench201_small.py', options={'train_cfg.warmup_epochs': 2}),
     dict(name='BMTAS', search='../bmtas_cifar_nasbench201_small.py', options={'train_cfg.warmup_epochs': 2}),
-    dict(name='MI', search=search, options={'model.type': 'MinibatchInterleaving', **weight}),
+    *both_orders('MI', {'model.type': 'MinibatchInterleaving', **weight}),
     dict(name='SI', search=search, options={'model.type': 'SeparateInterleaving'}),
+    dict(name='SI, twice the iterations', search=search, options={
+        'model.type': 'SeparateInterleaving', 'train_cfg.max_epochs': 24, 'train_cfg.val_interval': 24,
+        'param_scheduler.encoder.0.T_max': 24, 'param_scheduler.head.0.T_max': 24}),
     dict(name='IMTNAS, first order', search=search, options={'model.hypergradient': 'first_order'}),
     dict(name='IMTNAS', search=search),
     dict(name='Random cell', search=search, options={'model.type': 'RandomSearch'}),

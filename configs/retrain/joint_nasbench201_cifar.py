@@ -6,6 +6,8 @@ batch of each set, and its loss is the sum of theirs (model.loss_weights weights
         --architecture work_dirs/bmtas_cifar_nasbench201/architecture.json
 """
 _base_ = ['../_base_/datasets/cifar_search.py', '../_base_/joint_runtime.py']
+# an operation whose edge leads nowhere is trained by nothing
+find_unused_parameters = True
 
 
 def classifier(num_classes, mean, std, topk):

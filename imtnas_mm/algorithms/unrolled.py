@@ -1,13 +1,15 @@
 """The steps of A: its gradient through the chain of the weights' one-step updates (paper A.1-A.2, Eq. 19-30).
 
 The chain is W~_1^(1) -> W~_2^(1) -> ... -> W~_K^(M), a one-step update per
-stage. No graph of it is kept: :func:`imtnas_mm.chain.sweep` goes through the
-stages' records from the last to the first.
+stage. :func:`imtnas_mm.chain.sweep` goes through the stages' records from the
+last to the first. The graphs of the stages are made again for it, unless
+``keep_graphs`` keeps them.
 """
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
+from mmengine.logging import print_log
 from mmengine.optim import OptimWrapperDict
 from torch import Tensor
 
@@ -73,6 +75,9 @@ class UnrolledSearch(WeightStages):
         self.unroll_batch = unroll_batch
         self.loss_scale = LossScale(self.order, loss_normalization)
         self._checked: set[str] = set()  # tasks whose loss has a second derivative
+        if self.keep_graphs and hypergradient != 'exact':
+            print_log("model.keep_graphs=True is not used: it is for model.hypergradient='exact', and not for "
+                      f'{hypergradient!r}', logger='current')
 
     def keeps(self, stage: Stage) -> bool:
         return self.hypergradient == 'exact' and super().keeps(stage)

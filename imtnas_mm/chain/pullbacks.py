@@ -47,8 +47,8 @@ class KeptGradient(NamedTuple):
                    inner, outer)
 
     def values(self) -> list[Tensor]:
-        """df/dx without a graph."""
-        return [gradient.detach() for gradient in self.gradients]
+        """df/dx without a graph; changes of it in place leave the kept gradient as it is."""
+        return [gradient.detach().clone() for gradient in self.gradients]
 
     def pull_back(self, adjoint: list[Tensor], constant: Sequence[bool] = ()) -> list[Tensor]:
         """d/d. of ``<adjoint, df/dx>`` by x, then by z.

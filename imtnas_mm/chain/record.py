@@ -9,7 +9,8 @@ from .pullbacks import Pullback, exact_pullback
 class Record(ABC):
     """One part of a computation, with all that is needed to pull adjoints of its results back to its inputs.
 
-    It holds values, no graph.
+    It holds values; the graph of an inner gradient is made when it is pulled back, unless it was kept
+    (:class:`KeptGradient`).
     """
 
     @abstractmethod

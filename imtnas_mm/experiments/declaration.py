@@ -208,7 +208,7 @@ class _Reader:
         if sampler.get('table') is None and len(set(tables.values())) != 1:
             self.fail(f'{field}.table', None, 'it must say which table is asked, for the evaluations look up in '
                       + (', '.join(sorted(set(tables.values()))) or 'none'))
-        return {'table': next(iter(tables.values()), None), **sampler}
+        return {**sampler, 'table': sampler.get('table') or next(iter(tables.values()))}
 
     def gpus(self, field: str, where: dict[str, Any], otherwise: int | None = None) -> int | None:
         gpus = where.get('gpus', otherwise)

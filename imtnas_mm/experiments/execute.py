@@ -227,7 +227,7 @@ class _Steps:
         """Leaves the architecture of the sampler, and the best ones before it as the history."""
         options: Any = self.run.sampler
         try:
-            table = read_table(options['table'])
+            table = read_table(options['table'], (options['metric'], ))
             sampled = sampler_of(options).run(table, self.run.seed)
         except TableError as error:
             raise StepFailed(str(error)) from error

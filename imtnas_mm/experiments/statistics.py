@@ -6,8 +6,8 @@ from typing import Any
 
 from scipy import stats
 
-from .declaration import STANDINGS, Experiment
-from .report import mean_and_deviation, number_text, t_tests, value_of
+from .declaration import SEARCH_METRICS, STANDINGS, Experiment
+from .report import SIZES, mean_and_deviation, number_text, t_tests, value_of
 
 HEADER = ['row', 'n', 'mean', 'median', 'difference', 'A', 'wins', 'p (Welch)', 'Holm', 'p (Mann-Whitney)', 'Holm']
 NOTE = ('Against "{ours}", whose row is first. Difference: of the means, its mean minus that of the row. A: of the '
@@ -17,10 +17,26 @@ NOTE = ('Against "{ours}", whose row is first. Difference: of the means, its mea
         'corrected for the number of comparisons by that test in this report.')
 
 
-def less_is_better(column: Mapping[str, Any]) -> bool:
-    """Whether a column is of errors, regrets or ranks."""
-    standing, slash, _ = column.get('metric', '').partition('/')
-    return bool(column.get('error')) != (bool(slash) and standing in STANDINGS[:2])
+def less_is_better(column: Mapping[str, Any], columns: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Whether a column is of errors, regrets, ranks or costs.
+
+    Args:
+        column (dict): of the experiment.
+        columns (dict): all of them by name; a sum looks up its terms in them.
+
+    Raises:
+        ValueError: for a sum of columns of which some are better when less, and some when more.
+    """
+    if 'sum' in column:
+        terms = {less_is_better(columns[name], columns) != (weight < 0) for name, weight in column['sum'].items()}
+        if len(terms) > 1:
+            raise ValueError(f'statistics: {column["name"]!r}; it must not be a sum of columns of which some are '
+                             'better when less and others when more')
+        return terms.pop()
+    metric = column['metric']
+    standing, slash, _ = metric.partition('/')
+    less = metric in (*SEARCH_METRICS, *SIZES) or bool(slash) and standing in STANDINGS[:2]
+    return bool(column.get('error')) != less
 
 
 def holm(values: Sequence[float]) -> list[float]:
@@ -75,7 +91,7 @@ def statistics_tables(experiment: Experiment,
             tests['welch'].append(t_tests(list(ours.values()), values)[1])
             tests['mann_whitney'].append(p)
             both = sorted(set(ours) & set(theirs))
-            less = less_is_better(column)
+            less = less_is_better(column, columns)
             wins = sum(ours[seed] < theirs[seed] if less else ours[seed] > theirs[seed] for seed in both)
             difference = statistics.fmean(ours.values()) - statistics.fmean(values) if ours and values else math.nan
             tables[name].append([

@@ -96,7 +96,7 @@ def test_a_retraining_beside_a_lookup(tmp_path, tools, experiment, table):
     evaluations = dict(nb=dict(table=table), c10=dict(config=RETRAIN, shape=(32, 32)))
     path = experiment(seeds=[0], evaluations=evaluations, rows=[SEARCHED], columns=[
         dict(name='error', evaluation='c10', metric='accuracy/top1', error=True)])
-    with pytest.raises(SystemExit, match='its architectures are of the space grid; one of darts is not in it'):
+    with pytest.raises(SystemExit, match="the architecture is of the space 'darts'; it must be of the table's, 'grid'"):
         compare(path, tmp_path / 'out', tools)  # the stand-in derives darts_v2
     assert calls(tools) == ['train.py search.py', 'derive.py search.py', 'train.py c10.py', 'test.py c10.py']
     assert len(by_row(path, tmp_path / 'out')['searched', 0]['results']) == 3

@@ -41,10 +41,13 @@ def test_mann_whitney_by_hand():
 
 
 def test_direction():
-    assert [less_is_better(column) for column in (
-        dict(metric='c10'), dict(metric='regret/c10'), dict(metric='rank/c10'), dict(metric='percentile/c10'),
-        dict(metric='accuracy/top1', error=True), dict(metric='accuracy/top1'), dict(sum={'a': 1}),
-    )] == [False, True, True, False, True, False, False]
+    columns = dict(
+        a=dict(metric='c10'), b=dict(metric='regret/c10'), c=dict(metric='rank/c10'), d=dict(metric='percentile/c10'),
+        e=dict(metric='accuracy/top1', error=True), f=dict(metric='accuracy/top1'), g=dict(metric='search_time'),
+        h=dict(metric='macs'), i=dict(sum=dict(a=1, d=2)), j=dict(sum=dict(b=1, e=1, a=-1)))
+    assert [name for name, column in columns.items() if less_is_better(column, columns)] == list('bceghj')
+    with pytest.raises(ValueError, match="statistics: 'mixed'; it must not be a sum of columns of which some"):
+        less_is_better(dict(name='mixed', sum=dict(a=1, b=1)), columns)
 
 
 def test_table():

@@ -30,7 +30,7 @@ def test_file_name_and_string(tmp_path, table, capsys):
 
 
 @pytest.mark.parametrize('args, told', [
-    (['darts_v2'], 'its architectures are of the space grid; one of darts is not in it'),
+    (['darts_v2'], "the architecture is of the space 'darts'; it must be of the table's, 'grid'"),
     (['grid:conv'], "architecture: 'grid:conv': 1 edges; there are 4"),
     (['nothing'], "architecture: 'nothing'; it must be"),
     (['grid_conv', '--metric', 'top1'], "line 1: the column 'top1' is missing"),

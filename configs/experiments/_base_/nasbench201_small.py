@@ -1,7 +1,8 @@
 """What the experiments on NAS-Bench-201 share, so that they share runs: ten seeds, 300 iterations, lookups.
 
 The table has 15,625 cells, trained in full by the authors of the benchmark. It lies where the commands run, as other
-data do. A run whose cell is near chance on CIFAR-10, as one without a path of convolutions is, counts as degenerate.
+data do. A run counts as degenerate if its cell has at most 55 % on CIFAR-10: the cell of identities alone, where DARTS
+ends, has 54.30. Of the 15,625 cells 404 are below.
 """
 seeds = list(range(10))
 search_options = {
@@ -30,4 +31,4 @@ columns = [
 ]
 statistics = ['CIFAR-100 (%)', 'CIFAR-10 (%)', 'ImageNet16-120 (%)']
 curves = statistics
-degenerate = dict(evaluation='c10', metric='cifar10', below=20.)
+degenerate = dict(evaluation='c10', metric='cifar10', below=55.)

@@ -84,7 +84,7 @@ def test_other_methods(config, tmp_path, options, table):
 
 def test_what_is_refused(config, data, table, tmp_path):
     other = tiny.write_config(tmp_path / 'other.py', 'imtnas_demo.py', table=str(table), **tiny.search_fields(data))
-    with pytest.raises(TableError, match='its architectures are of the space toy; one of mbconv is not in it'):
+    with pytest.raises(TableError, match="the architecture is of the space 'mbconv'; it must be of the table's, 'toy'"):
         tiny.run('train', other, '--work-dir', tmp_path / 'other')
     with pytest.raises(TableError, match='none.csv: cannot be read'):
         tiny.run('train', config, '--work-dir', tmp_path / 'none', options=['table=none.csv'])
