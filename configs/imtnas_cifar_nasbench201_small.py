@@ -25,10 +25,11 @@ c100 = dict(data_root='data/small/tiny100', check_md5=False, image_size=16)
 train_dataloader = dict(
     c10=dict(dataset=dict(pipeline=train_pipeline, **c10), **loader),
     c100=dict(dataset=dict(pipeline=train_pipeline, **c100), **loader))
-val_dataloader = dict(
+val_part = dict(num=500)
+val_dataloader = dict(c10=dict(dataset=val_part, **test_loader), c100=dict(dataset=val_part, **test_loader))
+test_dataloader = dict(
     c10=dict(dataset=dict(indices=500, **c10), **test_loader),
     c100=dict(dataset=dict(indices=500, **c100), **test_loader))
-test_dataloader = val_dataloader
 auto_scale_lr = dict(base_batch_size=dict(c10=32, c100=32))
 max_epochs = 6
 train_cfg = dict(max_epochs=max_epochs, epoch_length=50, val_interval=max_epochs)

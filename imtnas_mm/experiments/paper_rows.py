@@ -163,6 +163,6 @@ def rounds(search: str, numbers: Iterable[int] = (1, 2, 3), **options: Any) -> l
 
 
 def held_out_slices(held_out: Options, others: Options) -> dict[str, Options]:
-    """The slices of a search that trains on ``others`` of each training set and is validated on ``held_out`` (E.5)."""
+    """The slices of a search that learns on ``others`` of each training set and is tested on ``held_out`` (E.5)."""
     return {f'{part}_dataloader.{task}.dataset': piece for task in ('c10', 'c100')
-            for part, piece in (('train', others), ('val', held_out), ('test', held_out))}
+            for part, piece in (('train', others), ('test', held_out))}
