@@ -26,7 +26,8 @@ rows = [
     dict(name='DARTS, first order', search=search, single_task=alone, options={
         **no_transfer, 'model.loss_normalization': 'none', 'model.hypergradient': 'first_order'}),
     dict(name='DARTS, second order', search=search, single_task=alone, options={
-        **no_transfer, 'model.loss_normalization': 'none', 'model.virtual_step': dict(momentum=True, weight_decay=True)}),
+        **no_transfer, 'model.loss_normalization': 'none',
+        'model.virtual_step': dict(momentum=True, weight_decay=True)}),
     *both_orders('MTL-SAO', {'model.type': 'MTLSAO', **no_transfer}),
     *both_orders('MTL-HWS', {'model.type': 'MTLHWS', **no_transfer}),
     *both_orders('MTL-SWS', {'model.type': 'MTLSWS', **sharing}),
