@@ -49,7 +49,8 @@ train_dataloader = dict(
         persistent_workers=True,
         collate_fn=dict(type='default_collate'),  # workers hand over one tensor, not 128
         dataset=dict(split='train', pipeline=train_pipeline, **imagenet)))
-val_dataloader = dict(imagenet=dict(dataset=dict(type='ValidationPart', pipeline=test_pipeline), **test_loader))
+val_dataloader = dict(
+    imagenet=dict(dataset=dict(type='imtnas_mm.ValidationPart', pipeline=test_pipeline), **test_loader))
 val_evaluator = dict(imagenet=dict(type='Accuracy', topk=(1, 5)))
 test_dataloader = dict(imagenet=dict(dataset=dict(split='val', pipeline=test_pipeline, **imagenet), **test_loader))
 test_evaluator = val_evaluator

@@ -44,7 +44,7 @@ train_dataloader = dict(
         dataset=dict(split='train', pipeline=imagenet_train_pipeline, **imagenet)))
 test_loader = dict(batch_size=100, num_workers=4, sampler=dict(type='DefaultSampler', shuffle=False))
 val_dataloader = dict(
-    imagenet=dict(dataset=dict(type='ValidationPart', pipeline=imagenet_test_pipeline), **test_loader))
+    imagenet=dict(dataset=dict(type='imtnas_mm.ValidationPart', pipeline=imagenet_test_pipeline), **test_loader))
 val_evaluator = dict(imagenet=dict(type='Accuracy', topk=(1, 5)))
 test_dataloader = dict(
     imagenet=dict(dataset=dict(split='val', pipeline=imagenet_test_pipeline, **imagenet), **test_loader))

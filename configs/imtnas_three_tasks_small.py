@@ -31,7 +31,8 @@ train_dataloader = dict(
         dataset=dict(data_prefix='train', pipeline=imagenet_train_pipeline, **imagenet)))
 test_loader = dict(batch_size=100, num_workers=0, sampler=dict(type='DefaultSampler', shuffle=False))
 val_dataloader = dict(
-    imagenet=dict(dataset=dict(type='ValidationPart', num=1000, pipeline=imagenet_test_pipeline), **test_loader))
+    imagenet=dict(
+        dataset=dict(type='imtnas_mm.ValidationPart', num=1000, pipeline=imagenet_test_pipeline), **test_loader))
 val_evaluator = dict(imagenet=dict(type='Accuracy', topk=(1, 5)))
 test_dataloader = dict(
     imagenet=dict(

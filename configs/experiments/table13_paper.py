@@ -21,5 +21,5 @@ columns = [*_base_.imagenet_columns, dict(name='search time (days)', metric='sea
 rows = [
     single_tasks('Pcdarts', cell_search('Pcdarts'), name='PC-DARTS (CIFAR-10)', c10=('c10', 'imagenet')),
     *three_tasks('../imtnas_three_tasks.py', SWS_EPOCHS['Pcdarts']),
-    *imagenet_searches('../imtnas_imagenet_pcdarts.py', dict(imagenet=IMAGENET)),
+    *imagenet_searches('../imtnas_imagenet_pcdarts.py', dict(imagenet=IMAGENET), gpus=8),
 ]

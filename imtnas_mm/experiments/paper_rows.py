@@ -176,17 +176,19 @@ def three_tasks(search: str, sws_epochs: int | None = None) -> list[Row]:
     ]
 
 
-def imagenet_searches(search: str, evaluations: dict[str, Any]) -> list[Row]:
+def imagenet_searches(search: str, evaluations: dict[str, Any], **fields: Any) -> list[Row]:
     """PC-DARTS and IMTNAS, searched on ImageNet alone (E.2; Table 13).
 
     Args:
         evaluations: those of ImageNet.
+        fields: of both rows.
     """
     order = {'train_cfg.order': ('imagenet', )}
     return [
         dict(name='PC-DARTS (ImageNet)', search=search, evaluations=evaluations, single_task=dict(
-            imagenet=list(evaluations)), options={**order, 'model.loss_normalization': 'none', **FIRST_ORDER}),
-        dict(name='IMTNAS-PCDARTS (ImageNet alone)', search=search, evaluations=evaluations, options=order),
+            imagenet=list(evaluations)), options={
+                **order, 'model.loss_normalization': 'none', **FIRST_ORDER}, **fields),
+        dict(name='IMTNAS-PCDARTS (ImageNet alone)', search=search, evaluations=evaluations, options=order, **fields),
     ]
 
 

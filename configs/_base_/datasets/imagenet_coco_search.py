@@ -60,9 +60,10 @@ train_dataloader = dict(
 cls_test_loader = dict(batch_size=128, num_workers=5, sampler=dict(type='DefaultSampler', shuffle=False))
 det_test_loader = dict(
     batch_size=1, num_workers=2, drop_last=False, sampler=dict(type='DefaultSampler', shuffle=False))
+val_part = dict(type='imtnas_mm.ValidationPart')
 val_dataloader = dict(
-    cls=dict(dataset=dict(type='ValidationPart', pipeline=cls_test_pipeline, num=50_000), **cls_test_loader),
-    det=dict(dataset=dict(type='ValidationPart', pipeline=det_val_pipeline, num=5000), **det_test_loader))
+    cls=dict(dataset=dict(pipeline=cls_test_pipeline, num=50_000, **val_part), **cls_test_loader),
+    det=dict(dataset=dict(pipeline=det_val_pipeline, num=5000, **val_part), **det_test_loader))
 val_evaluator = dict(
     cls=dict(type='Accuracy', topk=(1, 5)),
     det=dict(type='CocoMetric', metric='bbox'))  # it takes the boxes of the images that it sees
