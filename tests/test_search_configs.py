@@ -99,7 +99,7 @@ def test_the_papers_batches_of_two_tasks():
     cfg = load('imtnas_cls_det')
     assert other_batches(cfg, 8) == []
     text = (FOLDER / '_base_' / 'datasets' / 'imagenet_coco_search.py').read_text()
-    command = re.search(r'bash tools/dist_train.sh configs/imtnas_cls_det.py 4 --cfg-options ((?:\S+=\d+[\s\\]+)+)', text)
+    command = re.search(r'dist_train.sh configs/imtnas_cls_det.py 4 --cfg-options ((?:\S+=\d+[\s\\]+)+)', text)
     options = dict(word.split('=') for word in command[1].split() if '=' in word)
     cfg.merge_from_dict({key: int(value) for key, value in options.items()})
     assert other_batches(cfg, 4) == []

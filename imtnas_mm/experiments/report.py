@@ -91,8 +91,8 @@ def _results(runs: list[Run], records: list[dict[str, Any]]) -> dict[str, dict[s
                 metrics = result['test'] if name == SEARCH_TEST else next(reversed(result.values()), {})
                 results.setdefault(name, dict(test={}))['test'].update(_of_round(metrics, run))
             elif name != 'history':
-                step = record['steps'].get(step_of.get(name, f'{name}_retrain'), {})
-                results[name] = dict(result, epoch_time=step.get('epoch_seconds'))
+                seconds = record['steps'].get(step_of.get(name, f'{name}_retrain'), {}).get('epoch_seconds')
+                results[name] = dict(result) if seconds is None else dict(result, epoch_time=seconds)
                 if 'accuracies' in result:
                     results[name]['history'] = record['results']['history']
     return results

@@ -80,7 +80,7 @@ def test_the_search_network_and_times_per_epoch(tmp_path, tools):
     assert [arguments[-2:] for arguments in told] == [['--cfg-options', 'test_cfg.all_rounds=True']] * 2
     tiny.tool('report').main([str(experiment), '--work-dir', str(out)])
     text = (out / 'experiment.md').read_text()
-    assert '| a | 2 | 50.50 ± 0.71 | 0.2952 | 0.4226 | - ± - | - | - | 2.5 | 4 | 2.5 |' in text
+    assert '| a | 2 | 50.50 ± 0.71 | 0.2952 | 0.2929 | - ± - | - | - | 2.5 | 4 | 2.5 |' in text
     assert '| b | 2 | 51.50 ± 0.71 |  |  | 10.50 ± 0.71 |  |  | 2.5 | 4 | 2.5 |' in text
     assert {'a', 'b'} <= set(texts(out / 'experiment_cells.svg'))
 

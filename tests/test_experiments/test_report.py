@@ -110,13 +110,22 @@ def test_searches_of_a_row_are_one_result(tmp_path):
               dict(name='b', architecture='darts_v2')])))
     records = {run.identity: dict(
         steps={} if run.search is None else dict(
-            search=dict(seconds=10 + i, peak_memory=100 - i, logged_memory_mb=None if i < 3 else i)),
+            search=dict(
+                seconds=10 + i, peak_memory=100 - i, logged_memory_mb=None if i < 3 else i, epoch_seconds=i + 1.),
+            c10_retrain=dict(epoch_seconds=7.)),
         results={name: dict(test={'accuracy/top1': i}) for name in run.evaluations}) for i, run in enumerate(runs)}
+    for run in runs:
+        if run.task == 'c100':
+            records[run.identity]['results']['search'] = {'5': {'c100/top1': 1.}, '10': {'c100/top1': 2.}}
+        elif run.task == 'c10':
+            records[run.identity]['results']['search'] = {'10': {'c10/top1': 3., 'r1.c10/top1': 4.}}
     actual = finished_seeds(runs, records)
-    assert actual['a'] == [dict(seed=0, search_time=21, search_memory=100, results=dict(
-        c10=dict(test={'accuracy/top1': 0}), c100=dict(test={'accuracy/top1': 1}))), dict(
-            seed=1, search_time=27, search_memory=4 * 2**20,
-            results=dict(c10=dict(test={'accuracy/top1': 3}), c100=dict(test={'accuracy/top1': 4})))]
+    network = dict(test={'c10/top1': 3., 'c100/top1': 2.})  # the last validation, of the last round
+    assert actual['a'] == [dict(
+        seed=0, search_time=21, search_epoch_time=3., search_epochs=4, search_memory=100, results=dict(
+            search=network, c10=dict(test={'accuracy/top1': 0}, epoch_time=7.), c100=dict(test={'accuracy/top1': 1}))),
+        dict(seed=1, search_time=27, search_epoch_time=9., search_epochs=4, search_memory=4 * 2**20, results=dict(
+            search=network, c10=dict(test={'accuracy/top1': 3}, epoch_time=7.), c100=dict(test={'accuracy/top1': 4})))]
     assert [result['search_time'] for result in actual['b']] == [None, None]
     del records[runs[4].identity]
     assert len(finished_seeds(runs, records)['a']) == 1
@@ -127,12 +136,15 @@ def test_report_of_an_experiment_of_the_package(name):
     """From records with made-up figures: every cell is filled."""
     experiment, runs = planned(name)
     metrics = {column['metric']: .5 for column in experiment.columns if 'metric' in column}
+    of_rounds = {f'{before}{metric}': value for metric, value in metrics.items() for before in ('', 'r1.', 'r2.')}
     result = dict(test=metrics, parameters=10**6, macs=10**8)
     table = dict(file='a.csv', sha256='0')
     records = {run.identity: dict(
         steps={} if run.search is None else dict(
-            search=dict(seconds=3600., peak_memory=2**30, logged_memory_mb=None)),
-        results={**{name: dict(result, table=table) for name in run.tables},
+            search=dict(seconds=3600., peak_memory=2**30, logged_memory_mb=None, epoch_seconds=60.),
+            **{f'{key}_retrain': dict(epoch_seconds=30.) for key in run.evaluations}),
+        results={'search': {'1': metrics}, 'search_test': dict(test=of_rounds),
+                 **{name: dict(result, table=table) for name in run.tables},
                  **{filled: result for key in run.evaluations  # a joint one fills the columns of its tasks
                     for filled in (run.tasks[key].values() if key in run.tasks else [key])}}) for run in runs}
     header, rows = table_rows(experiment, finished_seeds(runs, records))
