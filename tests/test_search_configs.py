@@ -7,6 +7,8 @@ from mmengine.config import Config
 from mmengine.utils import import_modules_from_strings
 
 from imtnas_mm.analysis.complexity import count_parameters
+from imtnas_mm.config.single_task import restrict_to_task
+from imtnas_mm.datasets import Split, splits_of
 from imtnas_mm.engine.launch.phases import check_phases, phase_config
 from imtnas_mm.engine.launch.total_batch import other_batches
 from imtnas_mm.registry import MODELS
@@ -126,3 +128,14 @@ def test_the_search_is_validated_on_the_part_of_the_architecture(name):
         if task == 'det':
             assert not cfg.val_evaluator.det.get('ann_file') and 'val2017' in cfg.test_evaluator.det.ann_file
             assert 'instances' in val.pipeline[-1].meta_keys
+
+
+def test_splits_of_three_tasks():
+    """Appendix B, and one of its tasks by itself."""
+    halves, imagenet = Split(), Split(None, .1, .025)
+    split = load('imtnas_three_tasks').train_cfg.split
+    assert splits_of(split, ('c100', 'c10', 'imagenet'), 'split') == dict(c100=halves, c10=halves, imagenet=imagenet)
+    for task, expected in (('c10', halves), ('imagenet', imagenet)):
+        cfg = load('imtnas_three_tasks')
+        restrict_to_task(cfg, task)
+        assert splits_of(cfg.train_cfg.split, (task, ), 'split') == {task: expected}
