@@ -55,6 +55,24 @@ def validation_part(cfg: dict[str, Any], dataset: Any, val_indices: np.ndarray, 
     return _part(dataset, val_indices.tolist(), cfg['pipeline'])
 
 
+def check_boxes(cfg: dict[str, Any], evaluator: Any, field: str, evaluator_field: str) -> None:
+    """Raises DataError unless CocoMetrics of ``evaluator`` take the boxes of the images of a ValidationPart ``cfg``.
+
+    With a file they would take all images of the file as validated.
+    """
+    metrics = evaluator if isinstance(evaluator, list | tuple) else [evaluator]
+    for metric in metrics:
+        if str(metric.get('type')).rpartition('.')[2] != 'CocoMetric':
+            continue
+        if metric.get('ann_file'):
+            raise DataError(f'{evaluator_field}.ann_file={metric["ann_file"]!r}: the images of {NAME} are a part of '
+                            'those of train_dataloader; set it to None, and the metric takes the boxes of the images '
+                            'that it sees')
+        if not any('instances' in step.get('meta_keys', ()) for step in cfg.get('pipeline', ())):
+            raise DataError(f"{field}.pipeline: its PackDetInputs must have 'instances' in meta_keys, from which "
+                            f'{evaluator_field} takes the boxes')
+
+
 def _part(dataset: Any, indices: Sequence[int], pipeline: Sequence[Any]) -> Any:
     """A copy of an mmengine dataset, or of a ConcatDataset of such, with these examples and this pipeline alone."""
     if isinstance(dataset, ConcatDataset):

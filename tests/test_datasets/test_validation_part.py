@@ -5,7 +5,7 @@ from mmengine.registry import DATASETS, DefaultScope
 
 from helpers import tiny_run as tiny
 from helpers.tiny_run import data, quick_runs  # noqa: F401
-from imtnas_mm.datasets import DataError, Split, build_dataset, is_validation_part, validation_part
+from imtnas_mm.datasets import DataError, Split, build_dataset, check_boxes, is_validation_part, validation_part
 from imtnas_mm.engine.loops.evaluation_loop import SearchValLoop
 from imtnas_mm.engine.loops.task_data import TaskData
 
@@ -58,6 +58,16 @@ def test_refused(data, options, message):  # noqa: F811
         part_of(task_data(tiny.cls_loader(data, 'train'), 'mmpretrain'), **options)
     with pytest.raises(DataError, match='field.pipeline: missing'):
         validation_part({}, None, np.arange(2), 'field')
+
+
+@pytest.mark.parametrize('pipeline, metric, message', [
+    (VAL, dict(type='CocoMetric', ann_file='a.json'), "evaluator.ann_file='a.json': the images of ValidationPart are"),
+    (tiny.DET_TEST, [dict(type='mmdet.CocoMetric')], "field.pipeline: its PackDetInputs must have 'instances' in meta"),
+])
+def test_boxes_of_other_images_are_refused(pipeline, metric, message):
+    with pytest.raises(DataError, match=message):
+        check_boxes(dict(pipeline=pipeline), metric, 'field', 'evaluator')
+    check_boxes(dict(pipeline=VAL), [dict(type='CocoMetric'), dict(type='Accuracy', ann_file='a')], 'field', '')
 
 
 def test_a_test_has_no_such_part():

@@ -4,7 +4,7 @@ from mmengine.model import is_model_wrapper
 from mmengine.registry import DefaultScope
 from mmengine.runner import BaseLoop
 
-from ...datasets import build_dataset, check_evaluator, is_validation_part, validation_part
+from ...datasets import build_dataset, check_boxes, check_evaluator, is_validation_part, validation_part
 from ...registry import LOOPS, built_before
 
 
@@ -32,8 +32,11 @@ class _EvaluationLoop(BaseLoop):
             if 'dataset' not in cfg:
                 raise ValueError(f'{self.mode}_dataloader.{name}.dataset is missing')
             scope = self.model.scopes[name]
-            dataset = self.build_dataset(runner, name, cfg['dataset'], f'{self.mode}_dataloader.{name}.dataset')
-            check_evaluator(evaluator[name], f'{self.mode}_evaluator.{name}')
+            field, evaluator_field = f'{self.mode}_dataloader.{name}.dataset', f'{self.mode}_evaluator.{name}'
+            if is_validation_part(cfg['dataset']):
+                check_boxes(cfg['dataset'], evaluator[name], field, evaluator_field)
+            dataset = self.build_dataset(runner, name, cfg['dataset'], field)
+            check_evaluator(evaluator[name], evaluator_field)
             with DefaultScope.overwrite_default_scope(scope):
                 self.loaders[name] = runner.build_dataloader(dict(cfg, dataset=built_before(dataset)),
                                                              seed=runner.seed)
