@@ -16,8 +16,8 @@ test_loader = dict(batch_size=100, num_workers=0)
 c10 = dict(data_root='data/small/cifar10', check_md5=False)
 c100 = dict(data_root='data/small/tiny100', check_md5=False)
 train_dataloader = dict(c10=dict(dataset=c10, **loader), c100=dict(dataset=c100, **loader))
-val_part = dict(num=1000)
-val_dataloader = dict(c10=dict(dataset=val_part, **test_loader), c100=dict(dataset=val_part, **test_loader))
+val_dataloader = dict(
+    c10=dict(dataset=dict(num=1000), **test_loader), c100=dict(dataset=dict(num=1000), **test_loader))
 test_dataloader = dict(
     c10=dict(dataset=dict(indices=1000, **c10), **test_loader),
     c100=dict(dataset=dict(indices=1000, **c100), **test_loader))

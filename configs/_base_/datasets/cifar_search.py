@@ -17,8 +17,9 @@ test_loader = dict(batch_size=100, num_workers=2, sampler=dict(type='DefaultSamp
 train_dataloader = dict(
     c10=dict(dataset=dict(split='train', pipeline=train_pipeline, **c10), **train_loader),
     c100=dict(dataset=dict(split='train', pipeline=train_pipeline, **c100), **train_loader))
-val_part = dict(type='imtnas_mm.ValidationPart', pipeline=test_pipeline)
-val_dataloader = dict(c10=dict(dataset=val_part, **test_loader), c100=dict(dataset=val_part, **test_loader))
+val_dataloader = dict(
+    c10=dict(dataset=dict(type='imtnas_mm.ValidationPart', pipeline=test_pipeline), **test_loader),
+    c100=dict(dataset=dict(type='imtnas_mm.ValidationPart', pipeline=test_pipeline), **test_loader))
 val_evaluator = dict(c10=dict(type='Accuracy', topk=(1, )), c100=dict(type='Accuracy', topk=(1, 5)))
 test_dataloader = dict(
     c10=dict(dataset=dict(split='test', pipeline=test_pipeline, **c10), **test_loader),
