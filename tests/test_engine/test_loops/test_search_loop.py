@@ -2,6 +2,7 @@
 import copy
 import itertools
 import math
+import re
 import resource
 from types import SimpleNamespace
 
@@ -12,6 +13,7 @@ from mmengine.hub import get_config
 from helpers import ranks
 from helpers import tiny_run as tiny
 from imtnas_mm.algorithms.stage import interleaved_stages
+from imtnas_mm.analysis.certainty import certainty_of
 from imtnas_mm.architecture import Architecture
 from imtnas_mm.engine import InterleavedSearchLoop, SearchValLoop
 from imtnas_mm.engine.loops.search_loop import SearchData
@@ -80,7 +82,15 @@ def test_logs_the_transfer_and_the_architecture(search):
     entropy = sum(math.log(len(layer.choices)) for layer in LAYERS) / len(LAYERS)
     assert tiny.logged(search, 'architecture/entropy') == pytest.approx([entropy] * 4, abs=1e-4)
     text, summary = tiny.log_text(search), load_genotype(search / 'architecture.json').summary()
-    assert f'Architecture at iteration 4: {summary}' in text and f'Architecture after epoch 2: {summary}' in text
+    assert f'Architecture at iteration 4: {summary}' in text and f'Architecture after epoch 2: {summary}; ' in text
+
+
+def test_says_how_sure_the_architecture_is(search):
+    text = tiny.log_text(search)
+    changed = re.findall(r'Architecture after epoch (\d+): .*; (\d+) of (\d+) choices have changed in the epoch;', text)
+    assert len(changed) == 1 and changed[0][0] == '2' and int(changed[0][1]) <= int(changed[0][2]) == len(LAYERS)
+    warning = certainty_of(load_genotype(search / 'architecture.json').importance).warning()
+    assert warning is not None and text.count(warning) == 1  # four steps of A decide nothing
 
 
 def test_logs_time_and_memory(search):
