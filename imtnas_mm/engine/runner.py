@@ -7,7 +7,7 @@ from mmengine.optim import OptimWrapperDict
 from mmengine.runner import Runner
 from torch import nn
 
-from ..checkpoint import CheckpointError, check_resumable, check_state_dict, read_checkpoint
+from ..checkpoint import CheckpointError, check_resumable, check_state_dict, read_checkpoint, with_later_entries
 from ..registry import RUNNERS
 from .console import shorten_console
 from .replica_checks import check_replicas
@@ -123,7 +123,7 @@ class SearchRunner(ResumableRunner):
         if self._resume:
             check_resumable(filename, checkpoint)
         self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
-        state = checkpoint.get('state_dict', checkpoint)
+        state = with_later_entries(checkpoint.get('state_dict', checkpoint), self.model)
         check_state_dict(filename, state, self.model.state_dict(), 'this search')
         self.model.load_state_dict(state)
         self._has_loaded = True

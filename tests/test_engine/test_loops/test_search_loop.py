@@ -146,7 +146,7 @@ def test_warm_up_leaves_the_architecture_exactly_as_it_began(search):
 def test_checkpoint_has_all_of_the_search(search):
     saved = tiny.checkpoint(search / 'epoch_2.pth')
     parts = {key.split('.')[0] for key in saved['state_dict']}
-    assert parts - {'transfer'} == {'architecture', 'encoder_weights', 'heads', 'loss_scale', 'progress'}
+    assert parts - {'transfer'} == {'architecture', 'encoder_weights', 'heads', 'loss_scale', 'progress', 'signal'}
     assert saved['state_dict']['progress'].tolist() == [1, 2, 1, 1]  # of the last iteration
     assert {tuple(key.split('.')[1:3]) for key in saved['state_dict'] if key.startswith('heads.')} == {
         (task, str(round)) for task in ('cls', 'det') for round in range(2)}
@@ -191,6 +191,18 @@ def test_batches_depend_on_the_iteration_alone_whichever_tasks_have_trained():
             assert running == any(stage.task == name for stage in active)
     assert [call for call in started['a'] if call[0] == 'train'] == [('train', 7, 6), ('train', 7, 12)]
     assert batches_of(data, 8, ()) == ([], {})
+
+
+def test_several_batches_for_the_architecture_are_its_next_ones():
+    started = dict(a=[], b=[])
+    stages = interleaved_stages(('a', 'b'), 1)
+    data = SearchData(stages, {name: numbered(calls) for name, calls in started.items()}, 0, 'val', 10, 3)
+    data.start(7)
+    for iteration in (0, 1, 5):  # goes on, and is resumed
+        batches = data.next(iteration, stages)
+        judged = [batches.architecture, *batches.more]
+        assert judged == [dict(a=3 * iteration + number, b=3 * iteration + number) for number in range(3)]
+    assert [call for call in started['a'] if call[0] == 'val'] == [('val', 7, 0), ('val', 7, 15)]
 
 
 # --- other searches by config alone ---
