@@ -12,6 +12,7 @@ from .hooks import (
     VersionHook,
     WorkersHook,
 )
+from .log_processor import SearchLogProcessor
 from .loops import (
     InterleavedSearchLoop,
     JointTestLoop,
@@ -27,6 +28,6 @@ from .runner import JointRunner, SearchRunner
 __all__ = [
     'ArchitectureHook', 'AtomicCheckpointHook', 'CheckpointError', 'DataHook', 'DropPathHook', 'EpochTimeHook',
     'FiniteHook', 'InterleavedSearchLoop', 'JointRunner', 'JointTestLoop', 'JointTrainLoop', 'JointValLoop',
-    'NonFiniteError', 'RetrainLoop', 'SearchOptimWrapperConstructor', 'SearchRunner', 'SearchTestLoop', 'SearchValLoop',
-    'TerminationHook', 'VersionHook', 'WorkersHook', 'check_state_dict'
+    'NonFiniteError', 'RetrainLoop', 'SearchLogProcessor', 'SearchOptimWrapperConstructor', 'SearchRunner',
+    'SearchTestLoop', 'SearchValLoop', 'TerminationHook', 'VersionHook', 'WorkersHook', 'check_state_dict'
 ]
