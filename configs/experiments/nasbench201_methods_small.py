@@ -37,7 +37,7 @@ rows = [
     dict(name='SI', search=search, options={'model.type': 'SeparateInterleaving', **no_transfer}),
     dict(name='SI, twice the iterations', search=search, options={
         'model.type': 'SeparateInterleaving', **no_transfer, 'train_cfg.max_epochs': 24, 'train_cfg.val_interval': 24,
-        'param_scheduler.encoder.0.T_max': 24, 'param_scheduler.head.0.T_max': 24}),
+        **{f'param_scheduler.{part}.0.T_max': 24 for part in ('encoder', 'head', 'architecture')}}),
     dict(name='IMTNAS, first order', search=search, options={'model.hypergradient': 'first_order'}),
     dict(name='IMTNAS', search=search),
     dict(name='Random cell', search=search, options={'model.type': 'RandomSearch', **no_transfer}),
