@@ -33,8 +33,8 @@ test_dataloader = val_dataloader
 auto_scale_lr = dict(base_batch_size=dict(c10=32, c100=32))
 max_epochs = 6
 train_cfg = dict(max_epochs=max_epochs, epoch_length=50, val_interval=max_epochs)
-# so few iterations need higher rates: at those of the full config the loss on 100 classes stays near that of chance and A
-# near uniform. A's rate falls, too, so that the last steps settle
+# So few iterations need higher rates: at those of the full config the loss on 100 classes stays near that of chance,
+# and A near uniform. The rate of A falls, too, so that its last steps settle.
 rate = dict(optimizer=dict(lr=.1))
 optim_wrapper = dict(encoder=rate, head=rate, architecture=dict(optimizer=dict(lr=.03)))
 cosine = dict(type='CosineAnnealingLR', T_max=max_epochs, eta_min=.001, by_epoch=True, convert_to_iter_based=True)
