@@ -2,17 +2,27 @@
 from typing import Any
 
 from mmengine.device import get_device
+from mmengine.logging import MMLogger
 from mmengine.optim import OptimWrapperDict
 from mmengine.runner import Runner
 from torch import nn
 
 from ..checkpoint import CheckpointError, check_resumable, check_state_dict, read_checkpoint, with_later_entries
 from ..registry import RUNNERS
+from .console import shorten_console
 from .replica_checks import check_replicas
 
 
 class ResumableRunner(Runner):
-    """Resumes within an epoch. Epochs of another length are refused: iterations would be skipped or repeated."""
+    """Resumes within an epoch. Epochs of another length are refused: iterations would be skipped or repeated.
+
+    The log file has everything, the console short lines.
+    """
+
+    def build_logger(self, *args: Any, **kwargs: Any) -> MMLogger:
+        logger = super().build_logger(*args, **kwargs)
+        shorten_console(logger)
+        return logger
 
     def set_randomness(self, seed: int | None, diff_rank_seed: bool = False, deterministic: bool = False) -> None:
         if diff_rank_seed:
