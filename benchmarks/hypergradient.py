@@ -106,7 +106,9 @@ def build(rounds, mode, weights, active, norm, order, num):
         dict(type='imtnas_mm.IMTNAS', search_space=dict(SPACE, type='MBConvSupernet', norm_cfg=norm),
              tasks={name: tasks[name] for name in order}, rounds=rounds, order=order, hypergradient=mode,
              encoder_weights=dict(type=weights),
-             transfer=dict(type='ShiftedTransfer', num_examples=num, num_augmentations=num, image_size=32)))
+             # of 'scaled', T doesn't depend on sets without an active pair
+             transfer=dict(type='ShiftedTransfer', num_examples=num, num_augmentations=num, image_size=32,
+                           statistic='scaled')))
     optim_wrapper = SearchOptimWrapperConstructor(
         dict(encoder=dict(optimizer=dict(type='SGD', lr=.001, momentum=.9)),
              head=dict(optimizer=dict(type='SGD', lr=.001, momentum=.9)),

@@ -53,7 +53,9 @@ TASKS = dict(
     cls=dict(type='ClassificationTask', model=CLASSIFIER),
     cell=dict(type='ClassificationTask', model=CELL_CLASSIFIER),
     det=dict(type='DetectionTask', model=DETECTOR, backbone=dict(out_indices=(1, 2))))
-TRANSFER = dict(type='MMDTransfer', num_examples=4, num_augmentations=4, image_size=16, threshold=.3)
+# the statistic whose derivatives need the sets in active pairs alone
+TRANSFER = dict(
+    type='MMDTransfer', num_examples=4, num_augmentations=4, image_size=16, statistic='scaled', threshold=.3)
 
 
 def build(order=('cls', 'det'), rounds=2, dtype=torch.float64, space=None, **options):

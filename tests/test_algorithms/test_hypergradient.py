@@ -92,6 +92,18 @@ def test_exact_is_the_whole_graphs_gradient(k, m, weights, estimator):
     assert error(gradient(model, data, 'first_order'), expected) > 1e-3  # the chain matters here
 
 
+@pytest.mark.parametrize('mode, norm', [('exact', 'BN'), ('finite_difference', 'GN')])
+def test_the_whole_graphs_gradient_through_the_statistic_relative_to_the_teacher(mode, norm):
+    """Through the units that all sets of a batch determine, and the teacher's median."""
+    transfer = dict(TRANSFER, statistic='relative', threshold=1.)
+    space = dict(norm_cfg=dict(type='GN', num_groups=2)) if norm == 'GN' else {}
+    model, prepared, data = active_chain(
+        1, transfer=transfer, encoder_weights=STORED, space=space, smooth=mode != 'exact')
+    assert all(record.needed is None for record in model.records)
+    _, expected = whole_graph_gradient(model, prepared, data, RATES.values())
+    assert error(gradient(model, data, mode), expected) < (1e-10 if mode == 'exact' else 1e-5)
+
+
 @pytest.mark.parametrize('weights', [HYPER, STORED], ids=lambda weights: weights['type'])
 def test_exact_with_batches_in_which_no_image_has_a_box(monkeypatch, weights):
     """The boxes' loss is 0 and its gradient with it; the classes' loss still teaches the background."""
