@@ -28,7 +28,7 @@ class JointSearch(UnrolledSearch):
         train_weights (dict[str, float], optional): beta_k of L_k^tr; 1 by default.
         val_weights (dict[str, float], optional): alpha_k of L_k^val; 1 by default.
         encoder_weights, rounds, transfer: settings of IMTNAS, not used.
-        encoder_task_weight, hypernetwork_step: settings of IMTNAS, not used.
+        encoder_task_weight, hypernetwork_step, step_space: settings of IMTNAS, not used.
         options: options of :class:`UnrolledSearch`.
     """
 
@@ -36,7 +36,7 @@ class JointSearch(UnrolledSearch):
                  order: Sequence[str] = (), train_weights: Mapping[str, float] | None = None,
                  val_weights: Mapping[str, float] | None = None, encoder_weights: dict[str, Any] | None = None,
                  transfer: dict[str, Any] | None = None, encoder_task_weight: float = 0.,
-                 hypernetwork_step: str = 'iteration', **options: Any) -> None:
+                 hypernetwork_step: str = 'iteration', step_space: str = 'weights', **options: Any) -> None:
         super().__init__(search_space, tasks, dict(type='StoredWeights'), 1, order, **options)
         unused = [f'train_cfg.rounds={rounds}'] if rounds != 1 else []
         if encoder_weights is not None and encoder_weights['type'].rpartition('.')[2] != 'StoredWeights':
@@ -49,6 +49,8 @@ class JointSearch(UnrolledSearch):
             unused.append("model.recompute='views'")
         if hypernetwork_step != 'iteration':
             unused.append(f'model.hypernetwork_step={hypernetwork_step!r}')
+        if step_space != 'weights':
+            unused.append(f'model.step_space={step_space!r}')
         if unused:
             print_log(f'{type(self).__name__} has no use for {", ".join(unused)}: its encoder weights are stored, and '
                       'every task has one stage', 'current')

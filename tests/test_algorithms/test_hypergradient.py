@@ -7,7 +7,7 @@ from torch import nn
 from helpers import small_search
 from helpers.differentiable_once import Once, OnceModule
 from helpers.small_search import CELLS, TRANSFER, build, iterate, optimisers, stage_batches, val_batches
-from helpers.whole_graph import validation_loss, whole_graph_gradient
+from helpers.whole_graph import StepsOfV, validation_loss, whole_graph_gradient
 from imtnas_mm.algorithms import task_pullbacks
 from imtnas_mm.algorithms.base import FOR_LOSS, FOR_VALIDATION
 from imtnas_mm.chain import GradientStep, SecondDerivativeError
@@ -31,7 +31,7 @@ def error(actual, expected):
     return ((flat(actual) - flat(expected)).norm() / flat(expected).norm()).item()
 
 
-def after_stages(order=('cls', 'det'), rounds=2, seed=1, smooth=False, **options):
+def after_stages(order=('cls', 'det'), rounds=2, seed=1, smooth=False, make_optimisers=optimisers, **options):
     """A search after the weight stages of an iteration, and all the gradient of A depends on.
 
     ``smooth`` puts SiLU for every ReLU and ReLU6: differences converge where gradients have no jumps.
@@ -44,7 +44,7 @@ def after_stages(order=('cls', 'det'), rounds=2, seed=1, smooth=False, **options
             for child in task.template.modules():
                 if isinstance(getattr(child, 'activate', None), (nn.ReLU, nn.ReLU6)):
                     child.activate = nn.SiLU()
-    optim_wrapper = optimisers(model)
+    optim_wrapper = make_optimisers(model)
     torch.manual_seed(seed)
     if 'weights' in dict(model.encoder_weights.named_children()):  # stored: unlike encoders, so that they disagree
         with torch.no_grad():
@@ -90,6 +90,71 @@ def test_exact_is_the_whole_graphs_gradient(k, m, weights, estimator):
     actual = gradient(model, data, 'exact')
     assert error(actual, expected) < 1e-10
     assert error(gradient(model, data, 'first_order'), expected) > 1e-3  # the chain matters here
+
+
+# --- steps in V ---
+
+ALL_OF_SGD = dict(momentum=True, weight_decay=True, clip_grad=True)
+# the grid of CHAINS; V is the same for all stages, or the optimiser steps it between them
+V_CHAINS = [(1, 1, 'iteration', {}), (2, 1, 'stage', dict(momentum=.8, weight_decay=.02, max_norm=.5)),
+            (2, 2, 'iteration', dict(momentum=.8, dampening=.3, weight_decay=.02, max_norm=.5)),
+            (2, 2, 'stage', dict(momentum=.8, dampening=.3, weight_decay=.02)),
+            (3, 2, 'stage', {}), (2, 3, 'stage', dict(momentum=.8, nesterov=True, weight_decay=.02, max_norm=.5)),
+            (3, 2, 'iteration', {})]
+
+
+class OptimisersOfV:
+    """SGD of the encoder with such options, and momentum from an earlier iteration; ``start`` is the oracle of both."""
+
+    def __init__(self, model_step, momentum=0., dampening=0., nesterov=False, weight_decay=0., max_norm=None):
+        self.sgd = dict(lr=RATES['encoder'], momentum=momentum, dampening=dampening, nesterov=nesterov,
+                        weight_decay=weight_decay)
+        self.max_norm, self.chained = max_norm, model_step == 'stage'
+
+    def __call__(self, model):
+        self.wrapper = wrapper = optimisers(model)
+        encoder = wrapper['encoder']
+        encoder.param_groups[0].update(self.sgd)
+        if self.max_norm is not None:
+            encoder.clip_grad_kwargs, encoder.clip_func = dict(max_norm=self.max_norm), nn.utils.clip_grad_norm_
+            encoder.grad_name = 'grad_norm'
+        named = dict(model.encoder_weights.named_parameters())
+        buffers = {}
+        if self.sgd['momentum']:
+            torch.manual_seed(3)
+            buffers = {name: .1 * torch.randn_like(p) for name, p in named.items()}
+            for name, p in named.items():
+                encoder.optimizer.state[p]['momentum_buffer'] = buffers[name].clone()
+        sgd = {name: value for name, value in self.sgd.items() if name != 'lr'}
+        self.start = StepsOfV({name: p.detach().clone() for name, p in named.items()}, buffers, self.chained,
+                              max_norm=self.max_norm, **sgd)
+        return wrapper
+
+
+def chain_of_v(k, m, hypernetwork_step, sgd, **options):
+    """A search that steps V, see :func:`after_stages`, and its optimisers."""
+    of_v = OptimisersOfV(hypernetwork_step, **sgd)
+    options = dict(dict(encoder_weights=HYPER, virtual_rates=dict(head=RATES['head']), virtual_step=ALL_OF_SGD,
+                        transfer=dict(TRANSFER, threshold=.05)), **options)
+    chain = after_stages(ORDERS[k], m, make_optimisers=of_v, step_space='hypernetwork',
+                         hypernetwork_step=hypernetwork_step, **options)
+    for task in chain[0].order:  # the heads' optimiser has momentum and decay, too, but no earlier iteration
+        assert all(rule.first for record in chain[0].records for rule in record.head_rules.values()), task
+    return *chain, of_v
+
+
+@pytest.mark.parametrize('k, m, hypernetwork_step, sgd', V_CHAINS,
+                         ids=[f'K{k}-M{m}-{step}-{"-".join(sgd)}' for k, m, step, sgd in V_CHAINS])
+def test_exact_is_the_whole_graphs_gradient_through_steps_of_v(k, m, hypernetwork_step, sgd):
+    model, prepared, data, of_v = chain_of_v(k, m, hypernetwork_step, sgd)
+    assert len(model.records) == 1 or any(r.active for r in model.records[1:])
+    if hypernetwork_step == 'stage':  # the chain's step is the optimiser's
+        last = model.records[-1].step
+        for name, p in model.encoder_weights.named_parameters():
+            torch.testing.assert_close(last.after[name].value, p.detach(), rtol=0, atol=1e-12)
+    loss, expected = whole_graph_gradient(model, prepared, data, RATES.values(), of_v.start)
+    assert error(gradient(model, data, 'exact'), expected) < 1e-10
+    assert error(gradient(model, data, 'first_order'), expected) > 1e-3
 
 
 @pytest.mark.parametrize('weights', [HYPER, STORED], ids=lambda weights: weights['type'])
