@@ -22,6 +22,11 @@ def of_one_process(tensors: list[Tensor]) -> list[Tensor]:
     return tensors
 
 
+def scaled(factor: float, tensor: Tensor) -> Tensor:
+    """``factor * tensor``; nothing is computed for a factor of 1."""
+    return tensor if factor == 1 else factor * tensor
+
+
 @dataclass
 class GradientStep(Record):
     """``y_i = a_i x_i - rate_i * df(x, z)/dx_i`` for all x_i at once; a_i is 1 by default.
@@ -68,7 +73,7 @@ class GradientStep(Record):
         record = cls(loss, before, [], outer, rates, **options)
         values = leaves(variable.value for variable in before)
         by_value = gradients(loss(values, [variable.value for variable in outer], record.data()), values)
-        record.after = [Variable(share * value.detach() - rate * gradient) for value, gradient, rate, share
+        record.after = [Variable(scaled(share, value.detach()) - rate * gradient) for value, gradient, rate, share
                         in zip(values, record.mean(list(by_value)), rates, record.share_of_each(), strict=True)]
         return record
 
@@ -82,17 +87,17 @@ class GradientStep(Record):
             return
         shares = self.share_of_each()
         if pullback is None or not self.active:
-            passed = [(variable, share * adjoint) for variable, adjoint, share
+            passed = [(variable, scaled(share, adjoint)) for variable, adjoint, share
                       in zip(self.before, taken, shares, strict=True) if share and adjoint is not None]
             adjoints.add([variable for variable, _ in passed], [adjoint for _, adjoint in passed])
             return
         inner = [variable.value for variable in self.before]
         taken = self.mean([torch.zeros_like(value) if adjoint is None else adjoint
                            for value, adjoint in zip(inner, taken, strict=True)])
-        scaled = [-rate * adjoint for rate, adjoint in zip(self.rates, taken, strict=True)]
-        parts = self.second_pass(pullback, inner, scaled)
+        of_gradients = [-rate * adjoint for rate, adjoint in zip(self.rates, taken, strict=True)]
+        parts = self.second_pass(pullback, inner, of_gradients)
         # no sum is computed for constants
-        moving = [(variable, share * adjoint + part if share else part) for variable, adjoint, part, share
+        moving = [(variable, scaled(share, adjoint) + part if share else part) for variable, adjoint, part, share
                   in zip(self.before, taken, parts[:len(inner)], shares, strict=True) if not variable.constant]
         adjoints.add([variable for variable, _ in moving], [adjoint for _, adjoint in moving])
         adjoints.add(self.outer, parts[len(inner):])
