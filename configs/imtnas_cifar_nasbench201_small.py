@@ -20,8 +20,9 @@ train_pipeline = [
 # 32 images take the main process less time than a worker's hand-over
 loader = dict(batch_size=32, num_workers=0, persistent_workers=False)
 test_loader = dict(batch_size=500, num_workers=0)
-c10 = dict(data_root='data/small/cifar10', check_md5=False, image_size=16)
-c100 = dict(data_root='data/small/tiny100', check_md5=False, image_size=16)
+small = dict(check_md5=False, image_size=16, serialize_data=False)  # no workers share the data, so nothing is pickled
+c10 = dict(data_root='data/small/cifar10', **small)
+c100 = dict(data_root='data/small/tiny100', **small)
 train_dataloader = dict(
     c10=dict(dataset=dict(pipeline=train_pipeline, **c10), **loader),
     c100=dict(dataset=dict(pipeline=train_pipeline, **c100), **loader))

@@ -27,7 +27,7 @@ def evidence_path(folder: str | Path, experiment: Experiment) -> Path:
     return Path(folder) / f'{experiment.name}.json'
 
 
-def exported(run: Run, record: Mapping[str, Any]) -> dict[str, Any]:
+def entry_of(run: Run, record: Mapping[str, Any]) -> dict[str, Any]:
     """What is published of a finished run: its results and costs, not its options, which the identity stands for."""
     results: dict[str, Any] = {}
     for name, result in record['results'].items():
@@ -55,7 +55,7 @@ def export_records(folder: str | Path, experiment: Experiment, runs: Sequence[Ru
         records (dict): identity -> record of each finished run.
     """
     head = dict(format=FORMAT, version=VERSION, experiment=experiment.name)
-    lines = [json.dumps(exported(run, records[run.identity]), separators=(',', ':'), allow_nan=False)
+    lines = [json.dumps(entry_of(run, records[run.identity]), separators=(',', ':'), allow_nan=False)
              for run in runs if run.identity in records]
     path = evidence_path(folder, experiment)
     path.parent.mkdir(parents=True, exist_ok=True)
