@@ -98,7 +98,7 @@ ALL_OF_SGD = dict(momentum=True, weight_decay=True, clip_grad=True)
 # the grid of CHAINS; V is the same for all stages, or the optimiser steps it between them
 V_CHAINS = [(1, 1, 'iteration', {}), (2, 1, 'stage', dict(momentum=.8, weight_decay=.02, max_norm=.5)),
             (2, 2, 'iteration', dict(momentum=.8, dampening=.3, weight_decay=.02, max_norm=.5)),
-            (2, 2, 'stage', dict(momentum=.8, dampening=.3, weight_decay=.02)), (3, 2, 'stage', {}),
+            (3, 2, 'stage', dict(momentum=.8, dampening=.3, weight_decay=.02)),
             (2, 3, 'stage', dict(momentum=.8, nesterov=True, weight_decay=.02, max_norm=.5))]
 
 
@@ -136,7 +136,7 @@ def chain_of_v(k, m, hypernetwork_step, sgd=None, lr_mult=None, **options):
 
 
 @pytest.mark.parametrize('k, m, hypernetwork_step, sgd', V_CHAINS,
-                         ids=[f'K{k}-M{m}-{step}-{"-".join(sgd)}' for k, m, step, sgd in V_CHAINS])
+                         ids=[f'K{k}-M{m}-{step}' for k, m, step, _ in V_CHAINS])
 def test_exact_is_the_whole_graphs_gradient_through_steps_of_v(k, m, hypernetwork_step, sgd):
     mult = dict(third_weight=.3, first_task=2.)
     model, prepared, data, steps = chain_of_v(k, m, hypernetwork_step, sgd, mult)
@@ -155,7 +155,7 @@ def test_other_ways_through_steps_of_v():
     sgd = dict(momentum=.8, weight_decay=.02, max_norm=.5)
     results = {}
     for name, options in dict(plain={}, kept=dict(keep_graphs=True), recomputed=dict(recompute='all')).items():
-        model, _, data, _ = chain_of_v(2, 2, 'stage', sgd, smooth=True, **options)
+        model, _, data, _ = chain_of_v(2, 1, 'stage', sgd, smooth=True, **options)
         assert any(r.kept is not None for r in model.records) == (name == 'kept')
         results[name] = gradient(model, data, 'exact')
         if name == 'plain':
