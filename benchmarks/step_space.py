@@ -2,8 +2,8 @@
 
 python benchmarks/step_space.py [--iterations N] [--out FILE]
 
-The search is configs/imtnas_cifar_nasbench201_small.py on its real images; its optimisers have momentum, decay and
-clipping. W' are the encoder weights after the optimiser's step that follows a stage: after the iteration, or after the
+The search is configs/imtnas_cifar_nasbench201_small.py on its real images, with the full config's rate of the weights;
+its optimisers have momentum, decay and clipping. W' are the encoder weights after the optimiser's step that follows a stage: after the iteration, or after the
 stage with ``hypernetwork_step='stage'``. A is the same for both.
 
 norm_<row>: the mean of ||W~ - W|| / ||W' - W|| over the stages that have a step. cosine_<row>: of these two vectors.
@@ -18,6 +18,7 @@ from types import SimpleNamespace
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 CONFIG = os.path.join(HERE, os.pardir, 'configs', 'imtnas_cifar_nasbench201_small.py')
+RATE = .025  # of the weights in the full config
 SGD = dict(momentum=True, weight_decay=True)
 STORED = dict(encoder_weights=dict(type='StoredWeights'))
 V = dict(step_space='hypernetwork')
@@ -80,6 +81,8 @@ def search(options, iterations, folder):
     cfg = load_config(SimpleNamespace(config=CONFIG, work_dir=folder, cfg_options=None, launcher='none', local_rank=0))
     for name, value in options.items():
         cfg.model[name] = value
+    for part in ('encoder', 'head'):
+        cfg.optim_wrapper[part].optimizer.lr = RATE
     cfg.train_cfg.update(max_epochs=1, epoch_length=iterations, val_interval=2)
     cfg.experiment_name = os.path.basename(folder)
     runner = build_runner(cfg)

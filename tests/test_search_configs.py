@@ -11,7 +11,8 @@ from imtnas_mm.registry import MODELS
 from imtnas_mm.spaces.cells.layout import CELLS, EDGES, OPERATIONS
 
 FOLDER = Path(__file__).parents[1] / 'configs'
-CONFIGS = sorted(path.stem for path in FOLDER.glob('*.py'))
+TWINS = sorted(path.stem for path in FOLDER.glob('*_joint*.py'))  # in the second setting
+CONFIGS = sorted(path.stem for path in FOLDER.glob('*.py') if path.stem not in TWINS)
 
 
 def load(name):
@@ -43,6 +44,15 @@ def test_builds(name):
         model = build(part)
         assert set(part.train_dataloader) == set(part.val_dataloader) == set(part.val_evaluator) == set(model.order)
         assert model.space.alpha_shapes()
+
+
+def test_the_second_setting_is_the_weight_of_the_task_alone():
+    assert len(TWINS) == 7
+    for name in TWINS:
+        twin, cfg = load(name), load(name.replace('_joint', ''))
+        assert cfg.model.encoder_task_weight == 0 and twin.model.encoder_task_weight == 1
+        cfg.model.encoder_task_weight = twin.model.encoder_task_weight
+        assert twin.to_dict() == cfg.to_dict()
 
 
 @pytest.mark.parametrize('name, space, minimum, frozen', [

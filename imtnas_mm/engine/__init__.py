@@ -11,6 +11,7 @@ from .hooks import (
     VersionHook,
     WorkersHook,
 )
+from .log_processor import SearchLogProcessor
 from .loops import (
     InterleavedSearchLoop,
     JointTestLoop,
@@ -26,6 +27,6 @@ from .runner import JointRunner, SearchRunner
 __all__ = [
     'ArchitectureHook', 'AtomicCheckpointHook', 'CheckpointError', 'DataHook', 'DropPathHook', 'FiniteHook',
     'InterleavedSearchLoop', 'JointRunner', 'JointTestLoop', 'JointTrainLoop', 'JointValLoop', 'NonFiniteError',
-    'RetrainLoop', 'SearchOptimWrapperConstructor', 'SearchRunner', 'SearchTestLoop', 'SearchValLoop',
-    'TerminationHook', 'VersionHook', 'WorkersHook', 'check_state_dict'
+    'RetrainLoop', 'SearchLogProcessor', 'SearchOptimWrapperConstructor', 'SearchRunner', 'SearchTestLoop',
+    'SearchValLoop', 'TerminationHook', 'VersionHook', 'WorkersHook', 'check_state_dict'
 ]

@@ -21,9 +21,10 @@ from .task_data import TaskData
 
 @dataclass
 class IterationBatches:
-    """The data of one iteration: one batch per stage, and one per task for A."""
+    """The data of one iteration: one batch per stage, one per task for A, and ``more`` of those for A."""
     stages: list = field(default_factory=list)
     architecture: dict = field(default_factory=dict)
+    more: list[dict] = field(default_factory=list)
 
 
 class SearchData(FeedData):
@@ -35,11 +36,13 @@ class SearchData(FeedData):
         num_examples (int): images per transfer; 0 without a transfer.
         unroll_batch (str): the half of the data on which A is judged.
         length (int): iterations of an epoch.
+        architecture_batches (int): batches for A per task.
     """
 
     def __init__(self, stages: Sequence[Stage], tasks: Mapping[str, TaskData], num_examples: int, unroll_batch: str,
-                 length: int) -> None:
+                 length: int, architecture_batches: int = 1) -> None:
         self.num_examples = num_examples
+        self.architecture_batches = architecture_batches
         num_stages = {name: sum(stage.task == name for stage in stages) for name in tasks}
         num_transfers = {name: 0 for name in tasks}  # from or to this task
         for before, stage in itertools.pairwise(stages):
@@ -47,7 +50,8 @@ class SearchData(FeedData):
             num_transfers[stage.task] += 1
         self.train = {name: Feed(data.train_loader, num_stages[name]) for name, data in tasks.items()}
         self.architecture = {
-            name: Feed(lambda seed, start, data=data: data.architecture_loader(seed, start, unroll_batch), 1)
+            name: Feed(lambda seed, start, data=data: data.architecture_loader(seed, start, unroll_batch),
+                       architecture_batches)
             for name, data in tasks.items()
         }
         self.examples = {
@@ -74,7 +78,9 @@ class SearchData(FeedData):
                 batch['examples'] = tuple(self.examples[s.task].next()['inputs'] for s in (previous, stage))
             batches.stages.append(batch)
             previous = stage
-        batches.architecture = {name: feed.next() for name, feed in self.architecture.items() if name in active}
+        batches.architecture, *batches.more = [
+            {name: feed.next() for name, feed in self.architecture.items() if name in active}
+            for _ in range(self.architecture_batches)]
         return batches
 
 
@@ -131,8 +137,8 @@ class InterleavedSearchLoop(FeedLoop):
         for data in self.tasks.values():
             data.check_examples(model.num_examples // 2)
         super().__init__(
-            runner, SearchData(model.stages, self.tasks, model.num_examples, model.unroll_batch, length), max_epochs,
-            val_begin, val_interval)
+            runner, SearchData(model.stages, self.tasks, model.num_examples, model.unroll_batch, length,
+                               model.architecture_batches), max_epochs, val_begin, val_interval)
         self.warmup_epochs = warmup_epochs
         self.guard = IterationGuard(non_finite)
 
@@ -161,7 +167,9 @@ class InterleavedSearchLoop(FeedLoop):
         for stage, batch in zip(model.active_stages(), batches.stages, strict=True):
             figures.update(model.train_stage(stage, batch, runner.optim_wrapper))
         if self._epoch >= self.warmup_epochs:
-            figures.update(model.update_architecture(batches.architecture, runner.optim_wrapper))
+            more = [batches.more] if batches.more else []
+            figures.update(model.update_architecture(batches.architecture, runner.optim_wrapper, *more))
+            figures.update(model.follow_architecture(runner.optim_wrapper))
         model.step_weights(runner.optim_wrapper)
         figures.update(model.figures())
         return figures
