@@ -8,6 +8,7 @@ title = 'Methods on NAS-Bench-201'
 ours = 'IMTNAS'
 search = '../imtnas_cifar_nasbench201_small.py'
 no_transfer = {'model.transfer': None}
+joint = {'model.encoder_task_weight': 1.}  # every task's encoder learns from its task, too
 sharing = {**no_transfer, 'model.sharing_weight': 100.}
 alone = dict(c100=['c100'], c10=['c10', 'imagenet16'])
 
@@ -37,9 +38,10 @@ rows = [
     dict(name='SI', search=search, options={'model.type': 'SeparateInterleaving', **no_transfer}),
     dict(name='SI, twice the iterations', search=search, options={
         'model.type': 'SeparateInterleaving', **no_transfer, 'train_cfg.max_epochs': 24, 'train_cfg.val_interval': 24,
-        'param_scheduler.encoder.0.T_max': 24, 'param_scheduler.head.0.T_max': 24}),
-    dict(name='IMTNAS, first order', search=search, options={'model.hypergradient': 'first_order'}),
-    dict(name='IMTNAS', search=search),
+        **{f'param_scheduler.{part}.0.T_max': 24 for part in ('encoder', 'head', 'architecture')}}),
+    *both_orders('IMTNAS', {}),
+    *both_orders('IMTNAS, joint', joint),
+    *both_orders('IMTNAS, joint, without transfer', {**joint, **no_transfer}),
     dict(name='Random cell', search=search, options={'model.type': 'RandomSearch', **no_transfer}),
     *(sampled(name, queries) for queries in (25, 100) for name in ('Random Queries', 'Regularized Evolution')),
 ]

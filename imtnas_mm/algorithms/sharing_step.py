@@ -60,7 +60,7 @@ class SharingStep:
         weight (Parameter): W, before the step on g.
     """
 
-    def __init__(self, optimizer: torch.optim.SGD, weight: nn.Parameter) -> None:
+    def __init__(self, optimizer: torch.optim.Optimizer, weight: Tensor) -> None:
         self.weight, self.optimizer = weight, optimizer
         group = group_of(optimizer, weight)
         self.momentum = group['momentum']

@@ -29,8 +29,9 @@ def remembering(function: Any) -> Any:
             return function(text, *args, style_config=style_config, **options)
         return of_text(text, json.dumps(style_config), json.dumps(options))
 
-    format_code.remembers = True  # pyright: ignore[reportFunctionMemberAccess]
-    return format_code
+    marked: Any = format_code
+    marked.remembers = True
+    return marked
 
 
 def install() -> None:

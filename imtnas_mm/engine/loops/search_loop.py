@@ -10,6 +10,7 @@ from typing import Any
 from torch import nn
 
 from ...algorithms.stage import Stage
+from ...datasets import splits_of
 from ...finite import read_scalars
 from ...progress import Progress
 from ...registry import LOOPS
@@ -97,7 +98,10 @@ class InterleavedSearchLoop(FeedLoop):
         epoch_length (int, optional): by default the number of full batches in
             the first task's D^tr: each of its stages sees D^tr once per epoch.
         warmup_epochs (int): epochs with A frozen.
-        split (dict): ``ratio`` of D^tr and the ``seed`` of the halves.
+        split (dict): ``ratio`` of D^tr, or the sizes ``train`` and ``val`` of
+            D^tr and D^val, and the ``seed`` of the draw; by default halves.
+            ``tasks`` has these fields of single tasks
+            (:func:`~imtnas_mm.datasets.splits_of`).
         val_begin, val_interval (int): in epochs, as in mmengine; the last epoch
             is always validated.
         non_finite (str): at a NaN or infinite loss, gradient or weight,
@@ -117,19 +121,15 @@ class InterleavedSearchLoop(FeedLoop):
                  val_begin: int = 1,
                  val_interval: int = 1,
                  non_finite: str = 'stop') -> None:
-        split = dict(dict(ratio=.5, seed=0), **(split or {}))
-        if set(split) != {'ratio', 'seed'}:
-            raise ValueError(f'train_cfg.split has {sorted(split)}; it takes ratio and seed')
-        if not 0 < split['ratio'] < 1:
-            raise ValueError(f"train_cfg.split.ratio={split['ratio']} must lie between 0 and 1")
         model = runner.model
         model.check_epochs(max_epochs)
         if set(dataloader) != set(order):
             raise ValueError(f'train_dataloader has {sorted(dataloader)}; train_cfg.order={tuple(order)} needs a '
                              'dataloader for each of its tasks and no other')
         check_at_least(max_epochs=(max_epochs, 1), warmup_epochs=(warmup_epochs, 0), val_interval=(val_interval, 1))
+        splits = splits_of(split, tuple(order), 'train_cfg.split')
         self.tasks = {
-            name: TaskData(name, i, dataloader[name], model.tasks[name].scope, split['ratio'], split['seed'])
+            name: TaskData(name, i, dataloader[name], model.tasks[name].scope, splits[name])
             for i, name in enumerate(order)
         }
         length = self.tasks[order[0]].batches_per_epoch if epoch_length is None else epoch_length
@@ -147,7 +147,8 @@ class InterleavedSearchLoop(FeedLoop):
         runner.model.seed = runner.seed
         for name, data in self.tasks.items():
             runner.logger.info(f'task {name}: {len(data.train_indices)} examples train its weights and head, '
-                               f'{len(data.val_indices)} the architecture')
+                               f'{len(data.val_indices)} the architecture; of {len(data.dataset)}, split by seed '
+                               f'{data.split.seed}')
         return super().run()
 
     def next_batches(self) -> IterationBatches:

@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 
 from helpers import tiny_run as tiny
-from imtnas_mm.datasets import DataError
+from imtnas_mm.datasets import DataError, Split
 from imtnas_mm.engine.loops.task_data import TaskData
 
 
 def task_data(loader, scope='mmpretrain', ratio=.5):
-    return TaskData('cls', 0, loader, scope, ratio, 0)
+    return TaskData('cls', 0, loader, scope, Split(ratio))
 
 
 def test_examples_need_a_transform_that_packs(data):
@@ -54,7 +54,7 @@ def test_datasets_that_would_mix_the_halves_are_refused(data):
     wrapped = dict(type='RepeatDataset', times=2, dataset=inner)
     for dataset, place in ((wrapped, ''), (dict(type='ConcatDataset', datasets=[inner, wrapped]), '.datasets[1]')):
         field = re.escape(f'train_dataloader.cls.dataset{place}.type')
-        with pytest.raises(DataError, match=f"^{field}='RepeatDataset': a search splits the images in two halves"):
+        with pytest.raises(DataError, match=f"^{field}='RepeatDataset': a search splits the images in two parts"):
             task_data(tiny.loader(dataset, 4))
 
 
