@@ -3,8 +3,8 @@
 python benchmarks/step_space.py [--iterations N] [--out FILE]
 
 The search is configs/imtnas_cifar_nasbench201_small.py on its real images, with the full config's rate of the weights;
-its optimisers have momentum, decay and clipping. W' are the encoder weights after the optimiser's step that follows a stage: after the iteration, or after the
-stage with ``hypernetwork_step='stage'``. A is the same for both.
+its optimisers have momentum, decay and clipping. W' are the encoder weights after the optimiser's step that follows a
+stage: after the iteration, or after the stage with ``hypernetwork_step='stage'``. A is the same for both.
 
 norm_<row>: the mean of ||W~ - W|| / ||W' - W|| over the stages that have a step. cosine_<row>: of these two vectors.
 seconds_<row>: CPU time of an iteration, the median; one thread, all rows in one process.
