@@ -151,7 +151,7 @@ def whole_graph(model, optim_wrapper, batch, images, num):
         if stage.index:
             examples = model.transfer_examples(
                 stage, model.stages[stage.index - 1], (images(num // 2), images(num // 2)))
-            views = model.transfer_views(StageRecord(stage, {}, 0., 0., examples=examples))
+            views = model.transfer_views(StageRecord(stage, {}, None, {}, examples=examples))
         prepared.append((model.tasks[stage.task].preprocess(batch(stage.task), True), views))
     val = {name: model.tasks[name].preprocess(batch(name), True) for name in model.order}
     whole_graph_gradient(model, prepared, val, (.001, .001))

@@ -127,12 +127,14 @@ def val_batches(model):
     return {name: raw_batch(name) for name in model.order if name in active}
 
 
-def optimisers(model, momentum=.9, architecture=dict(type='Adam', lr=.01, betas=(.5, .999))):  # noqa: B006
+def optimisers(model, momentum=.9, architecture=dict(type='Adam', lr=.01, betas=(.5, .999)),  # noqa: B006
+               encoder=None, head=None):
+    """The optimisers of a search; ``encoder`` and ``head`` are options of their wrappers in place of the usual ones."""
     from imtnas_mm.engine.optim import SearchOptimWrapperConstructor
     return SearchOptimWrapperConstructor(
         dict(
-            encoder=dict(optimizer=dict(type='SGD', lr=.05, momentum=momentum, weight_decay=3e-4)),
-            head=dict(optimizer=dict(type='SGD', lr=.02, momentum=momentum)),
+            encoder=encoder or dict(optimizer=dict(type='SGD', lr=.05, momentum=momentum, weight_decay=3e-4)),
+            head=head or dict(optimizer=dict(type='SGD', lr=.02, momentum=momentum)),
             architecture=dict(optimizer=dict(architecture))))(model)
 
 
