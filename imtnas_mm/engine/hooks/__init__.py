@@ -1,5 +1,5 @@
-"""Hooks of mmengine's Runner: checkpoints, the architecture in the log and in a table, times of epochs, checks of data
-and numbers, SIGTERM."""
+"""Hooks of mmengine's Runner: checkpoints, the architecture in the log and in a table, times of epochs, checks of data,
+numbers and the transfer, SIGTERM."""
 from .architecture_hook import ArchitectureHook
 from .checkpoint_hook import AtomicCheckpointHook
 from .data_hook import DataHook
@@ -8,11 +8,12 @@ from .epoch_time_hook import EpochTimeHook
 from .finite_hook import FiniteHook
 from .lookup_hook import LookupHook
 from .termination_hook import TerminationHook
+from .transfer_hook import TransferHook
 from .validated_hook import ValidatedHook
 from .version_hook import VersionHook
 from .workers_hook import WorkersHook
 
 __all__ = [
     'ArchitectureHook', 'AtomicCheckpointHook', 'DataHook', 'DropPathHook', 'EpochTimeHook', 'FiniteHook',
-    'LookupHook', 'TerminationHook', 'ValidatedHook', 'VersionHook', 'WorkersHook'
+    'LookupHook', 'TerminationHook', 'TransferHook', 'ValidatedHook', 'VersionHook', 'WorkersHook'
 ]
