@@ -6,11 +6,13 @@ from .hooks import (
     AtomicCheckpointHook,
     DataHook,
     DropPathHook,
+    EpochTimeHook,
     FiniteHook,
     TerminationHook,
     VersionHook,
     WorkersHook,
 )
+from .log_processor import SearchLogProcessor
 from .loops import (
     InterleavedSearchLoop,
     JointTestLoop,
@@ -24,8 +26,8 @@ from .optim import SearchOptimWrapperConstructor
 from .runner import JointRunner, SearchRunner
 
 __all__ = [
-    'ArchitectureHook', 'AtomicCheckpointHook', 'CheckpointError', 'DataHook', 'DropPathHook', 'FiniteHook',
-    'InterleavedSearchLoop', 'JointRunner', 'JointTestLoop', 'JointTrainLoop', 'JointValLoop', 'NonFiniteError',
-    'RetrainLoop', 'SearchOptimWrapperConstructor', 'SearchRunner', 'SearchTestLoop', 'SearchValLoop',
-    'TerminationHook', 'VersionHook', 'WorkersHook', 'check_state_dict'
+    'ArchitectureHook', 'AtomicCheckpointHook', 'CheckpointError', 'DataHook', 'DropPathHook', 'EpochTimeHook',
+    'FiniteHook', 'InterleavedSearchLoop', 'JointRunner', 'JointTestLoop', 'JointTrainLoop', 'JointValLoop',
+    'NonFiniteError', 'RetrainLoop', 'SearchLogProcessor', 'SearchOptimWrapperConstructor', 'SearchRunner',
+    'SearchTestLoop', 'SearchValLoop', 'TerminationHook', 'VersionHook', 'WorkersHook', 'check_state_dict'
 ]
