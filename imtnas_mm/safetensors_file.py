@@ -3,8 +3,9 @@
 The metadata of a safetensors file are strings. ``imtnas_mm`` is the version of
 these fields, and ``config`` the text of the config. The other fields are JSON:
 ``architecture`` (the content of an architecture file), ``classes`` (a list),
-``meta`` (the rest of a checkpoint's ``meta``) and ``shared`` (the name of an
-entry -> the name of the entry that holds the same tensor).
+``meta`` (the rest of a checkpoint's ``meta``), ``shared`` (the name of an
+entry -> the name of the entry that holds the same tensor) and ``modules`` (the
+path of a module -> what the state dict has beside the module's tensors).
 """
 import json
 from collections.abc import Mapping
@@ -18,14 +19,15 @@ from torch import Tensor
 
 SUFFIX = '.safetensors'
 VERSION = '1'
-_JSON = dict(architecture=dict, classes=list, meta=dict, shared=dict)
+_JSON = dict(architecture=dict, classes=list, meta=dict, shared=dict, modules=dict)
 
 
 def to_safetensors(content: Mapping[str, Any]) -> bytes:
     """The bytes of a safetensors file.
 
     Args:
-        content (dict): ``state_dict`` and ``meta``, as in a checkpoint.
+        content (dict): ``state_dict`` and ``meta``, as in a checkpoint; and
+            ``modules``, if its modules have something beside their tensors.
 
     Raises:
         ValueError: an entry is not a plain tensor, or JSON can't hold ``meta``.
@@ -35,6 +37,7 @@ def to_safetensors(content: Mapping[str, Any]) -> bytes:
     fields = dict(classes=dataset_meta.pop('classes', None), architecture=meta.pop('architecture', None))
     config = meta.pop('cfg', None)
     tensors, fields['shared'] = _separate(content['state_dict'])
+    fields['modules'] = content.get('modules')
     fields['meta'] = dict(meta, dataset_meta=dataset_meta) if dataset_meta else meta
     metadata = dict(format='pt', imtnas_mm=VERSION, **{} if config is None else dict(config=config))
     metadata.update({name: _to_json(name, value) for name, value in fields.items() if value})
@@ -98,6 +101,7 @@ def read_safetensors(path: str | Path, map_location: Any = None) -> dict[str, An
             raise RuntimeError(f'{path}: metadata: shared.{name}: {source!r}; it must name an entry of the file for '
                                'one that it lacks')
         state[name] = state[source]
+    modules = dict(modules=fields.pop('modules')) if 'modules' in fields else {}
     meta = fields.pop('meta', {})
     if 'config' in metadata:
         meta['cfg'] = metadata['config']
@@ -107,7 +111,7 @@ def read_safetensors(path: str | Path, map_location: Any = None) -> dict[str, An
             raise RuntimeError(f'{path}: metadata: meta.dataset_meta: is a {type(dataset_meta).__name__}; it must be a '
                                'dict')
         meta['dataset_meta'] = dict(dataset_meta, classes=tuple(fields.pop('classes')))
-    return dict(meta=dict(meta, **fields), state_dict=state)
+    return dict(meta=dict(meta, **fields), state_dict=state, **modules)
 
 
 def _from_json(path: str | Path, name: str, text: str, kind: type) -> Any:

@@ -40,19 +40,16 @@ def main(argv=None):
         content = exported(args.checkpoint, not args.no_ema, args.architecture)
         if args.task is not None:
             content = exported_task(content, args.task)
-        for path in paths:
-            write_exported(content, path)
+        written = [file for path in paths for file in write_exported(content, path)]
     except (OSError, ValueError) as error:
         sys.exit(f'export: {error}')
     meta = content['meta']
     print(f'weights: {len(content["state_dict"])} entries')
     parts = dict(config='cfg' in meta, architecture='architecture' in meta)
-    if args.task is not None:
-        parts.pop('config')  # the config is for all tasks
     parts['class names'] = has_classes(meta.get('dataset_meta') or {})
     for name, exists in parts.items():
         print(f'{name}: {"exported" if exists else "not in the checkpoint"}')
-    for path in paths:
+    for path in written:
         print(f'written: {path}')
 
 

@@ -18,6 +18,7 @@ from mmengine.logging import HistoryBuffer
 from mmengine.runner import CheckpointLoader, checkpoint
 
 from ..safetensors_file import SUFFIX, read_safetensors
+from .modules import with_metadata
 from .private import LIBRARIES, Private
 
 NAMES = (
@@ -42,7 +43,8 @@ def load_safely(path: str | Path, map_location: Any = 'cpu') -> Any:
     """
     path = Path(path).expanduser()
     if path.suffix == SUFFIX:
-        return read_safetensors(path, map_location)
+        content = read_safetensors(path, map_location)
+        return dict(content, state_dict=with_metadata(content['state_dict'], content.pop('modules', {})))
     with _safe_globals(), _explained(path):
         return _without_code(torch.load(path, map_location=map_location, weights_only=True))
 

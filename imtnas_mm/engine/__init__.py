@@ -7,6 +7,7 @@ from .hooks import (
     DataHook,
     DropPathHook,
     FiniteHook,
+    GenotypeHook,
     TerminationHook,
     VersionHook,
     WorkersHook,
@@ -25,7 +26,7 @@ from .runner import JointRunner, SearchRunner
 
 __all__ = [
     'ArchitectureHook', 'AtomicCheckpointHook', 'CheckpointError', 'DataHook', 'DropPathHook', 'FiniteHook',
-    'InterleavedSearchLoop', 'JointRunner', 'JointTestLoop', 'JointTrainLoop', 'JointValLoop', 'NonFiniteError',
-    'RetrainLoop', 'SearchOptimWrapperConstructor', 'SearchRunner', 'SearchTestLoop', 'SearchValLoop',
-    'TerminationHook', 'VersionHook', 'WorkersHook', 'check_state_dict'
+    'GenotypeHook', 'InterleavedSearchLoop', 'JointRunner', 'JointTestLoop', 'JointTrainLoop', 'JointValLoop',
+    'NonFiniteError', 'RetrainLoop', 'SearchOptimWrapperConstructor', 'SearchRunner', 'SearchTestLoop',
+    'SearchValLoop', 'TerminationHook', 'VersionHook', 'WorkersHook', 'check_state_dict'
 ]

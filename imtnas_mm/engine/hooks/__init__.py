@@ -5,6 +5,7 @@ from .checkpoint_hook import AtomicCheckpointHook
 from .data_hook import DataHook
 from .drop_path_hook import DropPathHook
 from .finite_hook import FiniteHook
+from .genotype_hook import GenotypeHook
 from .lookup_hook import LookupHook
 from .termination_hook import TerminationHook
 from .validated_hook import ValidatedHook
@@ -12,6 +13,6 @@ from .version_hook import VersionHook
 from .workers_hook import WorkersHook
 
 __all__ = [
-    'ArchitectureHook', 'AtomicCheckpointHook', 'DataHook', 'DropPathHook', 'FiniteHook', 'LookupHook',
-    'TerminationHook', 'ValidatedHook', 'VersionHook', 'WorkersHook'
+    'ArchitectureHook', 'AtomicCheckpointHook', 'DataHook', 'DropPathHook', 'FiniteHook', 'GenotypeHook',
+    'LookupHook', 'TerminationHook', 'ValidatedHook', 'VersionHook', 'WorkersHook'
 ]
