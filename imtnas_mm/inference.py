@@ -1,6 +1,6 @@
 """Inference with an export of tools/export.py: mmdet's or mmpretrain's inferencer from the one file.
 
-Importing it lets mmengine read ``.safetensors`` files, and makes it refuse
+Importing it lets mmengine read ``.safetensors`` files and graphs, and makes it refuse
 checkpoints that would run code. The configs of exports have it in their
 ``custom_imports``, so that the libraries' inferencers read exports without
 further ado.
@@ -17,6 +17,7 @@ from . import networks  # noqa: F401  (registers the derived networks)
 from .checkpoint import CheckpointError, check_state_dict, read_checkpoint
 from .compat import install
 from .config.inference import plain_settings
+from .graph_file import is_graph
 
 install()
 
@@ -28,7 +29,8 @@ def load_inferencer(path: str | Path, device: str | None = None) -> DetInference
     no inferencer; ``tools/export.py --task`` exports the model of each task.
 
     Args:
-        path (str): of an export, ``.pth`` or ``.safetensors``.
+        path (str): of an export: weights (``.pth``, ``.safetensors``) or a
+            graph (``.onnx``, ``.pt2``), which computes on the CPU.
         device (str, optional): such as ``'cuda:0'``; by default mmengine's
             choice.
 
@@ -59,6 +61,8 @@ def load_inferencer(path: str | Path, device: str | None = None) -> DetInference
         raise CheckpointError(f'{path}: meta.cfg: test_dataloader: is missing; its dataset.pipeline says how images '
                               'are prepared')
     import_modules_from_strings(**cfg.get('custom_imports', dict(imports=[])))
+    if is_graph(path):
+        cfg.model.file = path
     inferencer = kind(cfg, path, device)
     model = inferencer.model
     check_state_dict(path, saved.get('state_dict', saved), model.state_dict(), type(model).__name__)

@@ -1,4 +1,4 @@
-"""Exports the weights, config and architecture of a checkpoint, without the state of the training."""
+"""Exports the weights or the graph, the config and the architecture of a checkpoint, without its training's state."""
 import io
 import os.path as osp
 from dataclasses import replace
@@ -10,14 +10,17 @@ from ..atomic_files import write_checkpoint, write_whole
 from ..checkpoint import CheckpointError, read_checkpoint
 from ..compat.modules import state_metadata, with_metadata
 from ..config.inference import FIELDS, inference_settings, plain_settings, settings_text
+from ..deploy.write import write_graph
 from ..genotype import resolve_genotype
+from ..graph_file import SUFFIXES as GRAPH_SUFFIXES
+from ..graph_file import is_graph
 from ..registry import MODELS, SCOPE
 from ..safetensors_file import SUFFIX, to_safetensors
 from ..space_format import format_of
 from ..stored_architecture import refuse_contradiction, stored_genotype
 from ..tasks.joint_model import task_scope
 
-SUFFIXES = ('.pth', SUFFIX)
+SUFFIXES = ('.pth', SUFFIX)  # of weights; an export without an ending is written as each
 VISUALIZERS = dict(  # by the scope of a task
     mmdet=dict(type='DetLocalVisualizer', vis_backends=[dict(type='LocalVisBackend')], name='visualizer'),
     mmpretrain=dict(type='UniversalVisualizer', vis_backends=[dict(type='LocalVisBackend')]))
@@ -145,32 +148,36 @@ def _trained_weights(checkpoint, saved, state):
 
 
 def write_exported(content: dict[str, Any], path: str) -> list[str]:
-    """Write the result of :func:`exported` as ``.pth`` or ``.safetensors``, by the ending; both read back alike.
+    """Write the result of :func:`exported`, as the ending says.
 
-    The config stands beside the file, too, as ``<path>.py``. It is for those
-    who read configs from files (mmpretrain's inferencers), and its
-    ``load_from`` is the file.
+    ``.pth`` and ``.safetensors`` read back alike; ``.onnx`` and ``.pt2`` hold
+    the graph of the model. The config stands beside the file, too, as
+    ``<path>.py``. It is for those who read configs from files (mmpretrain's
+    inferencers), and its ``load_from`` is the file.
 
     Returns:
         list[str]: the paths of the files.
 
     Raises:
-        ValueError: another ending, or a value that safetensors can't hold.
+        ValueError: another ending, a value that safetensors can't hold, or a
+            model of which there is no graph.
         OSError: the file can't be written; an old file at the path stays.
     """
-    suffix = osp.splitext(path)[1]
-    if suffix == SUFFIX:
-        data = to_safetensors(dict(content, modules=state_metadata(content['state_dict'])))
+    suffix, text = osp.splitext(path)[1], content['meta'].get('cfg')
+    beside = f'{{{{ fileDirname }}}}/{osp.basename(path)}'
+    if is_graph(path):
+        settings = write_graph(content, path)
+        text = settings_text(dict(settings, model=dict(settings['model'], file=beside)))
+    elif suffix == SUFFIX:
+        write_checkpoint(path, to_safetensors(dict(content, modules=state_metadata(content['state_dict']))))
     elif suffix in SUFFIXES:
         buffer = io.BytesIO()
         torch.save(content, buffer)
-        data = buffer.getvalue()
+        write_checkpoint(path, buffer.getvalue())
     else:
-        raise ValueError(f'{path}: it must end with {" or ".join(SUFFIXES)}')
-    write_checkpoint(path, data)
-    if 'cfg' not in content['meta']:
+        raise ValueError(f'{path}: it must end with {", ".join((*SUFFIXES, *GRAPH_SUFFIXES))}')
+    if text is None:
         return [path]
-    name = osp.basename(path)
-    write_whole(f'{path}.py', f'"""The config of {name} for inference and testing."""\n{content["meta"]["cfg"]}'
-                f'load_from = {"{{ fileDirname }}/" + name!r}\n')
+    write_whole(f'{path}.py', f'"""The config of {osp.basename(path)} for inference and testing."""\n{text}'
+                f'load_from = {beside!r}\n')
     return [path, f'{path}.py']

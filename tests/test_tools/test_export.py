@@ -13,7 +13,7 @@ from mmengine.registry import MODELS
 from helpers import tiny_run as tiny
 from imtnas_mm.checkpoint import CheckpointError, read_checkpoint
 from imtnas_mm.config.inference import plain_settings
-from imtnas_mm.genotype import published_genotype, save_genotype
+from imtnas_mm.genotype import GenotypeError, published_genotype, save_genotype
 from imtnas_mm.inference import load_inferencer
 
 
@@ -99,12 +99,15 @@ from mmdet.apis import DetInferencer
 from mmpretrain.apis import ImageClassificationInferencer
 
 images = json.loads(sys.argv[1])
-detectors = dict(pth=DetInferencer(weights='det.pth', show_progress=False),
-                 safetensors=DetInferencer('det.safetensors.py', 'det.safetensors', show_progress=False))
-classifiers = dict(pth=ImageClassificationInferencer('cls.pth.py'),
-                   safetensors=ImageClassificationInferencer('cls.safetensors.py'))
+SUFFIXES = ('pth', 'safetensors', 'onnx', 'pt2')
+detectors = dict(pth=DetInferencer(weights='det.pth', show_progress=False))
+classifiers = {}
+for suffix in SUFFIXES:
+    if suffix != 'pth':
+        detectors[suffix] = DetInferencer(f'det.{suffix}.py', f'det.{suffix}', show_progress=False)
+    classifiers[suffix] = ImageClassificationInferencer(f'cls.{suffix}.py')
 import imtnas_mm.inference
-for suffix in ('pth', 'safetensors'):
+for suffix in SUFFIXES:
     pathlib.Path('alone').mkdir(exist_ok=True)
     for task, made in (('det', detectors), ('cls', classifiers)):
         path = pathlib.Path(f'{task}.{suffix}').rename(f'alone/{task}.{suffix}')
@@ -134,7 +137,8 @@ def test_the_file_alone_predicts_as_the_checkpoint_in_another_process(classifier
                               for entry in predictions]
         else:
             expected[task] = [entry['pred_score'].tolist() for entry in predictions]
-        export(checkpoint, tmp_path / 'made' / task)
+        for suffix in ('', '.onnx', '.pt2'):
+            export(checkpoint, tmp_path / 'made' / f'{task}{suffix}')
     for file in (tmp_path / 'made').iterdir():
         shutil.move(file, folder)
     done = subprocess.run([sys.executable, '-c', ELSEWHERE, json.dumps(images)], cwd=folder, text=True,
@@ -143,9 +147,34 @@ def test_the_file_alone_predicts_as_the_checkpoint_in_another_process(classifier
     result = json.loads((folder / 'result.json').read_text())
     assert sum(len(entry[0]) for entry in expected['det']) > 4
     for task in ('cls', 'det'):
-        assert sorted(result[task]) == ['alone_pth', 'alone_safetensors', 'pth', 'safetensors']
+        names = ['onnx', 'pt2', 'pth', 'safetensors']
+        assert sorted(result[task]) == [*(f'alone_{name}' for name in names), *names]
         for name, predictions in result[task].items():
-            assert predictions == expected[task], (task, name)
+            if 'onnx' not in name and 'pt2' not in name:
+                assert predictions == expected[task], (task, name)
+            elif task == 'cls':
+                torch.testing.assert_close(torch.tensor(predictions), torch.tensor(expected[task]), rtol=0, atol=1e-5)
+            else:
+                for parts, others in zip(predictions, expected[task], strict=True):
+                    for part, other, margin in zip(parts, others, (.05, 1e-4, 0), strict=True):
+                        torch.testing.assert_close(torch.tensor(part), torch.tensor(other), rtol=0, atol=margin)
+
+
+@pytest.mark.parametrize('suffix', ['onnx', 'pt2'])
+def test_a_graph_is_tested_as_the_checkpoint(classifier, detector, tmp_path, suffix):
+    for task, (config, checkpoint, *_) in dict(cls=classifier, det=detector).items():
+        export(checkpoint, tmp_path / f'{task}.{suffix}')
+        figures = []
+        for path in (checkpoint, tmp_path / f'{task}.{suffix}'):
+            tiny.run('test', config, path, '--work-dir', tmp_path / f'{task}{path.suffix}',
+                     options=['test_dataloader.batch_size=2'])
+            figures.append({key: value for key, value in tiny.tested(tmp_path / f'{task}{path.suffix}').items()
+                            if 'time' not in key})
+        assert len(figures[0]) > 1 and figures[1] == pytest.approx(figures[0], abs=1e-3)
+    with pytest.raises(CheckpointError, match=f'{suffix}: optimizer: is missing, so no training can be resumed'):
+        tiny.run('train', config, '--work-dir', tmp_path / 'work', '--resume', tmp_path / f'det.{suffix}')
+    with pytest.raises(GenotypeError, match=rf'fairnas_c: contradicts the architecture in .*det.{suffix}'):
+        tiny.run('test', config, tmp_path / f'det.{suffix}', '--work-dir', tmp_path, '--architecture', 'fairnas_c')
 
 
 def test_no_inferencer(classifier, tmp_path):

@@ -4,12 +4,14 @@ import os.path as osp
 from collections.abc import Mapping
 from typing import Any
 
-from mmengine.config import Config
+from mmengine.config import Config, ConfigDict
 from mmengine.registry import MODELS
 
 from ...checkpoint import CheckpointError, check_checkpoint_file, read_checkpoint
+from ...config.inference import plain_settings
 from ...datasets import log_dropped
 from ...genotype import GenotypeError, contradiction, resolve_genotype
+from ...graph_file import is_graph
 from ...networks.derived import DerivedNet
 from ...stored_architecture import refuse_contradiction, stored_genotype
 from ...tasks.joint_model import is_joint
@@ -75,6 +77,28 @@ def take_architecture(cfg: Config, args: argparse.Namespace) -> tuple[str, str]:
             if difference else ''), ''
 
 
+def use_graph(cfg: Config, args: argparse.Namespace) -> None:
+    """Have the graph in an ``.onnx`` or ``.pt2`` file take the place of the config's model.
+
+    Raises:
+        SystemExit: the config is for several tasks.
+        CheckpointError: the file is no export of tools/export.py.
+        GenotypeError: ``--architecture`` contradicts it.
+    """
+    if is_search(cfg) or is_joint(cfg):
+        raise SystemExit(f'checkpoint: {args.checkpoint} is a graph of one task, and {args.config} has several; give '
+                         'the config of that task, such as the one beside the graph')
+    saved = read_checkpoint(args.checkpoint)
+    if 'cfg' not in saved['meta']:
+        raise CheckpointError(f'{args.checkpoint}: has no config; it must be an export of tools/export.py')
+    if args.architecture:
+        refuse_contradiction(saved, args.checkpoint, resolve_genotype(args.architecture),
+                             f'--architecture {args.architecture}')
+    settings = plain_settings(saved['meta']['cfg'], f'{args.checkpoint}: config', ('model', ))
+    cfg.model = ConfigDict(settings['model'], file=args.checkpoint)
+    cfg.pop('data_preprocessor', None)
+
+
 def is_derived(backbone: Mapping[str, Any]) -> bool:
     """Whether a config of a backbone builds a derived network."""
     kind = MODELS.get(backbone['type']) if 'type' in backbone else None
@@ -84,7 +108,11 @@ def is_derived(backbone: Mapping[str, Any]) -> bool:
 def test(args: argparse.Namespace) -> None:
     """Test as the arguments of tools/test.py say."""
     cfg = load_config(args)
-    replaced, missing = take_architecture(cfg, args)
+    replaced, missing = '', ''
+    if is_graph(args.checkpoint):
+        use_graph(cfg, args)
+    else:
+        replaced, missing = take_architecture(cfg, args)
     check_work_dir(cfg.work_dir)
     if (is_search(cfg) or is_joint(cfg)) and (args.out or args.show_dir):
         raise SystemExit(f'--out and --show-dir are for networks of one task; {args.config} has several, which are '

@@ -1,0 +1,192 @@
+"""Graphs of whole models predict as mmdet and mmpretrain do: in PyTorch, as files of torch.export, in onnxruntime."""
+import copy
+import io
+from unittest import mock
+
+import pytest
+import torch
+from mmdet.structures import DetDataSample
+from mmengine.config import ConfigDict
+from mmengine.registry import MODELS
+from torchvision.ops import box_iou
+
+import imtnas_mm.networks  # noqa: F401
+from helpers import tiny_run as tiny
+from imtnas_mm.deploy import graphs
+from imtnas_mm.deploy.models import graph_function
+from imtnas_mm.deploy.nms import kept_by_nms
+from imtnas_mm.deploy.write import onnx_bytes, traced
+
+BACKBONE = dict(type='imtnas_mm.MBConvNet', architecture='fairnas_smallest', **tiny.SCALE)
+RETINANET = dict(tiny.DETECTOR, backbone=dict(BACKBONE, out_indices=(2, 5)), _scope_='mmdet')
+FCOS = dict(
+    RETINANET, type='FCOS', train_cfg=None,
+    bbox_head=dict(type='FCOSHead', num_classes=3, in_channels=8, stacked_convs=1, feat_channels=8, strides=[4, 8],
+                   regress_ranges=((-1, 16), (16, 1e8)), norm_cfg=None))
+DETECTORS = dict(retinanet=RETINANET, fcos=FCOS)
+MBCONV = dict(tiny.CLASSIFIER, backbone=BACKBONE, _scope_='mmpretrain')
+CELLS = dict(
+    type='ImageClassifier', _scope_='mmpretrain', data_preprocessor=dict(tiny.NORMALISATION, to_rgb=True),
+    backbone=dict(type='imtnas_mm.CellNet', architecture='darts_v2', channels=4, layers=3, auxiliary=True),
+    head=dict(type='imtnas_mm.CellHead', num_classes=3, in_channels=64, topk=(1, 2)))
+SIZES = [[40, 64], [33, 60], [40, 50]]  # of images that are padded to 40 x 64
+
+
+def built(cfg, **changes):
+    """A model with weights that spread its scores and boxes."""
+    cfg = copy.deepcopy(cfg)
+    cfg.update(changes)
+    torch.manual_seed(0)
+    model = MODELS.build(ConfigDict(cfg)).eval()
+    for parameter in model.parameters():
+        if parameter.ndim == 4:
+            torch.nn.init.kaiming_normal_(parameter)
+    for buffer_name, buffer in model.named_buffers():
+        if buffer_name.endswith('running_mean'):
+            buffer.normal_()
+    return model
+
+
+def images():
+    generator = torch.Generator().manual_seed(1)
+    return [torch.randint(256, (3, *size), generator=generator) for size in SIZES]
+
+
+def padded(raw):
+    batch = torch.zeros(len(raw), 3, 40, 64)
+    for i, image in enumerate(raw):
+        batch[i, :, :image.shape[1], :image.shape[2]] = image
+    return batch, torch.tensor([image.shape[1:] for image in raw])
+
+
+def of_mmdet(model):
+    """(boxes, scores, labels) of each image by the detector itself."""
+    samples = [DetDataSample(metainfo=dict(img_shape=(height, width), ori_shape=(height, width), scale_factor=(1., 1.)))
+               for height, width in SIZES]
+    with torch.no_grad():
+        samples = model.test_step(dict(inputs=images(), data_samples=samples))
+    return [(x.pred_instances.bboxes, x.pred_instances.scores, x.pred_instances.labels) for x in samples]
+
+
+def agree(expected, outputs):
+    """Whether the detections are the same: boxes within .05 pixels, scores within 1e-4."""
+    for (boxes, scores, labels), *rows in zip(expected, *outputs, strict=True):
+        kept = rows[2] >= 0
+        actual = [row[kept] for row in rows]
+        if len(actual[1]) != len(scores) or not torch.equal(actual[2], labels) or \
+                (actual[0] - boxes).abs().max() > .05 or (actual[1] - scores).abs().max() > 1e-4:
+            return False
+    return True
+
+
+@pytest.mark.parametrize('kind', DETECTORS)
+@pytest.mark.parametrize('agnostic', [False, True])
+def test_a_detector_in_pytorch(kind, agnostic):
+    model = built(DETECTORS[kind])
+    if agnostic:
+        model.bbox_head.test_cfg.nms.class_agnostic = True
+    expected = of_mmdet(model)
+    assert all(len(scores) == 10 and len(labels.unique()) > 1 for _, scores, labels in expected)
+    with torch.no_grad():
+        assert agree(expected, graphs.graph_of(model)(*padded(images())))
+
+
+def test_fewer_detections_than_places():
+    model = built(RETINANET)
+    scores = of_mmdet(model)[1][1]
+    model.bbox_head.test_cfg.score_thr = scores[3:5].mean().item()
+    expected = of_mmdet(model)
+    with torch.no_grad():
+        boxes, scores, labels = graphs.graph_of(model)(*padded(images()))
+    assert agree(expected, (boxes, scores, labels)) and len(expected[1][1]) < 10
+    assert (labels[1][len(expected[1][1]):] == -1).all() and (scores[1][len(expected[1][1]):] == 0).all()
+
+
+def test_suppression_is_greedy_in_each_image_and_class():
+    """Against a loop over the boxes from the best one on."""
+    generator = torch.Generator().manual_seed(0)
+    corners, sides = 20 * torch.rand(2, 60, 2, generator=generator), 5 + 10 * torch.rand(2, 60, 2, generator=generator)
+    boxes = torch.cat([corners, corners + sides], -1)
+    scores = torch.rand(2, 60, generator=generator) - .1
+    labels = torch.randint(3, (2, 60), generator=generator)
+    expected = torch.zeros(2, 60, dtype=torch.bool)
+    for i in range(2):
+        overlaps = box_iou(boxes[i].double(), boxes[i].double())
+        for j in scores[i].argsort(descending=True):
+            others = expected[i] & (labels[i] == labels[i][j]) & (overlaps[j] > .3)
+            expected[i, j] = scores[i][j] > 0 and not others.any()
+    assert torch.equal(kept_by_nms(boxes, scores, labels, 3, .3), expected) and 10 < expected.sum() < 110
+
+
+@pytest.fixture(scope='module', params=DETECTORS)
+def detector_files(request, tmp_path_factory):
+    """(detections by mmdet, ONNX file, file of torch.export)."""
+    folder = tmp_path_factory.mktemp(request.param)
+    model = built(DETECTORS[request.param])
+    graph = graphs.graph_of(model)
+    program = traced(graph, 8)
+    (folder / 'a.onnx').write_bytes(onnx_bytes(program, graph, dict(name='value')))
+    torch.export.save(program, folder / 'a.pt2')
+    return of_mmdet(model), folder / 'a.onnx', folder / 'a.pt2', model
+
+
+@pytest.mark.parametrize('place', [1, 2], ids=['onnx', 'pt2'])
+def test_a_detector_as_a_file(detector_files, place):
+    """For batches and sizes other than the traced ones."""
+    expected, function = detector_files[0], graph_function(detector_files[place])
+    assert agree(expected, function(*padded(images())))
+    for i in range(3):
+        one, size = padded([images()[i]])
+        assert agree(expected[i:i + 1], function(one, size))
+
+
+@pytest.mark.parametrize('name', ['delta2bbox', 'distance2bbox'])
+def test_a_wrong_decode_is_noticed_in_onnx(name):
+    right = getattr(graphs, name)
+    model = built(RETINANET if name == 'delta2bbox' else FCOS)
+    with mock.patch.object(graphs, name, lambda priors, deltas, *args, **options: right(
+            priors, deltas * 1.05, *args, **options)):
+        graph = graphs.graph_of(model)
+        data = onnx_bytes(traced(graph, 8), graph, {})
+    with mock.patch('imtnas_mm.deploy.models.onnx_session', session_of(data)):
+        assert not agree(of_mmdet(model), graph_function('a.onnx')(*padded(images())))
+
+
+def session_of(data):
+    import onnxruntime
+    return lambda path: onnxruntime.InferenceSession(data, providers=['CPUExecutionProvider'])
+
+
+@pytest.mark.parametrize('cfg', [MBCONV, CELLS], ids=['mbconv', 'cells'])
+def test_a_classifier_in_onnx_and_pt2(cfg, tmp_path):
+    model = built(cfg)
+    batch = torch.rand(3, 3, 48, 32) * 255
+    samples = model.head.predict(model.extract_feat(model.data_preprocessor(dict(inputs=batch))['inputs']))
+    expected = torch.stack([sample.pred_score for sample in samples]).detach()
+    assert expected.std(0).min() > 1e-3  # the images differ
+    graph = graphs.graph_of(model)
+    program, buffer = traced(graph), io.BytesIO()
+    torch.export.save(program, buffer)
+    (tmp_path / 'a.pt2').write_bytes(buffer.getvalue())
+    (tmp_path / 'a.onnx').write_bytes(onnx_bytes(program, graph, {}))
+    for name in ('a.pt2', 'a.onnx'):
+        function = graph_function(tmp_path / name)
+        for part in (slice(3), slice(1, 2)):
+            torch.testing.assert_close(function(batch[part])[0], expected[part], rtol=0, atol=1e-5)
+
+
+def test_refused():
+    soft = copy.deepcopy(RETINANET)
+    soft['test_cfg']['nms'] = dict(type='soft_nms', iou_threshold=.5)
+    large = copy.deepcopy(RETINANET)
+    large['test_cfg']['min_bbox_size'] = 3
+    for cfg, message in (
+        (soft, r"model.test_cfg.nms=.*soft_nms.*; it must be dict\(type='nms'"),
+        (large, 'model.test_cfg=.*min_bbox_size of 0'),
+        (dict(MBCONV, head=dict(type='MultiLabelLinearClsHead', num_classes=3, in_channels=32)), 'model.head: Multi'),
+        (dict(MBCONV, data_preprocessor=dict(tiny.NORMALISATION, pad_size_divisor=8)), 'pad_size_divisor=8: a graph'),
+    ):
+        with pytest.raises(ValueError, match=message):
+            graphs.graph_of(MODELS.build(ConfigDict(copy.deepcopy(cfg))))
+    with pytest.raises(ValueError, match='model: Linear; a graph needs'):
+        graphs.graph_of(torch.nn.Linear(1, 1))
