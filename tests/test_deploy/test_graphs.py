@@ -25,6 +25,7 @@ FCOS = dict(
                    regress_ranges=((-1, 16), (16, 1e8)), norm_cfg=None))
 DETECTORS = dict(retinanet=RETINANET, fcos=FCOS)
 MBCONV = dict(tiny.CLASSIFIER, backbone=BACKBONE, _scope_='mmpretrain')
+MBCONV['head'] = dict(MBCONV['head'], norm_cfg=dict(type='BN'))  # predicts each image by itself
 CELLS = dict(
     type='ImageClassifier', _scope_='mmpretrain', data_preprocessor=dict(tiny.NORMALISATION, to_rgb=True),
     backbone=dict(type='imtnas_mm.CellNet', architecture='darts_v2', channels=4, layers=3, auxiliary=True),

@@ -22,10 +22,11 @@ def classifier(data, tmp_path_factory):
     """Config and checkpoint of a training whose weights are averaged, of the architecture in a file."""
     folder = tmp_path_factory.mktemp('classifier')
     save_genotype(published_genotype('fairnas_smallest'), folder / 'architecture.json')
-    config = tiny.write_config(
-        folder / 'classifier.py', None,
-        **tiny.retrain_fields(data, 'cls', str(folder / 'architecture.json')),
-        custom_hooks=[dict(type='EMAHook', momentum=.3)])
+    fields = tiny.retrain_fields(data, 'cls', str(folder / 'architecture.json'))
+    head = dict(fields['model']['head'], norm_cfg=dict(type='BN', momentum=.5))  # predicts each image by itself
+    fields['model'] = dict(fields['model'], head=head)
+    config = tiny.write_config(folder / 'classifier.py', None, **fields,
+                               custom_hooks=[dict(type='EMAHook', momentum=.3, update_buffers=True)])
     tiny.run('train', config, '--work-dir', folder / 'work')
     return config, folder / 'work' / 'epoch_1.pth', folder
 
@@ -129,7 +130,8 @@ def test_the_file_alone_predicts_as_the_checkpoint_in_another_process(classifier
     folder, images, expected = tmp_path / 'empty', {}, {}
     folder.mkdir()
     for task, (config, checkpoint, *_) in dict(cls=classifier, det=detector).items():
-        tiny.run('test', config, checkpoint, '--work-dir', tmp_path / task, '--out', tmp_path / 'out.pkl')
+        tiny.run('test', config, checkpoint, '--work-dir', tmp_path / task, '--out', tmp_path / 'out.pkl',
+                 options=['test_dataloader.batch_size=1'])  # as the inferencers do
         predictions = pickle.loads((tmp_path / 'out.pkl').read_bytes())
         images[task] = [str(entry['img_path']) for entry in predictions]
         if task == 'det':
