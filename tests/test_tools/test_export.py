@@ -13,7 +13,7 @@ from mmengine.registry import MODELS
 from helpers import tiny_run as tiny
 from imtnas_mm.checkpoint import CheckpointError, read_checkpoint
 from imtnas_mm.config.inference import plain_settings
-from imtnas_mm.genotype import GenotypeError, published_genotype, save_genotype
+from imtnas_mm.genotype import GenotypeError, save_genotype
 from imtnas_mm.inference import load_inferencer
 
 
@@ -21,7 +21,7 @@ from imtnas_mm.inference import load_inferencer
 def classifier(data, tmp_path_factory):
     """Config and checkpoint of a training whose weights are averaged, of the architecture in a file."""
     folder = tmp_path_factory.mktemp('classifier')
-    save_genotype(published_genotype('fairnas_smallest'), folder / 'architecture.json')
+    save_genotype(tiny.short_architecture(), folder / 'architecture.json')
     fields = tiny.retrain_fields(data, 'cls', str(folder / 'architecture.json'))
     head = dict(fields['model']['head'], norm_cfg=dict(type='BN', momentum=.5))  # predicts each image by itself
     fields['model'] = dict(fields['model'], head=head)
@@ -35,7 +35,7 @@ def classifier(data, tmp_path_factory):
 def detector(data, tmp_path_factory):
     """Config and checkpoint of a training whose architecture file is gone."""
     folder = tmp_path_factory.mktemp('detector')
-    save_genotype(published_genotype('fairnas_smallest'), folder / 'architecture.json')
+    save_genotype(tiny.short_architecture(), folder / 'architecture.json')
     config = tiny.write_config(folder / 'detector.py', None, **tiny.retrain_fields(
         data, architecture=str(folder / 'architecture.json')))
     tiny.run('train', config, '--work-dir', folder / 'work')
@@ -45,6 +45,16 @@ def detector(data, tmp_path_factory):
 
 def export(*args):
     tiny.tool('export').main([str(arg) for arg in args])
+
+
+@pytest.fixture(scope='module')
+def exports(classifier, detector, tmp_path_factory):
+    """A folder with cls and det, as files of each kind."""
+    folder = tmp_path_factory.mktemp('exports')
+    for task, checkpoint in dict(cls=classifier[1], det=detector[1]).items():
+        for suffix in ('', '.onnx', '.pt2'):
+            export(checkpoint, folder / f'{task}{suffix}')
+    return folder
 
 
 def same(first, other):
@@ -64,7 +74,7 @@ def test_both_files(classifier, tmp_path, capsys):
         assert sorted(actual) == ['meta', 'state_dict'] and path.stat().st_size < checkpoint.stat().st_size / 2
         same({name: actual['state_dict'][name] for name in saved['state_dict']}, saved['state_dict'])
         meta = actual['meta']
-        assert meta['architecture'] == published_genotype('fairnas_smallest').to_dict()
+        assert meta['architecture'] == tiny.short_architecture().to_dict()
         assert meta['dataset_meta']['classes'] == tiny.CLASSES
         assert meta['epoch'] == 1 and str(folder) in saved['meta']['cfg'] and str(folder) not in meta['cfg']
         settings, beside = plain_settings(meta['cfg'], 'cfg'), Config.fromfile(f'{path}.py')
@@ -86,7 +96,7 @@ def test_tests_and_loads_as_the_checkpoint(classifier, tmp_path):
     for first, other in zip(*predictions, strict=True):
         assert torch.equal(first['pred_score'], other['pred_score'])
     backbone = MODELS.build(dict(
-        type='imtnas_mm.MBConvNet', architecture='fairnas_smallest', width_mult=.1,
+        type='imtnas_mm.MBConvNet', architecture=tiny.short_architecture().to_dict(), width_mult=.1,
         init_cfg=dict(type='Pretrained', checkpoint=str(tmp_path / 'weights.safetensors'), prefix='backbone.')))
     backbone.init_weights()
     state = tiny.checkpoint(checkpoint)['state_dict']
@@ -125,10 +135,10 @@ pathlib.Path('result.json').write_text(json.dumps(result))
 """
 
 
-def test_the_file_alone_predicts_as_the_checkpoint_in_another_process(classifier, detector, tmp_path):
+def test_the_file_alone_predicts_as_the_checkpoint_in_another_process(classifier, detector, exports, tmp_path):
     """By both libraries' inferencers, which share a process, in a folder with nothing else."""
-    folder, images, expected = tmp_path / 'empty', {}, {}
-    folder.mkdir()
+    folder, images, expected = tmp_path / 'moved', {}, {}
+    shutil.copytree(exports, folder)
     for task, (config, checkpoint, *_) in dict(cls=classifier, det=detector).items():
         tiny.run('test', config, checkpoint, '--work-dir', tmp_path / task, '--out', tmp_path / 'out.pkl',
                  options=['test_dataloader.batch_size=1'])  # as the inferencers do
@@ -139,10 +149,6 @@ def test_the_file_alone_predicts_as_the_checkpoint_in_another_process(classifier
                               for entry in predictions]
         else:
             expected[task] = [entry['pred_score'].tolist() for entry in predictions]
-        for suffix in ('', '.onnx', '.pt2'):
-            export(checkpoint, tmp_path / 'made' / f'{task}{suffix}')
-    for file in (tmp_path / 'made').iterdir():
-        shutil.move(file, folder)
     done = subprocess.run([sys.executable, '-c', ELSEWHERE, json.dumps(images)], cwd=folder, text=True,
                           capture_output=True)
     assert done.returncode == 0, done.stderr[-4000:]
@@ -163,20 +169,19 @@ def test_the_file_alone_predicts_as_the_checkpoint_in_another_process(classifier
 
 
 @pytest.mark.parametrize('suffix', ['onnx', 'pt2'])
-def test_a_graph_is_tested_as_the_checkpoint(classifier, detector, tmp_path, suffix):
+def test_a_graph_is_tested_as_the_checkpoint(classifier, detector, exports, tmp_path, suffix):
     for task, (config, checkpoint, *_) in dict(cls=classifier, det=detector).items():
-        export(checkpoint, tmp_path / f'{task}.{suffix}')
         figures = []
-        for path in (checkpoint, tmp_path / f'{task}.{suffix}'):
+        for path in (checkpoint, exports / f'{task}.{suffix}'):
             tiny.run('test', config, path, '--work-dir', tmp_path / f'{task}{path.suffix}',
                      options=['test_dataloader.batch_size=2'])
             figures.append({key: value for key, value in tiny.tested(tmp_path / f'{task}{path.suffix}').items()
                             if 'time' not in key})
         assert len(figures[0]) > 1 and figures[1] == pytest.approx(figures[0], abs=1e-3)
     with pytest.raises(CheckpointError, match=f'{suffix}: optimizer: is missing, so no training can be resumed'):
-        tiny.run('train', config, '--work-dir', tmp_path / 'work', '--resume', tmp_path / f'det.{suffix}')
+        tiny.run('train', config, '--work-dir', tmp_path / 'work', '--resume', exports / f'det.{suffix}')
     with pytest.raises(GenotypeError, match=rf'fairnas_c: contradicts the architecture in .*det.{suffix}'):
-        tiny.run('test', config, tmp_path / f'det.{suffix}', '--work-dir', tmp_path, '--architecture', 'fairnas_c')
+        tiny.run('test', config, exports / f'det.{suffix}', '--work-dir', tmp_path, '--architecture', 'fairnas_c')
 
 
 def test_no_inferencer(classifier, tmp_path):
