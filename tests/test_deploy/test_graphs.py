@@ -45,7 +45,12 @@ def built(cfg):
     for name, buffer in model.named_buffers():
         if name.endswith('running_mean'):
             buffer.normal_()
-    if hasattr(model, 'bbox_head'):
+    if not hasattr(model, 'bbox_head'):
+        with torch.no_grad():
+            outputs = model(model.data_preprocessor(dict(inputs=crops()))['inputs'])
+            model.head.fc.weight.div_(outputs.std(0)[:, None])
+            model.head.fc.bias.copy_(-outputs.mean(0) / outputs.std(0))
+    else:
         x = model.data_preprocessor(dict(inputs=images(), data_samples=None))['inputs']
         with torch.no_grad():
             outputs = model.bbox_head(model.extract_feat(x))
@@ -61,6 +66,12 @@ def built(cfg):
 def images():
     generator = torch.Generator().manual_seed(1)
     return [torch.randint(256, (3, *size), generator=generator) for size in SIZES]
+
+
+def crops():
+    """Images of one size, unlike in brightness."""
+    generator = torch.Generator().manual_seed(1)
+    return torch.rand(3, 3, 48, 32, generator=generator) * torch.tensor([60., 150., 255.])[:, None, None, None]
 
 
 def padded(raw):
@@ -84,8 +95,8 @@ def agree(expected, outputs):
     for (boxes, scores, labels), *rows in zip(expected, *outputs, strict=True):
         kept = rows[2] >= 0
         actual = [row[kept] for row in rows]
-        if len(actual[1]) != len(scores) or not torch.equal(actual[2], labels) or \
-                (actual[0] - boxes).abs().max() > .05 or (actual[1] - scores).abs().max() > 1e-4:
+        if not torch.equal(actual[2], labels) or not torch.allclose(actual[0], boxes, rtol=0, atol=.05) or \
+                not torch.allclose(actual[1], scores, rtol=0, atol=1e-4):
             return False
     return True
 
@@ -163,10 +174,10 @@ def test_a_wrong_decode_is_noticed(name):
 @pytest.mark.parametrize('cfg', [MBCONV, CELLS], ids=['mbconv', 'cells'])
 def test_a_classifier_in_onnx_and_pt2(cfg, tmp_path):
     model = built(cfg)
-    batch = torch.rand(3, 3, 48, 32) * 255
+    batch = crops()
     samples = model.head.predict(model.extract_feat(model.data_preprocessor(dict(inputs=batch))['inputs']))
     expected = torch.stack([sample.pred_score for sample in samples]).detach()
-    assert expected.std(0).min() > 1e-3  # the images differ
+    assert expected.std(0).min() > 1e-2  # the images differ
     graph = graphs.graph_of(model)
     program, buffer = traced(graph), io.BytesIO()
     torch.export.save(program, buffer)
