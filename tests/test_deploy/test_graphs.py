@@ -48,8 +48,8 @@ def built(cfg):
     if not hasattr(model, 'bbox_head'):
         with torch.no_grad():
             outputs = model(model.data_preprocessor(dict(inputs=crops()))['inputs'])
+            model.head.fc.bias.sub_(outputs.mean(0)).div_(outputs.std(0))
             model.head.fc.weight.div_(outputs.std(0)[:, None])
-            model.head.fc.bias.copy_(-outputs.mean(0) / outputs.std(0))
     else:
         x = model.data_preprocessor(dict(inputs=images(), data_samples=None))['inputs']
         with torch.no_grad():
