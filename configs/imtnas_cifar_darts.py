@@ -1,5 +1,6 @@
 """IMTNAS on the DARTS space over CIFAR-10 and CIFAR-100 (paper 4.4, E.1, Table 24).
 
+DARTS by itself, E.1's "regular DARTS", has 150 epochs in table3_paper.py.
 E.1 has "the learning rate scheduled with cosine" after A's optimiser; taken as that of the weights, as in DARTS.
 """
 _base_ = [

@@ -1,6 +1,7 @@
 """IMTNAS on the PR-DARTS space over CIFAR-10 and CIFAR-100 (paper E.4, Table 27).
 
-E.4 and Table 27 differ: Table 27 is taken (50 epochs, batch 64). E.4 is
+E.4 and Table 27 differ: Table 27 is taken (50 epochs, batch 64). PR-DARTS by itself has E.4's 200
+epochs in table3_paper.py. E.4 is
     --cfg-options train_cfg.max_epochs=200 train_dataloader.c10.batch_size=128 train_dataloader.c100.batch_size=128
 and T_max of the schedulers. The temperature goes from 1 to .1 as in the code of PR-DARTS; from the paper's 10 with
     --cfg-options model.search_space.temperature="(10.,.1)"

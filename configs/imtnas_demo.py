@@ -40,12 +40,14 @@ det_train_pipeline = [
     dict(type='LoadAnnotations', with_bbox=True),
     dict(type='PackDetInputs'),
 ]
+meta_keys = ('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor')
 det_test_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='Resize', scale=(96, 96), keep_ratio=True),
     dict(type='LoadAnnotations', with_bbox=True),
-    dict(type='PackDetInputs', meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor')),
+    dict(type='PackDetInputs', meta_keys=meta_keys),
 ]
+det_val_pipeline = [*det_test_pipeline[:-1], dict(type='PackDetInputs', meta_keys=(*meta_keys, 'instances'))]
 train_dataloader = dict(
     cls=dict(
         batch_size=32,
@@ -67,6 +69,9 @@ train_dataloader = dict(
             filter_cfg=dict(min_size=1),
             pipeline=det_train_pipeline)))
 val_dataloader = dict(
+    cls=dict(batch_size=100, num_workers=0, dataset=dict(pipeline=cls_test_pipeline)),
+    det=dict(batch_size=10, num_workers=0, dataset=dict(pipeline=det_val_pipeline)))
+test_dataloader = dict(
     cls=dict(
         batch_size=100,
         num_workers=0,
@@ -80,9 +85,7 @@ val_dataloader = dict(
         batch_size=10,
         num_workers=0,
         dataset=dict(data_root=demo_root + 'coco', metainfo=dict(classes=digits), pipeline=det_test_pipeline)))
-val_evaluator = dict(det=dict(ann_file=demo_root + 'coco/annotations/instances_val2017.json'))
-test_dataloader = val_dataloader
-test_evaluator = val_evaluator
+test_evaluator = dict(det=dict(ann_file=demo_root + 'coco/annotations/instances_val2017.json'))
 auto_scale_lr = dict(base_batch_size=dict(cls=32, det=4))
 
 train_cfg = dict(rounds=2, max_epochs=3, epoch_length=12, warmup_epochs=1, val_interval=3)

@@ -29,17 +29,18 @@ train_dataloader = dict(
         num_workers=0,
         persistent_workers=False,
         dataset=dict(data_prefix='train', pipeline=imagenet_train_pipeline, **imagenet)))
+test_loader = dict(batch_size=100, num_workers=0, sampler=dict(type='DefaultSampler', shuffle=False))
 val_dataloader = dict(
     imagenet=dict(
-        batch_size=100,
-        num_workers=0,
-        sampler=dict(type='DefaultSampler', shuffle=False),
+        dataset=dict(type='imtnas_mm.ValidationPart', num=1000, pipeline=imagenet_test_pipeline), **test_loader))
+val_evaluator = dict(imagenet=dict(type='Accuracy', topk=(1, 5)))
+test_dataloader = dict(
+    imagenet=dict(
         dataset=dict(
             type='imtnas_mm.DatasetSlice',
             num=1000,
-            dataset=dict(data_prefix='val', pipeline=imagenet_test_pipeline, **imagenet))))
-val_evaluator = dict(imagenet=dict(type='Accuracy', topk=(1, 5)))
-test_dataloader = val_dataloader
+            dataset=dict(data_prefix='val', pipeline=imagenet_test_pipeline, **imagenet)),
+        **test_loader))
 test_evaluator = val_evaluator
 auto_scale_lr = dict(base_batch_size=dict(imagenet=32))
-train_cfg = dict(order=('c100', 'c10', 'imagenet'))
+train_cfg = dict(order=('c100', 'c10', 'imagenet'), split=dict(tasks=dict(imagenet=dict(train=.4, val=.1))))

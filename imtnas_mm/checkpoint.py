@@ -41,6 +41,16 @@ def check_state_dict(path: str | Path, saved: Mapping[str, Tensor], expected: Ma
                               'Was it made with another config?')
 
 
+def with_later_entries(saved: Mapping[str, Tensor], model: Any) -> dict[str, Tensor]:
+    """``saved``, with the model's present values of entries that checkpoints of earlier versions lack.
+
+    A model names these entries in its attribute ``later_entries``.
+    """
+    present = model.state_dict()
+    later = {name: present[name] for name in getattr(model, 'later_entries', ()) if name in present}
+    return {**later, **saved}
+
+
 def read_checkpoint(path: str | Path, map_location: Any = 'cpu') -> dict[str, Any]:
     """The content of a checkpoint, at a path or a URL that mmengine loads."""
     try:
@@ -75,7 +85,7 @@ def check_checkpoint_file(path: str | Path, model: nn.Module, resumed: bool = Fa
     absent = tuple(f'{name}.{child}.'.lstrip('.') for name, module in plain.named_modules()
                    for child in getattr(module, 'training_only', ()) if getattr(module, child) is None)
     saved = {key: value for key, value in saved.items() if not key.startswith(absent)}
-    check_state_dict(path, saved, plain.state_dict(), type(plain).__name__)
+    check_state_dict(path, with_later_entries(saved, plain), plain.state_dict(), type(plain).__name__)
 
 
 def latest_checkpoint(work_dir: str | Path) -> str | None:

@@ -35,6 +35,7 @@ HOOKS = _child(mmengine_registry.HOOKS, 'engine')
 LOOPS = _child(mmengine_registry.LOOPS, 'engine')
 RUNNERS = _child(mmengine_registry.RUNNERS, 'engine')
 OPTIM_WRAPPER_CONSTRUCTORS = _child(mmengine_registry.OPTIM_WRAPPER_CONSTRUCTORS, 'engine')
+LOG_PROCESSORS = _child(mmengine_registry.LOG_PROCESSORS, 'engine')
 # these register nothing of ours
 RUNNER_CONSTRUCTORS = _child(mmengine_registry.RUNNER_CONSTRUCTORS)
 STRATEGIES = _child(mmengine_registry.STRATEGIES)
@@ -50,7 +51,6 @@ METRICS = _child(mmengine_registry.METRICS)
 EVALUATOR = _child(mmengine_registry.EVALUATOR)
 VISUALIZERS = _child(mmengine_registry.VISUALIZERS)
 VISBACKENDS = _child(mmengine_registry.VISBACKENDS)
-LOG_PROCESSORS = _child(mmengine_registry.LOG_PROCESSORS)
 FUNCTIONS = _child(mmengine_registry.FUNCTIONS)
 
 # mmengine has none of these

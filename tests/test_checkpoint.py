@@ -2,7 +2,13 @@ import pytest
 import torch
 from torch import nn
 
-from imtnas_mm.checkpoint import CheckpointError, check_checkpoint_file, check_state_dict, read_checkpoint
+from imtnas_mm.checkpoint import (
+    CheckpointError,
+    check_checkpoint_file,
+    check_state_dict,
+    read_checkpoint,
+    with_later_entries,
+)
 
 
 def weights(**shapes):
@@ -34,6 +40,19 @@ def test_file_against_a_model(tmp_path, inside):
     check_checkpoint_file(str(path), model)
     with pytest.raises(CheckpointError, match=r"a.pth: not a checkpoint of Linear: it has 'weight' of shape \(3, 2\)"):
         check_checkpoint_file(str(path), nn.Linear(4, 3))
+
+
+def test_an_entry_that_earlier_versions_lack_keeps_its_value(tmp_path):
+    model, path = nn.Linear(2, 3), tmp_path / 'a.pth'
+    model.register_buffer('later', torch.ones(1))
+    old = {name: torch.zeros_like(value) for name, value in model.state_dict().items() if name != 'later'}
+    torch.save(old, path)
+    with pytest.raises(CheckpointError, match="it lacks 'later'"):
+        check_checkpoint_file(str(path), model)
+    model.later_entries = ('later', 'unheard')
+    check_checkpoint_file(str(path), model)
+    assert with_later_entries(old, model) == dict(old, later=model.later)
+    assert with_later_entries(dict(old, later=2), model)['later'] == 2
 
 
 def test_what_is_no_checkpoint(tmp_path):

@@ -1,4 +1,5 @@
 """Every config of a search: its model builds, and the numbers are the paper's."""
+import re
 from pathlib import Path
 
 import pytest
@@ -6,12 +7,16 @@ from mmengine.config import Config
 from mmengine.utils import import_modules_from_strings
 
 from imtnas_mm.analysis.complexity import count_parameters
+from imtnas_mm.config.single_task import restrict_to_task
+from imtnas_mm.datasets import Split, splits_of
 from imtnas_mm.engine.launch.phases import check_phases, phase_config
+from imtnas_mm.engine.launch.total_batch import other_batches
 from imtnas_mm.registry import MODELS
 from imtnas_mm.spaces.cells.layout import CELLS, EDGES, OPERATIONS
 
 FOLDER = Path(__file__).parents[1] / 'configs'
-CONFIGS = sorted(path.stem for path in FOLDER.glob('*.py'))
+TWINS = sorted(path.stem for path in FOLDER.glob('*_joint*.py'))  # in the second setting
+CONFIGS = sorted(path.stem for path in FOLDER.glob('*.py') if path.stem not in TWINS)
 
 
 def load(name):
@@ -43,6 +48,15 @@ def test_builds(name):
         model = build(part)
         assert set(part.train_dataloader) == set(part.val_dataloader) == set(part.val_evaluator) == set(model.order)
         assert model.space.alpha_shapes()
+
+
+def test_the_second_setting_is_the_weight_of_the_task_alone():
+    assert len(TWINS) == 7
+    for name in TWINS:
+        twin, cfg = load(name), load(name.replace('_joint', ''))
+        assert cfg.model.encoder_task_weight == 0 and twin.model.encoder_task_weight == 1
+        cfg.model.encoder_task_weight = twin.model.encoder_task_weight
+        assert twin.to_dict() == cfg.to_dict()
 
 
 @pytest.mark.parametrize('name, space, minimum, frozen', [
@@ -89,3 +103,50 @@ def test_three_tasks():
     assert model.order == ('c100', 'c10', 'imagenet') and model.rounds == 2
     assert [task.space.stem[0][0].stride for task in model.tasks.values()] == [(1, 1), (1, 1), (2, 2)]
     assert count_parameters(model.heads['imagenet'][0]) == 257_000
+
+
+def test_the_papers_batches_of_two_tasks():
+    """4.3.1 has 1024 images of ImageNet and 12 of COCO; by default they are 16 on 8 GPUs, and 12 by the command that
+    the config of the data has."""
+    cfg = load('imtnas_cls_det')
+    assert other_batches(cfg, 8) == []
+    text = (FOLDER / '_base_' / 'datasets' / 'imagenet_coco_search.py').read_text()
+    command = re.search(r'dist_train.sh configs/imtnas_cls_det.py 4 --cfg-options ((?:\S+=\d+[\s\\]+)+)', text)
+    options = dict(word.split('=') for word in command[1].split() if '=' in word)
+    cfg.merge_from_dict({key: int(value) for key, value in options.items()})
+    assert other_batches(cfg, 4) == []
+    assert {name: 4 * loader.batch_size for name, loader in cfg.train_dataloader.items()} == dict(cls=1024, det=12)
+
+
+def test_pcdarts_on_imagenet():
+    """E.2."""
+    model = build(load('imtnas_imagenet_pcdarts'))
+    assert model.order == ('imagenet', ) and [stage.name for stage in model.stages] == ['r1.imagenet', 'r2.imagenet']
+    assert len(model.space.cells) == 8 and model.space.part == 2
+    strides = [module.stride for module in model.space.stem.modules() if type(module).__name__ == 'Conv2d']
+    assert strides == [(2, 2)] * 3  # from 224 to 28 pixels
+
+
+@pytest.mark.parametrize('name', [
+    name for name in CONFIGS if 'nasbench201' not in name or not name.endswith('small')])
+def test_the_search_is_validated_on_the_part_of_the_architecture(name):
+    """The test splits are only in test_dataloader."""
+    cfg = load(name)
+    for task in cfg.model.tasks:
+        val, test = cfg.val_dataloader[task].dataset, cfg.test_dataloader[task].dataset
+        assert val.type == 'imtnas_mm.ValidationPart' and set(val) <= {'type', 'pipeline', 'num', 'seed'}
+        assert test.type != val.type
+        if task == 'det':
+            assert not cfg.val_evaluator.det.get('ann_file') and 'val2017' in cfg.test_evaluator.det.ann_file
+            assert 'instances' in val.pipeline[-1].meta_keys
+
+
+def test_splits_of_three_tasks():
+    """Appendix B, and one of its tasks by itself."""
+    halves, imagenet = Split(), Split(None, .1, .025)
+    split = load('imtnas_three_tasks').train_cfg.split
+    assert splits_of(split, ('c100', 'c10', 'imagenet'), 'split') == dict(c100=halves, c10=halves, imagenet=imagenet)
+    for task, expected in (('c10', halves), ('imagenet', imagenet)):
+        cfg = load('imtnas_three_tasks')
+        restrict_to_task(cfg, task)
+        assert splits_of(cfg.train_cfg.split, (task, ), 'split') == {task: expected}

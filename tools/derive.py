@@ -28,6 +28,7 @@ def parse_args(argv=None):
 
 def main(argv=None):
     args = parse_args(argv)
+    from imtnas_mm.analysis.certainty import certainty_of
     from imtnas_mm.analysis.derive import derive_from_checkpoint
     from imtnas_mm.analysis.draw import draw_genotype
     from imtnas_mm.genotype import save_genotype
@@ -41,6 +42,9 @@ def main(argv=None):
         sys.exit(f'derive: {error}')
     print(f'space: {derived.genotype.space}')
     print(f'architecture: {derived.genotype.summary()}')
+    if derived.genotype.importance is not None:
+        certainty = certainty_of(derived.genotype.importance)
+        print(f'certainty: {certainty.warning() or certainty}')
     print(f'parameters: {parameters:,} (backbone)')
     if derived.genotype.sharing is not None:
         tasks = derived.genotype.sharing['tasks']

@@ -32,6 +32,8 @@ def main(argv=None):
     from imtnas_mm.experiments.records import finished_records
     from imtnas_mm.experiments.report import comma_separated, finished_seeds, table_rows
     from imtnas_mm.experiments.report_text import full_report
+    from imtnas_mm.experiments.sheet import found_architectures
+    from imtnas_mm.spaces.cells.sheet import cells_sheet
     try:
         experiment = load_experiment(args.experiment)
         runs = plan_runs(experiment)
@@ -42,6 +44,7 @@ def main(argv=None):
         else:
             records = finished_records(args.work_dir, runs)
         finished = finished_seeds(runs, records)
+        architectures = found_architectures(experiment, runs, records) if experiment.cells else {}
     except ValueError as error:
         sys.exit(f'report: {error}')
     folder = Path(args.out or args.work_dir)
@@ -57,6 +60,9 @@ def main(argv=None):
             written += write_picture(folder / experiment.name, lambda: report_figure(experiment, points))
     if has_curves(experiment, finished):
         written += write_picture(folder / f'{experiment.name}_curves', lambda: curves_figure(experiment, finished))
+    if architectures:
+        written += write_picture(folder / f'{experiment.name}_cells',
+                                 lambda: cells_sheet(experiment.title, architectures))
     if args.export:
         written.append(export_records(args.export, experiment, runs, records))
     for path in written:

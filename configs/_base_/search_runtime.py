@@ -23,7 +23,7 @@ env_cfg = dict(
     dist_cfg=dict(backend='nccl', timeout=1800))  # seconds
 vis_backends = [dict(type='LocalVisBackend'), dict(type='TensorboardVisBackend')]
 visualizer = dict(type='Visualizer', vis_backends=vis_backends)
-log_processor = dict(by_epoch=True, window_size=50)
+log_processor = dict(type='SearchLogProcessor', by_epoch=True, window_size=50)
 log_level = 'INFO'
 randomness = dict(seed=0)
 load_from = None

@@ -1,4 +1,7 @@
-"""The paper's Figure 1, right: IMTNAS over the number M of rounds, each a search of its own. 3 is Table 2's row."""
+"""The paper's Figure 1, right: IMTNAS over the number M of rounds, each a search of its own. 3 is Table 2's row.
+
+figure1_right_rounds_paper.py has the other reading: the networks of the rounds of one search.
+"""
 _base_ = ['_base_/cls_det_paper.py']
 from imtnas_mm.experiments.paper_rows import rounds
 

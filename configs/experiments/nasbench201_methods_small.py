@@ -7,7 +7,9 @@ _base_ = ['_base_/nasbench201_small.py']
 title = 'Methods on NAS-Bench-201'
 ours = 'IMTNAS'
 search = '../imtnas_cifar_nasbench201_small.py'
-weight = {'model.sharing_weight': 100.}
+no_transfer = {'model.transfer': None}
+joint = {'model.encoder_task_weight': 1.}  # every task's encoder learns from its task, too
+sharing = {**no_transfer, 'model.sharing_weight': 100.}
 alone = dict(c100=['c100'], c10=['c10', 'imagenet16'])
 
 
@@ -23,21 +25,23 @@ def both_orders(name, options):
 
 rows = [
     dict(name='DARTS, first order', search=search, single_task=alone, options={
-        'model.loss_normalization': 'none', 'model.hypergradient': 'first_order'}),
+        **no_transfer, 'model.loss_normalization': 'none', 'model.hypergradient': 'first_order'}),
     dict(name='DARTS, second order', search=search, single_task=alone, options={
-        'model.loss_normalization': 'none', 'model.virtual_step': dict(momentum=True, weight_decay=True)}),
-    *both_orders('MTL-SAO', {'model.type': 'MTLSAO'}),
-    *both_orders('MTL-HWS', {'model.type': 'MTLHWS'}),
-    *both_orders('MTL-SWS', {'model.type': 'MTLSWS', **weight}),
+        **no_transfer, 'model.loss_normalization': 'none',
+        'model.virtual_step': dict(momentum=True, weight_decay=True)}),
+    *both_orders('MTL-SAO', {'model.type': 'MTLSAO', **no_transfer}),
+    *both_orders('MTL-HWS', {'model.type': 'MTLHWS', **no_transfer}),
+    *both_orders('MTL-SWS', {'model.type': 'MTLSWS', **sharing}),
     dict(name='MTL-NAS', search='../mtlnas_cifar_nasbench201_small.py', options={'train_cfg.warmup_epochs': 2}),
     dict(name='BMTAS', search='../bmtas_cifar_nasbench201_small.py', options={'train_cfg.warmup_epochs': 2}),
-    *both_orders('MI', {'model.type': 'MinibatchInterleaving', **weight}),
-    dict(name='SI', search=search, options={'model.type': 'SeparateInterleaving'}),
+    *both_orders('MI', {'model.type': 'MinibatchInterleaving', **sharing}),
+    dict(name='SI', search=search, options={'model.type': 'SeparateInterleaving', **no_transfer}),
     dict(name='SI, twice the iterations', search=search, options={
-        'model.type': 'SeparateInterleaving', 'train_cfg.max_epochs': 24, 'train_cfg.val_interval': 24,
-        'param_scheduler.encoder.0.T_max': 24, 'param_scheduler.head.0.T_max': 24}),
-    dict(name='IMTNAS, first order', search=search, options={'model.hypergradient': 'first_order'}),
-    dict(name='IMTNAS', search=search),
-    dict(name='Random cell', search=search, options={'model.type': 'RandomSearch'}),
+        'model.type': 'SeparateInterleaving', **no_transfer, 'train_cfg.max_epochs': 24, 'train_cfg.val_interval': 24,
+        **{f'param_scheduler.{part}.0.T_max': 24 for part in ('encoder', 'head', 'architecture')}}),
+    *both_orders('IMTNAS', {}),
+    *both_orders('IMTNAS, joint', joint),
+    *both_orders('IMTNAS, joint, without transfer', {**joint, **no_transfer}),
+    dict(name='Random cell', search=search, options={'model.type': 'RandomSearch', **no_transfer}),
     *(sampled(name, queries) for queries in (25, 100) for name in ('Random Queries', 'Regularized Evolution')),
 ]

@@ -1,14 +1,10 @@
-"""The paper's Table 14: the order of three tasks, on PC-DARTS. ImageNet is for the first seed, as in the paper."""
-_base_ = ['_base_/cifar_paper.py']
+"""The paper's Table 14: the order of three tasks, on PC-DARTS; with the parameters and the time of Tables 11 to 13.
+
+Its first row is IMTNAS of Tables 11 to 13, which also have MTL-SWS and PC-DARTS.
+"""
+_base_ = ['_base_/three_tasks_paper.py']
 from imtnas_mm.experiments.paper_rows import orders_of_three
 
 title = 'Table 14: order of three tasks'
-evaluations = dict(
-    imagenet=dict(config='../retrain/cells_imagenet.py', shape=(224, 224), seeds=[0], gpus=8),
-    c100=dict(config='../retrain/cells_pcdarts_cifar100.py', shape=(32, 32)),
-    c10=dict(config='../retrain/cells_pcdarts_cifar10.py', shape=(32, 32)))
-columns = [
-    dict(name='ImageNet top-1 error (%)', evaluation='imagenet', metric='accuracy/top1', error=True),
-    *_base_.columns,
-]
+columns = [*_base_.imagenet_columns[:1], *_base_.columns, *_base_.sizes]
 rows = orders_of_three('../imtnas_three_tasks.py')

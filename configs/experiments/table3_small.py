@@ -27,7 +27,9 @@ separate = {  # the same iterations, with one epoch per segment
 
 def methods(space):
     search = cell_search(space, '_small')
-    return [single_tasks(space, search), *multitask(search, 100., suffix=f'-{space}', separate=separate)]
+    ours = f'IMTNAS-{space} (ours)'
+    return [single_tasks(space, search, ours=ours),
+            *multitask(search, 100., suffix=f'-{space}', separate=separate, ours=ours)]
 
 
 rows = [

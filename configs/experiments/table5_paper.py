@@ -1,6 +1,9 @@
-"""The paper's Table 5: a hypernetwork (HN) or stored weights (NHN), against each space's own method."""
+"""The paper's Table 5: a hypernetwork (HN) or stored weights (NHN), against each space's own method.
+
+Epochs are those of table3_paper.py. The errors stand in the paper's Table 3.
+"""
 _base_ = ['_base_/cifar_paper.py']
-from imtnas_mm.experiments.paper_rows import cell_evaluations, cell_search, encoder_weights
+from imtnas_mm.experiments.paper_rows import OWN_EPOCHS, cell_evaluations, cell_search, encoder_weights
 
 title = 'Table 5: encoder weights from a hypernetwork (HN) and stored (NHN)'
 columns = [
@@ -10,4 +13,5 @@ columns = [
     *_base_.columns,
 ]
 rows = [row for space in ('Darts2nd', 'Pdarts', 'Pcdarts', 'Prdarts')
-        for row in encoder_weights(space, cell_search(space), evaluations=cell_evaluations(space))]
+        for row in encoder_weights(space, cell_search(space), OWN_EPOCHS.get(space),
+                                   evaluations=cell_evaluations(space))]

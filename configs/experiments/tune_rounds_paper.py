@@ -2,8 +2,8 @@
 
 They are a seeded slice that the search and the retraining both leave out; the
 search halves the other 45,000. 2,500 from each half of 25,000, as the paper
-draws them, are the same draw. The test sets take no part: what the search
-validates on and the retrained network is tested on is the slice.
+draws them, are the same draw. The test sets take no part: the retrained
+network is tested on the slice.
 """
 _base_ = ['_base_/cifar_paper.py']
 from imtnas_mm.experiments.paper_rows import held_out_slices, rounds
@@ -29,4 +29,4 @@ columns = [
     dict(name='CIFAR-10 held-out error (%)', evaluation='c10', metric='accuracy/top1', error=True),
 ]
 rows = rounds('../imtnas_cifar_darts.py', (2, 3, 4), **{
-    f'{part}_dataloader.{task}.dataset.split': 'train' for part in ('val', 'test') for task in ('c10', 'c100')})
+    f'test_dataloader.{task}.dataset.split': 'train' for task in ('c10', 'c100')})

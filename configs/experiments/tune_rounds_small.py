@@ -25,5 +25,5 @@ columns = [
     dict(name='cifar10 held-out error (%)', evaluation='c10', metric='accuracy/top1', error=True),
 ]
 rows = rounds('../imtnas_cifar_pcdarts_small.py', (2, 3, 4), **{
-    f'{part}_dataloader.{task}.dataset.{key}': value for part in ('val', 'test') for task in ('c10', 'c100')
+    f'test_dataloader.{task}.dataset.{key}': value for task in ('c10', 'c100')
     for key, value in (('split', 'train'), ('indices', None))})

@@ -23,8 +23,8 @@ loader = dict(batch_size=96)
 train_dataloader = dict(
     c10=dict(dataset=dict(pipeline=train_pipeline((125, 123, 114))), **loader),
     c100=dict(dataset=dict(pipeline=train_pipeline((129, 124, 112))), **loader))
-val_dataloader = dict(c10=loader, c100=loader)
-test_dataloader = val_dataloader
+test_dataloader = dict(c10=loader, c100=loader)
+val_dataloader = {task: dict(_base_.test_dataloader[task], **loader, _delete_=True) for task in ('c10', 'c100')}
 auto_scale_lr = dict(base_batch_size=dict(c10=96, c100=96))
 max_epochs = 600
 train_cfg = dict(type='JointTrainLoop', max_epochs=max_epochs, val_interval=10)

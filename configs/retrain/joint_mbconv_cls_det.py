@@ -12,6 +12,8 @@ _base_ = [
     '../_base_/joint_runtime.py'
 ]
 train_dataloader = dict(cls=dict(batch_size=32), det=dict(batch_size=2))
+val_dataloader = dict(_base_.test_dataloader, _delete_=True)
+val_evaluator = dict(_base_.test_evaluator, _delete_=True)
 auto_scale_lr = dict(base_batch_size=dict(cls=256, det=16))
 train_cfg = dict(type='JointTrainLoop', max_epochs=300, val_interval=10)
 optim_wrapper = dict(

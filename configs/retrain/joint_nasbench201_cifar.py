@@ -33,6 +33,7 @@ model = dict(
         c100=classifier(100, [129.30, 124.07, 112.43], [68.17, 65.39, 70.42], (1, 5))))
 loader = dict(batch_size=256)
 train_dataloader = dict(c10=loader, c100=loader)
+val_dataloader = dict(_base_.test_dataloader, _delete_=True)
 auto_scale_lr = dict(base_batch_size=dict(c10=256, c100=256))
 max_epochs = 200
 train_cfg = dict(type='JointTrainLoop', max_epochs=max_epochs, val_interval=10)

@@ -17,8 +17,9 @@ model = dict(
     tasks=_base_.small_tasks)
 workers = dict(num_workers=1)
 train_dataloader = dict(cls=dict(batch_size=64, **workers), det=dict(batch_size=8, **workers))
-val_dataloader = dict(cls=workers, det=workers)
-test_dataloader = val_dataloader
+test_dataloader = dict(cls=workers, det=workers)
+val_dataloader = {task: dict(_base_.test_dataloader[task], **workers, _delete_=True) for task in ('cls', 'det')}
+val_evaluator = dict(_base_.test_evaluator, _delete_=True)
 auto_scale_lr = dict(base_batch_size=dict(cls=64, det=8))
 max_epochs = 3
 train_cfg = dict(type='JointTrainLoop', max_epochs=max_epochs, val_interval=3)

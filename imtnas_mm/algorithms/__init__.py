@@ -3,11 +3,13 @@ from .base import SearchAlgorithm
 from .bmtas import BMTAS
 from .imtnas import IMTNAS
 from .interleaving import MinibatchInterleaving
-from .joint_search import MTLHWS, MTLSAO, MTLSWS, SingleTask
+from .joint_search import MTLHWS, MTLSAO
 from .method import SearchMethod
 from .mtlnas import MTLNAS
 from .random_search import RandomSearch
 from .separate_interleaving import SeparateInterleaving
+from .single_task import SingleTask
+from .soft_sharing import MTLSWS
 from .unrolled import UnrolledSearch
 from .weight_stages import WeightStages
 

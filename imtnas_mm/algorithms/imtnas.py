@@ -16,6 +16,7 @@ from .base import FOR_VIEWS
 from .stage import Stage
 from .stage_record import StageRecord
 from .unrolled import UnrolledSearch
+from .unused import set_apart, tell_unused
 from .weight_stages import ENCODER_GRADIENT, HEAD_GRADIENT, TASK_LOSS, check_choice, step
 
 HYPERNETWORK_STEPS = ('iteration', 'stage')
@@ -43,6 +44,7 @@ class IMTNAS(UnrolledSearch):
         ValueError: if an argument is not valid.
     """
     transfer: KnowledgeTransfer | None
+    may_transfer = True
 
     def __init__(self,
                  search_space: dict[str, Any],
@@ -61,9 +63,31 @@ class IMTNAS(UnrolledSearch):
         if self.virtual['momentum'] and hypernetwork_step == 'stage':
             raise ValueError("model.virtual_step.momentum with hypernetwork_step='stage': the momentum of a stage is "
                              "gone once its optimiser has stepped; use hypernetwork_step='iteration'")
+        if self.encoder_weights.mixed_by_architecture:
+            raise ValueError(f'model.encoder_weights.type={encoder_weights["type"]!r} is for BMTAS; IMTNAS takes '
+                             'HyperNetwork or StoredWeights')
         self.transfer = MODELS.build(transfer) if transfer is not None else None
         self.encoder_task_weight = encoder_task_weight
         self.hypernetwork_step = hypernetwork_step
+        self._check_transfer(options)
+
+    def _check_transfer(self, options: Mapping[str, Any]) -> None:
+        """Raises ValueError for tasks whose embeddings the transfer can't compare; tells of settings without effect."""
+        if self.transfer is not None and self.transfer.compares_embeddings:
+            sizes = {name: task.space.stage_channels[max(task.space.out_indices)] for name, task in self.tasks.items()}
+            if len(set(sizes.values())) > 1:
+                raise ValueError(
+                    f'model.transfer.type={type(self.transfer).__name__!r} compares the embeddings of two tasks, but '
+                    f'their last features have {sizes} channels: let model.tasks.<task>.backbone.out_indices of all '
+                    'tasks end with the same stage, or choose another transfer')
+        if options.get('recompute') == 'views' and not self.num_examples:
+            tell_unused('IMTNAS', ["model.recompute='views'"], 'no images go through a transfer')
+        if len(self.stages) == 1:
+            unused = [] if self.transfer is None else [f'model.transfer.type={type(self.transfer).__name__!r}']
+            unused += set_apart(dict(encoder_task_weight=self.encoder_task_weight,
+                                     hypernetwork_step=self.hypernetwork_step),
+                                dict(encoder_task_weight=0., hypernetwork_step='iteration'))
+            tell_unused('IMTNAS', unused, 'one task in one round is one stage, which its task trains')
 
     @property
     def num_examples(self) -> int:

@@ -1,10 +1,9 @@
-"""Multi-task search with a common architecture: MTL-SAO, MTL-HWS and MTL-SWS (paper 4.2), and single-task search."""
+"""Multi-task search with a common architecture: MTL-SAO and MTL-HWS (paper 4.2)."""
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import torch
-from mmengine.logging import print_log
 from mmengine.optim import OptimWrapperDict
 from torch import Tensor
 
@@ -14,6 +13,7 @@ from ..tasks.loss_weights import check_weights
 from .stage import Stage
 from .stage_record import StageRecord
 from .unrolled import UnrolledSearch
+from .unused import tell_unused
 
 
 class JointSearch(UnrolledSearch):
@@ -45,13 +45,9 @@ class JointSearch(UnrolledSearch):
             unused.append(f'model.transfer.type={transfer["type"]!r}')
         if encoder_task_weight:
             unused.append(f'model.encoder_task_weight={encoder_task_weight}')
-        if options.get('recompute') == 'views':
-            unused.append("model.recompute='views'")
         if hypernetwork_step != 'iteration':
             unused.append(f'model.hypernetwork_step={hypernetwork_step!r}')
-        if unused:
-            print_log(f'{type(self).__name__} has no use for {", ".join(unused)}: its encoder weights are stored, and '
-                      'every task has one stage', 'current')
+        tell_unused(type(self).__name__, unused, 'its encoder weights are stored, and every task has one stage')
         self.train_weights = check_weights(train_weights, 'train_weights', self.order)
         self.val_weights = check_weights(val_weights, 'val_weights', self.order)
 
@@ -65,60 +61,24 @@ class JointSearch(UnrolledSearch):
         """alpha_k times the factor of Lbar_k^val."""
         return self.val_weights[record.stage.task] * super().validation_factor(record, loss)
 
+    def train_stage(self, stage: Stage, batch: dict, optim_wrapper: OptimWrapperDict) -> dict[str, Tensor]:
+        figures = super().train_stage(stage, batch, optim_wrapper)
+        if len(self.records) == len(self.stages):
+            self.join(optim_wrapper)
+        return figures
+
+    def run_chain_again(self, optim_wrapper: OptimWrapperDict) -> None:
+        super().run_chain_again(optim_wrapper)
+        if len(self.records) == len(self.stages):
+            self.join(optim_wrapper)
+
+    def join(self, optim_wrapper: OptimWrapperDict) -> None:
+        """After the last stage: computes W~ of all stages, where it depends on the steps of all tasks."""
+
 
 @MODELS.register_module()
 class MTLSAO(JointSearch):
     """The tasks share only the architecture (Eq. 9)."""
-
-
-@MODELS.register_module()
-class SingleTask(JointSearch):
-    """A single task. With the space and the ``virtual_step`` of DARTS, it is DARTS's bilevel search.
-
-    Args:
-        search_space, tasks, rounds, order, options: of :class:`JointSearch`.
-
-    Raises:
-        ValueError: if ``order`` names several tasks.
-    """
-
-    def __init__(self, search_space: dict[str, Any], tasks: Mapping[str, dict[str, Any]], rounds: int = 1,
-                 order: Sequence[str] = (), **options: Any) -> None:
-        if len(order) != 1:
-            raise ValueError(f'model.type=SingleTask: train_cfg.order={tuple(order)} must name one task; MTLSAO '
-                             'searches over several')
-        super().__init__(search_space, tasks, rounds, order, **options)
-
-
-@MODELS.register_module()
-class MTLSWS(JointSearch):
-    """Each task has encoder weights; ``gamma sum_{k<j} ||W_k - W_j||^2`` draws them together.
-
-    Args:
-        args, options: of :class:`JointSearch`.
-        sharing_weight (float): gamma; 10 by default (paper 4.3.1).
-    """
-
-    def __init__(self, *args: Any, sharing_weight: float = 10., **options: Any) -> None:
-        super().__init__(*args, **options)
-        if sharing_weight < 0:
-            raise ValueError(f'model.sharing_weight={sharing_weight} must not be negative')
-        self.sharing_weight = sharing_weight
-
-    def sharing_gradient(self, stage: Stage, encoder: Tensor) -> Tensor:
-        """``2 gamma sum_{j != k} (W_k - W_j)``, [D]."""
-        others = [j for j in range(len(self.order)) if j != stage.task_index]
-        total = torch.zeros_like(encoder)
-        for j in others:
-            total += encoder.detach() - self.encoder_weights.generate(j, 0, self.importance).detach()
-        return 2 * self.sharing_weight * total
-
-    def stage_steps(self, record: StageRecord, encoder: Tensor, parameters: Mapping[str, Tensor],
-                    constants: Mapping[str, Tensor],
-                    optim_wrapper: OptimWrapperDict) -> tuple[Tensor, Sequence[Tensor], dict[str, Tensor]]:
-        """Adds the sharing term to W's step. Neither the term nor W depends on A, so it adds nothing to A's chain."""
-        return self.task_steps(record, encoder, parameters, constants, optim_wrapper,
-                               self.sharing_gradient(record.stage, encoder))
 
 
 @MODELS.register_module()
@@ -130,16 +90,6 @@ class MTLHWS(JointSearch):
         super().start_iteration(iteration)
         self.encoder_gradients: list[Tensor] = []
 
-    def train_stage(self, stage: Stage, batch: dict, optim_wrapper: OptimWrapperDict) -> dict[str, Tensor]:
-        figures = super().train_stage(stage, batch, optim_wrapper)
-        if len(self.records) == len(self.stages):
-            self.join(optim_wrapper)
-        return figures
-
-    def run_chain_again(self, optim_wrapper: OptimWrapperDict) -> None:
-        super().run_chain_again(optim_wrapper)
-        self.join(optim_wrapper)
-
     def run_stage(self, record: StageRecord, encoder: Tensor, optim_wrapper: OptimWrapperDict,
                   train: bool) -> tuple[Tensor, dict[str, Tensor]]:
         encoder_gradient, head_gradient = super().run_stage(record, encoder, optim_wrapper, train)
@@ -147,7 +97,7 @@ class MTLHWS(JointSearch):
         return encoder_gradient, head_gradient
 
     def join(self, optim_wrapper: OptimWrapperDict) -> None:
-        """Computes W~ of all stages after the last stage."""
+        """W~ is the same for all stages."""
         total, *others = self.encoder_gradients
         for other in others:
             total = total + other

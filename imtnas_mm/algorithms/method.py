@@ -24,7 +24,9 @@ class SearchMethod(ABC):
         method.start_iteration(iteration)
         for stage, batch in zip(stages, batches):
             method.train_stage(stage, batch, optim_wrapper)
-        method.update_architecture(validation_batches, optim_wrapper)    # not in the warm-up
+        if not warming_up:
+            method.update_architecture(validation_batches, optim_wrapper)
+            method.follow_architecture(optim_wrapper)
         method.step_weights(optim_wrapper)
         method.figures()
 
@@ -43,6 +45,7 @@ class SearchMethod(ABC):
         architecture (Architecture): A.
         unroll_batch (str): the half of a task's training data that judges A,
             ``val`` or ``train``.
+        architecture_batches (int): batches of that half per task and step of A.
         num_examples (int): the number of images that a stage after the first
             takes besides its batch, half of them from the previous task; 0 for
             none.
@@ -55,6 +58,7 @@ class SearchMethod(ABC):
     scopes: dict[str, str | None]
     architecture: Architecture
     unroll_batch: str = 'val'
+    architecture_batches: int = 1
     num_examples: int = 0
 
     @property
@@ -95,11 +99,15 @@ class SearchMethod(ABC):
         """
 
     @abstractmethod
-    def update_architecture(self, batches: dict[str, dict], optim_wrapper: OptimWrapperDict) -> dict[str, Tensor]:
+    def update_architecture(self, batches: dict[str, dict], optim_wrapper: OptimWrapperDict,
+                            more: Sequence[dict[str, dict]] = ()) -> dict[str, Tensor]:
         """Steps A.
 
         Args:
             batches (dict[str, dict]): a raw batch per task.
+            optim_wrapper (OptimWrapperDict): as above.
+            more (sequence of dict): the further batches. The loop leaves the
+                argument out for methods whose ``architecture_batches`` is 1.
 
         Returns:
             dict[str, Tensor]: the tasks' validation losses at A before the step.
@@ -107,6 +115,17 @@ class SearchMethod(ABC):
         Raises:
             NonFiniteError: on all ranks, if a loss or gradient isn't finite. A then stays as it was.
         """
+
+    def follow_architecture(self, optim_wrapper: OptimWrapperDict) -> dict[str, Tensor]:
+        """After A's step, before that of the weights: takes the gradients of the weights at the new A.
+
+        By default it does nothing: the weights step on the gradients at A before its step (Algorithm 2). The bilevel
+        searches of single tasks (DARTS) step A first.
+
+        Returns:
+            dict[str, Tensor]: figures for the log, in the place of those of :meth:`train_stage` with these names.
+        """
+        return {}
 
     @abstractmethod
     def step_weights(self, optim_wrapper: OptimWrapperDict) -> None:

@@ -1,4 +1,5 @@
 """Random search, the baseline of all methods: a random architecture without any training."""
+from collections.abc import Sequence
 from typing import Any
 
 from mmengine.optim import OptimWrapperDict
@@ -7,6 +8,13 @@ from torch import Tensor
 from ..registry import MODELS
 from .joint_search import JointSearch
 from .stage import Stage
+from .unused import set_apart, tell_unused
+
+# options of other methods and their defaults
+WITHOUT_TRAINING = dict(
+    hypergradient='exact', arch_steps=1, unroll_batch='val', architecture_batches=1, loss_normalization='running_mean',
+    virtual_step=None, virtual_rates=None, amp=False, tf32=False, recompute='none', replay=False, keep_graphs=False,
+    train_weights=None, val_weights=None)
 
 
 @MODELS.register_module()
@@ -17,17 +25,27 @@ class RandomSearch(JointSearch):
     candidates of a choice are equally likely.
 
     Args:
-        args, options: of :class:`JointSearch`.
-        architecture (dict, optional): of other methods, not used.
+        args: of :class:`JointSearch`.
+        architecture (dict, optional): of :class:`Architecture`; another
+            ``init_std`` than 1 is not used, and the log says so.
+        options: of :class:`JointSearch`. They are checked as for other methods.
+            The log names those that nothing depends on.
     """
 
     def __init__(self, *args: Any, architecture: dict[str, Any] | None = None, **options: Any) -> None:
-        super().__init__(*args, architecture=dict(init_std=1.), **options)
+        asked = dict(architecture or {})
+        super().__init__(*args, architecture={**asked, 'init_std': 1.}, **options)
+        self.architecture_batches = 1  # none is read
+        unused = set_apart(options, WITHOUT_TRAINING)
+        if asked.get('init_std', 1.) != 1.:
+            unused.insert(0, f'model.architecture.init_std={asked["init_std"]!r}')
+        tell_unused('RandomSearch', unused, 'A is drawn once with a standard deviation of 1, and nothing is trained')
 
     def active_stages(self) -> tuple[Stage, ...]:
         return ()
 
-    def update_architecture(self, batches: dict[str, dict], optim_wrapper: OptimWrapperDict) -> dict[str, Tensor]:
+    def update_architecture(self, batches: dict[str, dict], optim_wrapper: OptimWrapperDict,
+                            more: Sequence[dict[str, dict]] = ()) -> dict[str, Tensor]:
         return {}
 
     def step_optimisers(self, optim_wrapper: OptimWrapperDict) -> None:

@@ -1,7 +1,7 @@
 """The record of a stage of a search, through which the sweep pulls A's gradient back."""
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Optional, TypeVar
+from dataclasses import dataclass, field, replace
+from typing import Optional, Self, TypeVar
 
 from torch import Tensor
 
@@ -40,6 +40,11 @@ class StageRecord(Record):
     source: dict[str, Tensor] | None = None  # the encoder weights' parameters before their step
     head_source: dict[str, Tensor] | None = None  # the head's parameters before their step
     figures: dict[str, Tensor] = field(default_factory=dict)
+
+    def before_it_runs(self) -> Self:
+        """The same stage on the same data, to be run again."""
+        return replace(self, previous=None, encoder=None, head=None, head_constants=None, needed=None, active=True,
+                       kept=None, kept_head=None, figures={})
 
     @property
     def stepped_encoder(self) -> Variable:

@@ -6,10 +6,10 @@ last to the first. The graphs of the stages are made again for it, unless
 ``keep_graphs`` keeps them.
 """
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import torch
-from mmengine.logging import print_log
 from mmengine.optim import OptimWrapperDict
 from torch import Tensor
 
@@ -19,10 +19,12 @@ from ..compat.focal_loss import plain_focal_loss
 from ..compat.tensors import foreach_mul
 from ..precision import float32_products
 from .base import FOR_VALIDATION
+from .gradient_signal import GradientSignal
 from .loss_scale import LossScale
 from .stage import Stage
 from .stage_record import StageRecord
 from .task_pullbacks import ADVICE, HYPERGRADIENTS, PULLBACKS
+from .unused import tell_unused
 from .weight_stages import WeightStages, check_choice, step
 
 UNROLL_BATCHES = ('val', 'train')
@@ -32,7 +34,8 @@ class UnrolledSearch(WeightStages):
     """Stages train the weights; then the validation losses at the weights' one-step updates train A.
 
     An iteration is :meth:`start_iteration`, :meth:`train_stage` for every
-    stage in order, :meth:`update_architecture`, :meth:`step_weights`. A's
+    stage in order, :meth:`update_architecture`, :meth:`step_weights`. The log
+    has the figures of :class:`GradientSignal` of A's gradient. A's
     gradient goes only to A's optimiser, and the gradients of the weights only to
     theirs. No ``.grad`` is a sum of both.
 
@@ -46,6 +49,9 @@ class UnrolledSearch(WeightStages):
             before each step (paper A.1).
         unroll_batch (str): the data that judges A: ``val`` is D^val (Eq. 30),
             ``train`` is D^tr, as in the pseudo-code A.3 (reading 5).
+        architecture_batches (int): batches of that data per task and step of A.
+            A's gradient is the mean over them; the weights and the chain of
+            their updates are the same for all.
         loss_normalization (str): the scaling of the validation losses
             (reading 6), see :class:`LossScale`.
         options: options of :class:`WeightStages`.
@@ -53,6 +59,8 @@ class UnrolledSearch(WeightStages):
     Raises:
         ValueError: if an argument is not valid.
     """
+
+    later_entries = ('signal.mean', )  # of a checkpoint; earlier versions have none
 
     def __init__(self,
                  search_space: dict[str, Any],
@@ -63,6 +71,7 @@ class UnrolledSearch(WeightStages):
                  hypergradient: str = 'exact',
                  arch_steps: int = 1,
                  unroll_batch: str = 'val',
+                 architecture_batches: int = 1,
                  loss_normalization: str = 'running_mean',
                  **options: Any) -> None:
         super().__init__(search_space, tasks, encoder_weights, rounds, order, **options)
@@ -70,30 +79,36 @@ class UnrolledSearch(WeightStages):
         check_choice('unroll_batch', unroll_batch, UNROLL_BATCHES)
         if arch_steps < 1:
             raise ValueError(f'model.arch_steps={arch_steps} must be at least 1; train_cfg.warmup_epochs freezes A')
+        if architecture_batches < 1:
+            raise ValueError(f'model.architecture_batches={architecture_batches} must be at least 1')
         self.hypergradient = hypergradient
+        self.architecture_batches = architecture_batches
         self.arch_steps = arch_steps
         self.unroll_batch = unroll_batch
         self.loss_scale = LossScale(self.order, loss_normalization)
+        self.signal = GradientSignal(sum(alpha.numel() for alpha in self.architecture.parameters()))
         self._checked: set[str] = set()  # tasks whose loss has a second derivative
         if self.keep_graphs and hypergradient != 'exact':
-            print_log("model.keep_graphs=True is not used: it is for model.hypergradient='exact', and not for "
-                      f'{hypergradient!r}', logger='current')
+            tell_unused(type(self).__name__, ['model.keep_graphs=True'],
+                        f"it is for model.hypergradient='exact', and not for {hypergradient!r}")
 
     def keeps(self, stage: Stage) -> bool:
         return self.hypergradient == 'exact' and super().keeps(stage)
 
     @float32_products(False)
-    def update_architecture(self, batches: dict[str, dict], optim_wrapper: OptimWrapperDict) -> dict[str, Tensor]:
+    def update_architecture(self, batches: dict[str, dict], optim_wrapper: OptimWrapperDict,
+                            more: Sequence[dict[str, dict]] = ()) -> dict[str, Tensor]:
         """Steps A by Eq. 30, ``arch_steps`` times."""
-        data = {name: self.preprocess(name, batch, FOR_VALIDATION, index)
-                for index, (name, batch) in enumerate(batches.items())}
+        data, *further = [
+            {name: self.preprocess(name, batch, FOR_VALIDATION, index + number * len(self.order))
+             for index, (name, batch) in enumerate(some.items())} for number, some in enumerate((batches, *more))]
         alphas = self.architecture.named_alphas()
         figures: dict[str, Tensor] = {}
         for index in range(self.arch_steps):
             if index:
                 self.refresh_gates()
                 self.run_chain_again(optim_wrapper)
-            gradient, losses = self.architecture_gradient(data)
+            gradient, losses = self.architecture_gradient(data, further)
             self.ledger.note(f"iteration {self.iteration + 1}, the architecture's step",
                              {f'the gradient of {name}': [part] for name, part in gradient.items()})
             self.settle()
@@ -105,11 +120,14 @@ class UnrolledSearch(WeightStages):
             self.space.after_architecture_step(before, alphas, self.draw)
         return figures
 
-    def architecture_gradient(self, data: dict) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    def architecture_gradient(self, data: dict, more: Sequence[dict] = ()
+                              ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """The gradient of Eq. 30, the same on all ranks.
 
         Args:
             data (dict): a preprocessed batch of D_k^val per task.
+            more (sequence of dict): further such batches, over which the
+                gradient is averaged.
 
         Returns:
             (dict[str, Tensor], dict[str, Tensor]): gradient by group of A; figures.
@@ -120,75 +138,95 @@ class UnrolledSearch(WeightStages):
                 if record.stage.task not in self._checked:
                     self.check_task(record)
                     self._checked.add(record.stage.task)
-        gradient, figures = self.loss_gradient(data)
-        self.reduce(list(gradient.values()))
+        gradient, chain, figures = self.loss_gradient(data, more)
+        self.reduce([*gradient.values(), *(chain or {}).values()])
         alphas = self.architecture.named_alphas()
         loss = self.space.architecture_loss(alphas)
         if loss is not None:
             parts = torch.autograd.grad(loss, list(alphas.values()), allow_unused=True, materialize_grads=True)
             gradient = {name: gradient[name] + part for name, part in zip(alphas, parts, strict=True)}
             figures = {**figures, 'architecture/loss': loss.detach()}
-        return gradient, figures
+        return gradient, {**figures, **self.signal.update(gradient, chain)}
 
-    def loss_gradient(self, data: dict) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    def loss_gradient(self, data: dict, more: Sequence[dict] = ()
+                      ) -> tuple[dict[str, Tensor], dict[str, Tensor] | None, dict[str, Tensor]]:
         """The gradient of the validation losses by A on the data of this rank, by the method ``hypergradient``.
 
         ``first_order`` is only the direct term of Eq. 20 and 25. If A mixes the
         encoder weights, the direct term goes through W, and the inner gradients
         of the stages are constants.
+
+        Args:
+            data, more: of :meth:`architecture_gradient`.
+
+        Returns:
+            (dict[str, Tensor], dict[str, Tensor] | None, dict[str, Tensor]): by
+            group of A the gradient, and its part that went through the chain
+            (``None`` without a chain); figures.
         """
         pullback = PULLBACKS.get(self.hypergradient)
         chain = pullback is not None or self.encoder_weights.mixed_by_architecture
         adjoints = Adjoints([*self.gate_variables, self.importance_variable])
-        figures = {f'{record.stage.task}/val_loss': self.validation_adjoints(record, data[record.stage.task], adjoints,
-                                                                              chain)
-                   for record in self.last_records()}
-        if chain:
-            sweep(self.records, adjoints, pullback)
-        return self.through_gates(adjoints), figures
+        figures = {
+            f'{task}/val_loss': self.validation_adjoints(
+                record, [data[task], *(batches[task] for batches in more)], adjoints, chain)
+            for task, record in ((record.stage.task, record) for record in self.last_records())}
+        if not chain:
+            return self.through_gates(adjoints), None, figures
+        direct = Adjoints([*self.gate_variables, self.importance_variable])
+        direct.add(self.gate_variables, [adjoints.shared[variable] for variable in self.gate_variables])
+        sweep(self.records, adjoints, pullback)
+        gradient, constant = self.through_gates(adjoints), self.through_gates(direct)
+        return gradient, {name: part - constant[name] for name, part in gradient.items()}, figures
 
     def last_records(self) -> list[StageRecord]:
         """The records of the last round."""
         return self.records[-len(self.order):]
 
-    def validation_adjoints(self, record: StageRecord, data: dict, adjoints: Adjoints, chain: bool) -> Tensor:
+    def validation_adjoints(self, record: StageRecord, data: Sequence[dict], adjoints: Adjoints, chain: bool) -> Tensor:
         """Adds the derivatives of a task's validation loss to the adjoints (Eq. 19; partial ones of Eq. 20 and 25).
 
         They are ``dLbar/dA``, and with ``chain`` also ``dLbar/dW~_k^(M)`` and ``dLbar/dH~_k^(M)``.
 
         Args:
             record (StageRecord): the task's stage of the last round.
-            data (dict): a preprocessed batch of D_k^val.
+            data (sequence of dict): preprocessed batches of D_k^val, over which the loss is averaged.
             adjoints (Adjoints): of the sweep.
             chain (bool): whether the sweep goes through the chain.
 
         Returns:
-            Tensor: the mean of the loss over the ranks.
+            Tensor: the mean of the loss over the batches and the ranks.
         """
         head, constants = record.stepped_head, record.head_constants or {}
         names = list(head)
 
-        def compute(tensors: list[Tensor], data: dict) -> tuple[Tensor, tuple[Tensor, ...]]:
+        def compute(number: int, tensors: list[Tensor], data: dict) -> tuple[Tensor, tuple[Tensor, ...]]:
             gates, (encoder, *values) = self.split_gates(tensors)
             gates = gates.leaves()
             encoder, *values = (value.detach().requires_grad_(chain) for value in (encoder, *values))
             loss = self.validation_loss(
-                record, gates, encoder, {**dict(zip(names, values, strict=True)), **constants}, data)
+                record, gates, encoder, {**dict(zip(names, values, strict=True)), **constants}, data, number)
             targets = [*gates.values()] + ([encoder, *values] if chain else [])
             parts = torch.autograd.grad(loss, targets, allow_unused=True, materialize_grads=True)
             return loss.detach().clone(), parts
 
         results = [record.stepped_encoder, *head.values()]
-        loss, parts = self.compute(('the validation', ), record.stage, compute,
-                                   [variable.value for variable in results], data)
+        loss, parts = self.compute(('the validation', ), record.stage, partial(compute, 0),
+                                   [variable.value for variable in results], data[0])
+        for number, batch in enumerate(data[1:], 1):
+            other, more = self.compute(('the validation', ), record.stage, partial(compute, number),
+                                       [variable.value for variable in results], batch)
+            loss, parts = loss + other, [part + another for part, another in zip(parts, more, strict=True)]
+        if len(data) > 1:
+            loss, parts = loss / len(data), foreach_mul(parts, 1 / len(data))
         parts = foreach_mul(parts, self.validation_factor(record, loss))
         adjoints.add(self.gate_variables + (results if chain else []), parts)
         return loss
 
     def validation_loss(self, record: StageRecord, gates: Mapping[str, Tensor], encoder: Tensor,
-                        head: Mapping[str, Tensor], data: dict) -> Tensor:
-        """L_k^val(A, W~_k^(M), H~_k^(M)) of Eq. 6."""
-        return self.task_loss(record.stage, gates, encoder, head, data, FOR_VALIDATION)[0]
+                        head: Mapping[str, Tensor], data: dict, number: int = 0) -> Tensor:
+        """L_k^val(A, W~_k^(M), H~_k^(M)) of Eq. 6 on the batch ``number`` of this step of A."""
+        return self.task_loss(record.stage, gates, encoder, head, data, FOR_VALIDATION, number)[0]
 
     def validation_factor(self, record: StageRecord, loss: Tensor) -> Tensor:
         """The factor of a task's validation loss in Lbar^val, a constant; updates the scale of the loss.

@@ -1,6 +1,5 @@
 """The stages of a search: they train W and H, and record the one-step updates that A's gradient goes through."""
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -26,6 +25,7 @@ from .base import FOR_LOSS, FOR_PREPROCESSING, SearchAlgorithm
 from .stage import Stage
 from .stage_record import StageRecord
 from .task_pullbacks import naming_task
+from .unused import tell_unused
 
 # the passes that keep only the inputs of blocks: none, those of a transfer's images, or also the tasks' losses
 RECOMPUTE = dict(none=(), views=('embed', ), all=('embed', 'loss'))
@@ -75,6 +75,7 @@ class WeightStages(SearchAlgorithm):
     Raises:
         ValueError: if an argument is not valid.
     """
+    may_transfer = False  # whether the method has a knowledge transfer, whose images encoders embed
 
     def __init__(self,
                  search_space: dict[str, Any],
@@ -120,16 +121,26 @@ class WeightStages(SearchAlgorithm):
                           'in full precision', logger='current')
         for task in self.tasks.values():
             task.recompute = frozenset(RECOMPUTE[recompute])
+        if recompute == 'views' and not self.may_transfer:
+            tell_unused(type(self).__name__, ["model.recompute='views'"], 'no images go through a transfer')
         self.replay, self.recordings = replay, Recordings()
+        self.told_of_replay: set[str] = set()  # tasks
         self.records: list[StageRecord] = []
         self.ledger = FiniteLedger()
 
     # --- the losses of a stage, as functions of all that they depend on ---
 
     def task_loss(self, stage: Stage, gates: Mapping[str, Tensor], encoder: Tensor, head: Mapping[str, Tensor],
-                  data: Any, purpose: int = FOR_LOSS) -> tuple[Tensor, dict[str, Tensor]]:
-        """L_k(A, W, H, D), see :meth:`Task.loss`. A stage of an iteration always draws the same random numbers."""
-        with isolated_random(self.seed, purpose, self.iteration, stage.index, get_rank()):
+                  data: Any, purpose: int = FOR_LOSS, number: int = 0) -> tuple[Tensor, dict[str, Tensor]]:
+        """L_k(A, W, H, D), see :meth:`Task.loss`. A stage of an iteration always draws the same random numbers.
+
+        Args:
+            stage, gates, encoder, head, data: k, A, W, H and D.
+            purpose (int): of the random numbers.
+            number (int): of the batch, where a stage has several for this purpose; each draws other numbers.
+        """
+        index = stage.index + number * len(self.stages)
+        with isolated_random(self.seed, purpose, self.iteration, index, get_rank()):
             return self.tasks[stage.task].loss(encoder, gates, head, data)
 
     def preprocess(self, task: str, batch: Any, purpose: int, index: int) -> Any:
@@ -150,11 +161,19 @@ class WeightStages(SearchAlgorithm):
     # --- computations that may be replayed ---
 
     def replays(self, stage: Stage) -> bool:
-        """Whether the computations of a stage are recorded and replayed."""
-        space = self.tasks[stage.task].space
-        return (self.replay and self.importance.device.type == self.recordings.device and
-                self.tasks[stage.task].replayable and not space.samples and not space.draws and
-                not self.head(stage).constants())
+        """Whether the computations of a stage are recorded and replayed; warns once per task where they are not."""
+        if not self.replay:
+            return False
+        space, device = self.tasks[stage.task].space, self.importance.device.type
+        reasons = [why for is_so, why in (
+            (device != self.recordings.device, f'its tensors are on {device}, not on {self.recordings.device}'),
+            (not self.tasks[stage.task].replayable, 'its loss launches other kernels for other values of a batch'),
+            (space.samples or space.draws, 'its search space draws, and leaves operations out'),
+            (bool(self.head(stage).constants()), 'its head has buffers')) if is_so]
+        if reasons and stage.task not in self.told_of_replay:
+            self.told_of_replay.add(stage.task)
+            tell_unused(f'task {stage.task!r}', ['model.replay=True'], ', and '.join(reasons))
+        return not reasons
 
     def run(self, what: tuple, stage: Stage, function: Callable, tensors: list[Tensor], data: Any = ()) -> Any:
         """``function(tensors, data)``, by :class:`Recordings` if the stage's computations are replayed.
@@ -201,12 +220,18 @@ class WeightStages(SearchAlgorithm):
     def train_stage(self, stage: Stage, batch: dict, optim_wrapper: OptimWrapperDict) -> dict[str, Tensor]:
         with float32_products(self.tf32):
             record = self.new_record(stage, batch, optim_wrapper)
-            generated = self.encoder(stage, self.importance)
-            encoder_gradient, head_gradient = self.run_stage(record, generated.detach(), optim_wrapper, train=True)
-            torch.autograd.backward(generated, encoder_gradient)
+            figures = self.train_record(record, optim_wrapper)
+        self.records.append(record)
+        return figures
+
+    def train_record(self, record: StageRecord, optim_wrapper: OptimWrapperDict) -> dict[str, Tensor]:
+        """Runs the stage of a record, gives its gradients to the optimisers, and returns its figures."""
+        stage = record.stage
+        generated = self.encoder(stage, self.importance)
+        encoder_gradient, head_gradient = self.run_stage(record, generated.detach(), optim_wrapper, train=True)
+        torch.autograd.backward(generated, encoder_gradient)
         for name, parameter in self.head(stage).trained().items():
             parameter.grad = head_gradient[name]
-        self.records.append(record)
         return {f'{stage.name}/{name}': value for name, value in record.figures.items()}
 
     def new_record(self, stage: Stage, batch: dict, optim_wrapper: OptimWrapperDict) -> StageRecord:
@@ -361,8 +386,7 @@ class WeightStages(SearchAlgorithm):
         """Computes the one-step updates again at the present A, on the batches of this iteration, for no optimiser."""
         old, self.records = self.records, []
         for record in old:
-            again = replace(record, previous=None, encoder=None, head=None, head_constants=None, needed=None,
-                            active=True, kept=None, kept_head=None, figures={})
+            again = record.before_it_runs()
             self.run_stage(again, self.encoder_before(again), optim_wrapper, train=False)
             self.records.append(again)
 

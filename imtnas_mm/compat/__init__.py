@@ -2,9 +2,10 @@
 
 Each entry states its reason, its undefined results, and the versions in which it was
 seen. Importing this package changes no library. :func:`install` replaces mmengine's
-checkpoint loaders for the whole process; ``engine.launch.build_runner`` calls it.
+checkpoint loaders, and yapf's function for the text of configs, for the whole process;
+``engine.launch.build_runner`` calls it.
 """
-from . import datasets, loaders, modules, preprocessing, runner, safe_loading, tensors
+from . import config_text, datasets, loaders, modules, preprocessing, runner, safe_loading, tensors
 from .operators import (
     OPERATORS,
     addmm,
@@ -20,11 +21,10 @@ from .operators import (
     threshold_backward,
 )
 from .private import LIBRARIES, Private
-from .safe_loading import install
 
 NAMES = (  # undocumented names other than PyTorch's operators
     *tensors.NAMES, *modules.NAMES, *loaders.NAMES, *preprocessing.NAMES, *runner.NAMES, *datasets.NAMES,
-    *safe_loading.NAMES,
+    *safe_loading.NAMES, *config_text.NAMES,
     Private(
         'mmdet.models.losses.focal_loss.sigmoid_focal_loss', '',
         "replaced by compat.focal_loss, inside a block, where mmdet's FocalLoss would call mmcv's compiled function",
@@ -54,3 +54,9 @@ __all__ = [
     'convolution_backward', 'hardtanh_backward', 'max_pool2d_with_indices_backward', 'mm', 'native_batch_norm',
     'native_batch_norm_backward', 'threshold_backward'
 ]
+
+
+def install() -> None:
+    """Replaces what runs need replaced in mmengine and yapf, for the rest of this process."""
+    safe_loading.install()
+    config_text.install()

@@ -16,7 +16,9 @@ def restrict_to_task(cfg: Config, task: str) -> None:
     cfg.train_cfg.order = (task, )
     cfg.model.type = 'SingleTask'
     phases = [phase.config.model for phase in cfg.get('phases', []) if 'tasks' in phase.config.get('model', {})]
-    for tasks in [cfg[part] for part in PARTS if cfg.get(part)] + [model.tasks for model in (cfg.model, *phases)]:
+    splits = (cfg.train_cfg.get('split') or {}).get('tasks')
+    for tasks in [cfg[part] for part in PARTS if cfg.get(part)] + [model.tasks for model in (cfg.model, *phases)] + [
+            splits] * bool(splits):
         for name in names:
             if name != task:
                 tasks.pop(name, None)

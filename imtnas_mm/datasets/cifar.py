@@ -89,8 +89,11 @@ def load_batch(content: bytes, path: str, num_classes: int) -> tuple[np.ndarray,
 def shrink(images: np.ndarray, size: int) -> np.ndarray:
     """uint8 [N, 32, 32, 3] -> [N, size, size, 3], rounded means of square blocks; ``size`` divides 32."""
     block = SIDE // size
-    sums = images.reshape(-1, size, block, size, block, 3).sum((2, 4), dtype=np.uint32)
-    return ((sums + block**2 // 2) // block**2).astype(np.uint8)
+    sums = np.full((len(images), size, size, 3), block**2 // 2, np.uint32)
+    for row in range(block):  # numpy's sum over two axes of so few numbers takes ten times as long
+        for column in range(block):
+            sums += images[:, row::block, column::block]
+    return (sums // block**2).astype(np.uint8)
 
 
 class LocalCIFAR:

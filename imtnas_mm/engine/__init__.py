@@ -6,12 +6,14 @@ from .hooks import (
     AtomicCheckpointHook,
     DataHook,
     DropPathHook,
+    EpochTimeHook,
     FiniteHook,
     GenotypeHook,
     TerminationHook,
     VersionHook,
     WorkersHook,
 )
+from .log_processor import SearchLogProcessor
 from .loops import (
     InterleavedSearchLoop,
     JointTestLoop,
@@ -25,8 +27,9 @@ from .optim import SearchOptimWrapperConstructor
 from .runner import JointRunner, SearchRunner
 
 __all__ = [
-    'ArchitectureHook', 'AtomicCheckpointHook', 'CheckpointError', 'DataHook', 'DropPathHook', 'FiniteHook',
-    'GenotypeHook', 'InterleavedSearchLoop', 'JointRunner', 'JointTestLoop', 'JointTrainLoop', 'JointValLoop',
-    'NonFiniteError', 'RetrainLoop', 'SearchOptimWrapperConstructor', 'SearchRunner', 'SearchTestLoop',
-    'SearchValLoop', 'TerminationHook', 'VersionHook', 'WorkersHook', 'check_state_dict'
+    'ArchitectureHook', 'AtomicCheckpointHook', 'CheckpointError', 'DataHook', 'DropPathHook', 'EpochTimeHook',
+    'FiniteHook', 'GenotypeHook', 'InterleavedSearchLoop', 'JointRunner', 'JointTestLoop', 'JointTrainLoop',
+    'JointValLoop', 'NonFiniteError', 'RetrainLoop', 'SearchLogProcessor', 'SearchOptimWrapperConstructor',
+    'SearchRunner', 'SearchTestLoop', 'SearchValLoop', 'TerminationHook', 'VersionHook', 'WorkersHook',
+    'check_state_dict'
 ]

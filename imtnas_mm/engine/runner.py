@@ -2,17 +2,27 @@
 from typing import Any
 
 from mmengine.device import get_device
+from mmengine.logging import MMLogger
 from mmengine.optim import OptimWrapperDict
 from mmengine.runner import Runner
 from torch import nn
 
-from ..checkpoint import CheckpointError, check_resumable, check_state_dict, read_checkpoint
+from ..checkpoint import CheckpointError, check_resumable, check_state_dict, read_checkpoint, with_later_entries
 from ..registry import RUNNERS
+from .console import shorten_console
 from .replica_checks import check_replicas
 
 
 class ResumableRunner(Runner):
-    """Resumes within an epoch. Epochs of another length are refused: iterations would be skipped or repeated."""
+    """Resumes within an epoch. Epochs of another length are refused: iterations would be skipped or repeated.
+
+    The log file has everything, the console short lines.
+    """
+
+    def build_logger(self, *args: Any, **kwargs: Any) -> MMLogger:
+        logger = super().build_logger(*args, **kwargs)
+        shorten_console(logger)
+        return logger
 
     def set_randomness(self, seed: int | None, diff_rank_seed: bool = False, deterministic: bool = False) -> None:
         if diff_rank_seed:
@@ -113,7 +123,7 @@ class SearchRunner(ResumableRunner):
         if self._resume:
             check_resumable(filename, checkpoint)
         self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
-        state = checkpoint.get('state_dict', checkpoint)
+        state = with_later_entries(checkpoint.get('state_dict', checkpoint), self.model)
         check_state_dict(filename, state, self.model.state_dict(), 'this search')
         self.model.load_state_dict(state)
         self._has_loaded = True

@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 from mmengine.config import Config
 
 ROW_FIELDS = ('name', 'search', 'architecture', 'sampler', 'options', 'slices', 'single_task', 'evaluations', 'x',
-              'gpus')
+              'gpus', 'ours', 'round', 'search_test')
 EVALUATION_FIELDS = ('config', 'options', 'slices', 'shape', 'initial', 'seeds', 'tasks', 'gpus')
 TABLE_FIELDS = ('table', 'metrics', 'seeds')  # of an evaluation that looks up
 SLICE_FIELDS = ('num', 'seed', 'rest')
@@ -16,8 +16,10 @@ SUM_FIELDS = ('name', 'sum')
 DEGENERATE_FIELDS = ('evaluation', 'metric', 'below')
 FIGURE_FIELDS = ('x', 'left', 'right', 'log')
 STANDINGS = ('regret', 'rank', 'percentile')  # before a metric of a table and a slash
-SEARCH_METRICS = ('search_time', 'search_memory')  # a column of these has no evaluation
-RESERVED = ('search', 'derive', 'architecture', 'sampler', 'history')  # of a run's folder
+# a column of these has no evaluation
+SEARCH_METRICS = ('search_time', 'search_epoch_time', 'search_epochs', 'search_memory')
+SEARCH, SEARCH_TEST = 'search', 'search_test'  # as evaluations: the search network on D^val, and on the test splits
+RESERVED = (SEARCH, SEARCH_TEST, 'derive', 'architecture', 'sampler', 'history')  # of a run's folder
 
 
 class ExperimentError(ValueError):
@@ -52,15 +54,22 @@ class Experiment:
               (file), ``metrics`` (columns of it, or None for all) and ``seeds``;
             - ``gpus``: None, or the number of GPUs of its search, with one process on each; an evaluation's
               is in its dict;
-            - ``x``: its place in the figure.
+            - ``x``: its place in the figure;
+            - ``ours``: None, or the row with which the t-tests compare it;
+            - ``search_test``: whether the search network of every round is
+              tested on the test splits;
+            - ``round``: None, or m: of the search network, columns show
+              the metrics of round m and not of the last one.
         columns (list[dict]): ``name``, ``evaluation``, ``metric`` (of the
-            test, or ``parameters``, ``macs``; of a lookup one of the table,
-            also with ``regret/``, ``rank/`` or ``percentile/`` before it;
-            ``search_time`` or ``search_memory`` without an evaluation),
+            test, or ``parameters``, ``macs``, ``epoch_time``; of a lookup one
+            of the table, also with ``regret/``, ``rank/`` or ``percentile/``
+            before it; with the evaluation ``search`` or ``search_test`` one of
+            the search network, ``<task>/<metric>``, on D^val or the test split;
+            one of ``SEARCH_METRICS`` without an evaluation),
             ``error`` (True shows
             100 minus the metric) and ``scale``; or ``name`` and ``sum`` (other
             column's name -> weight).
-        ours (str | None): the row with which the t-tests compare all others.
+        ours (str | None): the row with which the t-tests compare all others that name none.
         figure (dict | None): ``x`` (its label), ``left`` and ``right`` (names
             of the columns on each axis) and ``log`` (x's scale).
         statistics (list[str]): columns of which ``ours`` is compared with each
@@ -69,6 +78,7 @@ class Experiment:
             searches; metrics of a table, or their ``regret/``.
         degenerate (dict | None): ``evaluation``, ``metric`` and ``below``: runs
             whose metric is below it are counted as degenerate.
+        cells (bool): whether the report draws the cells of all rows on a sheet.
     """
     name: str
     title: str
@@ -80,6 +90,7 @@ class Experiment:
     statistics: list[str] = field(default_factory=list)
     curves: list[str] = field(default_factory=list)
     degenerate: dict[str, Any] | None = None
+    cells: bool = False
 
 
 def load_experiment(path: str | Path) -> Experiment:
@@ -100,8 +111,10 @@ def load_experiment(path: str | Path) -> Experiment:
 
 def names_of_results(row: dict[str, Any]) -> set[str]:
     """The names of the evaluations of which a row has results, including those that a joint evaluation fills."""
-    return {filled for name, evaluation in row['evaluations'].items()
-            for filled in (evaluation['tasks'] or {name: name}).values()}
+    of_evaluations = {filled for name, evaluation in row['evaluations'].items()
+                      for filled in (evaluation['tasks'] or {name: name}).values()}
+    of_search = {SEARCH} if row['search'] is not None else set()
+    return of_evaluations | of_search | ({SEARCH_TEST} if row['search_test'] else set())
 
 
 def metric_of(name: str) -> str:
@@ -147,11 +160,18 @@ class _Reader:
                 self.fail(f'rows[{i}].name', row['name'], 'another row has this name')
         columns = self.columns(rows)
         ours = cfg.get('ours')
-        if ours is not None and ours not in [row['name'] for row in rows]:
-            self.fail('ours', ours, f'it must be one of the rows {", ".join(row["name"] for row in rows)}')
+        for place, name in (('ours', ours), *((f'rows[{i}].ours', row['ours']) for i, row in enumerate(rows))):
+            if name is not None and name not in [row['name'] for row in rows]:
+                self.fail(place, name, f'it must be one of the rows {", ".join(row["name"] for row in rows)}')
         return Experiment(self.path.stem, cfg.get('title', self.path.stem), seeds, rows, columns, ours,
                           self.figure(rows, columns), self.statistics(columns, ours), self.curves(rows, columns),
-                          self.degenerate(rows))
+                          self.degenerate(rows), self.flag('cells', cfg))
+
+    def flag(self, field: str, where: dict[str, Any], otherwise: bool = False) -> bool:
+        flag = where.get(field.rpartition('.')[2], otherwise)
+        if not isinstance(flag, bool):
+            self.fail(field, flag, 'it must be True or False')
+        return flag
 
     def seeds(self, field: str, seeds: Any) -> list[int]:
         if not isinstance(seeds, list | tuple) or not seeds or len(set(seeds)) < len(seeds) or not all(
@@ -166,7 +186,7 @@ class _Reader:
             if architecture is None and sampler is None and 'evaluations' not in row:
                 self.fail(f'{field}.search', None, 'a row has a search, an architecture, a sampler, or evaluations of '
                           'its own')
-            for key in ('options', 'slices', 'single_task'):
+            for key in ('options', 'slices', 'single_task', 'round', 'search_test'):
                 if row.get(key) is not None:
                     self.fail(f'{field}.{key}', row[key], 'it is of a search, which this row has not')
         elif architecture is not None:
@@ -188,6 +208,9 @@ class _Reader:
         x = row.get('x')
         if x is not None and (not isinstance(x, int | float) or isinstance(x, bool)):
             self.fail(f'{field}.x', x, 'it must be a number, the place in the figure')
+        round = row.get('round')
+        if round is not None and (not isinstance(round, int) or isinstance(round, bool) or round < 1):
+            self.fail(f'{field}.round', round, 'it must be the number of a round, from 1')
         return dict(
             name=row['name'],
             search=None if search is None else self.file(f'{field}.search', search),
@@ -200,7 +223,11 @@ class _Reader:
             single_task=single_task,
             evaluations=evaluations,
             gpus=gpus,
-            x=x)
+            x=x,
+            ours=row.get('ours'),
+            round=round,
+            search_test=search is not None and self.flag(
+                f'{field}.search_test', row, self.flag('search_test', self.cfg)))
 
     def sampler(self, field: str, sampler: Any, tables: dict[str, str]) -> dict[str, Any]:
         if not isinstance(sampler, dict) or 'type' not in sampler:

@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from ..atomic_files import write_whole
-from .declaration import Experiment
+from .declaration import SEARCH, Experiment
 from .records import RecordError
 from .report import finished_seeds
 from .report_text import full_report
 from .run import Run
 
 FORMAT, VERSION = 'imtnas_mm.evidence', 1
-STEP_FIELDS = ('seconds', 'peak_memory', 'logged_memory_mb', 'processes')  # not the machine's name
+STEP_FIELDS = ('seconds', 'peak_memory', 'logged_memory_mb', 'epoch_seconds', 'processes')  # not the machine's name
 RESULT_FIELDS = ('test', 'parameters', 'macs', 'table', 'accuracies')  # of an evaluation
 PLACE = re.compile(r'<!-- report: (\w+) -->\n')  # in the template of the document
 EMPTY = 'No run is recorded yet.\n'
@@ -27,7 +27,7 @@ def evidence_path(folder: str | Path, experiment: Experiment) -> Path:
     return Path(folder) / f'{experiment.name}.json'
 
 
-def exported(run: Run, record: Mapping[str, Any]) -> dict[str, Any]:
+def entry_of(run: Run, record: Mapping[str, Any]) -> dict[str, Any]:
     """What is published of a finished run: its results and costs, not its options, which the identity stands for."""
     results: dict[str, Any] = {}
     for name, result in record['results'].items():
@@ -35,7 +35,9 @@ def exported(run: Run, record: Mapping[str, Any]) -> dict[str, Any]:
             results[name] = result
         elif name == 'architecture':
             results[name] = {key: value for key, value in result.items() if key != 'importance'}
-        elif name != 'search':  # validations of the search network
+        elif name == SEARCH:  # the last validation of the search network
+            results[name] = dict(list(result.items())[-1:])
+        else:
             results[name] = {key: result[key] for key in RESULT_FIELDS if key in result}
     gpus = sorted({gpu['name'] for step in record['steps'].values() for gpu in step.get('gpus', ()) if gpu['name']})
     steps = {name: {key: step[key] for key in STEP_FIELDS if step.get(key) is not None}
@@ -55,7 +57,7 @@ def export_records(folder: str | Path, experiment: Experiment, runs: Sequence[Ru
         records (dict): identity -> record of each finished run.
     """
     head = dict(format=FORMAT, version=VERSION, experiment=experiment.name)
-    lines = [json.dumps(exported(run, records[run.identity]), separators=(',', ':'), allow_nan=False)
+    lines = [json.dumps(entry_of(run, records[run.identity]), separators=(',', ':'), allow_nan=False)
              for run in runs if run.identity in records]
     path = evidence_path(folder, experiment)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -5,6 +5,7 @@ import os
 import platform
 import shlex
 import signal
+import statistics
 import subprocess
 import sys
 import threading
@@ -23,6 +24,7 @@ from torch.distributed.elastic.multiprocessing import SignalException
 from ..accuracy_table import TableError, read_table
 from ..analysis.complexity import count_macs, count_parameters
 from ..atomic_files import write_whole
+from ..engine.hooks.epoch_time_hook import EPOCH_TIME
 from ..engine.hooks.termination_hook import STOPPED
 from ..genotype import load_genotype, resolve_genotype, save_genotype
 from ..registry import SCOPE
@@ -210,6 +212,12 @@ class _Steps:
                     self.history = search_history(search)
                 except OSError as error:
                     raise StepFailed(f'{error}; a search whose architectures are looked up has a table') from error
+            if self.run.search_test:
+                folder = self.folder / 'search_test'
+                self.step('search_test', 'test.py', self.run.processes('search', self.asked), config,
+                          self.checkpoint(search), '--work-dir', str(folder), '--cfg-options',
+                          'test_cfg.all_rounds=True')
+                self.record['results']['search_test'] = dict(test=test_metrics(folder))
             if self.run.evaluations:
                 self.step('derive', 'derive.py', 0, config, self.checkpoint(search), '--out', str(path))
             else:  # nothing needs the network's size; the search has derived the architecture
@@ -271,10 +279,12 @@ class _Steps:
                 code, peak = self.processes.wait(self.processes.start(
                     command, file, environment, [self.lock, *lease.files]))
         before = steps.get(name, {})
+        folder = self.folder / name.removesuffix('_retrain')
         steps[name] = dict(  # time of all attempts
             seconds=round(before.get('seconds', 0.) + time.monotonic() - begin, 2),
             peak_memory=max(before.get('peak_memory', 0), peak),
-            logged_memory_mb=logged_memory(self.folder / name.removesuffix('_retrain')),
+            logged_memory_mb=logged_memory(folder),
+            epoch_seconds=epoch_seconds(folder),
             machine=platform.node(),
             processes=max(count, 1),
             gpus=[dict(id=card.id, name=card.name) for card in lease.cards],
@@ -306,7 +316,7 @@ def terminated(code: int, text: str, count: int) -> bool:
 
 
 def _logged(folder: Path) -> Iterator[dict[str, Any]]:
-    for file in sorted(Path(folder).glob('*/vis_data/scalars.json')):
+    for file in sorted(Path(folder).rglob('vis_data/scalars.json')):  # also of the phases of a search
         for line in file.read_text(encoding='utf-8').splitlines():
             try:
                 yield json.loads(line)
@@ -317,6 +327,12 @@ def _logged(folder: Path) -> Iterator[dict[str, Any]]:
 def logged_memory(folder: Path) -> float | None:
     """The largest ``memory`` in MB that the runner logged, of a GPU if there is one; None if it logged none."""
     return max((line['memory'] for line in _logged(folder) if 'memory' in line), default=None)
+
+
+def epoch_seconds(folder: Path) -> float | None:
+    """Mean seconds of an epoch over the epochs of which a training, in all its phases, logged them; else None."""
+    seconds = [line[EPOCH_TIME] for line in _logged(folder) if EPOCH_TIME in line]
+    return round(statistics.fmean(seconds), 3) if seconds else None
 
 
 def validations(folder: Path) -> dict[str, Any]:

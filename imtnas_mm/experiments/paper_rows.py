@@ -3,7 +3,8 @@
 ``search`` is the config of a search, relative to the experiment's file. A row
 is a dict as :class:`~imtnas_mm.experiments.Experiment` has it.
 """
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 Row = dict[str, Any]
@@ -16,6 +17,19 @@ CELL_SPACES: dict[str, tuple[str, str, Options]] = dict(
     Pdarts=('pdarts', 'pdarts_', FIRST_ORDER),
     Pcdarts=('pcdarts', 'pcdarts_', FIRST_ORDER),
     Prdarts=('prdarts', '', FIRST_ORDER))
+# Epochs of the paper's searches that aren't the 50 of Tables 24 to 27, which are of IMTNAS and, but for the numbers
+# here, of the other methods of several tasks. 4.4.1: the baselines' numbers are in the appendix, and are larger than
+# those in their papers. P-DARTS has 50 in each of its three phases, since its paper has 25 in each.
+OWN_EPOCHS = dict(Darts2nd=150, Prdarts=200)  # of a space's own method: E.1 ("regular DARTS"), E.4
+SWS_EPOCHS = dict(Pcdarts=100)  # of MTL-SWS: Tables 20 and 21
+
+
+def epochs(number: int | None) -> Options:
+    """The options of a search of so many epochs; none for None."""
+    return {} if number is None else {
+        'train_cfg.max_epochs': number,
+        'param_scheduler.encoder.0.T_max': number,
+        'param_scheduler.head.0.T_max': number}
 
 
 def independent(name: str, network: str) -> Row:
@@ -72,21 +86,37 @@ def cell_evaluations(space: str) -> dict[str, Any]:
                 c10=dict(config=f'../retrain/cells_{prefix}cifar10.py', shape=(32, 32)))
 
 
+# cells transferred to ImageNet; for the first seed, as the paper has no deviations there
+IMAGENET = dict(config='../retrain/cells_imagenet.py', shape=(224, 224), seeds=[0], gpus=8)
+
+
+def transferred(space: str) -> Options:
+    """The evaluations of rows on a cell space that are transferred to ImageNet, as Table 3's are."""
+    return dict(evaluations=dict(cell_evaluations(space), imagenet=IMAGENET))
+
+
 def cell_search(space: str, scale: str = '') -> str:
     """The IMTNAS search of a cell space; ``scale`` is the end of the config's name."""
     return f'../imtnas_cifar_{CELL_SPACES[space][0]}{scale}.py'
 
 
-def single_tasks(space: str, search: str, c10: Sequence[str] = ('c10', ), **fields: Any) -> Row:
-    """A cell space's own method, which searches each task by itself; ``c10`` are the evaluations of CIFAR-10's."""
-    return dict(name=space, search=search, options={'model.loss_normalization': 'none', **CELL_SPACES[space][2]},
-                single_task=dict(c100=['c100'], c10=list(c10)), **fields)
+def single_tasks(space: str, search: str, c10: Sequence[str] = ('c10', ), max_epochs: int | None = None,
+                 **fields: Any) -> Row:
+    """A cell space's own method, which searches each task by itself.
+
+    Args:
+        c10: the evaluations of what CIFAR-10's search gives.
+        max_epochs: of each search, None for those of the config.
+    """
+    options = {'model.loss_normalization': 'none', **CELL_SPACES[space][2], **epochs(max_epochs)}
+    return {**dict(name=space, search=search, options=options, single_task=dict(c100=['c100'], c10=list(c10))),
+            **fields}
 
 
-def encoder_weights(space: str, search: str, **fields: Any) -> list[Row]:
+def encoder_weights(space: str, search: str, max_epochs: int | None = None, **fields: Any) -> list[Row]:
     """A cell space's own method, and IMTNAS with stored weights and with a hypernetwork (Table 5)."""
     return [
-        single_tasks(space, search, **fields),
+        single_tasks(space, search, max_epochs=max_epochs, **fields),
         dict(name=f'NHN-{space} (ours)', search=search, options={
             'model.encoder_weights': dict(_delete_=True, type='StoredWeights')}, **fields),
         dict(name=f'HN-{space} (ours)', search=search, **fields),
@@ -127,10 +157,68 @@ def orders(search: str) -> list[Row]:
             dict(name='Order 2', search=search, options={'train_cfg.order': ('c10', 'c100')})]
 
 
+THREE = ('c100', 'c10', 'imagenet')  # the order of Appendix B
+
+
+def three_tasks(search: str, sws_epochs: int | None = None) -> list[Row]:
+    """MTL-SWS and IMTNAS over three tasks on PC-DARTS (Tables 11 to 13).
+
+    The appendix's lambda of 100 is read as gamma, the weight of MTL-SWS.
+
+    Args:
+        sws_epochs: of MTL-SWS's search, None for those of the config.
+    """
+    order = {'train_cfg.order': THREE}
+    return [
+        dict(name='MTLSWS-PCDARTS', search=search, options={
+            **order, 'model.type': 'MTLSWS', 'model.sharing_weight': 100., **epochs(sws_epochs)}),
+        dict(name='IMTNAS-PCDARTS (ours)', search=search, options=order),
+    ]
+
+
+def imagenet_searches(search: str, evaluations: dict[str, Any], **fields: Any) -> list[Row]:
+    """PC-DARTS and IMTNAS, searched on ImageNet alone (E.2; Table 13).
+
+    Args:
+        evaluations: those of ImageNet.
+        fields: of both rows.
+    """
+    order = {'train_cfg.order': ('imagenet', )}
+    return [
+        dict(name='PC-DARTS (ImageNet)', search=search, evaluations=evaluations, single_task=dict(
+            imagenet=list(evaluations)), options={
+                **order, 'model.loss_normalization': 'none', **FIRST_ORDER}, **fields),
+        dict(name='IMTNAS-PCDARTS (ImageNet alone)', search=search, evaluations=evaluations, options=order, **fields),
+    ]
+
+
+def timed(scale: str = '', sws_epochs: Mapping[str, int] = MappingProxyType({}),
+          fields: Callable[[str], Options] = lambda space: {},
+          spaces: Iterable[str] = ('Darts2nd', 'Pdarts', 'Pcdarts')) -> list[Row]:
+    """IMTNAS and MTL-SWS on cell spaces, as Table 3 has them: the rows of Tables 19 to 23.
+
+    Args:
+        scale: the end of the searches' names.
+        sws_epochs: space -> epochs of MTL-SWS's search, where they aren't those of the config.
+        fields: of the rows of a space.
+    """
+    rows = []
+    for space in spaces:
+        of_space = {row['name']: row for row in multitask(
+            cell_search(space, scale), 100., suffix=f'-{space}', sws=epochs(sws_epochs.get(space)), **fields(space))}
+        rows += [of_space[f'IMTNAS-{space} (ours)'], of_space[f'MTL-SWS-{space}']]
+    return rows
+
+
+def found_cells(**options: Any) -> list[Row]:
+    """The rows whose cells Figures 3 to 16 show: those of :func:`timed`, and IMTNAS on PR-DARTS."""
+    return timed(spaces=('Darts2nd', 'Pdarts', 'Pcdarts', 'Prdarts'), **options)[:-1]
+
+
 def orders_of_three(search: str) -> list[Row]:
     """The order of three tasks (Table 14)."""
     return [dict(name=', '.join(order), search=search, options={'train_cfg.order': order})
-            for order in (('c100', 'c10', 'imagenet'), ('c100', 'imagenet', 'c10'), ('imagenet', 'c10', 'c100'))]
+            for order in (THREE, ('c100', 'imagenet', 'c10'), ('imagenet', 'c10', 'c100'))]
 
 
 def augmentations(search: str, numbers: Iterable[int]) -> list[Row]:
@@ -145,15 +233,26 @@ def thresholds(search: str, values: Iterable[float]) -> list[Row]:
     return [dict(name=f'{tau:g}', search=search, options={'model.transfer.threshold': tau}) for tau in values]
 
 
-def published_cells(search: str) -> list[Row]:
+def darts_1st(search: str, max_epochs: int | None = None, **fields: Any) -> Row:
+    """DARTS of the first order on each task by itself."""
+    return dict(name='DARTS-1st', search=search, single_task=dict(c100=['c100'], c10=['c10']), options={
+        'model.loss_normalization': 'none', **FIRST_ORDER, **epochs(max_epochs)}, **fields)
+
+
+def published_cells(search: str, max_epochs: int | None = None) -> list[Row]:
     """DARTS of the first order, the architectures that others published, and IMTNAS (Table 16)."""
     return [
-        dict(name='DARTS-1st', search=search, options={'model.loss_normalization': 'none', **FIRST_ORDER},
-             single_task=dict(c100=['c100'], c10=['c10'])),
+        darts_1st(search, max_epochs),
         *(dict(name=f'{name} (published)', architecture=name)
           for name in ('darts_v1', 'darts_v2', 'pdarts', 'pc_darts_cifar', 'pr_darts')),
         dict(name='IMTNAS-Darts2nd (ours)', search=search),
     ]
+
+
+def rounds_of_one_search(search: str, number: int = 3) -> list[Row]:
+    """The networks of each round of one search of ``number`` rounds (Figure 1, right)."""
+    return [dict(name=f'round {m} of {number}', x=m, round=m, search=search, options={'train_cfg.rounds': number})
+            for m in range(1, number + 1)]
 
 
 def rounds(search: str, numbers: Iterable[int] = (1, 2, 3), **options: Any) -> list[Row]:
@@ -163,6 +262,6 @@ def rounds(search: str, numbers: Iterable[int] = (1, 2, 3), **options: Any) -> l
 
 
 def held_out_slices(held_out: Options, others: Options) -> dict[str, Options]:
-    """The slices of a search that trains on ``others`` of each training set and is validated on ``held_out`` (E.5)."""
+    """The slices of a search that learns on ``others`` of each training set and is tested on ``held_out`` (E.5)."""
     return {f'{part}_dataloader.{task}.dataset': piece for task in ('c10', 'c100')
-            for part, piece in (('train', others), ('val', held_out), ('test', held_out))}
+            for part, piece in (('train', others), ('test', held_out))}

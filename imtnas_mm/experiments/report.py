@@ -2,6 +2,7 @@
 import csv
 import io
 import math
+import re
 import statistics
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
@@ -9,19 +10,24 @@ from typing import Any
 
 from scipy import stats
 
-from .declaration import SEARCH_METRICS, Experiment, metric_of
+from .declaration import SEARCH, SEARCH_METRICS, SEARCH_TEST, Experiment, metric_of
 from .run import Run
 
 DEGENERATE = 'degenerate'
+EARLIER = re.compile(r'r\d+\.')  # before the task: of a round before the last
 STANDING_NOTE = ('Regret is what is missing to the best value in the table. Rank is that in the table, 1 is the best; '
                  'equal values share the better rank.')
-SIZES = ('parameters', 'macs')
+SIZES = ('parameters', 'macs', 'epoch_time')  # of an evaluation, and no metric of its test
 NOTES = dict(
     parameters='Parameters are those of the retrained backbone; of tasks retrained together, of all their backbones, '
                'what they share once.',
     macs='MACs are the multiply-accumulates of the retrained backbone of the task, one image.',
     search_time='Search time is that of the search processes on the machine that ran them, summed over attempts and '
                 'over the tasks of a row that searches them one by one; it is GPU time only where each had one GPU.',
+    epoch_time='Time per epoch is the mean wall-clock time of the training epochs, without validations.',
+    search_epoch_time='Search time per epoch is the mean wall-clock time of its training epochs over all phases, '
+                      'without validations, summed over the tasks of a row that searches them one by one.',
+    search_epochs='Search epochs are those of the config, of each phase if it has several.',
     search_memory='Search memory is the largest that torch held on a GPU or, without one, the largest resident memory '
                   'of a search; of a row that searches its tasks one by one, the largest of them.')
 
@@ -34,19 +40,22 @@ def finished_seeds(runs: Iterable[Run], records: Mapping[str, dict[str, Any]]) -
         records (dict): identity -> record of each finished run.
 
     Returns:
-        dict: of lists of ``dict(seed=..., results=..., search_time=...,
-        search_memory=...)``; seconds and bytes, None without a search. The
-        result of a lookup has the ``history`` of its record.
+        dict: of lists of dicts: ``seed``, ``results`` by evaluation, and the
+        ``SEARCH_METRICS``, in seconds and bytes, None without a search. The
+        result of a lookup has the ``history`` of its record. The results
+        ``search`` and ``search_test`` have the metrics of the search network in
+        the row's round on D^val, as last validated, and on the test splits.
 
     Raises:
         ValueError: if records were made with tables of one name and other contents.
     """
-    of_seed = {}
+    of_seed: dict[tuple[str, int], list[Run]] = {}
     for run in runs:
-        of_seed.setdefault((run.row, run.seed), []).append(records.get(run.identity))
+        of_seed.setdefault((run.row, run.seed), []).append(run)
     finished, tables = {}, {}
-    for (row, seed), several in of_seed.items():
-        if None in several:
+    for (row, seed), its_runs in of_seed.items():
+        several = [records[run.identity] for run in its_runs if run.identity in records]
+        if len(several) < len(its_runs):
             continue
         for record in several:
             for name, table in _tables_of(record):
@@ -57,11 +66,44 @@ def finished_seeds(runs: Iterable[Run], records: Mapping[str, dict[str, Any]]) -
         searches = [record['steps']['search'] for record in several if 'search' in record['steps']]
         finished.setdefault(row, []).append(dict(
             seed=seed,
-            results={name: dict(result, history=record['results']['history']) if 'accuracies' in result else result
-                     for record in several for name, result in record['results'].items() if name != 'history'},
+            results=_results(its_runs, several),
             search_time=sum(step['seconds'] for step in searches) if searches else None,
+            search_epoch_time=_sum([step.get('epoch_seconds') for step in searches]),
+            search_epochs=max((run.search.train_cfg.max_epochs for run in its_runs if run.search is not None),
+                              default=None),
             search_memory=max(map(memory_of, searches)) if searches else None))
     return finished
+
+
+def _sum(values: list[float | None]) -> float | None:
+    """None if there is none, or one of them is None."""
+    known = [value for value in values if value is not None]
+    return sum(known) if known and len(known) == len(values) else None
+
+
+def _results(runs: list[Run], records: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The results of the runs of one row and seed, by evaluation."""
+    results: dict[str, dict[str, Any]] = {}
+    for run, record in zip(runs, records, strict=True):
+        step_of = {filled: f'{name}_retrain' for name, tasks in run.tasks.items() for filled in tasks.values()}
+        for name, result in record['results'].items():
+            if name in (SEARCH, SEARCH_TEST):
+                metrics = result['test'] if name == SEARCH_TEST else next(reversed(result.values()), {})
+                results.setdefault(name, dict(test={}))['test'].update(_of_round(metrics, run))
+            elif name != 'history':
+                seconds = record['steps'].get(step_of.get(name, f'{name}_retrain'), {}).get('epoch_seconds')
+                results[name] = dict(result) if seconds is None else dict(result, epoch_time=seconds)
+                if 'accuracies' in result:
+                    results[name]['history'] = record['results']['history']
+    return results
+
+
+def _of_round(metrics: Mapping[str, Any], run: Run) -> dict[str, Any]:
+    """The metrics of the search network in the row's round, or in the last; those of earlier rounds begin with r<m>."""
+    if run.round is None or run.search is None or run.round == run.search.train_cfg.rounds:
+        return {key: value for key, value in metrics.items() if not EARLIER.match(key)}
+    prefix = f'r{run.round}.'
+    return {key.removeprefix(prefix): value for key, value in metrics.items() if key.startswith(prefix)}
 
 
 def _tables_of(record: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -162,10 +204,10 @@ def table_rows(experiment: Experiment,
         finished (dict): of :func:`finished_seeds`.
     """
     header = ['row', 'n', *([DEGENERATE] if experiment.degenerate else [])]
-    tested = None if experiment.statistics else experiment.ours  # statistics have tests of their own
+    tested = {row['name']: ours_of(experiment, row) for row in experiment.rows}
     for column in experiment.columns:
         header.append(column['name'])
-        if tested is not None and is_measured(column):
+        if any(tested.values()) and is_measured(column):
             header += ['p (ttest_1samp)', 'p (Welch ttest_ind)']
     rows = []
     for row in experiment.rows:
@@ -181,12 +223,18 @@ def table_rows(experiment: Experiment,
                 cells.append(number_text(mean, ',.0f' if mean >= 100 else '.3g') + few)
                 continue
             cells.append(f'{number_text(mean, ".2f")} ± {number_text(deviation, ".2f")}{few}')
-            if tested is not None:
-                ours = values_of(column, finished.get(tested, []), experiment.columns)
-                cells += ['', ''] if row['name'] == tested else [
-                    number_text(p, '.4f') for p in t_tests(ours, values)]
+            if any(tested.values()):
+                name = tested[row['name']]
+                ours = values_of(column, finished.get(name, []), experiment.columns) if name else []
+                cells += ['', ''] if name in (None, row['name']) else [
+                    number_text(p, '.2e' if p < 1e-3 else '.4f') for p in t_tests(ours, values)]
         rows.append(cells)
     return header, rows
+
+
+def ours_of(experiment: Experiment, row: Mapping[str, Any]) -> str | None:
+    """The row with which the t-tests of the table compare a row; statistics have tests of their own."""
+    return None if experiment.statistics else row.get('ours') or experiment.ours
 
 
 def number_text(value: float, form: str) -> str:
@@ -205,8 +253,10 @@ def markdown(experiment: Experiment, header: list[str], rows: list[list[str]]) -
     if experiment.degenerate:
         lines.append(f'Degenerate: runs whose {experiment.degenerate["metric"]} is below '
                      f'{experiment.degenerate["below"]:g}.')
-    if experiment.ours is not None and not experiment.statistics:
-        lines.append(f'p: two-sided, of "{experiment.ours}" against the row: scipy.stats.ttest_1samp against '
+    ours = list(dict.fromkeys(name for row in experiment.rows if (name := ours_of(experiment, row))))
+    if ours:
+        which = f'"{ours[0]}"' if len(ours) == 1 else 'ours in the same space'
+        lines.append(f'p: two-sided, of {which} against the row: scipy.stats.ttest_1samp against '
                      "the row's mean, and Welch's scipy.stats.ttest_ind(equal_var=False).")
     return '\n'.join(lines) + '\n'
 

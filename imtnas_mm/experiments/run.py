@@ -38,6 +38,9 @@ class Run:
             and ``metrics`` (or None).
         sampler (dict | None): ``type`` and arguments of a ``TableSampler``,
             and the ``table`` that it asks.
+        search_test (bool): whether the search network of every round is tested.
+        round (int | None): the round of the search network that the row shows;
+            it is no option of the run.
         gpus (dict): ``'search'`` or name of an evaluation -> number of GPUs
             that the experiment declares. It is no option of the run, since the
             total batch must be the same with any number.
@@ -54,6 +57,8 @@ class Run:
     gpus: dict = field(default_factory=dict)
     tables: dict = field(default_factory=dict)
     sampler: dict | None = None
+    search_test: bool = False
+    round: int | None = None
 
     @property
     def name(self) -> str:
@@ -89,6 +94,8 @@ class Run:
             options['tables'] = self.tables
         if self.sampler is not None:
             options['sampler'] = self.sampler
+        if self.search_test:
+            options['search_test'] = True
         return _plain(options)
 
     @functools.cached_property
@@ -177,6 +184,8 @@ def _runs_of(row: dict[str, Any], seed: int, configs: _Configs) -> Iterator[Run]
             search = configs.resolve(row['search'], row['options'], row['slices'], seed)
             if task is not None:
                 restrict_to_task(search, task)
+            if row['round'] is not None and row['round'] > search.train_cfg.rounds:
+                raise ValueError(f'round: {row["round"]}; its search has {search.train_cfg.rounds} rounds')
         evaluations, shapes, initial, tasks, tables = {}, {}, {}, {}, {}
         gpus = {} if search is None else dict(search=row['gpus'])
         for name, item in row['evaluations'].items():
@@ -208,7 +217,7 @@ def _runs_of(row: dict[str, Any], seed: int, configs: _Configs) -> Iterator[Run]
         if search is not None and tables and search.get('table') is None:
             search.table = next(iter(tables.values()))['table']  # the search keeps its history
         yield Run(row['name'], seed, search, evaluations, shapes, initial, tasks, architecture, task, gpus, tables,
-                  row['sampler'])
+                  row['sampler'], row['search_test'], row['round'])
 
 
 def sampler_of(options: Mapping[str, Any]) -> TableSampler:

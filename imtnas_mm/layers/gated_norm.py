@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from .normalization import batch_norm, by_channel, dot, has_own, layout_of, norm_gradient, normalized
+from .normalization import batch_norm, by_channel, dot, has_own, memory_format_of, norm_gradient, normalized
 
 
 class _GatedNorm(torch.autograd.Function):
@@ -28,7 +28,7 @@ class _GatedNorm(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, grad):
-        grad = grad.contiguous(memory_format=layout_of(ctx.saved_tensors[0]))
+        grad = grad.contiguous(memory_format=memory_format_of(ctx.saved_tensors[0]))
         return *_GatedNormGradient.apply(grad, *ctx.saved_tensors), None
 
 
@@ -45,7 +45,7 @@ class _GatedNormGradient(torch.autograd.Function):
     @once_differentiable
     def backward(ctx, u, v):
         grad, gradient, grad_dot, x, weight, mean, invstd = ctx.saved_tensors
-        u = torch.zeros_like(grad) if u is None else u.contiguous(memory_format=layout_of(grad))
+        u = torch.zeros_like(grad) if u is None else u.contiguous(memory_format=memory_format_of(grad))
         of_u, u_dot, _ = norm_gradient(u, x, mean, invstd)
         for_weight = dot(of_u, grad, mean)
         # b, a and n r s become the factors of w P(g), P(u) and x
@@ -68,4 +68,4 @@ def gated_norm(x: Tensor, weight: Tensor, eps: float = 1e-5) -> Tensor:
     """``w BN(x)`` of a map [N, C, H, W] and a weight [C]."""
     if not has_own(x):
         return batch_norm(x, eps) * by_channel(weight)
-    return _GatedNorm.apply(x.contiguous(memory_format=layout_of(x)), weight, eps)
+    return _GatedNorm.apply(x.contiguous(memory_format=memory_format_of(x)), weight, eps)

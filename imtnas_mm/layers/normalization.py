@@ -27,7 +27,7 @@ from ..registry import MODELS
 OWN_DTYPES = (torch.float32, torch.float64)
 
 
-def layout_of(x: Tensor) -> torch.memory_format:
+def memory_format_of(x: Tensor) -> torch.memory_format:
     """The memory format that x is stored in."""
     channels_last = x.is_contiguous(memory_format=torch.channels_last)
     return torch.channels_last if channels_last else torch.contiguous_format
@@ -118,7 +118,7 @@ class _BatchNormGradient(torch.autograd.Function):
     @staticmethod
     def forward(ctx, grad, x, mean, invstd):
         # poolings and expanded tensors give gradients of another layout
-        grad = grad.contiguous(memory_format=layout_of(x))
+        grad = grad.contiguous(memory_format=memory_format_of(x))
         gradient, dot, _ = norm_gradient(grad, x, mean, invstd)
         ctx.save_for_backward(gradient, x, mean, invstd, dot)
         return gradient
@@ -127,7 +127,7 @@ class _BatchNormGradient(torch.autograd.Function):
     @once_differentiable
     def backward(ctx, u):
         gradient, x, mean, invstd, dot = ctx.saved_tensors
-        u = u.contiguous(memory_format=layout_of(x))
+        u = u.contiguous(memory_format=memory_format_of(x))
         if not ctx.needs_input_grad[1]:
             return norm_gradient(u, x, mean, invstd)[0], None, None, None
         return *second_norm_gradient(u, gradient, x, mean, invstd, dot), None, None
@@ -137,7 +137,7 @@ def batch_norm(x: Tensor, eps: float = 1e-5) -> Tensor:
     """[N, C, H, W] normalised by the statistics of the batch, without affine parameters."""
     if not has_own(x):
         return nn.functional.batch_norm(x, None, None, training=True, eps=eps)
-    return _BatchNorm.apply(x.contiguous(memory_format=layout_of(x)), eps)
+    return _BatchNorm.apply(x.contiguous(memory_format=memory_format_of(x)), eps)
 
 
 @MODELS.register_module(name=['TwiceDifferentiableBatchNorm2d', 'TwiceBatchNorm2d'])  # configs may have either name

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from ..compat import avg_pool2d_backward, max_pool2d_with_indices_backward
-from .normalization import OWN_DTYPES, layout_of
+from .normalization import OWN_DTYPES, memory_format_of
 
 KERNEL, PADDING = 3, 1
 FEW_PIXELS = 64  # PyTorch's pool of smaller maps is the faster one
@@ -45,7 +45,7 @@ def _means(x, kernel, stride, padding):
 def _means_gradient(grad, shape, kernel, stride, padding):
     if _by_sums(grad, kernel, stride):
         return _box_sums(grad / _counts(grad))
-    like = grad if grad.shape == shape else grad.new_empty(shape).contiguous(memory_format=layout_of(grad))
+    like = grad if grad.shape == shape else grad.new_empty(shape).contiguous(memory_format=memory_format_of(grad))
     return avg_pool2d_backward(grad, like, [kernel] * 2, [stride] * 2, [padding] * 2, not padding, False, None)
 
 

@@ -37,6 +37,7 @@ class KnowledgeTransfer(nn.Module, metaclass=ABCMeta):
     """
     num_examples = 20
     image_size = 32
+    compares_embeddings = False  # whether embeddings of student and teacher must have one size
 
     @abstractmethod
     def views(self, images: Tensor | None) -> Tensor | None:

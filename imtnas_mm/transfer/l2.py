@@ -37,7 +37,10 @@ class L2Embedding(KnowledgeTransfer):
         num_examples (int): images per stage, half from each task.
         weight (float): of T.
         image_size (int): the images are resized to it.
+
+    The last features of all tasks must have the same number of channels.
     """
+    compares_embeddings = True
 
     def __init__(self, num_examples: int = 20, weight: float = 1., image_size: int = 224) -> None:
         super().__init__()

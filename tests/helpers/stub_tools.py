@@ -58,8 +58,9 @@ if (HERE / 'phases').exists() and folder.name == 'search':
 if folder.name.startswith('phase'):
     (folder / 'search.py').write_text(Path(sys.argv[1]).read_text())
 (folder / 'time' / 'vis_data' / 'scalars.json').write_text(
-    json.dumps(dict(iter=1, loss=2., step=1, memory=7)) + '\\n' + json.dumps({'c10/top1': 10 + seed, 'time': .1,
-    'step': 1}) + '\\n')
+    json.dumps(dict(iter=1, loss=2., step=1, memory=7)) + '\\n'
+    + json.dumps(dict(epoch_time=2. + seed, epoch=1, iter=1, step=1)) + '\\n'
+    + json.dumps({'c10/top1': 10 + seed, 'time': .1, 'step': 1}) + '\\n')
 for file in (HERE / f'searched_{seed}').glob('*'):
     (folder / file.name).write_text(file.read_text())
 (folder / 'epoch_1.pth').touch()
@@ -71,7 +72,7 @@ option('--out').write_text((HERE / 'found.json').read_text())
 TEST = COMMON + '''
 folder = option('--work-dir') / 'time'
 folder.mkdir(parents=True, exist_ok=True)
-names = ('c10/', 'c100/') if Path(sys.argv[1]).stem == 'joint' else ('', )
+names = dict(joint=('c10/', 'c100/'), search=('r1.c10/', 'c10/')).get(Path(sys.argv[1]).stem, ('', ))
 metrics = {f'{name}accuracy/top1': 50. + seed + i for i, name in enumerate(names)}
 (folder / 'time.json').write_text(json.dumps(dict(metrics, time=.2)))
 '''

@@ -254,6 +254,29 @@ def test_train_and_validation_gradients_never_mix(mode):
     assert any(not torch.equal(gradients[0][n], gradients[1][n]) for n in gradients[0])
 
 
+def test_under_amp_the_second_pass_sees_the_views_of_the_first(monkeypatch):
+    torch.manual_seed(0)
+    model, seen = build(amp=True, dtype=torch.float32), []
+    plain = model.transfer.views
+
+    def views(images):
+        made = plain(images)
+        seen.append((torch.is_autocast_enabled('cpu'), made))
+        return made
+
+    monkeypatch.setattr(model.transfer, 'views', views)
+    iterate(model, optimisers(model))
+    first = [made for autocast, made in seen if autocast]
+    assert len(first) == 3
+    for record, made in zip(model.records[1:], first, strict=True):
+        assert torch.equal(model.transfer_views(record), made)
+
+
+def test_copies_of_bmtas_are_refused():
+    with pytest.raises(ValueError, match="model.encoder_weights.type='BranchedWeights' is for BMTAS"):
+        build(rounds=1, encoder_weights=dict(type='BranchedWeights'))
+
+
 def with_running_statistics():
     tasks = copy.deepcopy(TASKS)
     tasks['cls']['model']['head']['norm_cfg'] = dict(type='BN')
@@ -270,7 +293,7 @@ def test_modes_differ_in_a_alone(monkeypatch):
         torch.manual_seed(0)
         iterate(model, optim_wrapper, batches=stage_batches(model), val=val_batches(model))
         ends[mode] = ({n: t.clone() for n, t in model.state_dict().items()
-                       if not n.startswith(('architecture', 'loss_scale'))}, torch.get_rng_state(),
+                       if not n.startswith(('architecture', 'loss_scale', 'signal'))}, torch.get_rng_state(),
                       model.architecture.alphas['layer01'].detach().clone())
     reference = ends['first_order']
     assert reference[0]['heads.cls.0.head.conv.bn.num_batches_tracked'] == 1

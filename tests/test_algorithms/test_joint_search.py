@@ -33,18 +33,20 @@ def test_soft_sharing_with_weight_is_not():
 @pytest.mark.parametrize('hypergradient', ['exact', 'first_order'])
 def test_one_task_is_the_same_by_every_method(hypergradient):
     options = dict(order=('cls', ), hypergradient=hypergradient, virtual_step=dict(momentum=True, weight_decay=True))
-    single = trained('SingleTask', **options)
+    single = trained('SingleTask', first_step='weights', **options)
     for method in ('MTLSAO', 'MTLHWS', 'MTLSWS'):
         assert_same(single, trained(method, **options))
     assert_same(single, trained('IMTNAS', encoder_weights=STORED, **options))
     options['virtual_step'] = dict(weight_decay=True)
-    assert_same(trained('SingleTask', **options), trained('MinibatchInterleaving', **options))
+    assert_same(trained('SingleTask', first_step='weights', **options), trained('MinibatchInterleaving', **options))
 
 
-@pytest.mark.parametrize('method', ['MTLSAO', 'MTLSWS', 'MTLHWS', 'MTLNAS', 'MinibatchInterleaving'])
-def test_exact_gradient_is_that_of_the_whole_graph(method):
+@pytest.mark.parametrize('method, options', [
+    ('MTLSAO', {}), ('MTLHWS', {}), ('MTLNAS', {}),
+    *((method, dict(sharing_weight=weight, sharing_step=how)) for method in ('MTLSWS', 'MinibatchInterleaving')
+      for weight, how in ((.3, 'explicit'), (100., 'implicit')))], ids=str)
+def test_exact_gradient_is_that_of_the_whole_graph(method, options):
     torch.manual_seed(1)
-    options = dict(sharing_weight=.3) if method in ('MTLSWS', 'MinibatchInterleaving') else {}
     model = build(method, order=('cls', 'det'), loss_normalization='none', train_weights=dict(det=.7),
                   val_weights=dict(cls=.4), **options)
     with torch.no_grad():
@@ -76,25 +78,32 @@ def test_exact_gradient_is_that_of_the_whole_graph(method):
         losses.append(beta[stage.task] * model.task_loss(
             stage, gates, encoders[stage.task_index], {**own, **constants}, prepared)[0])
     objective = sum(losses)
-    if method == 'MTLSWS':
+    explicit = options.get('sharing_step') == 'explicit'
+    if method == 'MTLSWS' and explicit:
         objective = objective + .3 * ((encoders[0] - encoders[1])**2).sum()
     unique = list(dict.fromkeys(encoders))
     inner = [*unique, *(p for own, _ in heads.values() for p in own.values())]
     steps = torch.autograd.grad(objective, inner, create_graph=True, allow_unused=True, materialize_grads=True)
     steps = dict(zip(map(id, inner), steps, strict=True))
-    if method == 'MinibatchInterleaving':  # the second task sees the first one stepped; 2 * .3 is what the term gives
+    virtuals = [encoder - eta_w * steps[id(encoder)] for encoder in encoders]
+    if method == 'MinibatchInterleaving' and explicit:  # the second task sees the first one stepped
         first, second = encoders
-        steps[id(first)] = steps[id(first)] + .6 * (first - second).detach()
-        stepped = first - eta_w * steps[id(first)]
-        steps[id(second)] = steps[id(second)] + .6 * (second - stepped)
+        virtuals[0] = virtuals[0] - eta_w * .6 * (first - second).detach()
+        virtuals[1] = virtuals[1] - eta_w * .6 * (second - virtuals[0])
+    elif options and not explicit:
+        a = 2 * eta_w * options['sharing_weight']
+        if method == 'MTLSWS':  # W~_k + a (W~_k - W~_j) = U_k, as a linear system
+            system = torch.tensor([[1 + a, -a], [-a, 1 + a]], dtype=torch.float64)
+            virtuals = list(torch.linalg.solve(system, torch.stack(virtuals)))
+        else:
+            virtuals[0] = (virtuals[0] + a * encoders[1].detach()) / (1 + a)
+            virtuals[1] = (virtuals[1] + a * virtuals[0]) / (1 + a)
     total = 0
     for stage in model.stages:
         own, constants = heads[stage.task]
-        encoder = encoders[stage.task_index]
-        virtual = encoder - eta_w * steps[id(encoder)]
         head = {n: p - eta_h * steps[id(p)] for n, p in own.items()}
         total = total + alpha[stage.task] * model.task_loss(
-            stage, gates, virtual, {**head, **constants}, data[stage.task], FOR_VALIDATION)[0]
+            stage, gates, virtuals[stage.task_index], {**head, **constants}, data[stage.task], FOR_VALIDATION)[0]
     expected = dict(zip(alphas, torch.autograd.grad(total, list(alphas.values())), strict=True))
     for name in expected:
         torch.testing.assert_close(actual[name], expected[name], rtol=1e-9, atol=1e-13)
@@ -152,7 +161,7 @@ def test_errors_name_the_field(options, message):
 
 def test_settings_of_imtnas_are_left_out_and_said(monkeypatch):
     said = []
-    monkeypatch.setattr('imtnas_mm.algorithms.joint_search.print_log', lambda text, *_: said.append(text))
+    monkeypatch.setattr('imtnas_mm.algorithms.unused.print_log', lambda text, *_: said.append(text))
     build('MTLSAO', rounds=3, encoder_weights=dict(type='HyperNetwork'), transfer=dict(type='MMDTransfer'))
     assert len(said) == 1 and said[0].startswith(
         "MTLSAO has no use for train_cfg.rounds=3, model.encoder_weights.type='HyperNetwork', "

@@ -5,7 +5,7 @@ import pytest
 from mmengine.registry import DATASETS
 
 from helpers.cifar_files import BATCHES, md5, write_cifar
-from imtnas_mm.datasets import CIFAR10, CIFAR100, DataError, build_dataset, check_dataset
+from imtnas_mm.datasets import CIFAR10, CIFAR100, DataError, Split, build_dataset, check_dataset
 from imtnas_mm.datasets.cifar import load_batch
 from imtnas_mm.engine.loops.task_data import TaskData
 
@@ -166,7 +166,7 @@ def test_in_a_search(tmp_path):
     written = write_cifar(tmp_path)
     images = np.concatenate([written[name][0] for name in BATCHES['cifar10']['train']])
     loader = dict(batch_size=4, num_workers=0, dataset=config(tmp_path, pipeline=PIPELINE))
-    data = TaskData('cls', 0, loader, 'mmpretrain', .6, 0)
+    data = TaskData('cls', 0, loader, 'mmpretrain', Split(.6))
     assert len(data.train_indices) == 60 and len(data.val_indices) == 40
     own = {images[i].tobytes() for i in data.train_indices}
     others = {images[i].tobytes() for i in data.val_indices}

@@ -5,7 +5,7 @@ import pytest
 from helpers import tiny_run as tiny
 from helpers.cifar_files import write_cifar
 from helpers.tiny_run import data  # noqa: F401
-from imtnas_mm.datasets import DataError, build_dataset, slice_indices
+from imtnas_mm.datasets import DataError, Split, build_dataset, slice_indices
 from imtnas_mm.engine.loops.task_data import TaskData
 
 
@@ -64,7 +64,8 @@ def test_a_search_on_a_slice(data):  # noqa: F811
     """Neither its halves nor its examples for transfer have an image that was held out."""
     loader = tiny.cls_loader(data, 'train')
     held = build_dataset(sliced(loader['dataset'], num=6), 'mmpretrain')
-    actual = TaskData('cls', 0, dict(loader, dataset=sliced(loader['dataset'], num=6, rest=True)), 'mmpretrain', .5, 0)
+    whole = dict(loader, dataset=sliced(loader['dataset'], num=6, rest=True))
+    actual = TaskData('cls', 0, whole, 'mmpretrain', Split())
     out = {held.get_data_info(i)['img_path'] for i in range(6)}
     assert len(actual.train_indices) == len(actual.val_indices) == 9
     seen = set()

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imtnas_mm.datasets import split_indices
+from imtnas_mm.datasets import Split, split_indices, splits_of
 
 
 @pytest.mark.parametrize(('num', 'ratio', 'num_train'),
@@ -63,3 +63,52 @@ def test_too_few(num):
 def test_negative_seed():
     with pytest.raises(ValueError, match='seed=-1'):
         split_indices(10, seed=-1)
+
+
+@given(num=st.integers(2, 300), train=st.integers(1, 200), val=st.integers(1, 200), seed=st.integers(0, 2**63))
+def test_parts_of_given_sizes(num, train, val, seed):
+    split = Split(None, train, val, seed)
+    if train + val > num:
+        with pytest.raises(ValueError, match=f'train={train}, val={val}: these are {train} . {val} examples, and there '
+                           f'are {num}'):
+            split.indices(num)
+        return
+    first, second = (set(part.tolist()) for part in split.indices(num))
+    assert (len(first), len(second)) == (train, val) and not first & second and first | second <= set(range(num))
+    assert first == set(Split(train / num, seed=seed).indices(num)[0].tolist()) or train == num
+
+
+def test_parts_of_imagenet():
+    """Appendix B: 10 % and 2.5 %."""
+    assert Split(None, .1, .025).sizes(1_281_167) == (128_117, 32_029)
+    assert Split(None, .001, 3).sizes(10) == (1, 3)
+
+
+@pytest.mark.parametrize('options, message', [
+    (dict(train=.1), r'train=0.1, val=None: both sizes are needed'),
+    (dict(train=.1, val=.1), r'ratio=0.5: it is in the place of train and val'),
+    (dict(ratio=None, train=1., val=1), r'train=1.0: must be a share between 0 and 1, or a number of examples'),
+    (dict(ratio=None, train=1, val=0), r'val=0: must be a share'),
+    (dict(ratio=None, train=True, val=1), r'train=True: must be a share'),
+    (dict(ratio=None), r'ratio=None: the train share must lie strictly between 0 and 1'),
+    (dict(seed=.5), r'seed=0.5: must not be negative'),
+])
+def test_bad_split(options, message):
+    with pytest.raises(ValueError, match=message):
+        Split(**options)
+
+
+def test_splits_of_tasks():
+    names = ('a', 'b', 'c')
+    assert splits_of(None, names, 'split') == dict.fromkeys(names, Split())
+    splits = splits_of(dict(ratio=.3, seed=2, tasks=dict(b=dict(train=.1, val=5), c=dict(seed=1))), names, 'split')
+    assert splits == dict(a=Split(.3, seed=2), b=Split(None, .1, 5, 2), c=Split(.3, seed=1))
+    splits = splits_of(dict(ratio=None, train=2, val=3, tasks=dict(a=dict(ratio=.5))), names, 'split')
+    assert splits == dict(a=Split(.5), b=Split(None, 2, 3), c=Split(None, 2, 3))
+    for options, message in ((dict(tasks=dict(d={})), 'split.tasks.d: the search has no such task; it has a, b, c'),
+                             (dict(size=1), r"split has \['size'\]; it takes ratio and seed, or train, val and seed; "
+                              'and tasks'),
+                             (dict(tasks=dict(a=dict(ratios=1))), r"split.tasks.a has \['ratios'\]; it takes"),
+                             (dict(tasks=dict(a=dict(ratio=2))), 'split.tasks.a.ratio=2: the train share')):
+        with pytest.raises(ValueError, match=f'^{message}'):
+            splits_of(options, names, 'split')

@@ -57,7 +57,7 @@ def test_differences_are_found(whole):
 def test_resumed_by_path_ends_as_the_whole_search(whole, tmp_path, start, left, options):
     config, work = whole
     tiny.run('train', config, '--work-dir', tmp_path / 'work', '--resume', work / f'{start}.pth', options=options)
-    assert [line['iter'] for line in tiny.scalars(tmp_path / 'work')] == left
+    assert [line['iter'] for line in tiny.scalars(tmp_path / 'work') if 'epoch_time' not in line] == left
     for name in ('iter_4', 'epoch_2'):
         assert differences(state(work / f'{name}.pth'), state(tmp_path / 'work' / f'{name}.pth')) == []
 

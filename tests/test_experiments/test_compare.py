@@ -22,6 +22,7 @@ from helpers.stub_tools import (
     compare,
     records,
     same,
+    traces,
     write,
     write_tools,
 )
@@ -47,6 +48,8 @@ def test_runs_once(tmp_path, tools, capsys):
         assert set(record['steps']) == {'search', 'derive', 'c10_retrain', 'c10_test'}
         assert all(step['seconds'] > 0 and step['peak_memory'] > 1e6 for step in record['steps'].values())
         assert record['steps']['search']['logged_memory_mb'] == 7
+        assert record['steps']['search']['epoch_seconds'] == record['steps']['c10_retrain']['epoch_seconds'] == (
+            2 + record['seed'])
         results = record['results']
         assert results['search'] == {'1': {'c10/top1': 10 + record['seed']}}
         assert results['architecture']['space'] == 'darts'
@@ -59,6 +62,27 @@ def test_runs_once(tmp_path, tools, capsys):
     tiny.tool('report').main([str(experiment), '--work-dir', str(tmp_path / 'out')])
     assert '| a | 2 | 49.50 ± 0.71 |' in (tmp_path / 'out' / 'experiment.md').read_text()
     assert capsys.readouterr().out.count('finished: a, seed 0') == 3
+
+
+def test_the_search_network_and_times_per_epoch(tmp_path, tools):
+    """One run, tested once; its rows show the search network after each of its two rounds."""
+    tasks = dict(evaluation='search_test', metric='c10/accuracy/top1')
+    experiment = write(tmp_path, search_test=True, ours='b', cells=True, rows=[
+        dict(name='a', search=SEARCH, round=1, x=1), dict(name='b', search=SEARCH, x=2)], columns=[
+            dict(name='network', **tasks), dict(name='D^val', evaluation='search', metric='c10/top1'),
+            dict(name='search', metric='search_epoch_time'), dict(name='epochs', metric='search_epochs'),
+            dict(name='retraining', evaluation='c10', metric='epoch_time')])
+    out = tmp_path / 'out'
+    compare(experiment, out, tools)
+    assert calls(tools) == ['train.py search.py', 'test.py search.py', *CALLS[1:]] * 2  # of each seed
+    told = [trace['arguments'] for trace in traces(tools) if (trace['tool'], Path(trace['config']).stem) == (
+        'test.py', 'search')]
+    assert [arguments[-2:] for arguments in told] == [['--cfg-options', 'test_cfg.all_rounds=True']] * 2
+    tiny.tool('report').main([str(experiment), '--work-dir', str(out)])
+    text = (out / 'experiment.md').read_text()
+    assert '| a | 2 | 50.50 ± 0.71 | 0.2952 | 0.2929 | - ± - | - | - | 2.5 | 4 | 2.5 |' in text
+    assert '| b | 2 | 51.50 ± 0.71 |  |  | 10.50 ± 0.71 |  |  | 2.5 | 4 | 2.5 |' in text
+    assert {'a', 'b'} <= set(texts(out / 'experiment_cells.svg'))
 
 
 def test_figure_of_the_report(tmp_path, tools, capsys):

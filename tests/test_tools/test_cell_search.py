@@ -15,7 +15,7 @@ from helpers import killed_run as killed
 from helpers import tiny_run as tiny
 from helpers.cifar_files import write_cifar
 from helpers.killed_run import killed_at_call
-from imtnas_mm.engine.launch.phases import check_phases, read_record, run_phases
+from imtnas_mm.engine.launch.phases import check_phases, read_phases, run_phases
 from imtnas_mm.genotype import load_genotype
 from imtnas_mm.spaces.cells.layout import SKIP
 
@@ -209,12 +209,12 @@ def test_a_phase_is_tested_and_derived_with_its_own_config(phased, tmp_path):
 
 def test_a_damaged_record_is_named(tmp_path):
     path = tmp_path / 'phase.json'
-    assert read_record(path) is None
+    assert read_phases(path) is None
     for text in ('{', '[]', '{"format": "other"}', '{"format": "imtnas_mm.phase"}',
                  '{"format": "imtnas_mm.phase", "candidates": {"normal": []}, "kept": null}'):
         path.write_text(text)
         with pytest.raises(ValueError, match=r'phase.json: cannot be read .*remove it to run the phase again'):
-            read_record(path)
+            read_phases(path)
 
 
 @pytest.mark.parametrize('phases, message', [

@@ -119,6 +119,17 @@ def test_exact_gradient_through_each_kind(kind, weights, device):
     assert ((actual - expected).norm() / expected.norm()).item() < 1e-10
 
 
+def test_embeddings_of_different_sizes_are_refused_where_they_are_compared(monkeypatch):
+    shallow = dict(small.TASKS['cell'], backbone=dict(out_indices=(1, )))
+    monkeypatch.setitem(small.TASKS, 'shallow', shallow)
+    options = dict(order=('cell', 'shallow'), rounds=1, space=small.CELLS)
+    with pytest.raises(ValueError, match=r"model.transfer.type='L2Embedding' compares the embeddings of two tasks, but "
+                       r"their last features have {'cell': 64, 'shallow': 32} channels: let .*out_indices"):
+        small.build(transfer=KINDS['embedding'], **options)
+    for kind in ('weights', 'similarity'):
+        small.build(transfer=KINDS[kind], **options)
+
+
 def test_registered():
     for config in KINDS.values():
         assert MODELS.build(dict(config, type=f'imtnas_mm.{config["type"]}'))

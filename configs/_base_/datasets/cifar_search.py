@@ -1,4 +1,7 @@
-"""CIFAR-10 and CIFAR-100 for a search: data/cifar10 and data/cifar100 in their official layouts, halved by the loop."""
+"""CIFAR-10 and CIFAR-100 for a search: data/cifar10 and data/cifar100 in their official layouts, halved by the loop.
+
+The search network is validated on D^val, the half on which A learns; the test split is for tools/test.py.
+"""
 train_pipeline = [
     dict(type='RandomCrop', crop_size=32, padding=4),
     dict(type='RandomFlip', prob=.5, direction='horizontal'),
@@ -15,9 +18,11 @@ train_dataloader = dict(
     c10=dict(dataset=dict(split='train', pipeline=train_pipeline, **c10), **train_loader),
     c100=dict(dataset=dict(split='train', pipeline=train_pipeline, **c100), **train_loader))
 val_dataloader = dict(
+    c10=dict(dataset=dict(type='imtnas_mm.ValidationPart', pipeline=test_pipeline), **test_loader),
+    c100=dict(dataset=dict(type='imtnas_mm.ValidationPart', pipeline=test_pipeline), **test_loader))
+val_evaluator = dict(c10=dict(type='Accuracy', topk=(1, )), c100=dict(type='Accuracy', topk=(1, 5)))
+test_dataloader = dict(
     c10=dict(dataset=dict(split='test', pipeline=test_pipeline, **c10), **test_loader),
     c100=dict(dataset=dict(split='test', pipeline=test_pipeline, **c100), **test_loader))
-val_evaluator = dict(c10=dict(type='Accuracy', topk=(1, )), c100=dict(type='Accuracy', topk=(1, 5)))
-test_dataloader = val_dataloader
 test_evaluator = val_evaluator
 auto_scale_lr = dict(base_batch_size=dict(c10=64, c100=64))

@@ -15,12 +15,14 @@ det_train_pipeline = [
     dict(type='RandomFlip', prob=.5),
     dict(type='PackDetInputs'),
 ]
+meta_keys = ('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor')
 det_test_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='Resize', scale=(160, 160), keep_ratio=True),
     dict(type='LoadAnnotations', with_bbox=True),
-    dict(type='PackDetInputs', meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor')),
+    dict(type='PackDetInputs', meta_keys=meta_keys),
 ]
+det_val_pipeline = [*det_test_pipeline[:-1], dict(type='PackDetInputs', meta_keys=(*meta_keys, 'instances'))]
 cls_data = dict(type='CustomDataset', data_root=small_root + 'imagenet', _delete_=True)
 train_dataloader = dict(
     cls=dict(
@@ -34,10 +36,11 @@ train_dataloader = dict(
         persistent_workers=False,
         dataset=dict(data_root=small_root + 'coco', filter_cfg=dict(min_size=1), pipeline=det_train_pipeline)))
 val_dataloader = dict(
+    cls=dict(batch_size=100, num_workers=0, dataset=dict(pipeline=cls_test_pipeline, num=2000)),
+    det=dict(batch_size=4, num_workers=0, dataset=dict(pipeline=det_val_pipeline, num=100)))
+test_dataloader = dict(
     cls=dict(
         batch_size=100, num_workers=0, dataset=dict(data_prefix='val', pipeline=cls_test_pipeline, **cls_data)),
     det=dict(batch_size=4, num_workers=0, dataset=dict(data_root=small_root + 'coco', pipeline=det_test_pipeline)))
-val_evaluator = dict(det=dict(ann_file=small_root + 'coco/annotations/instances_val2017.json'))
-test_dataloader = val_dataloader
-test_evaluator = val_evaluator
+test_evaluator = dict(det=dict(ann_file=small_root + 'coco/annotations/instances_val2017.json'))
 auto_scale_lr = dict(base_batch_size=dict(cls=32, det=4))

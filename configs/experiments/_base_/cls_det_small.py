@@ -8,8 +8,8 @@ search_options = {
     'train_cfg.val_interval': 2,
     'param_scheduler.encoder.0.T_max': 2,
     'param_scheduler.head.0.T_max': 2,
+    'val_dataloader.cls.dataset.num': 400,
 }
-search_slices = {'val_dataloader.cls.dataset': dict(num=400)}
 common = {
     'train_dataloader.num_workers': 0,
     'train_dataloader.persistent_workers': False,

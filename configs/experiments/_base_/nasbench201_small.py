@@ -12,6 +12,7 @@ search_options = {
     'train_cfg.val_interval': 12,
     'param_scheduler.encoder.0.T_max': 12,
     'param_scheduler.head.0.T_max': 12,
+    'param_scheduler.architecture.0.T_max': 12,
     'default_hooks.checkpoint.interval': 4,
 }
 table = 'data/nasbench/nasbench201.csv.gz'

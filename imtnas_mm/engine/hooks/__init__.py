@@ -1,9 +1,10 @@
-"""Hooks of mmengine's Runner: checkpoints, the architecture in the log and in a table, checks of data and numbers,
-SIGTERM."""
+"""Hooks of mmengine's Runner: checkpoints, the architecture in the log and in a table, times of epochs, checks of data
+and numbers, SIGTERM."""
 from .architecture_hook import ArchitectureHook
 from .checkpoint_hook import AtomicCheckpointHook
 from .data_hook import DataHook
 from .drop_path_hook import DropPathHook
+from .epoch_time_hook import EpochTimeHook
 from .finite_hook import FiniteHook
 from .genotype_hook import GenotypeHook
 from .lookup_hook import LookupHook
@@ -13,6 +14,6 @@ from .version_hook import VersionHook
 from .workers_hook import WorkersHook
 
 __all__ = [
-    'ArchitectureHook', 'AtomicCheckpointHook', 'DataHook', 'DropPathHook', 'FiniteHook', 'GenotypeHook',
-    'LookupHook', 'TerminationHook', 'ValidatedHook', 'VersionHook', 'WorkersHook'
+    'ArchitectureHook', 'AtomicCheckpointHook', 'DataHook', 'DropPathHook', 'EpochTimeHook', 'FiniteHook',
+    'GenotypeHook', 'LookupHook', 'TerminationHook', 'ValidatedHook', 'VersionHook', 'WorkersHook'
 ]

@@ -1,4 +1,4 @@
-"""Hook of a search that logs the current architecture, and writes it as a file and as a picture."""
+"""Hook of a search that logs the current architecture and how sure it is, and writes it as a file and as a picture."""
 import dataclasses
 import os.path as osp
 import resource
@@ -9,6 +9,7 @@ import torch
 from mmengine.dist import master_only
 from mmengine.hooks import Hook
 
+from ...analysis.certainty import certainty_of
 from ...analysis.draw import draw_genotype
 from ...genotype import save_genotype
 from ...networks.build import shared_options
@@ -18,6 +19,9 @@ from ...registry import HOOKS
 @HOOKS.register_module()
 class ArchitectureHook(Hook):
     """Logs the argmax architecture, and writes it into the work dir.
+
+    At the end of each epoch it also logs how many choices have changed in the epoch, and by how much the best options
+    lead. At the end of the search it warns of an architecture that is no better than chance.
 
     ``architecture.json`` and its picture (``.svg``, ``.png``) are written with
     every checkpoint, and at the end of the search.
@@ -30,6 +34,7 @@ class ArchitectureHook(Hook):
 
     def __init__(self, interval: int = 50) -> None:
         self.interval = interval
+        self.choices: tuple[int, ...] | None = None  # at the end of the last epoch
 
     def _log(self, runner):
         genotype = runner.model.derive()
@@ -46,13 +51,25 @@ class ArchitectureHook(Hook):
 
     def after_train_epoch(self, runner: Any) -> None:
         genotype = runner.model.derive()
-        runner.logger.info(f'Architecture after epoch {runner.epoch + 1}: {genotype.summary()}')
+        text = f'Architecture after epoch {runner.epoch + 1}: {genotype.summary()}'
+        if genotype.importance is not None:
+            certainty = certainty_of(genotype.importance)
+            if self.choices is not None and len(self.choices) == len(certainty.choices):
+                changed = sum(new != old for new, old in zip(certainty.choices, self.choices, strict=True))
+                text += f'; {changed} of {len(self.choices)} choices have changed in the epoch'
+            text += f'; {certainty}'
+            self.choices = certainty.choices
+        runner.logger.info(text)
 
     def before_save_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
         self.save(runner, checkpoint['meta'])
 
     def after_train(self, runner: Any) -> None:
         self.save(runner, dict(epoch=runner.epoch, iter=runner.iter))
+        importance = runner.model.derive().importance
+        warning = None if importance is None else certainty_of(importance).warning()
+        if warning:
+            runner.logger.warning(warning)
 
     @master_only
     def save(self, runner: Any, progress: dict[str, int]) -> None:

@@ -8,7 +8,16 @@ from mmengine.runner import Runner
 from ...checkpoint import latest_checkpoint
 from ...compat import install
 from ...compat.runner import is_resumed, leave_metrics_to_others, start_from
-from ..hooks import DataHook, FiniteHook, GenotypeHook, LookupHook, TerminationHook, VersionHook, WorkersHook
+from ..hooks import (
+    DataHook,
+    EpochTimeHook,
+    FiniteHook,
+    GenotypeHook,
+    LookupHook,
+    TerminationHook,
+    VersionHook,
+    WorkersHook,
+)
 from .config import is_search
 from .process_group import start_group
 
@@ -29,7 +38,7 @@ def build_runner(cfg: Config) -> Runner:
     registered = 'runner_type' in cfg
     # mmengine declares a dict, and takes a Config
     runner = RUNNERS.build(cfg) if registered else Runner.from_cfg(cfg)  # pyright: ignore[reportArgumentType]
-    for hook in (DataHook, TerminationHook, VersionHook, WorkersHook):
+    for hook in (DataHook, EpochTimeHook, TerminationHook, VersionHook, WorkersHook):
         runner.register_hook(hook())
     for hook in lookups:
         runner.register_hook(hook)

@@ -50,7 +50,7 @@ def run_phases(cfg: Config) -> None:
     records = []
     for number, phase in enumerate(cfg.phases, 1):
         folder = osp.join(cfg.work_dir, f'phase{number}')
-        record = read_record(osp.join(folder, RECORD)) if cfg.get('resume') else None
+        record = read_phases(osp.join(folder, RECORD)) if cfg.get('resume') else None
         if record is None:
             record = run_phase(phase_config(cfg, phase, folder, records), phase['keep'], osp.join(folder, RECORD))
         else:
@@ -104,7 +104,7 @@ def as_lists(candidates: Mapping[str, Sequence[Sequence[str]]]) -> dict[str, lis
     return {kind: [list(names) for names in rows] for kind, rows in candidates.items()}
 
 
-def read_record(path: str) -> dict[str, Any] | None:
+def read_phases(path: str) -> dict[str, Any] | None:
     """The record of a phase that has ended; ``None`` if it has not."""
     if not osp.isfile(path):
         return None

@@ -4,7 +4,7 @@ from mmengine.model import is_model_wrapper
 from mmengine.registry import DefaultScope
 from mmengine.runner import BaseLoop
 
-from ...datasets import build_dataset, check_evaluator
+from ...datasets import build_dataset, check_boxes, check_evaluator, is_validation_part, validation_part
 from ...registry import LOOPS, built_before
 
 
@@ -32,14 +32,21 @@ class _EvaluationLoop(BaseLoop):
             if 'dataset' not in cfg:
                 raise ValueError(f'{self.mode}_dataloader.{name}.dataset is missing')
             scope = self.model.scopes[name]
-            dataset = build_dataset(cfg['dataset'], scope, f'{self.mode}_dataloader.{name}.dataset')
-            check_evaluator(evaluator[name], f'{self.mode}_evaluator.{name}')
+            field, evaluator_field = f'{self.mode}_dataloader.{name}.dataset', f'{self.mode}_evaluator.{name}'
+            if is_validation_part(cfg['dataset']):
+                check_boxes(cfg['dataset'], evaluator[name], field, evaluator_field)
+            dataset = self.build_dataset(runner, name, cfg['dataset'], field)
+            check_evaluator(evaluator[name], evaluator_field)
             with DefaultScope.overwrite_default_scope(scope):
                 self.loaders[name] = runner.build_dataloader(dict(cfg, dataset=built_before(dataset)),
                                                              seed=runner.seed)
                 self.evaluators[name] = runner.build_evaluator(evaluator[name])
             self.evaluators[name].dataset_meta = dataset.metainfo
         super().__init__(runner, self.loaders[order[0]])
+
+    def build_dataset(self, runner, name, cfg, field):
+        """The dataset of a task."""
+        return build_dataset(cfg, self.model.scopes[name], field)
 
     @property
     def evaluator(self):
@@ -104,7 +111,20 @@ class _JointEvaluationLoop(_EvaluationLoop):
 
 @LOOPS.register_module()
 class SearchValLoop(_SearchEvaluationLoop):
+    """Validates the search networks.
+
+    A dataset of the type ``ValidationPart`` is D^val of the task, on which A
+    learns, by the pipeline of a test
+    (:func:`~imtnas_mm.datasets.validation_part`).
+    """
     mode = 'val'
+
+    def build_dataset(self, runner, name, cfg, field):
+        if not is_validation_part(cfg):
+            return super().build_dataset(runner, name, cfg, field)
+        data = runner.train_loop.tasks[name]
+        with DefaultScope.overwrite_default_scope(data.scope):
+            return validation_part(cfg, data.dataset, data.val_indices, field)
 
 
 @LOOPS.register_module()

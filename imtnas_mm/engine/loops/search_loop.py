@@ -10,6 +10,7 @@ from typing import Any
 from torch import nn
 
 from ...algorithms.stage import Stage
+from ...datasets import splits_of
 from ...finite import read_scalars
 from ...progress import Progress
 from ...registry import LOOPS
@@ -21,9 +22,10 @@ from .task_data import TaskData
 
 @dataclass
 class IterationBatches:
-    """The data of one iteration: one batch per stage, and one per task for A."""
+    """The data of one iteration: one batch per stage, one per task for A, and ``more`` of those for A."""
     stages: list = field(default_factory=list)
     architecture: dict = field(default_factory=dict)
+    more: list[dict] = field(default_factory=list)
 
 
 class SearchData(FeedData):
@@ -35,11 +37,13 @@ class SearchData(FeedData):
         num_examples (int): images per transfer; 0 without a transfer.
         unroll_batch (str): the half of the data on which A is judged.
         length (int): iterations of an epoch.
+        architecture_batches (int): batches for A per task.
     """
 
     def __init__(self, stages: Sequence[Stage], tasks: Mapping[str, TaskData], num_examples: int, unroll_batch: str,
-                 length: int) -> None:
+                 length: int, architecture_batches: int = 1) -> None:
         self.num_examples = num_examples
+        self.architecture_batches = architecture_batches
         num_stages = {name: sum(stage.task == name for stage in stages) for name in tasks}
         num_transfers = {name: 0 for name in tasks}  # from or to this task
         for before, stage in itertools.pairwise(stages):
@@ -47,7 +51,8 @@ class SearchData(FeedData):
             num_transfers[stage.task] += 1
         self.train = {name: Feed(data.train_loader, num_stages[name]) for name, data in tasks.items()}
         self.architecture = {
-            name: Feed(lambda seed, start, data=data: data.architecture_loader(seed, start, unroll_batch), 1)
+            name: Feed(lambda seed, start, data=data: data.architecture_loader(seed, start, unroll_batch),
+                       architecture_batches)
             for name, data in tasks.items()
         }
         self.examples = {
@@ -74,7 +79,9 @@ class SearchData(FeedData):
                 batch['examples'] = tuple(self.examples[s.task].next()['inputs'] for s in (previous, stage))
             batches.stages.append(batch)
             previous = stage
-        batches.architecture = {name: feed.next() for name, feed in self.architecture.items() if name in active}
+        batches.architecture, *batches.more = [
+            {name: feed.next() for name, feed in self.architecture.items() if name in active}
+            for _ in range(self.architecture_batches)]
         return batches
 
 
@@ -91,7 +98,10 @@ class InterleavedSearchLoop(FeedLoop):
         epoch_length (int, optional): by default the number of full batches in
             the first task's D^tr: each of its stages sees D^tr once per epoch.
         warmup_epochs (int): epochs with A frozen.
-        split (dict): ``ratio`` of D^tr and the ``seed`` of the halves.
+        split (dict): ``ratio`` of D^tr, or the sizes ``train`` and ``val`` of
+            D^tr and D^val, and the ``seed`` of the draw; by default halves.
+            ``tasks`` has these fields of single tasks
+            (:func:`~imtnas_mm.datasets.splits_of`).
         val_begin, val_interval (int): in epochs, as in mmengine; the last epoch
             is always validated.
         non_finite (str): at a NaN or infinite loss, gradient or weight,
@@ -111,19 +121,15 @@ class InterleavedSearchLoop(FeedLoop):
                  val_begin: int = 1,
                  val_interval: int = 1,
                  non_finite: str = 'stop') -> None:
-        split = dict(dict(ratio=.5, seed=0), **(split or {}))
-        if set(split) != {'ratio', 'seed'}:
-            raise ValueError(f'train_cfg.split has {sorted(split)}; it takes ratio and seed')
-        if not 0 < split['ratio'] < 1:
-            raise ValueError(f"train_cfg.split.ratio={split['ratio']} must lie between 0 and 1")
         model = runner.model
         model.check_epochs(max_epochs)
         if set(dataloader) != set(order):
             raise ValueError(f'train_dataloader has {sorted(dataloader)}; train_cfg.order={tuple(order)} needs a '
                              'dataloader for each of its tasks and no other')
         check_at_least(max_epochs=(max_epochs, 1), warmup_epochs=(warmup_epochs, 0), val_interval=(val_interval, 1))
+        splits = splits_of(split, tuple(order), 'train_cfg.split')
         self.tasks = {
-            name: TaskData(name, i, dataloader[name], model.tasks[name].scope, split['ratio'], split['seed'])
+            name: TaskData(name, i, dataloader[name], model.tasks[name].scope, splits[name])
             for i, name in enumerate(order)
         }
         length = self.tasks[order[0]].batches_per_epoch if epoch_length is None else epoch_length
@@ -131,8 +137,8 @@ class InterleavedSearchLoop(FeedLoop):
         for data in self.tasks.values():
             data.check_examples(model.num_examples // 2)
         super().__init__(
-            runner, SearchData(model.stages, self.tasks, model.num_examples, model.unroll_batch, length), max_epochs,
-            val_begin, val_interval)
+            runner, SearchData(model.stages, self.tasks, model.num_examples, model.unroll_batch, length,
+                               model.architecture_batches), max_epochs, val_begin, val_interval)
         self.warmup_epochs = warmup_epochs
         self.guard = IterationGuard(non_finite)
 
@@ -141,7 +147,8 @@ class InterleavedSearchLoop(FeedLoop):
         runner.model.seed = runner.seed
         for name, data in self.tasks.items():
             runner.logger.info(f'task {name}: {len(data.train_indices)} examples train its weights and head, '
-                               f'{len(data.val_indices)} the architecture')
+                               f'{len(data.val_indices)} the architecture; of {len(data.dataset)}, split by seed '
+                               f'{data.split.seed}')
         return super().run()
 
     def next_batches(self) -> IterationBatches:
@@ -161,7 +168,9 @@ class InterleavedSearchLoop(FeedLoop):
         for stage, batch in zip(model.active_stages(), batches.stages, strict=True):
             figures.update(model.train_stage(stage, batch, runner.optim_wrapper))
         if self._epoch >= self.warmup_epochs:
-            figures.update(model.update_architecture(batches.architecture, runner.optim_wrapper))
+            more = [batches.more] if batches.more else []
+            figures.update(model.update_architecture(batches.architecture, runner.optim_wrapper, *more))
+            figures.update(model.follow_architecture(runner.optim_wrapper))
         model.step_weights(runner.optim_wrapper)
         figures.update(model.figures())
         return figures

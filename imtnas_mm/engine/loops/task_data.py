@@ -1,4 +1,4 @@
-"""The training data of one task k; in a search its halves D_k^tr and D_k^val, and the images for transfer."""
+"""The training data of one task k; in a search its parts D_k^tr and D_k^val, and the images for transfer."""
 import logging
 from typing import Any
 
@@ -8,7 +8,7 @@ from mmengine.dist import get_world_size
 from mmengine.logging import print_log
 from torch.utils.data import DataLoader
 
-from ...datasets import DataError, build_dataset, build_endless_loader, raw_images, split_indices
+from ...datasets import DataError, Split, build_dataset, build_endless_loader, raw_images
 from ...random_state import Purpose, seed_of
 
 
@@ -22,7 +22,7 @@ def check_splittable(dataset: Any, field: str) -> None:
         for i, member in enumerate(dataset.datasets):
             check_splittable(member, f'{field}.datasets[{i}]')
     elif not isinstance(dataset, BaseDataset):
-        raise DataError(f'{field}.type={type(dataset).__name__!r}: a search splits the images in two halves, which it '
+        raise DataError(f'{field}.type={type(dataset).__name__!r}: a search splits the images in two parts, which it '
                         'would mix; give the dataset that it wraps, or a ConcatDataset of several')
 
 
@@ -71,22 +71,24 @@ class TrainingSet:
 
 
 class TaskData(TrainingSet):
-    """One task's training set in two seeded halves, D_k^tr and D_k^val.
+    """One task's training set in two seeded parts, D_k^tr and D_k^val.
 
     Args:
         name, index, dataloader, scope: of :class:`TrainingSet`.
-        ratio (float): share of D^tr.
-        split_seed (int): of the halves.
+        split (Split): of the set.
     """
 
-    def __init__(self, name: str, index: int, dataloader: dict[str, Any], scope: str | None, ratio: float,
-                 split_seed: int) -> None:
+    def __init__(self, name: str, index: int, dataloader: dict[str, Any], scope: str | None, split: Split) -> None:
         super().__init__(name, index, dataloader, scope)
         check_splittable(self.dataset, f'{self.field}.dataset')
         if len(self.dataset) < 2:
-            raise DataError(f'{self.field}.dataset: has {len(self.dataset)} example; the halves that train weights and '
+            raise DataError(f'{self.field}.dataset: has {len(self.dataset)} example; the parts that train weights and '
                             'architecture need at least one each')
-        self.train_indices, self.val_indices = split_indices(len(self.dataset), ratio, split_seed)
+        self.split = split
+        try:
+            self.train_indices, self.val_indices = split.indices(len(self.dataset))
+        except ValueError as error:
+            raise DataError(f'train_cfg.split of {name}: {error}, in {self.field}.dataset') from error
         self._warn_of_repeats()
         self.examples = raw_images(self.dataset, f'{self.field}.dataset')
 
@@ -95,14 +97,14 @@ class TaskData(TrainingSet):
         for use, indices in (('for its weights', self.train_indices), ('for the architecture', self.val_indices)):
             if len(indices) < batch:
                 print_log(f'{self.field}.batch_size={self.cfg["batch_size"]}: {batch} examples over all processes, but '
-                          f'the half {use} has {len(indices)}: a batch shows some of them again', 'current',
+                          f'the part {use} has {len(indices)}: a batch shows some of them again', 'current',
                           logging.WARNING)
 
     def check_examples(self, number: int) -> None:
         """Raise DataError unless D^tr has ``number`` images for a transfer."""
         if len(self.train_indices) < number:
             raise DataError(f'model.transfer.num_examples={2 * number} takes {number} images of each task, but '
-                            f'{self.field}.dataset has {len(self.train_indices)} in the half that trains weights')
+                            f'{self.field}.dataset has {len(self.train_indices)} in the part that trains weights')
 
     def architecture_loader(self, seed: int, start: int, unroll_batch: str) -> DataLoader:
         """Batches on which A is judged, from D^val or D^tr (``val``, ``train``); as in DARTS, by the training

@@ -192,7 +192,7 @@ def legend_handles() -> list[Artist]:
 
 
 def draw_cell(axes: Axes, cell: str, graph: CellGraph, top: float, weights: Sequence[Sequence[str]] | None = None,
-              remark: str = '', prefix: str = '') -> None:
+              remark: str = '', prefix: str = '', left: float = MARGIN, ids: str = '') -> None:
     """The graph of a cell below its heading.
 
     Args:
@@ -203,21 +203,23 @@ def draw_cell(axes: Axes, cell: str, graph: CellGraph, top: float, weights: Sequ
         weights (list[list[str]], optional): the texts of :func:`edge_notes`.
         remark (str): explains these texts.
         prefix (str): stands before the name of the cell.
+        left (float): x of the heading.
+        ids (str): stands before the ids in the SVG.
     """
     remarks = ['edges from its two inputs have stride 2'] if cell == 'reduce' else []
     remarks += [remark] if remark else []
-    heading(axes, (prefix + CELL_TITLES[cell]).capitalize(), '; '.join(remarks), y=top - .22, size=10)
-    left, bottom = MARGIN, top - ABOVE_GRAPH - graph.height
+    heading(axes, (prefix + CELL_TITLES[cell]).capitalize(), '; '.join(remarks), left, top - .22, size=10)
+    bottom = top - ABOVE_GRAPH - graph.height
 
     def put(points: Iterable[Point]) -> list[Point]:
         return [(left + x, bottom + y) for x, y in points]
 
     for i, route in enumerate(graph.outputs):
-        draw_route(axes, put(route), JOIN, f'{cell}-node{i}-output', arrow=True)
+        draw_route(axes, put(route), JOIN, f'{ids}{cell}-node{i}-output', arrow=True)
     for i, node in enumerate(graph.inputs):
         for j, edge in enumerate(node):
             _, fill, colour = KINDS[edge.operation]
-            name = f'{cell}-node{i}-input{j}'
+            name = f'{ids}{cell}-node{i}-input{j}'
             draw_route(axes, put(edge.route), colour, name)
             draw_route(axes, put(edge.arrow), colour, f'{name}-arrow', arrow=True)
             (x, y), = put([(edge.label.x, edge.label.y)])
@@ -230,7 +232,7 @@ def draw_cell(axes: Axes, cell: str, graph: CellGraph, top: float, weights: Sequ
         fixed = not 2 <= i < len(graph.states)
         (x, y), = put([(state.x, state.y)])
         draw_box(axes, (x, y, state.width, state.height), FIXED if fixed else '#ffffff', FIXED_EDGE if fixed else INK,
-                 f'{cell}-state{i}')
+                 f'{ids}{cell}-state{i}')
         note(axes, x, y, (*STATES, OUTPUT)[i], INK, size=11)
 
 

@@ -2,6 +2,7 @@
 import copy
 import itertools
 import math
+import re
 import resource
 from types import SimpleNamespace
 
@@ -12,6 +13,7 @@ from mmengine.hub import get_config
 from helpers import ranks
 from helpers import tiny_run as tiny
 from imtnas_mm.algorithms.stage import interleaved_stages
+from imtnas_mm.analysis.certainty import certainty_of
 from imtnas_mm.architecture import Architecture
 from imtnas_mm.engine import InterleavedSearchLoop, SearchValLoop
 from imtnas_mm.engine.loops.search_loop import SearchData
@@ -80,7 +82,15 @@ def test_logs_the_transfer_and_the_architecture(search):
     entropy = sum(math.log(len(layer.choices)) for layer in LAYERS) / len(LAYERS)
     assert tiny.logged(search, 'architecture/entropy') == pytest.approx([entropy] * 4, abs=1e-4)
     text, summary = tiny.log_text(search), load_genotype(search / 'architecture.json').summary()
-    assert f'Architecture at iteration 4: {summary}' in text and f'Architecture after epoch 2: {summary}' in text
+    assert f'Architecture at iteration 4: {summary}' in text and f'Architecture after epoch 2: {summary}; ' in text
+
+
+def test_says_how_sure_the_architecture_is(search):
+    text = tiny.log_text(search)
+    changed = re.findall(r'Architecture after epoch (\d+): .*; (\d+) of (\d+) choices have changed in the epoch;', text)
+    assert len(changed) == 1 and changed[0][0] == '2' and int(changed[0][1]) <= int(changed[0][2]) == len(LAYERS)
+    warning = certainty_of(load_genotype(search / 'architecture.json').importance).warning()
+    assert warning is not None and text.count(warning) == 1  # four steps of A decide nothing
 
 
 def test_logs_time_and_memory(search):
@@ -136,7 +146,7 @@ def test_warm_up_leaves_the_architecture_exactly_as_it_began(search):
 def test_checkpoint_has_all_of_the_search(search):
     saved = tiny.checkpoint(search / 'epoch_2.pth')
     parts = {key.split('.')[0] for key in saved['state_dict']}
-    assert parts - {'transfer'} == {'architecture', 'encoder_weights', 'heads', 'loss_scale', 'progress'}
+    assert parts - {'transfer'} == {'architecture', 'encoder_weights', 'heads', 'loss_scale', 'progress', 'signal'}
     assert saved['state_dict']['progress'].tolist() == [1, 2, 1, 1]  # of the last iteration
     assert {tuple(key.split('.')[1:3]) for key in saved['state_dict'] if key.startswith('heads.')} == {
         (task, str(round)) for task in ('cls', 'det') for round in range(2)}
@@ -181,6 +191,18 @@ def test_batches_depend_on_the_iteration_alone_whichever_tasks_have_trained():
             assert running == any(stage.task == name for stage in active)
     assert [call for call in started['a'] if call[0] == 'train'] == [('train', 7, 6), ('train', 7, 12)]
     assert batches_of(data, 8, ()) == ([], {})
+
+
+def test_several_batches_for_the_architecture_are_its_next_ones():
+    started = dict(a=[], b=[])
+    stages = interleaved_stages(('a', 'b'), 1)
+    data = SearchData(stages, {name: numbered(calls) for name, calls in started.items()}, 0, 'val', 10, 3)
+    data.start(7)
+    for iteration in (0, 1, 5):  # goes on, and is resumed
+        batches = data.next(iteration, stages)
+        judged = [batches.architecture, *batches.more]
+        assert judged == [dict(a=3 * iteration + number, b=3 * iteration + number) for number in range(3)]
+    assert [call for call in started['a'] if call[0] == 'val'] == [('val', 7, 0), ('val', 7, 15)]
 
 
 # --- other searches by config alone ---

@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 
 from helpers import tiny_run as tiny
-from imtnas_mm.datasets import DataError
+from imtnas_mm.datasets import DataError, Split
 from imtnas_mm.engine.loops.task_data import TaskData
 
 
 def task_data(loader, scope='mmpretrain', ratio=.5):
-    return TaskData('cls', 0, loader, scope, ratio, 0)
+    return TaskData('cls', 0, loader, scope, Split(ratio))
 
 
 def test_examples_need_a_transform_that_packs(data):

@@ -1,0 +1,58 @@
+"""What a run prints on the console: short lines, and only the first line of long texts. The log file has everything."""
+import copy
+import logging
+
+LONG = 20  # lines; the texts of configs, environments and lists of hooks have more
+
+
+class TwoTexts(str):
+    """A text of the log file, with a shorter one for the console."""
+    short: str
+
+    def __new__(cls, text: str, short: str) -> 'TwoTexts':
+        made = super().__new__(cls, text)
+        made.short = short
+        return made
+
+
+class ConsoleFormatter(logging.Formatter):
+    """Formats records as another formatter does, after it has shortened information; warnings stay whole.
+
+    Args:
+        inner (logging.Formatter): of the console.
+        log_file (str): the file that has the whole text.
+    """
+
+    def __init__(self, inner: logging.Formatter, log_file: str) -> None:
+        super().__init__()
+        self.inner, self.log_file = inner, log_file
+
+    def format(self, record: logging.LogRecord) -> str:
+        if record.levelno <= logging.INFO:
+            record = self.shortened(record)
+        return self.inner.format(record)
+
+    def shortened(self, record: logging.LogRecord) -> logging.LogRecord:
+        """The record itself, or a copy with a shorter message."""
+        if isinstance(record.msg, TwoTexts):
+            short = record.msg.short
+        else:
+            lines = [line for line in record.getMessage().splitlines() if line.strip(' -')]
+            if len(lines) <= LONG:
+                return record
+            short = f'{lines[0].rstrip(": ")}: {len(lines)} lines in {self.log_file}'
+        record = copy.copy(record)
+        record.msg, record.args = short, ()
+        return record
+
+
+def shorten_console(logger: logging.Logger) -> None:
+    """Lets the console of a logger print short lines, if the logger also writes a file."""
+    files = [handler for handler in logger.handlers if isinstance(handler, logging.FileHandler)]
+    if not files:
+        return
+    for handler in logger.handlers:
+        inner = handler.formatter
+        if isinstance(handler, logging.StreamHandler) and not isinstance(handler, logging.FileHandler) and \
+                inner is not None and not isinstance(inner, ConsoleFormatter):
+            handler.setFormatter(ConsoleFormatter(inner, files[0].baseFilename))

@@ -1,0 +1,61 @@
+"""The log lines of a search: all figures for the log file, and one short line for the console."""
+import datetime
+from typing import Any
+
+from mmengine.runner import LogProcessor
+
+from ..registry import LOG_PROCESSORS
+from .console import TwoTexts
+
+
+@LOG_PROCESSORS.register_module()
+class SearchLogProcessor(LogProcessor):
+    """mmengine's LogProcessor, with a short line for the console.
+
+    The short line has each task's training and validation loss (of the last round), the entropy of A and its change
+    since the last line, the shares of a transfer, the seconds per iteration, and the time that is left. Until A's
+    steps start, that time leaves them out, and the line says when they start.
+
+    Args:
+        options: of mmengine's LogProcessor.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.last_entropy: float | None = None
+
+    def get_log_after_iter(self, runner: Any, batch_idx: int, mode: str) -> tuple[dict, str]:
+        tag, text = super().get_log_after_iter(runner, batch_idx, mode)
+        return tag, TwoTexts(text, self.short_line(runner, batch_idx, tag)) if mode == 'train' else text
+
+    def short_line(self, runner: Any, batch_idx: int, figures: dict[str, Any]) -> str:
+        loop = runner.train_loop
+        width = len(str(loop.max_epochs))
+        parts = [f'epoch {loop.epoch + 1:>{width}}/{loop.max_epochs} [{batch_idx + 1}/{len(loop.dataloader)}]',
+                 self.losses(runner.model, figures)]
+        entropy = figures.get('architecture/entropy')
+        if entropy is not None:
+            change = '' if self.last_entropy is None else f' ({entropy - self.last_entropy:+.4f})'
+            parts.append(f'entropy of A {entropy:.4f}{change}')
+            self.last_entropy = entropy
+        if 'transfer/active' in figures:
+            parts.append(f'transfer {figures["transfer/active"]:.0%} active, '
+                         f'{figures["transfer/different"]:.0%} told apart')
+        if 'time' in figures:
+            parts.append(f'{figures["time"]:.2f} s/iter')
+            left = datetime.timedelta(seconds=int(runner.message_hub.get_info('eta', 0)))
+            warmup = getattr(loop, 'warmup_epochs', 0)
+            waits = f" + A's steps, from epoch {warmup + 1}" if loop.epoch < warmup else ''
+            parts.append(f'eta {left}{waits}')
+        return ' | '.join(part for part in parts if part)
+
+    @staticmethod
+    def losses(model: Any, figures: dict[str, Any]) -> str:
+        """``c10 1.8123 (val 1.9012)  c100 ...``: of each task that this iteration trained."""
+        texts = []
+        for name in model.order:
+            rounds = [figures[key] for m in range(1, model.rounds + 1) if (key := f'r{m}.{name}/loss') in figures]
+            if rounds:
+                val = figures.get(f'{name}/val_loss')
+                texts.append(f'{name} {rounds[-1]:.4f}' + ('' if val is None else f' (val {val:.4f})'))
+        return '  '.join(texts)

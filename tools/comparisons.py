@@ -1,0 +1,40 @@
+"""Writes docs/comparisons.md: its template with the experiments of all the paper's tables and figures."""
+import argparse
+import sys
+from pathlib import Path
+
+from imtnas_mm.arguments import check_file
+
+
+def parse_args(argv=None):
+    parser = argparse.ArgumentParser(description="Write the document with the list of the paper's tables and figures")
+    parser.add_argument('--template', default='docs/comparisons/template.md', help='text with the lines '
+                        '<!-- experiments --> and <!-- lookups --> where the tables go (default: %(default)s)')
+    parser.add_argument('--out', default='docs/comparisons.md', help='default: %(default)s')
+    parser.add_argument('--check', action='store_true', help='write nothing; exit with 1 if the document is not what '
+                        'the list and the template give')
+    args = parser.parse_args(argv)
+    check_file('--template', args.template)
+    return args
+
+
+def main(argv=None):
+    args = parse_args(argv)
+    from imtnas_mm.atomic_files import write_whole
+    from imtnas_mm.experiments.paper_list import document
+    out = Path(args.out)
+    try:
+        text = document(Path(args.template).read_text(encoding='utf-8'))
+    except ValueError as error:
+        sys.exit(f'comparisons: {args.template}: {error}')
+    if args.check:
+        if not out.is_file() or out.read_text(encoding='utf-8') != text:
+            sys.exit(f'comparisons: {args.out} is not what {args.template} and imtnas_mm/experiments/paper_list.py '
+                     'give; tools/comparisons.py writes it')
+        return
+    write_whole(args.out, text)
+    print(f'written: {args.out}')
+
+
+if __name__ == '__main__':
+    main()
