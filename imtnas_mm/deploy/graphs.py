@@ -88,7 +88,8 @@ class DetectorGraph(nn.Module):
         if getattr(head.loss_cls, 'custom_cls_channels', False):
             raise ValueError(f'model.bbox_head.loss_cls: {type(head.loss_cls).__name__} has channels of its own')
         nms = dict(cfg.get('nms') or {})
-        if nms.pop('type', 'nms') != 'nms' or set(nms) - {'iou_threshold', 'class_agnostic', 'split_thr'}:
+        known = {'iou_threshold', 'class_agnostic', 'split_thr'}
+        if nms.pop('type', 'nms') != 'nms' or 'iou_threshold' not in nms or set(nms) - known:
             raise ValueError(f"model.test_cfg.nms={cfg.get('nms')!r}; it must be dict(type='nms', iou_threshold=...)")
         if cfg.get('nms_pre', -1) < 1 or cfg.get('max_per_img', -1) < 1 or cfg.get('min_bbox_size', 0) > 0:
             raise ValueError(f'model.test_cfg={dict(cfg)!r}; it must have nms_pre and max_per_img above 0, and a '

@@ -1,7 +1,6 @@
 """Writes the model of an export as a graph, ``.onnx`` or ``.pt2``."""
 import io
 import json
-import logging
 from typing import Any
 
 import torch
@@ -106,7 +105,6 @@ def onnx_bytes(program: torch.export.ExportedProgram, graph: ClassifierGraph | D
     Raises:
         ValueError: if onnx or onnxscript is not installed.
     """
-    logging.getLogger('torch.onnx').setLevel(logging.ERROR)
     try:
         exported: Any = torch.onnx.export(
             program, (), dynamo=True, verbose=False, input_names=graph.inputs, output_names=graph.outputs,
