@@ -1,6 +1,5 @@
 """Graphs of whole models predict as mmdet and mmpretrain do: in PyTorch, as files of torch.export, in onnxruntime."""
 import copy
-import io
 from unittest import mock
 
 import pytest
@@ -12,6 +11,7 @@ from torchvision.ops import box_iou
 
 import imtnas_mm.networks  # noqa: F401
 from helpers import tiny_run as tiny
+from helpers.forks import in_fork
 from imtnas_mm.deploy import graphs
 from imtnas_mm.deploy.models import graph_function
 from imtnas_mm.deploy.nms import kept_by_nms
@@ -140,26 +140,27 @@ def test_suppression_is_greedy_in_each_image_and_class():
     assert torch.equal(kept_by_nms(boxes, scores, labels, 3, .3), expected) and 10 < expected.sum() < 110
 
 
-@pytest.fixture(scope='module', params=DETECTORS)
-def detector_files(request, tmp_path_factory):
-    """(detections by mmdet, ONNX file, file of torch.export)."""
-    folder = tmp_path_factory.mktemp(request.param)
-    model = built(DETECTORS[request.param])
-    graph = graphs.graph_of(model)
-    program = traced(graph, 8)
-    (folder / 'a.onnx').write_bytes(onnx_bytes(program, graph, dict(name='value')))
-    torch.export.save(program, folder / 'a.pt2')
-    return of_mmdet(model), folder / 'a.onnx', folder / 'a.pt2'
+@pytest.mark.parametrize('kind', DETECTORS)
+def test_a_detector_in_onnx_and_pt2(kind, tmp_path):
+    in_fork(check_detector, kind, tmp_path)
 
 
-@pytest.mark.parametrize('place', [1, 2], ids=['onnx', 'pt2'])
-def test_a_detector_as_a_file(detector_files, place):
+def check_detector(kind, folder):
     """For batches and sizes other than the traced ones."""
-    expected, function = detector_files[0], graph_function(detector_files[place])
-    assert agree(expected, function(*padded(images())))
-    for i in range(3):
-        one, size = padded([images()[i]])
-        assert agree(expected[i:i + 1], function(one, size))
+    model = built(DETECTORS[kind])
+    graph, expected = graphs.graph_of(model), of_mmdet(model)
+    write(graph, 8, folder)
+    for name in ('a.onnx', 'a.pt2'):
+        function = graph_function(folder / name)
+        assert agree(expected, function(*padded(images()))), name
+        for i in range(3):
+            assert agree(expected[i:i + 1], function(*padded([images()[i]]))), (name, i)
+
+
+def write(graph, divisor, folder):
+    program = traced(graph, divisor)
+    torch.export.save(program, folder / 'a.pt2')
+    (folder / 'a.onnx').write_bytes(onnx_bytes(program, graph, dict(name='value')))
 
 
 @pytest.mark.parametrize('name', ['delta2bbox', 'distance2bbox'])
@@ -173,18 +174,17 @@ def test_a_wrong_decode_is_noticed(name):
 
 @pytest.mark.parametrize('cfg', [MBCONV, CELLS], ids=['mbconv', 'cells'])
 def test_a_classifier_in_onnx_and_pt2(cfg, tmp_path):
-    model = built(cfg)
-    batch = crops()
+    in_fork(check_classifier, cfg, tmp_path)
+
+
+def check_classifier(cfg, folder):
+    model, batch = built(cfg), crops()
     samples = model.head.predict(model.extract_feat(model.data_preprocessor(dict(inputs=batch))['inputs']))
     expected = torch.stack([sample.pred_score for sample in samples]).detach()
     assert expected.std(0).min() > 1e-2  # the images differ
-    graph = graphs.graph_of(model)
-    program, buffer = traced(graph), io.BytesIO()
-    torch.export.save(program, buffer)
-    (tmp_path / 'a.pt2').write_bytes(buffer.getvalue())
-    (tmp_path / 'a.onnx').write_bytes(onnx_bytes(program, graph, {}))
+    write(graphs.graph_of(model), 1, folder)
     for name in ('a.pt2', 'a.onnx'):
-        function = graph_function(tmp_path / name)
+        function = graph_function(folder / name)
         for part in (slice(3), slice(1, 2)):
             torch.testing.assert_close(function(batch[part])[0], expected[part], rtol=0, atol=1e-5)
 

@@ -11,6 +11,7 @@ from mmengine.config import Config
 from mmengine.registry import MODELS
 
 from helpers import tiny_run as tiny
+from helpers.forks import in_fork
 from imtnas_mm.checkpoint import CheckpointError, read_checkpoint
 from imtnas_mm.config.inference import plain_settings
 from imtnas_mm.genotype import GenotypeError, save_genotype
@@ -51,9 +52,13 @@ def export(*args):
 def exports(classifier, detector, tmp_path_factory):
     """A folder with cls and det, as files of each kind."""
     folder = tmp_path_factory.mktemp('exports')
-    for task, checkpoint in dict(cls=classifier[1], det=detector[1]).items():
-        for suffix in ('', '.onnx', '.pt2'):
-            export(checkpoint, folder / f'{task}{suffix}')
+
+    def make():
+        for task, checkpoint in dict(cls=classifier[1], det=detector[1]).items():
+            for suffix in ('', '.onnx', '.pt2'):
+                export(checkpoint, folder / f'{task}{suffix}')
+
+    in_fork(make)
     return folder
 
 
@@ -170,18 +175,23 @@ def test_the_file_alone_predicts_as_the_checkpoint_in_another_process(classifier
 
 @pytest.mark.parametrize('suffix', ['onnx', 'pt2'])
 def test_a_graph_is_tested_as_the_checkpoint(classifier, detector, exports, tmp_path, suffix):
-    for task, (config, checkpoint, *_) in dict(cls=classifier, det=detector).items():
+    in_fork(check_graph, dict(cls=classifier[:2], det=detector), exports, tmp_path, suffix)
+
+
+def check_graph(trained, exports, folder, suffix):
+    for task, (config, checkpoint) in trained.items():
         figures = []
         for path in (checkpoint, exports / f'{task}.{suffix}'):
-            tiny.run('test', config, path, '--work-dir', tmp_path / f'{task}{path.suffix}',
+            tiny.run('test', config, path, '--work-dir', folder / f'{task}{path.suffix}',
                      options=['test_dataloader.batch_size=2'])
-            figures.append({key: value for key, value in tiny.tested(tmp_path / f'{task}{path.suffix}').items()
+            figures.append({key: value for key, value in tiny.tested(folder / f'{task}{path.suffix}').items()
                             if 'time' not in key})
         assert len(figures[0]) > 1 and figures[1] == pytest.approx(figures[0], abs=1e-3)
+    config, graph = trained['cls'][0], exports / f'cls.{suffix}'
     with pytest.raises(CheckpointError, match=f'{suffix}: optimizer: is missing, so no training can be resumed'):
-        tiny.run('train', config, '--work-dir', tmp_path / 'work', '--resume', exports / f'det.{suffix}')
-    with pytest.raises(GenotypeError, match=rf'fairnas_c: contradicts the architecture in .*det.{suffix}'):
-        tiny.run('test', config, exports / f'det.{suffix}', '--work-dir', tmp_path, '--architecture', 'fairnas_c')
+        tiny.run('train', config, '--work-dir', folder / 'work', '--resume', graph)
+    with pytest.raises(GenotypeError, match=rf'fairnas_c: contradicts the architecture in .*cls.{suffix}'):
+        tiny.run('test', config, graph, '--work-dir', folder, '--architecture', 'fairnas_c')
 
 
 def test_no_inferencer(classifier, tmp_path):
