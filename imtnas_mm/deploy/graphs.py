@@ -23,6 +23,9 @@ EMPTY = -1  # the label of a place without a detection
 class Normalisation(nn.Module):
     """Colours and normalisation of a data preprocessor: [N, 3, H, W], 0 to 255 -> the network's images."""
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(self, preprocessor: Any) -> None:
         super().__init__()
         self.reverses = reverses_colours(preprocessor)
@@ -51,10 +54,11 @@ class ClassifierGraph(nn.Module):
         if not gives_softmax(model.head):
             raise ValueError(f'model.head: {type(model.head).__name__}; a graph needs a classifier whose scores are '
                              'the softmax of its outputs')
-        if model.data_preprocessor.pad_size_divisor > 1:
-            raise ValueError(f'model.data_preprocessor.pad_size_divisor={model.data_preprocessor.pad_size_divisor}: a '
-                             'graph of a classifier does not pad')
-        self.normalisation = Normalisation(model.data_preprocessor)
+        preprocessor: Any = model.data_preprocessor
+        if preprocessor.pad_size_divisor > 1:
+            raise ValueError(f'model.data_preprocessor.pad_size_divisor={preprocessor.pad_size_divisor}: a graph of a '
+                             'classifier does not pad')
+        self.normalisation = Normalisation(preprocessor)
         self.model = model
 
     def forward(self, images: Tensor) -> tuple[Tensor]:
@@ -94,8 +98,9 @@ class DetectorGraph(nn.Module):
         if cfg.get('nms_pre', -1) < 1 or cfg.get('max_per_img', -1) < 1 or cfg.get('min_bbox_size', 0) > 0:
             raise ValueError(f'model.test_cfg={dict(cfg)!r}; it must have nms_pre and max_per_img above 0, and a '
                              'min_bbox_size of 0')
-        self.normalisation = Normalisation(model.data_preprocessor)
-        self.pad_value = float(model.data_preprocessor.pad_value)
+        preprocessor: Any = model.data_preprocessor
+        self.normalisation = Normalisation(preprocessor)
+        self.pad_value = float(preprocessor.pad_value)
         self.model = model
         self.iou_threshold = float(nms['iou_threshold'])
         self.class_agnostic = bool(nms.get('class_agnostic', False))

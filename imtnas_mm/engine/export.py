@@ -21,7 +21,7 @@ from ..stored_architecture import refuse_contradiction, stored_genotype
 from ..tasks.joint_model import task_scope
 
 SUFFIXES = ('.pth', SUFFIX)  # of weights; an export without an ending is written as each
-VISUALIZERS = dict(  # by the scope of a task
+VISUALIZERS: dict[str | None, dict] = dict(  # by the scope of a task
     mmdet=dict(type='DetLocalVisualizer', vis_backends=[dict(type='LocalVisBackend')], name='visualizer'),
     mmpretrain=dict(type='UniversalVisualizer', vis_backends=[dict(type='LocalVisBackend')]))
 
@@ -116,9 +116,14 @@ def task_settings(settings: dict[str, Any], task: str, space: str) -> dict[str, 
         settings (dict): of :func:`plain_settings`.
         task (str): its name in ``model.tasks``.
         space (str): of the architecture.
+
+    Raises:
+        ValueError: the model of the task is none of mmdet or mmpretrain.
     """
     model = settings['model']
     scope = task_scope(task, model['tasks'][task])
+    if scope not in VISUALIZERS:
+        raise ValueError(f'--task {task}: its model is one of {scope}; an export is one of mmdet or mmpretrain')
     network: Any = format_of(space).network
     name = f'{SCOPE}.{network.__name__}'
     if MODELS.get(name) is not network:  # of a file outside the package

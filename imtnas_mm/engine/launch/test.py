@@ -56,7 +56,7 @@ def take_architecture(cfg: Config, args: argparse.Namespace) -> tuple[str, str]:
         GenotypeError: ``--architecture`` contradicts the checkpoint, or the checkpoint's can't be found.
         CheckpointError: the checkpoint can't be read.
     """
-    backbone = cfg.model.get('backbone') or {}
+    backbone: Any = cfg.model.get('backbone') or {}
     if is_search(cfg) or not ('architecture' in backbone or is_derived(backbone)):
         return '', ''
     saved = read_checkpoint(args.checkpoint)
