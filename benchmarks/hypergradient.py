@@ -106,7 +106,9 @@ def build(rounds, mode, weights, active, norm, order, num):
         dict(type='imtnas_mm.IMTNAS', search_space=dict(SPACE, type='MBConvSupernet', norm_cfg=norm),
              tasks={name: tasks[name] for name in order}, rounds=rounds, order=order, hypergradient=mode,
              encoder_weights=dict(type=weights),
-             transfer=dict(type='ShiftedTransfer', num_examples=num, num_augmentations=num, image_size=32)))
+             # of 'scaled', T doesn't depend on sets without an active pair
+             transfer=dict(type='ShiftedTransfer', num_examples=num, num_augmentations=num, image_size=32,
+                           statistic='scaled')))
     optim_wrapper = SearchOptimWrapperConstructor(
         dict(encoder=dict(optimizer=dict(type='SGD', lr=.001, momentum=.9)),
              head=dict(optimizer=dict(type='SGD', lr=.001, momentum=.9)),
@@ -149,7 +151,7 @@ def whole_graph(model, optim_wrapper, batch, images, num):
         if stage.index:
             examples = model.transfer_examples(
                 stage, model.stages[stage.index - 1], (images(num // 2), images(num // 2)))
-            views = model.transfer_views(StageRecord(stage, {}, 0., 0., examples=examples))
+            views = model.transfer_views(StageRecord(stage, {}, None, {}, examples=examples))
         prepared.append((model.tasks[stage.task].preprocess(batch(stage.task), True), views))
     val = {name: model.tasks[name].preprocess(batch(name), True) for name in model.order}
     whole_graph_gradient(model, prepared, val, (.001, .001))

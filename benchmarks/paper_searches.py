@@ -48,8 +48,12 @@ def tiny(name):
 
 
 def differing(cfg):
-    """The config with encoders that differ from one another, so that a transfer has pairs to be active for."""
+    """The config with encoders that differ from one another, so that a transfer has pairs to be active for.
+
+    Its statistic is the default one with an absolute threshold, which :func:`making_live` can set.
+    """
     cfg.model.encoder_weights.stage_std = 1.
+    cfg.model.transfer.statistic = 'studentized'
     return cfg
 
 

@@ -9,7 +9,7 @@ narrow = dict(model=dict(head=dict(in_channels=128)))
 model = dict(
     recompute='none',
     search_space=dict(channels=8, layers=4, stem_stride=2),
-    transfer=dict(num_examples=6, num_augmentations=6, threshold=.5),
+    transfer=dict(num_examples=6, num_augmentations=6),
     tasks=dict(c10=narrow, c100=narrow))
 loader = dict(batch_size=32, num_workers=0, persistent_workers=False)
 test_loader = dict(batch_size=100, num_workers=0)

@@ -10,7 +10,7 @@ model = dict(
     recompute='none',
     keep_graphs=True,
     search_space=dict(channels=8, cells=1),
-    transfer=dict(num_examples=8, num_augmentations=8, image_size=16, threshold=.5),
+    transfer=dict(num_examples=8, num_augmentations=8, image_size=16),
     tasks=dict(c10=narrow, c100=narrow))
 train_pipeline = [
     dict(type='RandomCrop', crop_size=16, padding=2),

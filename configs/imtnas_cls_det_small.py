@@ -9,8 +9,7 @@ _base_ = [
 ]
 model = dict(
     search_space=dict(width_mult=.35, stem_stride=2, strides=(1, 2, 2, 1, 2, 1)),
-    # smaller sets of embeddings of fewer channels: the statistic of a new encoder stays below 3 (docs/results.md)
-    transfer=dict(num_examples=12, num_augmentations=12, image_size=48, threshold=.5),
+    transfer=dict(num_examples=12, num_augmentations=12, image_size=48),
     hypergradient='first_order',
     tasks=_base_.small_tasks)
 train_cfg = dict(rounds=2, max_epochs=4, epoch_length=30, warmup_epochs=1, val_interval=4)

@@ -8,7 +8,7 @@ _base_ = ['imtnas_cls_det.py']
 gray = dict(mean=[127.5, 127.5, 127.5], std=[64., 64., 64.])
 model = dict(
     search_space=dict(width_mult=.25, stem_stride=2, strides=(1, 2, 2, 1, 2, 1)),
-    transfer=dict(num_examples=8, num_augmentations=8, image_size=32, threshold=.5),
+    transfer=dict(num_examples=8, num_augmentations=8, image_size=32),
     tasks=dict(
         cls=dict(
             model=dict(

@@ -16,7 +16,8 @@ default_hooks = dict(
     param_scheduler=dict(type='ParamSchedulerHook'),
     checkpoint=dict(type='AtomicCheckpointHook', interval=1, max_keep_ckpts=3),
     sampler_seed=dict(type='DistSamplerSeedHook'),
-    architecture=dict(type='ArchitectureHook', interval=50))
+    architecture=dict(type='ArchitectureHook', interval=50),
+    transfer=dict(type='TransferHook', window=50))
 env_cfg = dict(
     cudnn_benchmark=False,
     mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0),

@@ -1,4 +1,4 @@
-"""The paper's Table 10: the threshold tau, on DARTS. The statistic doesn't reach 100: every pair is then alike."""
+"""The paper's Table 10: the threshold tau, on DARTS."""
 _base_ = ['_base_/cifar_paper.py']
 from imtnas_mm.experiments.paper_rows import thresholds
 

@@ -13,6 +13,8 @@ from ..random_state import isolated_random
 from ..registry import MODELS
 from ..transfer import Encoder, KnowledgeTransfer, TransferLoss
 from .base import FOR_VIEWS
+from .hypernetwork_step import HypernetworkStep
+from .optimiser_rules import check_same_step
 from .stage import Stage
 from .stage_record import StageRecord
 from .unrolled import UnrolledSearch
@@ -37,7 +39,8 @@ class IMTNAS(UnrolledSearch):
             update after the first stage; 0 is Eq. 4 (reading 2).
         hypernetwork_step (str): ``iteration`` steps the encoder weights once,
             on the sum of the stages' gradients; ``stage`` steps them after each
-            stage (reading 11).
+            stage (reading 11). With ``step_space='hypernetwork'`` the chain
+            then goes through these steps of V, too.
         options: options of :class:`UnrolledSearch`.
 
     Raises:
@@ -60,9 +63,13 @@ class IMTNAS(UnrolledSearch):
         check_choice('hypernetwork_step', hypernetwork_step, HYPERNETWORK_STEPS)
         if encoder_task_weight < 0:
             raise ValueError(f'model.encoder_task_weight={encoder_task_weight} must not be negative')
-        if self.virtual['momentum'] and hypernetwork_step == 'stage':
+        if hypernetwork_step == 'stage' and self.step_space == 'weights' and self.virtual['momentum']:
             raise ValueError("model.virtual_step.momentum with hypernetwork_step='stage': the momentum of a stage is "
                              "gone once its optimiser has stepped; use hypernetwork_step='iteration'")
+        if hypernetwork_step == 'stage' and self.step_space == 'hypernetwork' and 'encoder' in self.virtual_rates:
+            raise ValueError(f"model.virtual_rates.encoder={self.virtual_rates['encoder']} with "
+                             "model.step_space='hypernetwork' and model.hypernetwork_step='stage', which makes the "
+                             "steps of the optimiser at its rates; leave virtual_rates.encoder out")
         if self.encoder_weights.mixed_by_architecture:
             raise ValueError(f'model.encoder_weights.type={encoder_weights["type"]!r} is for BMTAS; IMTNAS takes '
                              'HyperNetwork or StoredWeights')
@@ -164,7 +171,7 @@ class IMTNAS(UnrolledSearch):
         if record.active is not False:
             self.reduce_finite(self.where(record.stage), {
                 'the transfer loss': [loss.clone()], ENCODER_GRADIENT: [encoder_gradient]})
-        record.encoder = Variable(self.virtual_encoder(record, encoder, encoder_gradient, optim_wrapper))
+        self.set_virtual_encoder(record, encoder, encoder_gradient, optim_wrapper)
         record.parts = self.transfer_parts
         names = list(parameters)
 
@@ -242,10 +249,11 @@ class IMTNAS(UnrolledSearch):
             return [] if views is None else [views], record.data if self.encoder_task_weight else ()
 
         what = f"the transfer's pullback from task {previous.stage.task!r}"
-        transfer = GradientStep(loss, [encoder], [record.stepped_encoder], [previous.stepped_encoder, *self.gate_variables],
-                                [record.encoder_rate], data, bool(record.active),
-                                partial(self.run_pullback, what, record.stage), self.reduce, kept)
-        parts = [self.generation(record, encoder), transfer]
+        after, rate, share = record.encoder_gradient_step
+        transfer = GradientStep(loss, [encoder], [after], [previous.stepped_encoder, *self.gate_variables], [rate], data,
+                                bool(record.active), partial(self.run_pullback, what, record.stage), self.reduce, kept,
+                                [share])
+        parts = [self.generation(record, encoder), transfer, *self.generated_step(record)]
         return parts if record.head is None else [*parts, self.head_part(record, kept_head)]
 
     def head_part(self, record: StageRecord, kept: KeptGradient | None) -> GradientStep:
@@ -263,18 +271,27 @@ class IMTNAS(UnrolledSearch):
 
         before = [Variable(parameter, constant=True) for parameter in parameters.values()]
         return GradientStep(loss, before, list(record.stepped_head.values()), [record.stepped_encoder, *self.gate_variables],
-                            [record.head_rate] * len(before), lambda: record.data,
+                            [record.head_rules[name].gradient_rate for name in parameters], lambda: record.data,
                             run=partial(self.run_pullback, "the head's pullback", record.stage), mean=self.reduce,
                             kept=kept)
 
     def train_stage(self, stage: Stage, batch: dict, optim_wrapper: OptimWrapperDict) -> dict[str, Tensor]:
         figures = super().train_stage(stage, batch, optim_wrapper)
         if self.hypernetwork_step == 'stage':
-            self.records[-1].source = {
-                name: p.detach().clone() for name, p in self.encoder_weights.named_parameters()
-            }
+            if self.step_space == 'weights':
+                self.records[-1].source = {
+                    name: p.detach().clone() for name, p in self.encoder_weights.named_parameters()
+                }
             step(optim_wrapper['encoder'])
         return figures
+
+    def hypernetwork_step_of(self, stage: Stage, optim_wrapper: OptimWrapperDict) -> HypernetworkStep:
+        """The optimiser steps V between stages if ``hypernetwork_step='stage'``: then each step starts from the last."""
+        step = super().hypernetwork_step_of(stage, optim_wrapper)
+        if self.hypernetwork_step == 'iteration':
+            return step
+        check_same_step(optim_wrapper['encoder'], self.virtual)
+        return step.following(self.records[-1].step if self.records else None)
 
     def step_optimisers(self, optim_wrapper: OptimWrapperDict) -> None:
         if self.hypernetwork_step == 'iteration':

@@ -62,7 +62,7 @@ class MinibatchInterleaving(MTLSWS):
                     constants: Mapping[str, Tensor],
                     optim_wrapper: OptimWrapperDict) -> tuple[Tensor, Sequence[Tensor], dict[str, Tensor]]:
         gradients = super().stage_steps(record, encoder, parameters, constants, optim_wrapper)
-        strength = self.virtual_strength(record, optim_wrapper)
+        strength = self.virtual_strength(record)
         factors = 1., strength  # the step alone has the explicit term in it
         if self.implicit:
             factors = factors_in_turn(strength, len(self.order) - 1)

@@ -28,7 +28,7 @@ class JointSearch(UnrolledSearch):
         train_weights (dict[str, float], optional): beta_k of L_k^tr; 1 by default.
         val_weights (dict[str, float], optional): alpha_k of L_k^val; 1 by default.
         encoder_weights, rounds, transfer: settings of IMTNAS, not used.
-        encoder_task_weight, hypernetwork_step: settings of IMTNAS, not used.
+        encoder_task_weight, hypernetwork_step, step_space: settings of IMTNAS, not used.
         options: options of :class:`UnrolledSearch`.
     """
 
@@ -36,8 +36,10 @@ class JointSearch(UnrolledSearch):
                  order: Sequence[str] = (), train_weights: Mapping[str, float] | None = None,
                  val_weights: Mapping[str, float] | None = None, encoder_weights: dict[str, Any] | None = None,
                  transfer: dict[str, Any] | None = None, encoder_task_weight: float = 0.,
-                 hypernetwork_step: str = 'iteration', **options: Any) -> None:
-        super().__init__(search_space, tasks, dict(type='StoredWeights'), 1, order, **options)
+                 hypernetwork_step: str = 'iteration', step_space: str = 'weights', **options: Any) -> None:
+        virtual_step = dict(options.pop('virtual_step', None) or {})
+        clips = virtual_step.pop('clip_grad', False)  # for steps in a hypernetwork
+        super().__init__(search_space, tasks, dict(type='StoredWeights'), 1, order, virtual_step=virtual_step, **options)
         unused = [f'train_cfg.rounds={rounds}'] if rounds != 1 else []
         if encoder_weights is not None and encoder_weights['type'].rpartition('.')[2] != 'StoredWeights':
             unused.append(f'model.encoder_weights.type={encoder_weights["type"]!r}')
@@ -47,6 +49,10 @@ class JointSearch(UnrolledSearch):
             unused.append(f'model.encoder_task_weight={encoder_task_weight}')
         if hypernetwork_step != 'iteration':
             unused.append(f'model.hypernetwork_step={hypernetwork_step!r}')
+        if step_space != 'weights':
+            unused.append(f'model.step_space={step_space!r}')
+        if clips:
+            unused.append('model.virtual_step.clip_grad=True')
         tell_unused(type(self).__name__, unused, 'its encoder weights are stored, and every task has one stage')
         self.train_weights = check_weights(train_weights, 'train_weights', self.order)
         self.val_weights = check_weights(val_weights, 'val_weights', self.order)

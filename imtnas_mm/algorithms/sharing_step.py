@@ -60,14 +60,13 @@ class SharingStep:
         weight (Parameter): W, before the step on g.
     """
 
-    def __init__(self, optimizer: torch.optim.SGD, weight: nn.Parameter) -> None:
+    def __init__(self, optimizer: torch.optim.Optimizer, weight: Tensor) -> None:
         self.weight, self.optimizer = weight, optimizer
         group = group_of(optimizer, weight)
         self.momentum = group['momentum']
         first = optimizer.state.get(weight, {}).get('momentum_buffer') is None
         self.share = 1. if first or not self.momentum else 1. - group['dampening']  # of the gradient in the momentum
-        self.rate_over_lr = self.share + (self.momentum if group['nesterov'] else 0.)  # c
-        self.rate = group['lr'] * self.rate_over_lr
+        self.rate = group['lr'] * (self.share + (self.momentum if group['nesterov'] else 0.))  # eta c
 
     @torch.no_grad()
     def finish(self, value: Tensor, gradient: Tensor) -> None:

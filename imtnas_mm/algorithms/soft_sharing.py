@@ -110,19 +110,15 @@ class MTLSWS(JointSearch):
 
     # --- the implicit step ---
 
-    def virtual_strength(self, record: StageRecord, optim_wrapper: OptimWrapperDict) -> float:
-        """``2 gamma eta`` of the one-step update of a stage's W."""
-        rate = record.encoder_rate
-        if self.virtual['momentum']:  # the update is then that of the optimiser, at this rate
-            weight, optimizer = self.encoder(record.stage, self.importance), optim_wrapper['encoder'].optimizer
-            rate *= SharingStep(optimizer, weight).rate_over_lr
-        return 2 * self.sharing_weight * rate
+    def virtual_strength(self, record: StageRecord) -> float:
+        """``2 gamma eta`` of the one-step update of a stage's W; eta is its rate on a gradient."""
+        return 2 * self.sharing_weight * record.weights_rule.gradient_rate
 
     def join(self, optim_wrapper: OptimWrapperDict) -> None:
         """``W~ = C U``, where the rows of U are the steps of the tasks alone (:func:`.joint_factors`)."""
         if not self.implicit:
             return
-        factors = joint_factors([self.virtual_strength(record, optim_wrapper) for record in self.records])
+        factors = joint_factors([self.virtual_strength(record) for record in self.records])
         steps, alone = [record.virtual_encoder for record in self.records], [Variable() for _ in self.records]
         for record, row in zip(self.records, factors, strict=True):
             record.encoder = Variable(weighted_sum(row, steps))

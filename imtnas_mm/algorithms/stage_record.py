@@ -5,7 +5,8 @@ from typing import Optional, Self, TypeVar
 
 from torch import Tensor
 
-from ..chain import Adjoints, KeptGradient, Pullback, Record, Variable, sweep
+from ..chain import Adjoints, KeptGradient, Pullback, Record, StepRule, Variable, sweep
+from .hypernetwork_step import HypernetworkStep
 from .stage import Stage
 
 
@@ -23,8 +24,9 @@ class StageRecord(Record):
     """
     stage: Stage
     data: dict  # the preprocessed batch of D_k^tr
-    encoder_rate: float  # eta_w
-    head_rate: float  # eta_h
+    encoder_rule: StepRule | None  # of W's step, if the stage steps W
+    head_rules: dict[str, StepRule]  # of H's step, by name
+    step: HypernetworkStep | None = None  # the step in V, if the stage steps V
     examples: Tensor | None = None  # the images of a transfer, [S, 3, h, w], before their augmentation
     parts: Callable[['StageRecord'], list[Record]] | None = None  # the stage as records of the chain, in order
     previous: Optional['StageRecord'] = None  # the stage whose encoder trains the encoder of this stage
@@ -45,6 +47,23 @@ class StageRecord(Record):
         """The same stage on the same data, to be run again."""
         return replace(self, previous=None, encoder=None, head=None, head_constants=None, needed=None, active=True,
                        kept=None, kept_head=None, figures={})
+
+    @property
+    def weights_rule(self) -> StepRule:
+        """The rule of a step in W."""
+        return _known(self.encoder_rule, 'rule of a step in W', self.stage)
+
+    @property
+    def encoder_rate(self) -> float:
+        """eta_w of a step in W."""
+        return self.weights_rule.rate
+
+    @property
+    def encoder_gradient_step(self) -> tuple[Variable, float, float]:
+        """(result, rate, share) of W in the :class:`GradientStep` of the stage: W~, or grad_W for a step in V."""
+        if self.step is not None:
+            return self.step.gradient, -1., 0.
+        return self.stepped_encoder, self.weights_rule.gradient_rate, 1.
 
     @property
     def stepped_encoder(self) -> Variable:
@@ -79,5 +98,5 @@ class StageRecord(Record):
 
 def _known(value: T | None, what: str, stage: Stage) -> T:
     if value is None:
-        raise ValueError(f'stage {stage.name} has no {what}: it has not run')
+        raise ValueError(f'stage {stage.name} has no {what}, which a stage has once it has run')
     return value

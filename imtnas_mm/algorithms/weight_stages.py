@@ -10,7 +10,7 @@ from mmengine.optim import OptimWrapper, OptimWrapperDict
 from torch import Tensor
 from torch.func import functional_call
 
-from ..chain import GradientStep, KeptGradient, Map, Pullback, Record, Variable, gradients, leaves, virtual_step
+from ..chain import GradientStep, KeptGradient, Map, Pullback, Record, StepRule, Variable, gradients, leaves
 from ..compat.focal_loss import plain_focal_loss
 from ..compat.modules import NormBase
 from ..encoders import StoredWeights
@@ -22,6 +22,8 @@ from ..spaces.base import GateValues
 from ..tasks.base import Head
 from ..transport import to_device
 from .base import FOR_LOSS, FOR_PREPROCESSING, SearchAlgorithm
+from .hypernetwork_step import HypernetworkStep
+from .optimiser_rules import Clipping, buffer_of, check_known, check_only_rate, rules_of
 from .stage import Stage
 from .stage_record import StageRecord
 from .task_pullbacks import naming_task
@@ -29,6 +31,8 @@ from .unused import tell_unused
 
 # the passes that keep only the inputs of blocks: none, those of a transfer's images, or also the tasks' losses
 RECOMPUTE = dict(none=(), views=('embed', ), all=('embed', 'loss'))
+
+STEP_SPACES = ('weights', 'hypernetwork')
 
 # their names in errors
 TASK_LOSS, ENCODER_GRADIENT, HEAD_GRADIENT = 'the task loss', 'the gradient of W', 'the gradient of H'
@@ -46,14 +50,22 @@ class WeightStages(SearchAlgorithm):
     Args:
         search_space, tasks, encoder_weights, rounds, order, architecture, seed:
             of :class:`SearchAlgorithm`.
+        step_space (str): the space of the encoder's one-step approximation.
+            ``weights`` steps W as the paper's equations do,
+            ``W~ = W - eta grad_W L``. ``hypernetwork`` steps what the optimiser
+            steps, ``W~ = g(V - eta grad_V L, A, k, m)``; for weights that a
+            hypernetwork generates.
         virtual_step (dict, optional): ``momentum=True`` and
             ``weight_decay=True`` put the optimisers' values into the one-step
-            approximations, as DARTS does. They need ``StoredWeights``, whose
-            optimiser keeps these values for each weight. The paper's step is
-            plain.
+            approximations, as DARTS does, and ``clip_grad=True`` the clipping
+            of the encoder's gradients. The step must then be in the space of
+            the optimiser: ``StoredWeights`` or
+            ``step_space='hypernetwork'``, and the latter for ``clip_grad``.
+            The paper's step is plain.
         virtual_rates (dict, optional): ``encoder`` and ``head``, the rates of
-            the one-step approximations (eta_w, eta_h). By default they are the
-            present learning rates of these optimisers.
+            the one-step approximations (eta_w, eta_h) of all parameters. By
+            default they are the present learning rates of these optimisers,
+            per parameter where ``paramwise_cfg`` sets them so.
         amp (bool): weight stages run in bfloat16 autocast; A's step never does.
         tf32 (bool): weight stages may round the factors of float32 products
             to TF32 on a GPU. A's step and the chain of its gradient never do.
@@ -83,6 +95,7 @@ class WeightStages(SearchAlgorithm):
                  encoder_weights: dict[str, Any],
                  rounds: int,
                  order: Sequence[str],
+                 step_space: str = 'weights',
                  virtual_step: dict[str, bool] | None = None,
                  virtual_rates: dict[str, float] | None = None,
                  amp: bool = False,
@@ -98,14 +111,14 @@ class WeightStages(SearchAlgorithm):
         super().__init__(search_space, tasks, encoder_weights, rounds, order, architecture, seed)
         check_choice('recompute', recompute, tuple(RECOMPUTE))
         for name, value, known in (('virtual_rates', virtual_rates, {'encoder', 'head'}),
-                                   ('virtual_step', virtual_step, {'momentum', 'weight_decay'})):
+                                   ('virtual_step', virtual_step, {'momentum', 'weight_decay', 'clip_grad'})):
             unknown_keys = [] if value is None else sorted(set(value) - known)
             if unknown_keys:
                 raise ValueError(f'model.{name} has {unknown_keys}; it takes {sorted(known)}')
-        self.virtual = dict(dict(momentum=False, weight_decay=False), **(virtual_step or {}))
-        if any(self.virtual.values()) and not isinstance(self.encoder_weights, StoredWeights):
-            raise ValueError(f'model.virtual_step={virtual_step!r} needs encoder_weights=dict(type="StoredWeights"): '
-                             "a hypernetwork's optimiser has no momentum or decay of the weights it generates")
+        check_choice('step_space', step_space, STEP_SPACES)
+        self.virtual = dict(dict(momentum=False, weight_decay=False, clip_grad=False), **(virtual_step or {}))
+        self.step_space = step_space
+        self._check_step_space()
         self.virtual_rates = dict(virtual_rates or {})
         self.amp, self.tf32 = amp, tf32
         for name, on in (('amp', amp), ('tf32', tf32), ('replay', replay)):
@@ -127,6 +140,28 @@ class WeightStages(SearchAlgorithm):
         self.told_of_replay: set[str] = set()  # tasks
         self.records: list[StageRecord] = []
         self.ledger = FiniteLedger()
+
+    @property
+    def stores_weights(self) -> bool:
+        """Whether each W is a parameter of the optimiser."""
+        return isinstance(self.encoder_weights, StoredWeights)
+
+    def _check_step_space(self) -> None:
+        kind = type(self.encoder_weights).__name__
+        if self.step_space == 'hypernetwork':
+            if self.stores_weights or self.encoder_weights.mixed_by_architecture:
+                why = 'whose parameters are W, so that both spaces are one' if self.stores_weights else 'which has none'
+                raise ValueError(f"model.step_space='hypernetwork' with encoder_weights.type={kind!r}, {why}; "
+                                 "it is for HyperNetwork. Leave step_space at 'weights'")
+            return
+        asked = {name: value for name, value in self.virtual.items() if value}
+        if asked and not self.stores_weights:
+            raise ValueError(f'model.virtual_step={asked!r} needs encoder_weights=dict(type="StoredWeights") or '
+                             "model.step_space='hypernetwork': a hypernetwork's optimiser has no momentum or decay of "
+                             'the weights it generates')
+        if self.virtual['clip_grad']:
+            raise ValueError("model.virtual_step.clip_grad=True needs model.step_space='hypernetwork': the optimiser "
+                             'clips the gradients of all parameters together, and those of a stage are only some')
 
     # --- the losses of a stage, as functions of all that they depend on ---
 
@@ -227,21 +262,59 @@ class WeightStages(SearchAlgorithm):
     def train_record(self, record: StageRecord, optim_wrapper: OptimWrapperDict) -> dict[str, Tensor]:
         """Runs the stage of a record, gives its gradients to the optimisers, and returns its figures."""
         stage = record.stage
-        generated = self.encoder(stage, self.importance)
-        encoder_gradient, head_gradient = self.run_stage(record, generated.detach(), optim_wrapper, train=True)
-        torch.autograd.backward(generated, encoder_gradient)
+        if record.step is None:
+            generated = self.encoder(stage, self.importance)
+            encoder_gradient, head_gradient = self.run_stage(record, generated.detach(), optim_wrapper, train=True)
+            torch.autograd.backward(generated, encoder_gradient)
+        else:
+            _, head_gradient = self.run_stage(record, self.encoder_before(record), optim_wrapper, train=True)
+            for name, parameter in self.encoder_weights.named_parameters():
+                part = record.step.by_parameter[name]
+                parameter.grad = part if parameter.grad is None else parameter.grad + part
         for name, parameter in self.head(stage).trained().items():
             parameter.grad = head_gradient[name]
         return {f'{stage.name}/{name}': value for name, value in record.figures.items()}
 
     def new_record(self, stage: Stage, batch: dict, optim_wrapper: OptimWrapperDict) -> StageRecord:
-        """The record of a stage before it runs: its data and rates."""
-        rates = {
-            name: self.virtual_rates[name] if name in self.virtual_rates else optim_wrapper[name].param_groups[0]['lr']
-            for name in ('encoder', 'head')
-        }
+        """The record of a stage before it runs: its data and the rules of its steps."""
+        for part in ('encoder', 'head'):
+            check_known(part, optim_wrapper[part], self.virtual)
+        head = self.rules('head', self.head(stage).trained(), optim_wrapper)
         data = self.preprocess(stage.task, batch['train'], FOR_LOSS, stage.index)
-        return StageRecord(stage, data, rates['encoder'], rates['head'])
+        if self.step_space == 'hypernetwork':
+            return StageRecord(stage, data, None, head, step=self.hypernetwork_step_of(stage, optim_wrapper))
+        return StageRecord(stage, data, self.encoder_rule(stage, optim_wrapper), head)
+
+    def rules(self, part: str, parameters: Mapping[str, Tensor], optim_wrapper: OptimWrapperDict) -> dict[str, StepRule]:
+        """The rules of the steps of some parameters, by name.
+
+        Args:
+            part (str): ``encoder`` or ``head``.
+            parameters (dict[str, Tensor]): of this part, by name.
+            optim_wrapper (OptimWrapperDict): the optimisers.
+        """
+        return rules_of(optim_wrapper[part], parameters, self.virtual, self.virtual_rates.get(part))
+
+    def encoder_rule(self, stage: Stage, optim_wrapper: OptimWrapperDict) -> StepRule:
+        """The rule of W's step."""
+        if self.stores_weights:
+            return self.rules('encoder', {'W': self.encoder(stage, self.importance)}, optim_wrapper)['W']
+        if 'encoder' in self.virtual_rates:
+            return StepRule(self.virtual_rates['encoder'])
+        check_only_rate(optim_wrapper['encoder'])
+        return StepRule(optim_wrapper['encoder'].param_groups[0]['lr'])
+
+    def hypernetwork_step_of(self, stage: Stage, optim_wrapper: OptimWrapperDict) -> HypernetworkStep:
+        """The step of a stage in V, before it is taken."""
+        wrapper, parameters = optim_wrapper['encoder'], dict(self.encoder_weights.named_parameters())
+        buffers = {name: buffer_of(wrapper, parameter) for name, parameter in parameters.items()}
+        return HypernetworkStep(
+            lambda values, importance: functional_call(
+                self.encoder_weights, dict(values), (*self.encoder_index(stage), importance)),
+            self.rules('encoder', parameters, optim_wrapper),
+            Clipping.of(wrapper) if self.virtual['clip_grad'] else None,
+            {name: parameter.detach() for name, parameter in parameters.items()},
+            {name: buffer for name, buffer in buffers.items() if buffer is not None and self.virtual['momentum']})
 
     def run_stage(self, record: StageRecord, encoder: Tensor, optim_wrapper: OptimWrapperDict,
                   train: bool) -> tuple[Tensor, dict[str, Tensor]]:
@@ -272,8 +345,9 @@ class WeightStages(SearchAlgorithm):
             self.reduce(running_statistics(head))
         of_head = dict(zip(parameters, head_gradient, strict=True))
         if stage.round == self.rounds - 1:
+            trained = head.trained()  # the optimiser's; those of the record may be copies
             record.head = {
-                name: Variable(self.virtual_value(p, p.detach(), of_head[name], record.head_rate,
+                name: Variable(self.virtual_value(record.head_rules[name], trained[name], p.detach(), of_head[name],
                                                   optim_wrapper['head']))
                 for name, p in parameters.items()
             }
@@ -332,7 +406,7 @@ class WeightStages(SearchAlgorithm):
             TASK_LOSS: [loss.clone()], ENCODER_GRADIENT: [encoder_gradient], HEAD_GRADIENT: head_gradient})
         if added is not None:
             encoder_gradient = encoder_gradient + added
-        record.encoder = Variable(self.virtual_encoder(record, encoder, encoder_gradient, optim_wrapper))
+        self.set_virtual_encoder(record, encoder, encoder_gradient, optim_wrapper)
         record.parts = self.task_parts
         return encoder_gradient, head_gradient, figures
 
@@ -349,12 +423,14 @@ class WeightStages(SearchAlgorithm):
         parameters = self.head_before(record)
         stepped = record.head
         encoder = self.encoder_variable(record)
-        before, after = [encoder], [record.stepped_encoder if result is None else result]
-        rates, fixed = [record.encoder_rate], list(parameters.values())
+        after_step, rate, share = record.encoder_gradient_step
+        before, after = [encoder], [after_step if result is None else result]
+        rates, fixed, shares = [rate], list(parameters.values()), [share]
         if stepped is not None:
             before += [Variable(parameter, constant=True) for parameter in parameters.values()]
             after += stepped.values()
-            rates, fixed = rates + [record.head_rate] * len(parameters), []
+            rates, fixed = rates + [record.head_rules[name].gradient_rate for name in parameters], []
+            shares += [1.] * len(parameters)
 
         def loss(inner: list[Tensor], outer: list[Tensor], data: Any) -> Tensor:
             fixed, data = data
@@ -366,15 +442,23 @@ class WeightStages(SearchAlgorithm):
         kept, _ = record.take_kept()
         return [self.generation(record, encoder),
                 GradientStep(loss, before, after, self.gate_variables, rates, lambda: (fixed, record.data),
-                             run=partial(self.run_pullback, what, record.stage), mean=self.reduce, kept=kept)]
+                             run=partial(self.run_pullback, what, record.stage), mean=self.reduce, kept=kept,
+                             shares=shares),
+                *self.generated_step(record)]
 
     def generation(self, record: StageRecord, encoder: Variable) -> Map:
         """``W = g(V, A, k, m)`` as a record."""
+        if record.step is not None:
+            return record.step.generation(self.importance_variable, encoder)
         return Map(lambda inputs: [self.generate(record, *inputs)], [self.importance_variable], [encoder])
+
+    def generated_step(self, record: StageRecord) -> list[Record]:
+        """The step in V and ``W~ = g(V~, A, k, m)`` as records, if the stage steps V: it follows the gradient by W."""
+        return [] if record.step is None else [record.step.record(self.importance_variable, bool(record.active))]
 
     def encoder_variable(self, record: StageRecord) -> Variable:
         """W of a stage, computed again whenever a record reads it."""
-        return Variable(lambda: self.encoder_before(record), constant=isinstance(self.encoder_weights, StoredWeights))
+        return Variable(lambda: self.encoder_before(record), constant=self.stores_weights)
 
     def run_pullback(self, what: str, stage: Stage, pullback: Pullback, function: Callable, tensors: list[Tensor],
                      data: Any) -> list[Tensor]:
@@ -387,26 +471,44 @@ class WeightStages(SearchAlgorithm):
         old, self.records = self.records, []
         for record in old:
             again = record.before_it_runs()
+            if record.step is not None:
+                again.step = record.step.again(self.records[-1].step if self.records else None)
             self.run_stage(again, self.encoder_before(again), optim_wrapper, train=False)
             self.records.append(again)
 
-    def virtual_value(self, parameter: Tensor | None, value: Tensor, gradient: Tensor, rate: float,
+    def virtual_value(self, rule: StepRule, parameter: Tensor, value: Tensor, gradient: Tensor,
                       optim_wrapper: OptimWrapper) -> Tensor:
-        """:func:`virtual_step` with the optimiser's momentum and decay of a parameter, as the option ``virtual_step``."""
-        group = optim_wrapper.param_groups[0]
-        buffer = None
-        if self.virtual['momentum'] and parameter is not None:
-            buffer = optim_wrapper.optimizer.state.get(parameter, {}).get('momentum_buffer')
-        return virtual_step(value, gradient, rate, group.get('momentum', 0.), buffer,
-                            group['weight_decay'] if self.virtual['weight_decay'] else 0.)
+        """The one-step update of a value.
+
+        Args:
+            rule (StepRule): its step.
+            parameter (Tensor): the optimiser's, whose momentum buffer the step takes if its rule has momentum.
+            value, gradient (Tensor): in the shape of the parameter.
+            optim_wrapper (OptimWrapper): of the parameter.
+        """
+        return rule.step(value, gradient, buffer_of(optim_wrapper, parameter) if rule.momentum else None)[0]
 
     def virtual_encoder(self, record: StageRecord, encoder: Tensor, gradient: Tensor,
                         optim_wrapper: OptimWrapperDict) -> Tensor:
-        """W~ of a stage, [D] (Eq. 27 or 28)."""
-        stage, parameter = record.stage, None
-        if isinstance(self.encoder_weights, StoredWeights):
-            parameter = self.encoder(stage, self.importance)
-        return self.virtual_value(parameter, encoder.detach(), gradient, record.encoder_rate, optim_wrapper['encoder'])
+        """W~ of a stage after a step in W, [D] (Eq. 27 or 28)."""
+        parameter = self.encoder(record.stage, self.importance) if self.stores_weights else encoder
+        return self.virtual_value(record.weights_rule, parameter, encoder.detach(), gradient, optim_wrapper['encoder'])
+
+    def set_virtual_encoder(self, record: StageRecord, encoder: Tensor, gradient: Tensor,
+                            optim_wrapper: OptimWrapperDict) -> None:
+        """Sets W~ of a stage by a step in W or in V.
+
+        Args:
+            record (StageRecord): the record of the stage.
+            encoder, gradient (Tensor): W and its gradient, [D].
+            optim_wrapper (OptimWrapperDict): the optimisers.
+        """
+        if record.step is None:
+            record.encoder = Variable(self.virtual_encoder(record, encoder, gradient, optim_wrapper))
+            return
+        with torch.autocast(encoder.device.type, enabled=False):
+            record.step.take(self.importance, gradient)
+        record.encoder = record.step.encoder
 
     def step_weights(self, optim_wrapper: OptimWrapperDict) -> None:
         self.settle()
@@ -476,6 +578,8 @@ class WeightStages(SearchAlgorithm):
 
     def generate(self, record: StageRecord, importance: Tensor) -> Tensor:
         """``g(V, A, k, m)`` at the stage's V, [D]."""
+        if record.step is not None:
+            return record.step.generated(importance)
         if record.source is None:
             return self.encoder(record.stage, importance)
         arguments = (*self.encoder_index(record.stage), importance)

@@ -40,7 +40,7 @@ def losses(work_dir):
                 line = json.loads(text)
             except json.JSONDecodeError:  # the last line of a run that was killed
                 continue
-            if 'iter' in line:
+            if 'iter' in line and 'epoch_time' not in line:
                 figures = {k: v for k, v in line.items() if k not in ('time', 'data_time', 'memory')}
                 logged.setdefault(line['iter'], []).append(figures)
     return logged

@@ -53,7 +53,9 @@ TASKS = dict(
     cls=dict(type='ClassificationTask', model=CLASSIFIER),
     cell=dict(type='ClassificationTask', model=CELL_CLASSIFIER),
     det=dict(type='DetectionTask', model=DETECTOR, backbone=dict(out_indices=(1, 2))))
-TRANSFER = dict(type='MMDTransfer', num_examples=4, num_augmentations=4, image_size=16, threshold=.3)
+# the statistic whose derivatives need the sets in active pairs alone
+TRANSFER = dict(
+    type='MMDTransfer', num_examples=4, num_augmentations=4, image_size=16, statistic='scaled', threshold=.3)
 
 
 def build(order=('cls', 'det'), rounds=2, dtype=torch.float64, space=None, **options):
@@ -125,12 +127,14 @@ def val_batches(model):
     return {name: raw_batch(name) for name in model.order if name in active}
 
 
-def optimisers(model, momentum=.9, architecture=dict(type='Adam', lr=.01, betas=(.5, .999))):  # noqa: B006
+def optimisers(model, momentum=.9, architecture=dict(type='Adam', lr=.01, betas=(.5, .999)),  # noqa: B006
+               encoder=None, head=None):
+    """The optimisers of a search; ``encoder`` and ``head`` are options of their wrappers in place of the usual ones."""
     from imtnas_mm.engine.optim import SearchOptimWrapperConstructor
     return SearchOptimWrapperConstructor(
         dict(
-            encoder=dict(optimizer=dict(type='SGD', lr=.05, momentum=momentum, weight_decay=3e-4)),
-            head=dict(optimizer=dict(type='SGD', lr=.02, momentum=momentum)),
+            encoder=encoder or dict(optimizer=dict(type='SGD', lr=.05, momentum=momentum, weight_decay=3e-4)),
+            head=head or dict(optimizer=dict(type='SGD', lr=.02, momentum=momentum)),
             architecture=dict(optimizer=dict(architecture))))(model)
 
 

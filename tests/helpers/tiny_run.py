@@ -173,7 +173,7 @@ def search_fields(root, order=('cls', 'det'), **train_cfg):
         model=dict(
             search_space=dict(SPACE),
             hypergradient='first_order',
-            transfer=dict(num_examples=4, num_augmentations=4, image_size=16, threshold=.5),
+            transfer=dict(num_examples=4, num_augmentations=4, image_size=16),
             tasks=replaced(**{name: TASKS[kind] for name, kind in kinds.items()})),
         train_dataloader=replaced(**{name: loaders[kind](root, 'train') for name, kind in kinds.items()}),
         val_dataloader=val_loaders,

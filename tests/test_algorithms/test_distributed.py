@@ -144,6 +144,7 @@ def test_single_precision(kind, tmp_path, monkeypatch):
     dict(transfer=dict(type='L2Embedding', num_examples=4, image_size=12)),
     dict(transfer=dict(type='ExampleSimilarity', num_examples=4, image_size=12)),
     dict(encoder_weights=dict(type='StoredWeights'), virtual_step=dict(momentum=True, weight_decay=True)),
+    dict(step_space='hypernetwork', hypernetwork_step='stage', virtual_step=dict(momentum=True, weight_decay=True)),
 ], ids=str)
 def test_options(options, tmp_path):
     loose = options.get('hypergradient') == 'finite_difference'  # rounding over a step of 1e-7

@@ -7,7 +7,7 @@ from torch import nn
 from helpers import small_search
 from helpers.differentiable_once import Once, OnceModule
 from helpers.small_search import CELLS, TRANSFER, build, iterate, optimisers, stage_batches, val_batches
-from helpers.whole_graph import validation_loss, whole_graph_gradient
+from helpers.whole_graph import StepsOfV, validation_loss, whole_graph_gradient
 from imtnas_mm.algorithms import task_pullbacks
 from imtnas_mm.algorithms.base import FOR_LOSS, FOR_VALIDATION
 from imtnas_mm.chain import GradientStep, SecondDerivativeError
@@ -31,7 +31,7 @@ def error(actual, expected):
     return ((flat(actual) - flat(expected)).norm() / flat(expected).norm()).item()
 
 
-def after_stages(order=('cls', 'det'), rounds=2, seed=1, smooth=False, **options):
+def after_stages(order=('cls', 'det'), rounds=2, seed=1, smooth=False, make_optimisers=optimisers, **options):
     """A search after the weight stages of an iteration, and all the gradient of A depends on.
 
     ``smooth`` puts SiLU for every ReLU and ReLU6: differences converge where gradients have no jumps.
@@ -44,7 +44,7 @@ def after_stages(order=('cls', 'det'), rounds=2, seed=1, smooth=False, **options
             for child in task.template.modules():
                 if isinstance(getattr(child, 'activate', None), (nn.ReLU, nn.ReLU6)):
                     child.activate = nn.SiLU()
-    optim_wrapper = optimisers(model)
+    optim_wrapper = make_optimisers(model)
     torch.manual_seed(seed)
     if 'weights' in dict(model.encoder_weights.named_children()):  # stored: unlike encoders, so that they disagree
         with torch.no_grad():
@@ -90,6 +90,100 @@ def test_exact_is_the_whole_graphs_gradient(k, m, weights, estimator):
     actual = gradient(model, data, 'exact')
     assert error(actual, expected) < 1e-10
     assert error(gradient(model, data, 'first_order'), expected) > 1e-3  # the chain matters here
+
+
+@pytest.mark.parametrize('mode, norm', [('exact', 'BN'), ('finite_difference', 'GN')])
+def test_the_whole_graphs_gradient_through_the_statistic_relative_to_the_teacher(mode, norm):
+    """Through the units that all sets of a batch determine, and the teacher's median."""
+    transfer = dict(TRANSFER, statistic='relative', threshold=1.)
+    space = dict(norm_cfg=dict(type='GN', num_groups=2)) if norm == 'GN' else {}
+    model, prepared, data = active_chain(
+        1, transfer=transfer, encoder_weights=STORED, space=space, smooth=mode != 'exact')
+    assert all(record.needed is None for record in model.records)
+    _, expected = whole_graph_gradient(model, prepared, data, RATES.values())
+    assert error(gradient(model, data, mode), expected) < (1e-10 if mode == 'exact' else 1e-5)
+
+
+# --- steps in V ---
+
+ALL_OF_SGD = dict(momentum=True, weight_decay=True, clip_grad=True)
+# the grid of CHAINS; V is the same for all stages, or the optimiser steps it between them
+V_CHAINS = [(1, 1, 'iteration', {}), (2, 1, 'stage', dict(momentum=.8, weight_decay=.02, max_norm=.5)),
+            (2, 2, 'iteration', dict(momentum=.8, dampening=.3, weight_decay=.02, max_norm=.5)),
+            (3, 2, 'stage', dict(momentum=.8, dampening=.3, weight_decay=.02)),
+            (2, 3, 'stage', dict(momentum=.8, nesterov=True, weight_decay=.02, max_norm=.5))]
+
+
+def chain_of_v(k, m, hypernetwork_step, sgd=None, lr_mult=None, **options):
+    """A search that steps V, see :func:`after_stages`, and the oracle of its steps.
+
+    Args:
+        sgd (dict): options of the encoder's SGD, and ``max_norm`` of its clipping. Its momentum has a buffer.
+        lr_mult (dict, optional): of parameters of V by name.
+    """
+    sgd, steps = dict(sgd or {}), []
+    clip = dict(clip_grad=dict(max_norm=sgd['max_norm'])) if 'max_norm' in sgd else {}
+    mult = dict(paramwise_cfg=dict(custom_keys={n: dict(lr_mult=x) for n, x in lr_mult.items()})) if lr_mult else {}
+    of_sgd = {name: value for name, value in sgd.items() if name != 'max_norm'}
+
+    def make_optimisers(model):
+        wrapper = optimisers(model, encoder=dict(
+            optimizer=dict(type='SGD', lr=RATES['encoder'], **of_sgd), **clip, **mult))
+        named, buffers = dict(model.encoder_weights.named_parameters()), {}
+        if 'momentum' in sgd:
+            torch.manual_seed(3)
+            buffers = {name: .1 * torch.randn_like(p) for name, p in named.items()}
+            for name, p in named.items():
+                wrapper['encoder'].optimizer.state[p]['momentum_buffer'] = buffers[name].clone()
+        steps.append(StepsOfV({name: p.detach().clone() for name, p in named.items()}, buffers,
+                              hypernetwork_step == 'stage', **sgd,
+                              rates={name: RATES['encoder'] * x for name, x in (lr_mult or {}).items()}))
+        return wrapper
+
+    options = dict(dict(encoder_weights=HYPER, virtual_rates=dict(head=RATES['head']), virtual_step=ALL_OF_SGD,
+                        transfer=dict(TRANSFER, threshold=.05)), **options)
+    chain = after_stages(ORDERS[k], m, make_optimisers=make_optimisers, step_space='hypernetwork',
+                         hypernetwork_step=hypernetwork_step, **options)
+    return *chain, steps[-1]
+
+
+@pytest.mark.parametrize('k, m, hypernetwork_step, sgd', V_CHAINS,
+                         ids=[f'K{k}-M{m}-{step}' for k, m, step, _ in V_CHAINS])
+def test_exact_is_the_whole_graphs_gradient_through_steps_of_v(k, m, hypernetwork_step, sgd):
+    mult = dict(third_weight=.3, first_task=2.)
+    model, prepared, data, steps = chain_of_v(k, m, hypernetwork_step, sgd, mult)
+    assert m * k == 1 or any(r.active for r in model.records[1:])
+    if hypernetwork_step == 'stage':  # the chain's step is the optimiser's
+        last = model.records[-1].step
+        for name, p in model.encoder_weights.named_parameters():
+            torch.testing.assert_close(last.after[name].value, p.detach(), rtol=0, atol=1e-12)
+    _, expected = whole_graph_gradient(model, prepared, data, RATES.values(), steps)
+    assert error(gradient(model, data, 'exact'), expected) < 1e-10
+    assert error(gradient(model, data, 'first_order'), expected) > 1e-4
+
+
+def test_other_ways_through_steps_of_v():
+    """Central differences, kept graphs, recomputed blocks and a chain that is made again; V matters."""
+    sgd = dict(momentum=.8, weight_decay=.02, max_norm=.5)
+    results = {}
+    for name, options in dict(plain={}, kept=dict(keep_graphs=True), recomputed=dict(recompute='all')).items():
+        model, _, data, _ = chain_of_v(2, 1, 'stage', sgd, smooth=True, **options)
+        assert any(r.kept is not None for r in model.records) == (name == 'kept')
+        results[name] = gradient(model, data, 'exact')
+        if name == 'plain':
+            results['difference'] = gradient(model, data, 'finite_difference')
+            before = [record.virtual_encoder for record in model.records]
+            model.run_chain_again(optimisers(model))  # at the same A
+            for old, record in zip(before, model.records, strict=True):
+                torch.testing.assert_close(record.virtual_encoder, old, rtol=0, atol=0)
+            results['again'] = gradient(model, data, 'exact')
+            for variable in model.records[0].step.after.values():
+                variable.constant = True
+            results['constant V'] = gradient(model, data, 'exact')
+    plain = results.pop('plain')
+    assert error(results.pop('constant V'), plain) > 1e-4
+    assert error(results.pop('difference'), plain) < 1e-6
+    assert all(error(actual, plain) < 1e-12 for actual in results.values())
 
 
 @pytest.mark.parametrize('weights', [HYPER, STORED], ids=lambda weights: weights['type'])
@@ -335,12 +429,19 @@ def darts_gradient(model, alphas, weights, head, train, val, rates, momenta, buf
     return {n: d - m for n, d, m in zip(alphas, direct, mixed, strict=True)}
 
 
-@pytest.mark.parametrize('as_darts', [False, True])
-def test_one_task_one_round_is_darts(as_darts):
+@pytest.mark.parametrize('as_darts, sgd', [(False, {}), (True, {}), (True, dict(dampening=.4)),
+                                           (True, dict(nesterov=True))], ids=str)
+def test_one_task_one_round_is_darts(as_darts, sgd):
+    """Also with rates and decays per parameter; the virtual step is then the optimiser's."""
     options = dict(order=('cls', ), rounds=1, encoder_weights=STORED, loss_normalization='none',
                    architecture=dict(init_std=.5))
     model = build(**options, virtual_step=dict(momentum=True, weight_decay=True) if as_darts else None)
-    optim_wrapper = optimisers(model)
+    optim_wrapper = optimisers(
+        model,
+        encoder=dict(optimizer=dict(type='SGD', lr=.1, momentum=.9, weight_decay=3e-4, **sgd),
+                     paramwise_cfg=dict(custom_keys=dict(weights=dict(lr_mult=.5)))),
+        head=dict(optimizer=dict(type='SGD', lr=.02, momentum=.9, weight_decay=.1, **sgd),
+                  paramwise_cfg=dict(bias_lr_mult=3., bias_decay_mult=0.)))
     iterate(model, optim_wrapper, 0)  # fills the momentum buffers
     torch.manual_seed(5)
     weights = model.encoder_weights.weights[0].detach().clone()
@@ -353,15 +454,23 @@ def test_one_task_one_round_is_darts(as_darts):
     model.train_stage(model.stages[0], batch, optim_wrapper)
     val = {'cls': model.tasks['cls'].preprocess(val_batches(model)['cls'], True)}
     actual = gradient(model, val, 'exact')
-    many = len(head)
+    # of the gradient, and of the buffer
+    share, momentum = (1.9, .81) if 'nesterov' in sgd else (1 - sgd.get('dampening', 0.), .9)
+    biases = [name.endswith('bias') for name in head]
+    assert any(biases) and not all(biases)
     expected = darts_gradient(
         model, model.architecture.named_alphas(), weights, head, model.records[0].data, val['cls'],
-        rates=[.05] + [.02] * many,
-        momenta=[.9 * as_darts] * (many + 1),
+        rates=[rate * share for rate in [.05, *(.06 if bias else .02 for bias in biases)]],
+        momenta=[momentum / share * as_darts] * len(buffers),
         buffers=buffers,
-        decay=[3e-4 * as_darts] + [0] * many)
+        decay=[decay * as_darts for decay in (3e-4, *(0. if bias else .1 for bias in biases))])
     assert error(actual, expected) < 1e-10
     assert error(gradient(model, val, 'finite_difference'), expected) < 1e-6
+    record = model.records[0]
+    model.step_weights(optim_wrapper)
+    stepped = dict(W=model.encoder_weights.weights[0], **dict(model.heads['cls'][0].named_parameters()))
+    for name, value in dict(record.virtual_head, W=record.virtual_encoder).items():
+        assert (value - stepped[name]).abs().max().item() < 1e-12 or not as_darts, name
 
 
 def darts_code_gradient(supernet, gates_of, head, alphas, weights, train, val, eta, momentum, buffers, decay, epsilon):

@@ -470,7 +470,12 @@ def test_loss_scales_by_hand():
     (dict(encoder_task_weight=-1), 'model.encoder_task_weight=-1'),
     (dict(arch_steps=0), 'model.arch_steps=0'),
     (dict(virtual_rates=dict(w=1)), r"model.virtual_rates has \['w'\]"),
-    (dict(virtual_step=dict(momentum=True)), 'StoredWeights'),
+    (dict(virtual_step=dict(momentum=True)), "StoredWeights.*or model.step_space='hypernetwork'"),
+    (dict(virtual_step=dict(clip_grad=True), encoder_weights=STORED), "clip_grad=True needs .*'hypernetwork'"),
+    (dict(step_space='V'), "model.step_space='V' is not one of"),
+    (dict(step_space='hypernetwork', encoder_weights=STORED), "type='StoredWeights', whose parameters are W"),
+    (dict(step_space='hypernetwork', hypernetwork_step='stage', virtual_rates=dict(encoder=.1)),
+     'model.virtual_rates.encoder=0.1 .*leave virtual_rates.encoder out'),
     (dict(virtual_step=dict(nesterov=True)), 'nesterov'),
     (dict(virtual_step=dict(momentum=True), hypernetwork_step='stage', encoder_weights=STORED), "use.*'iteration'"),
     (dict(loss_normalization='max'), "'max'"),
@@ -479,6 +484,44 @@ def test_loss_scales_by_hand():
 def test_bad_options_name_the_field(options, message):
     with pytest.raises(ValueError, match=message):
         build(**options)
+
+
+SGD, ADAMW = dict(type='SGD', lr=.1, momentum=.9, weight_decay=1e-3), dict(type='AdamW', lr=.1)
+SAME_STEP = dict(step_space='hypernetwork', hypernetwork_step='stage')
+
+
+@pytest.mark.parametrize('options, wrappers, message', [
+    (dict(encoder_weights=STORED, virtual_step=dict(momentum=True)), dict(encoder=dict(optimizer=ADAMW)),
+     "model.virtual_step.momentum=True with optim_wrapper.encoder.optimizer.type='AdamW'.*Use SGD there, or"),
+    (dict(step_space='hypernetwork', virtual_step=dict(momentum=True)), dict(head=dict(optimizer=ADAMW)),
+     "optim_wrapper.head.optimizer.type='AdamW'"),
+    (dict(step_space='hypernetwork', virtual_step=dict(weight_decay=True)),
+     dict(head=dict(optimizer=dict(type='Adam', lr=.1))), "weight_decay=True .*type='Adam'.*of SGD and AdamW alone"),
+    (dict(encoder_weights=STORED, virtual_step=dict(momentum=True)),
+     dict(encoder=dict(optimizer=dict(SGD, maximize=True))), 'optim_wrapper.encoder.optimizer.maximize=True'),
+    (SAME_STEP, dict(encoder=dict(optimizer=ADAMW)), "knows those of SGD, not of .*type='AdamW'.*'iteration'"),
+    (SAME_STEP, dict(encoder=dict(optimizer=SGD, clip_grad=dict(max_norm=5.))),
+     'encoder has momentum and weight_decay and clip_grad. Set .*momentum=True, weight_decay=True, clip_grad=True'),
+    ({}, dict(encoder=dict(optimizer=SGD, paramwise_cfg=dict(custom_keys=dict(third=dict(lr_mult=.5))))),
+     r"encoder.paramwise_cfg gives the parameters the rates \[0.05, 0.1\].*step_space='hypernetwork'"),
+], ids=str)
+def test_steps_that_the_chain_does_not_know_are_refused(options, wrappers, message):
+    model = build(('cls', ), 1, **options)
+    model.start_iteration(0)
+    with pytest.raises(ValueError, match=message):
+        model.train_stage(model.stages[0], stage_batches(model)[0], optimisers(model, **wrappers))
+
+
+def test_rates_per_parameter_of_stored_weights():
+    """And ``virtual_rates`` is for all parameters."""
+    encoder = dict(optimizer=SGD, paramwise_cfg=dict(custom_keys={'weights.1': dict(lr_mult=.5)}))
+    for options, expected in (({}, [.1, .05]), (dict(virtual_rates=dict(encoder=.3)), [.3, .3])):
+        model = build(rounds=1, encoder_weights=STORED, **options)
+        model.start_iteration(0)
+        optim_wrapper = optimisers(model, encoder=encoder)
+        for stage, batch in zip(model.stages, stage_batches(model), strict=True):
+            model.train_stage(stage, batch, optim_wrapper)
+        assert [record.encoder_rate for record in model.records] == expected
 
 
 def test_a_task_must_share_the_weights(monkeypatch):

@@ -162,7 +162,9 @@ def test_errors_name_the_field(options, message):
 def test_settings_of_imtnas_are_left_out_and_said(monkeypatch):
     said = []
     monkeypatch.setattr('imtnas_mm.algorithms.unused.print_log', lambda text, *_: said.append(text))
-    build('MTLSAO', rounds=3, encoder_weights=dict(type='HyperNetwork'), transfer=dict(type='MMDTransfer'))
+    build('MTLSAO', rounds=3, encoder_weights=dict(type='HyperNetwork'), transfer=dict(type='MMDTransfer'),
+          step_space='hypernetwork', virtual_step=dict(clip_grad=True))
     assert len(said) == 1 and said[0].startswith(
         "MTLSAO has no use for train_cfg.rounds=3, model.encoder_weights.type='HyperNetwork', "
-        "model.transfer.type='MMDTransfer'")
+        "model.transfer.type='MMDTransfer', model.step_space='hypernetwork', "
+        'model.virtual_step.clip_grad=True')

@@ -175,12 +175,11 @@ def test_clipping_sees_the_gradients_of_the_tasks_alone(method):
 
 
 def test_an_optimiser_whose_step_is_not_known_is_refused():
-    model = build('MTLSWS')
-    wrapper = optimisers(model)
-    wrapper['encoder'].optimizer = torch.optim.AdamW(model.encoder_weights.parameters())
+    adamw = dict(optimizer=dict(type='AdamW', lr=.01))
+    model, explicit = build('MTLSWS'), build('MTLSWS', sharing_step='explicit')
     with pytest.raises(ValueError, match="sharing_step='implicit' with optim_wrapper.encoder.optimizer=AdamW"):
-        iterate(model, wrapper)
-    iterate(build('MTLSWS', sharing_step='explicit'), wrapper)
+        iterate(model, optimisers(model, encoder=adamw))
+    iterate(explicit, optimisers(explicit, encoder=adamw))
 
 
 @pytest.mark.parametrize('method, tasks, rate, factor', [

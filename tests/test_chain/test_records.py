@@ -2,7 +2,7 @@
 import pytest
 import torch
 
-from imtnas_mm.chain import Adjoints, GradientStep, Map, Variable, WeightedSum, exact_pullback, sweep, virtual_step
+from imtnas_mm.chain import Adjoints, GradientStep, Map, StepRule, Variable, WeightedSum, exact_pullback, sweep
 
 
 def number(value, **options):
@@ -116,7 +116,30 @@ def test_a_second_pass_takes_the_mean_of_the_adjoints():
     assert mean == pytest.approx([2 * (1 - .1 * 2 * 3), 2 * -.1 * 3 * 3])
 
 
-def test_virtual_step_with_momentum_and_decay():
-    value, gradient, buffer = (torch.tensor(x) for x in (2., 3., 5.))
-    assert virtual_step(value, gradient, .1) == pytest.approx(1.7)
-    assert virtual_step(value, gradient, .1, .9, buffer, .01).item() == pytest.approx(2 - .1 * (3 + 4.5 + .02))
+def test_a_step_keeps_a_share_of_its_variable():
+    """y = a x - rate 2 x z; with a = 0 and rate = -1 it is the gradient itself."""
+    for share, rate in ((.5, .1), (0., -1.)):
+        x, z = number(3.), number(2.)
+        step = GradientStep.take(cubic, [x], [z], [rate], shares=[share])
+        assert step.after[0].value.item() == pytest.approx(share * 3 - rate * 12)
+        expected = [5 * (share - rate * 4), 5 * -rate * 6]
+        assert pulled([step], step.after[0], [x, z], adjoint=5.) == pytest.approx(expected)
+        assert pulled([step], step.after[0], [x, z], None, 5.) == [5 * share if share else None, None]
+
+
+@pytest.mark.parametrize('options', [
+    dict(), dict(weight_decay=.1), dict(momentum=.9), dict(momentum=.9, dampening=.3, weight_decay=.1),
+    dict(momentum=.9, nesterov=True, weight_decay=.1)], ids=str)
+def test_a_rule_steps_as_sgd_of_pytorch(options):
+    torch.manual_seed(0)
+    parameter = torch.randn(5, dtype=torch.float64, requires_grad=True)
+    optimizer, value, buffer = torch.optim.SGD([parameter], .2, **options), parameter.detach().clone(), None
+    for i in range(3):
+        parameter.grad = gradient = torch.randn_like(parameter)
+        optimizer.step()
+        rule, u = StepRule(.2, first=i == 0, **options), gradient.clone().requires_grad_()
+        stepped, kept = rule.step(value, u, buffer)
+        torch.testing.assert_close(stepped, parameter, rtol=0, atol=1e-15)
+        slope, = torch.autograd.grad(stepped.sum(), u)
+        torch.testing.assert_close(slope, torch.full_like(u, -rule.gradient_rate), rtol=0, atol=1e-15)
+        value, buffer = stepped.detach(), None if kept is None else kept.detach()

@@ -66,7 +66,7 @@ def test_what_is_published(finished, tmp_path):
     runs = json.loads('\n'.join(lines))['runs']
     assert [(run['row'], run['seed']) for run in runs] == [
         (row, seed) for seed in (0, 1) for row in ('searched', 'drawn', 'best')]
-    assert set(runs[0]['results']) == {'architecture', 'history', 'nb'}
+    assert set(runs[0]['results']) == {'architecture', 'history', 'nb', 'search'}
     assert 'machine' not in runs[0]['steps']['search'] and 'options' not in runs[0]
 
 

@@ -32,7 +32,7 @@ def tiny_fields(root, **train_cfg):
     return dict(
         model=dict(
             search_space=dict(channels=4, layers=3, stem_stride=4),
-            transfer=dict(num_examples=4, num_augmentations=4, threshold=.1, image_size=16),
+            transfer=dict(num_examples=4, num_augmentations=4, image_size=16),
             tasks=dict(c10=narrow, c100=dict(narrow, backbone=dict(stem_stride=2)))),
         train_dataloader=dict(c10=loader, c100=loader),
         val_dataloader=dict(c10=test_loader, c100=test_loader),

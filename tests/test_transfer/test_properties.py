@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imtnas_mm.transfer import Encoder, ExampleSimilarity, L2Embedding, L2Weights, MMDTransfer, two_sample_statistics
-from imtnas_mm.transfer.statistic import STATISTICS, largest_statistic
+from imtnas_mm.transfer.statistic import largest_statistic
 
 seeds = st.integers(0, 2**31)
-statistics = st.sampled_from(STATISTICS)
+statistics = st.sampled_from(['scaled', 'plain'])  # of the others: test_studentized.py
 scales = st.sampled_from([0., 1e-3, 1., 30.])
 
 
@@ -61,7 +61,8 @@ def linear(weight):
 
 
 KINDS = {
-    'mmd': lambda examples, views: MMDTransfer(examples, views, threshold=.3, image_size=4),
+    'mmd': lambda examples, views: MMDTransfer(examples, views, threshold=.3, statistic='scaled', image_size=4),
+    'relative': lambda examples, views: MMDTransfer(examples, views, image_size=4),
     'weights': lambda examples, views: L2Weights(.7),
     'embedding': lambda examples, views: L2Embedding(examples, .7, image_size=4),
     'similarity': lambda examples, views: ExampleSimilarity(examples, image_size=4),
@@ -93,7 +94,8 @@ def test_any_transfer(kind, half, size, dim, seed, spread):
         assert torch.equal(of_sets.all(1), of_sets.any(1)) and actual.needed.any() == (actual.loss > 0)
         used = views.clone().requires_grad_()
         loss = transfer.student_side(linear(student.detach()), used, teaching).loss
-        touched = torch.autograd.grad(loss, used)[0].flatten(1).any(1)
+        gradient = torch.autograd.grad(loss, used)[0].flatten(1).abs().amax(1)
+        touched = gradient > 1e-9 * gradient.max()  # the mean that distances are taken from leaves rounding everywhere
         assert not (touched & ~actual.needed).any()
 
 

@@ -33,8 +33,9 @@ def test_two_far_point_sets_reach_the_bound():
     z = torch.zeros(2, 20, 4, dtype=torch.float64)
     z[1] = 100
     assert two_sample_statistics(z, .1, 'plain')[0, 1].item() == pytest.approx(largest_statistic(20, 'plain'))
-    assert two_sample_statistics(z, .1)[0, 1].item() == pytest.approx(largest_statistic(20))
-    assert largest_statistic(20, 'plain') == 2 and largest_statistic(20) == 40
+    assert two_sample_statistics(z, .1, 'scaled')[0, 1].item() == pytest.approx(largest_statistic(20, 'scaled'))
+    assert largest_statistic(20, 'plain') == 2 and largest_statistic(20, 'scaled') == 40
+    assert largest_statistic(20) == math.inf
 
 
 def test_same_distribution_gives_zero_on_average():
@@ -51,7 +52,7 @@ def test_distances_keep_digits_far_from_the_origin(device):
 
 def test_second_derivative(device):
     z = torch.randn(2, 3, 2, dtype=torch.float64).to(device).requires_grad_()
-    assert torch.autograd.gradgradcheck(lambda x: two_sample_statistics(x)[0, 1], z)
+    assert torch.autograd.gradgradcheck(lambda x: two_sample_statistics(x, .1, 'scaled')[0, 1], z)
 
 
 def test_bad_arguments():

@@ -1,5 +1,5 @@
-"""Hooks of mmengine's Runner: checkpoints, the architecture in the log and in a table, times of epochs, checks of data
-and numbers, SIGTERM."""
+"""Hooks of mmengine's Runner: checkpoints, the architecture in the log and in a table, times of epochs, checks of data,
+numbers and the transfer, SIGTERM."""
 from .architecture_hook import ArchitectureHook
 from .checkpoint_hook import AtomicCheckpointHook
 from .data_hook import DataHook
@@ -9,11 +9,12 @@ from .finite_hook import FiniteHook
 from .genotype_hook import GenotypeHook
 from .lookup_hook import LookupHook
 from .termination_hook import TerminationHook
+from .transfer_hook import TransferHook
 from .validated_hook import ValidatedHook
 from .version_hook import VersionHook
 from .workers_hook import WorkersHook
 
 __all__ = [
     'ArchitectureHook', 'AtomicCheckpointHook', 'DataHook', 'DropPathHook', 'EpochTimeHook', 'FiniteHook',
-    'GenotypeHook', 'LookupHook', 'TerminationHook', 'ValidatedHook', 'VersionHook', 'WorkersHook'
+    'GenotypeHook', 'LookupHook', 'TerminationHook', 'TransferHook', 'ValidatedHook', 'VersionHook', 'WorkersHook'
 ]

@@ -161,7 +161,7 @@ def test_fewer_images_than_a_batch(data_copy, tmp_path):
     tiny.run('train', search_config(data_copy, tmp_path, ('cls', )), '--work-dir', work,
              options=['train_dataloader.cls.batch_size=8'])
     assert tiny.log_text(work).count(
-        'train_dataloader.cls.batch_size=8: 8 examples over all processes, but the half for its weights has 6: ') == 1
+        'train_dataloader.cls.batch_size=8: 8 examples over all processes, but the part for its weights has 6: ') == 1
     refuse(retrain_config(data_copy, tmp_path, 'cls'), tmp_path,
            r'^train_dataloader.batch_size=16: the dataset has 12 examples, so that with drop_last=True there is no',
            'train_dataloader.batch_size=16', 'train_dataloader.drop_last=True')
@@ -170,7 +170,7 @@ def test_fewer_images_than_a_batch(data_copy, tmp_path):
 def test_too_few_images_for_halves_or_a_transfer(data_copy, tmp_path):
     config = search_config(data_copy, tmp_path)
     refuse(config, tmp_path, '^model.transfer.num_examples=8 takes 4 images of each task, but '
-           'train_dataloader.det.dataset has 2 in the half', 'model.transfer.num_examples=8')
+           'train_dataloader.det.dataset has 2 in the part', 'model.transfer.num_examples=8')
     refuse(config, tmp_path, r'^train_dataloader.det.dataset: has 1 example; the halves that train weights and',
            'train_dataloader.det.dataset.indices=1')
     refuse(config, tmp_path, r'^val_dataloader.det.dataset: .* has no usable image',

@@ -54,7 +54,7 @@ def test_datasets_that_would_mix_the_halves_are_refused(data):
     wrapped = dict(type='RepeatDataset', times=2, dataset=inner)
     for dataset, place in ((wrapped, ''), (dict(type='ConcatDataset', datasets=[inner, wrapped]), '.datasets[1]')):
         field = re.escape(f'train_dataloader.cls.dataset{place}.type')
-        with pytest.raises(DataError, match=f"^{field}='RepeatDataset': a search splits the images in two halves"):
+        with pytest.raises(DataError, match=f"^{field}='RepeatDataset': a search splits the images in two parts"):
             task_data(tiny.loader(dataset, 4))
 
 
