@@ -69,6 +69,38 @@ def sharing_of(genotype: Genotype) -> dict[str, Any]:
     return genotype.sharing
 
 
+def contradiction(genotype: Genotype, other: Genotype, sharing: bool = False) -> str | None:
+    """Where two architectures build other networks, in words; ``None`` if they build the same network.
+
+    Args:
+        genotype, other (Genotype): importance and source are left out.
+        sharing (bool): whether ``sharing`` is compared as well; a network of
+            one task leaves it out of account.
+    """
+    names = ('space', 'architecture', *(('sharing', ) if sharing else ()))
+    differences = (_difference(getattr(genotype, name), getattr(other, name), name) for name in names)
+    return next(filter(None, differences), None)
+
+
+def _difference(value: Any, other: Any, field: str) -> str | None:
+    if isinstance(value, dict) and isinstance(other, dict) and set(value) == set(other):
+        pairs = [(f'{field}.{key}', value[key], other[key]) for key in value]
+    elif isinstance(value, list) and isinstance(other, list) and len(value) == len(other):
+        pairs = [(f'{field}[{i}]', *pair) for i, pair in enumerate(zip(value, other, strict=True))]
+    else:
+        return None if value == other else f'{field}: {shown(value)}, there {shown(other)}'
+    return next(filter(None, (_difference(here, there, name) for name, here, there in pairs)), None)
+
+
+def shown(value: Any) -> str:
+    """A value for an error, cut where it is long."""
+    try:
+        text = repr(value)
+    except RecursionError:
+        text = f'a {type(value).__name__} nested too deeply'
+    return text if len(text) <= SHOWN_LENGTH else text[:SHOWN_LENGTH] + '...'
+
+
 class Place:
     """A field of a file, for errors: ``place['layers'][3]`` is a field below it, and :meth:`fail` refuses its value.
 
@@ -89,13 +121,7 @@ class Place:
 
     def fail(self, value: Any, right: str) -> NoReturn:
         """Raises :class:`GenotypeError` about a value; ``right`` describes a legal value."""
-        try:
-            shown = repr(value)
-        except RecursionError:
-            shown = f'a {type(value).__name__} nested too deeply'
-        if len(shown) > SHOWN_LENGTH:
-            shown = shown[:SHOWN_LENGTH] + '...'
-        raise GenotypeError(': '.join(filter(None, (str(self.file), self.field, shown))) + f'; {right}')
+        raise GenotypeError(': '.join(filter(None, (str(self.file), self.field, shown(value)))) + f'; {right}')
 
 
 def check_object(value: Any, place: Place, required: tuple[str, ...], optional: tuple[str, ...] = ()) -> None:

@@ -27,7 +27,8 @@ def built_before(part: Any) -> dict[str, Any]:
     return dict(type=lambda: part)
 
 
-MODELS = _child(mmengine_registry.MODELS, 'layers', 'spaces', 'networks', 'encoders', 'transfer', 'tasks', 'algorithms')
+MODELS = _child(mmengine_registry.MODELS, 'layers', 'spaces', 'networks', 'encoders', 'transfer', 'tasks', 'algorithms',
+                'deploy')
 DATASETS = _child(mmengine_registry.DATASETS, 'datasets')
 TRANSFORMS = _child(mmengine_registry.TRANSFORMS, 'datasets')
 HOOKS = _child(mmengine_registry.HOOKS, 'engine')

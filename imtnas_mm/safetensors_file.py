@@ -3,8 +3,9 @@
 The metadata of a safetensors file are strings. ``imtnas_mm`` is the version of
 these fields, and ``config`` the text of the config. The other fields are JSON:
 ``architecture`` (the content of an architecture file), ``classes`` (a list),
-``meta`` (the rest of a checkpoint's ``meta``) and ``shared`` (the name of an
-entry -> the name of the entry that holds the same tensor).
+``meta`` (the rest of a checkpoint's ``meta``), ``shared`` (the name of an
+entry -> the name of the entry that holds the same tensor) and ``modules`` (the
+path of a module -> what the state dict has beside the module's tensors).
 """
 import json
 from collections.abc import Mapping
@@ -18,30 +19,45 @@ from torch import Tensor
 
 SUFFIX = '.safetensors'
 VERSION = '1'
-_JSON = dict(architecture=dict, classes=list, meta=dict, shared=dict)
+_JSON = dict(architecture=dict, classes=list, meta=dict, shared=dict, modules=dict)
 
 
 def to_safetensors(content: Mapping[str, Any]) -> bytes:
     """The bytes of a safetensors file.
 
     Args:
-        content (dict): ``state_dict`` and ``meta``, as in a checkpoint.
+        content (dict): ``state_dict`` and ``meta``, as in a checkpoint; and
+            ``modules``, if its modules have something beside their tensors.
 
     Raises:
         ValueError: an entry is not a plain tensor, or JSON can't hold ``meta``.
     """
-    meta = dict(content['meta'])
-    dataset_meta = dict(meta.pop('dataset_meta', None) or {})
-    fields = dict(classes=dataset_meta.pop('classes', None), architecture=meta.pop('architecture', None))
-    config = meta.pop('cfg', None)
-    tensors, fields['shared'] = _separate(content['state_dict'])
-    fields['meta'] = dict(meta, dataset_meta=dataset_meta) if dataset_meta else meta
-    metadata = dict(format='pt', imtnas_mm=VERSION, **{} if config is None else dict(config=config))
-    metadata.update({name: _to_json(name, value) for name, value in fields.items() if value})
+    tensors, shared = _separate(content['state_dict'])
+    metadata = dict(metadata_of(content['meta'], shared=shared, modules=content.get('modules')), format='pt')
     try:
         return save(tensors, metadata)
     except KeyError as error:  # the format lacks the dtype
         raise ValueError(f'state_dict: safetensors holds no tensors of {error.args[0]}') from error
+
+
+def metadata_of(meta: Mapping[str, Any], **more: Any) -> dict[str, str]:
+    """A checkpoint's ``meta`` as strings by name, for formats whose metadata are strings.
+
+    Args:
+        meta (dict): of a checkpoint.
+        **more: other fields, which are written as JSON unless they are empty.
+
+    Raises:
+        ValueError: JSON can't hold a value.
+    """
+    rest = dict(meta)
+    dataset_meta = dict(rest.pop('dataset_meta', None) or {})
+    fields = dict(classes=dataset_meta.pop('classes', None), architecture=rest.pop('architecture', None), **more)
+    config = rest.pop('cfg', None)
+    fields['meta'] = dict(rest, dataset_meta=dataset_meta) if dataset_meta else rest
+    metadata = dict(imtnas_mm=VERSION, **{} if config is None else dict(config=config))
+    metadata.update({name: _to_json(name, value) for name, value in fields.items() if value})
+    return metadata
 
 
 def _to_json(name: str, value: Any) -> str:
@@ -87,17 +103,27 @@ def read_safetensors(path: str | Path, map_location: Any = None) -> dict[str, An
         raise RuntimeError(f'{path}: not a whole safetensors file: {error}') from error
     if map_location is not None:
         state = {name: tensor.to(map_location) for name, tensor in state.items()}
-    version = metadata.get('imtnas_mm')
-    if version is None:  # written by another program: its metadata have other meanings
-        return dict(meta={}, state_dict=state)
-    if version != VERSION:
-        raise RuntimeError(f'{path}: metadata: imtnas_mm: {version!r}; this imtnas_mm reads {VERSION!r}')
-    fields = {name: _from_json(path, name, metadata[name], kind) for name, kind in _JSON.items() if name in metadata}
+    meta, fields = meta_of(path, metadata)
     for name, source in fields.pop('shared', {}).items():
         if not isinstance(source, str) or source not in state or name in state:
             raise RuntimeError(f'{path}: metadata: shared.{name}: {source!r}; it must name an entry of the file for '
                                'one that it lacks')
         state[name] = state[source]
+    return dict(meta=meta, state_dict=state, **fields)
+
+
+def meta_of(path: str | Path, metadata: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """(``meta``, the other fields) that :func:`metadata_of` wrote; both are empty for files of another program.
+
+    Raises:
+        RuntimeError: a field has another format; names the file and the field.
+    """
+    version = metadata.get('imtnas_mm')
+    if version is None:  # written by another program: its metadata have other meanings
+        return {}, {}
+    if version != VERSION:
+        raise RuntimeError(f'{path}: metadata: imtnas_mm: {version!r}; this imtnas_mm reads {VERSION!r}')
+    fields = {name: _from_json(path, name, metadata[name], kind) for name, kind in _JSON.items() if name in metadata}
     meta = fields.pop('meta', {})
     if 'config' in metadata:
         meta['cfg'] = metadata['config']
@@ -107,7 +133,9 @@ def read_safetensors(path: str | Path, map_location: Any = None) -> dict[str, An
             raise RuntimeError(f'{path}: metadata: meta.dataset_meta: is a {type(dataset_meta).__name__}; it must be a '
                                'dict')
         meta['dataset_meta'] = dict(dataset_meta, classes=tuple(fields.pop('classes')))
-    return dict(meta=dict(meta, **fields), state_dict=state)
+    if 'architecture' in fields:
+        meta['architecture'] = fields.pop('architecture')
+    return meta, fields
 
 
 def _from_json(path: str | Path, name: str, text: str, kind: type) -> Any:

@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 FILES = ('tools/setup.sh', 'requirements-build.txt', 'requirements.txt', 'requirements-dev.txt',
-         'requirements-slurm.txt')
+         'requirements-slurm.txt', 'requirements-onnx.txt')
 # what setup.sh calls, so that a PATH can hold these and no compiler
 PROGRAMS = ('bash', 'cat', 'chmod', 'cksum', 'cut', 'dirname', 'flock', 'grep', 'mkdir', 'mv', 'rm', 'sed', 'sleep',
             'tail', 'tr', 'uname', 'wc')

@@ -1,4 +1,4 @@
-"""Export the weights of a checkpoint, without the state of its training."""
+"""Export the model of a checkpoint as one file that stands alone, without the state of its training."""
 import argparse
 import os.path as osp
 import sys
@@ -7,10 +7,11 @@ from imtnas_mm.arguments import check_file
 
 
 def parse_args(argv=None):
-    parser = argparse.ArgumentParser(description='Export the weights of a checkpoint with its config, architecture '
-                                     'and class names, without the state of its training')
+    parser = argparse.ArgumentParser(description='Export the weights or the graph of a checkpoint with its config, '
+                                     'architecture and class names, without the state of its training')
     parser.add_argument('checkpoint', help='checkpoint file')
-    parser.add_argument('out', help='file to write, a .pth or a .safetensors; without either ending, both')
+    parser.add_argument('out', help='file to write: .pth or .safetensors (weights; without any of these endings, '
+                        'both), .onnx or .pt2 (the graph of the whole model); its config is written beside it')
     parser.add_argument('--no-ema', action='store_true', help='of a training with EMAHook, export the weights of the '
                         'training itself and not the averaged ones')
     parser.add_argument('--architecture', help='architecture.json or published name of the network, where the one '
@@ -31,7 +32,9 @@ def has_classes(dataset_meta):
 def main(argv=None):
     args = parse_args(argv)
     from imtnas_mm.engine.export import SUFFIXES, exported, exported_task, write_exported
-    paths = [args.out] if osp.splitext(args.out)[1] in SUFFIXES else [args.out + suffix for suffix in SUFFIXES]
+    from imtnas_mm.graph_file import is_graph
+    single = osp.splitext(args.out)[1] in SUFFIXES or is_graph(args.out)
+    paths = [args.out] if single else [args.out + suffix for suffix in SUFFIXES]
     try:
         if not osp.basename(args.out):
             raise ValueError(f'{args.out}: it must be the name of a file')
@@ -40,19 +43,16 @@ def main(argv=None):
         content = exported(args.checkpoint, not args.no_ema, args.architecture)
         if args.task is not None:
             content = exported_task(content, args.task)
-        for path in paths:
-            write_exported(content, path)
+        written = [file for path in paths for file in write_exported(content, path)]
     except (OSError, ValueError) as error:
         sys.exit(f'export: {error}')
     meta = content['meta']
     print(f'weights: {len(content["state_dict"])} entries')
     parts = dict(config='cfg' in meta, architecture='architecture' in meta)
-    if args.task is not None:
-        parts.pop('config')  # the config is for all tasks
     parts['class names'] = has_classes(meta.get('dataset_meta') or {})
     for name, exists in parts.items():
         print(f'{name}: {"exported" if exists else "not in the checkpoint"}')
-    for path in paths:
+    for path in written:
         print(f'written: {path}')
 
 

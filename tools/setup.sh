@@ -187,7 +187,8 @@ mend_ops() { # pip's cache ignores how a wheel was built: drop the cached mmcv a
 
 fingerprint() { # of all that decides what is installed; the path, because a moved .venv has stale scripts
     echo "$ROOT"
-    (cd "$ROOT" && cksum requirements-build.txt requirements.txt requirements-dev.txt requirements-slurm.txt tools/setup.sh)
+    (cd "$ROOT" && cksum requirements-build.txt requirements.txt requirements-dev.txt requirements-slurm.txt \
+        requirements-onnx.txt tools/setup.sh)
 }
 
 up_to_date() {

@@ -7,12 +7,12 @@ from imtnas_mm.arguments import add_launch_arguments, check_file
 def parse_args(argv=None):
     parser = argparse.ArgumentParser(description='Test a search checkpoint or a retrained network')
     parser.add_argument('config', help='the config the checkpoint was made with')
-    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument('checkpoint', help='checkpoint or export: .pth, .safetensors, .onnx or .pt2')
     parser.add_argument('--work-dir', help='the dir to save the evaluation metrics')
     parser.add_argument('--out', help='dump predictions to this .pkl file, for offline evaluation')
     parser.add_argument('--show-dir', help='save images with predictions painted on them here (under the work dir)')
-    parser.add_argument('--architecture', help='the architecture of a retrained network: an architecture.json or a '
-                        'published name; sets model.backbone.architecture')
+    parser.add_argument('--architecture', help='the architecture of a retrained network, where the checkpoint does not '
+                        'hold it: an architecture.json or a published name; sets model.backbone.architecture')
     add_launch_arguments(parser)
     args = parser.parse_args(argv)
     check_file('config', args.config)

@@ -37,6 +37,16 @@ NAMES = (  # undocumented names other than PyTorch's operators
         'mmdet.models.dense_heads.AnchorHead._get_targets_single', '',
         'its rules are followed by the targets of AnchorLoss; a head that overrides it keeps its method',
         seen=LIBRARIES),
+    Private(
+        'mmdet.models.dense_heads.base_dense_head.BaseDenseHead._predict_by_feat_single', '',
+        'the graph of a detector follows its rules; a head that overrides it has no graph (compat.predictions)',
+        seen=LIBRARIES),
+    Private(
+        'mmdet.models.dense_heads.base_dense_head.BaseDenseHead._bbox_post_process', '',
+        'as _predict_by_feat_single', seen=LIBRARIES),
+    Private(
+        'mmpretrain.models.heads.ClsHead._get_predictions', '',
+        'the softmax of the outputs; a head that overrides it has other scores, and no graph', seen=LIBRARIES),
 )
 
 __all__ = [

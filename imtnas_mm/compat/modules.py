@@ -1,4 +1,9 @@
-"""Undocumented parts of PyTorch's modules and autograd graphs."""
+"""Undocumented parts of PyTorch's modules, state dicts and autograd graphs."""
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm, _NormBase
 
 from .private import TORCH, Private
@@ -17,9 +22,26 @@ NAMES = (
         'torch.nn.Module._parameters', '', "a module's parameters under their attribute names; its state dict has "
         'others', seen=TORCH),
     Private(
+        'torch.nn.Module.state_dict._metadata', '',
+        "an attribute of a module's state dict: path of a module -> what its hooks put beside its tensors; "
+        'torch and mmengine save it and give it to the hooks of loading',
+        undefined='in state dicts of other programs, and in copies by dict()', seen=TORCH),
+    Private(
         'torch.autograd.function.BackwardCFunction._forward_cls', '',
         'the Function of a node of a graph, which shows whether it has a second derivative', seen=TORCH),
 )
 
 BatchNorm = _BatchNorm
 NormBase = _NormBase
+
+
+def state_metadata(state: Mapping[str, Tensor]) -> dict[str, dict[str, Any]]:
+    """Path of a module -> what its state dict has beside its tensors; empty if the state dict has none."""
+    return dict(getattr(state, '_metadata', {}))
+
+
+def with_metadata(state: Mapping[str, Tensor], metadata: Mapping[str, Mapping[str, Any]]) -> dict[str, Tensor]:
+    """A copy of a state dict with other :func:`state_metadata`."""
+    copied: Any = OrderedDict(state)
+    copied._metadata = OrderedDict(metadata)
+    return copied

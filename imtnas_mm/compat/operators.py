@@ -73,3 +73,8 @@ convolution = _operator('convolution')
 addmm = _operator('addmm')
 mm = _operator('mm')
 bmm = _operator('bmm')
+
+
+def of_the_package(name: str) -> Any:
+    """An operator that the package registered by ``torch.library``, as the nodes of a graph name it."""
+    return getattr(torch.ops.imtnas_mm, name).default

@@ -17,7 +17,10 @@ import torch
 from mmengine.logging import HistoryBuffer
 from mmengine.runner import CheckpointLoader, checkpoint
 
+from ..graph_file import SUFFIXES as GRAPH_SUFFIXES
+from ..graph_file import read_graph_meta
 from ..safetensors_file import SUFFIX, read_safetensors
+from .modules import with_metadata
 from .private import LIBRARIES, Private
 
 NAMES = (
@@ -36,13 +39,18 @@ NAMES = (
 def load_safely(path: str | Path, map_location: Any = 'cpu') -> Any:
     """``torch.load`` of tensors, plain values and the objects in mmengine's checkpoints; or a safetensors file.
 
+    The file of a graph (``.onnx``, ``.pt2``) has ``meta`` and no entries.
+
     Raises:
         UnpicklingError: if the file holds anything else, which is not run.
         OSError, RuntimeError, EOFError: if the file is no checkpoint.
     """
     path = Path(path).expanduser()
+    if path.suffix in GRAPH_SUFFIXES:
+        return read_graph_meta(path)
     if path.suffix == SUFFIX:
-        return read_safetensors(path, map_location)
+        content = read_safetensors(path, map_location)
+        return dict(content, state_dict=with_metadata(content['state_dict'], content.pop('modules', {})))
     with _safe_globals(), _explained(path):
         return _without_code(torch.load(path, map_location=map_location, weights_only=True))
 

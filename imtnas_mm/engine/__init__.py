@@ -8,6 +8,7 @@ from .hooks import (
     DropPathHook,
     EpochTimeHook,
     FiniteHook,
+    GenotypeHook,
     TerminationHook,
     VersionHook,
     WorkersHook,
@@ -27,7 +28,8 @@ from .runner import JointRunner, SearchRunner
 
 __all__ = [
     'ArchitectureHook', 'AtomicCheckpointHook', 'CheckpointError', 'DataHook', 'DropPathHook', 'EpochTimeHook',
-    'FiniteHook', 'InterleavedSearchLoop', 'JointRunner', 'JointTestLoop', 'JointTrainLoop', 'JointValLoop',
-    'NonFiniteError', 'RetrainLoop', 'SearchLogProcessor', 'SearchOptimWrapperConstructor', 'SearchRunner',
-    'SearchTestLoop', 'SearchValLoop', 'TerminationHook', 'VersionHook', 'WorkersHook', 'check_state_dict'
+    'FiniteHook', 'GenotypeHook', 'InterleavedSearchLoop', 'JointRunner', 'JointTestLoop', 'JointTrainLoop',
+    'JointValLoop', 'NonFiniteError', 'RetrainLoop', 'SearchLogProcessor', 'SearchOptimWrapperConstructor',
+    'SearchRunner', 'SearchTestLoop', 'SearchValLoop', 'TerminationHook', 'VersionHook', 'WorkersHook',
+    'check_state_dict'
 ]

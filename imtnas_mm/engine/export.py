@@ -1,4 +1,4 @@
-"""Exports the weights, config and architecture of a checkpoint, without the state of the training."""
+"""Exports the weights or the graph, the config and the architecture of a checkpoint, without its training's state."""
 import io
 import os.path as osp
 from dataclasses import replace
@@ -6,13 +6,24 @@ from typing import Any
 
 import torch
 
-from ..atomic_files import write_checkpoint
+from ..atomic_files import write_checkpoint, write_whole
 from ..checkpoint import CheckpointError, read_checkpoint
-from ..config.text import expression_at, plain_value
-from ..genotype import GenotypeError, resolve_genotype
+from ..compat.modules import state_metadata, with_metadata
+from ..config.inference import FIELDS, inference_settings, plain_settings, settings_text
+from ..deploy.write import write_graph
+from ..genotype import resolve_genotype
+from ..graph_file import SUFFIXES as GRAPH_SUFFIXES
+from ..graph_file import is_graph
+from ..registry import MODELS, SCOPE
 from ..safetensors_file import SUFFIX, to_safetensors
+from ..space_format import format_of
+from ..stored_architecture import refuse_contradiction, stored_genotype
+from ..tasks.joint_model import task_scope
 
-SUFFIXES = ('.pth', SUFFIX)
+SUFFIXES = ('.pth', SUFFIX)  # of weights; an export without an ending is written as each
+VISUALIZERS: dict[str | None, dict] = dict(  # by the scope of a task
+    mmdet=dict(type='DetLocalVisualizer', vis_backends=[dict(type='LocalVisBackend')], name='visualizer'),
+    mmpretrain=dict(type='UniversalVisualizer', vis_backends=[dict(type='LocalVisBackend')]))
 
 
 def exported(checkpoint: str, ema: bool = True, architecture: Any = None) -> dict[str, Any]:
@@ -23,20 +34,24 @@ def exported(checkpoint: str, ema: bool = True, architecture: Any = None) -> dic
         ema (bool): if mmengine's EMAHook averaged the weights, True takes the
             averages; False takes the weights that were trained.
         architecture (optional): an argument of :func:`resolve_genotype`; by
-            default ``model.backbone.architecture`` of the checkpoint's config,
-            if it has one.
+            default that of :func:`stored_genotype`.
 
     Returns:
         dict: ``state_dict`` and ``meta``; the content of the architecture file
-        is ``meta['architecture']``.
+        is ``meta['architecture']``. ``meta['cfg']`` is the text of
+        :func:`inference_settings`, with this content in place of a path; of a
+        search it is the text in the checkpoint.
 
     Raises:
         CheckpointError: the file is no checkpoint with weights; or
             ``ema=False``, and its training averaged no weights.
-        GenotypeError: the architecture can't be found or is not valid.
+        GenotypeError: the architecture can't be found, is not valid, or
+            contradicts the one that the checkpoint records.
+        ValueError: the config in the checkpoint has more than plain values.
     """
     saved = read_checkpoint(checkpoint)
-    state = dict(saved.get('state_dict', saved))
+    weights = saved.get('state_dict', saved)
+    state = dict(weights)
     wrong = next((name for name, tensor in state.items() if not isinstance(tensor, torch.Tensor)), None)
     if not state or wrong is not None:
         raise CheckpointError(f'{checkpoint}: state_dict: ' + (
@@ -44,18 +59,27 @@ def exported(checkpoint: str, ema: bool = True, architecture: Any = None) -> dic
     if not ema:
         state.update(_trained_weights(checkpoint, saved, state))
     meta = dict(saved.get('meta') or {})
-    if architecture is None and 'architecture' not in meta:
-        architecture = _architecture_of(checkpoint, meta.get('cfg', ''))
-    if architecture is not None:
-        meta['architecture'] = resolve_genotype(architecture).to_dict()
-    return dict(meta=meta, state_dict=state)
+    if architecture is None:
+        genotype = stored_genotype(saved, checkpoint)
+    else:
+        genotype = resolve_genotype(architecture)
+        refuse_contradiction(saved, checkpoint, genotype, f'--architecture {architecture}',
+                             sharing=any(name.startswith('tasks.') for name in state))
+    if genotype is not None:
+        meta['architecture'] = genotype.to_dict()
+    settings = plain_settings(meta['cfg'], f'{checkpoint}: meta.cfg', FIELDS) if 'cfg' in meta else {}
+    if settings and not str(settings.get('runner_type')).endswith('SearchRunner'):
+        meta['cfg'] = settings_text(
+            inference_settings(settings, meta.get('architecture'), meta.get('dataset_meta')))
+    return dict(meta=meta, state_dict=with_metadata(state, state_metadata(weights)))
 
 
 def exported_task(content: dict[str, Any], task: str) -> dict[str, Any]:
     """One task's model by itself, from the :func:`exported` content of a joint training.
 
-    Its entries have the names that a retraining of one task gives them, and
-    its architecture has no ``sharing``. It has no config.
+    Its entries have the names that a retraining of one task gives them, its
+    config is that of such a retraining, and its architecture has no
+    ``sharing``.
 
     Raises:
         ValueError: there is no such task, or its network reads features of
@@ -75,8 +99,44 @@ def exported_task(content: dict[str, Any], task: str) -> dict[str, Any]:
     task_meta['architecture'] = replace(genotype, sharing=None).to_dict()
     if task in (meta.get('dataset_meta') or {}):
         task_meta['dataset_meta'] = meta['dataset_meta'][task]
-    return dict(meta=task_meta, state_dict={
-        name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)})
+    if 'cfg' in meta:
+        settings = plain_settings(meta['cfg'], 'meta.cfg')
+        task_meta['cfg'] = settings_text(inference_settings(
+            task_settings(settings, task, genotype.space), task_meta['architecture'], task_meta.get('dataset_meta')))
+    metadata = {name.removeprefix(prefix): value for name, value in state_metadata(state).items()
+                if name.startswith(prefix)}
+    return dict(meta=task_meta, state_dict=with_metadata({
+        name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)}, metadata))
+
+
+def task_settings(settings: dict[str, Any], task: str, space: str) -> dict[str, Any]:
+    """The settings of a retraining of one task, from those of a joint training.
+
+    Args:
+        settings (dict): of :func:`plain_settings`.
+        task (str): its name in ``model.tasks``.
+        space (str): of the architecture.
+
+    Raises:
+        ValueError: the model of the task is none of mmdet or mmpretrain.
+    """
+    model = settings['model']
+    scope = task_scope(task, model['tasks'][task])
+    if scope not in VISUALIZERS:
+        raise ValueError(f'--task {task}: its model is one of {scope}; an export is one of mmdet or mmpretrain')
+    network: Any = format_of(space).network
+    name = f'{SCOPE}.{network.__name__}'
+    if MODELS.get(name) is not network:  # of a file outside the package
+        name = f'{network.__module__}.{network.__name__}'
+    alone = {name: value for name, value in settings.items() if name not in ('runner_type', 'log_processor')}
+    alone.update(
+        default_scope=scope, visualizer=VISUALIZERS[scope], test_cfg={},
+        model=dict(model['tasks'][task]['model'], backbone=dict(
+            {**model['backbone'], **(model['tasks'][task].get('backbone') or {})}, type=name)))
+    for part in ('test_dataloader', 'test_evaluator'):
+        if part in settings:
+            alone[part] = settings[part][task]
+    return alone
 
 
 def _trained_weights(checkpoint, saved, state):
@@ -92,31 +152,37 @@ def _trained_weights(checkpoint, saved, state):
     return trained
 
 
-def _architecture_of(checkpoint, text):
-    node = expression_at(text, 'model', 'backbone', 'architecture')
-    if node is None:
-        return None
-    try:
-        return resolve_genotype(plain_value(node))
-    except (GenotypeError, ValueError) as error:
-        raise GenotypeError(f'{checkpoint}: meta.cfg: model.backbone.{error}. --architecture gives the file where it '
-                            'is now') from error
+def write_exported(content: dict[str, Any], path: str) -> list[str]:
+    """Write the result of :func:`exported`, as the ending says.
 
+    ``.pth`` and ``.safetensors`` read back alike; ``.onnx`` and ``.pt2`` hold
+    the graph of the model. The config stands beside the file, too, as
+    ``<path>.py``. It is for those who read configs from files (mmpretrain's
+    inferencers), and its ``load_from`` is the file.
 
-def write_exported(content: dict[str, Any], path: str) -> None:
-    """Write the result of :func:`exported` as ``.pth`` or ``.safetensors``, by the ending; both read back alike.
+    Returns:
+        list[str]: the paths of the files.
 
     Raises:
-        ValueError: another ending, or a value that safetensors can't hold.
+        ValueError: another ending, a value that safetensors can't hold, or a
+            model of which there is no graph.
         OSError: the file can't be written; an old file at the path stays.
     """
-    suffix = osp.splitext(path)[1]
-    if suffix == SUFFIX:
-        data = to_safetensors(content)
+    suffix, text = osp.splitext(path)[1], content['meta'].get('cfg')
+    beside = f'{{{{ fileDirname }}}}/{osp.basename(path)}'
+    if is_graph(path):
+        settings = write_graph(content, path)
+        text = settings_text(dict(settings, model=dict(settings['model'], file=beside)))
+    elif suffix == SUFFIX:
+        write_checkpoint(path, to_safetensors(dict(content, modules=state_metadata(content['state_dict']))))
     elif suffix in SUFFIXES:
         buffer = io.BytesIO()
         torch.save(content, buffer)
-        data = buffer.getvalue()
+        write_checkpoint(path, buffer.getvalue())
     else:
-        raise ValueError(f'{path}: it must end with {" or ".join(SUFFIXES)}')
-    write_checkpoint(path, data)
+        raise ValueError(f'{path}: it must end with {", ".join((*SUFFIXES, *GRAPH_SUFFIXES))}')
+    if text is None:
+        return [path]
+    write_whole(f'{path}.py', f'"""The config of {osp.basename(path)} for inference and testing."""\n{text}'
+                f'load_from = {beside!r}\n')
+    return [path, f'{path}.py']

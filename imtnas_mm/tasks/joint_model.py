@@ -89,6 +89,7 @@ class JointModel(BaseModel):
         self.loss_weights = check_weights(loss_weights, 'loss_weights', self.order)
         self.scopes = {name: task_scope(name, cfg) for name, cfg in tasks.items()}
         backbones = joint_backbones(backbone, tasks)
+        self.genotype = resolve_genotype(backbone['architecture'])
         self.tasks = nn.ModuleDict({
             name: ROOT_MODELS.build(ConfigDict(
                 cfg['model'], backbone=built_before(backbones[name]), _scope_=self.scopes[name]))

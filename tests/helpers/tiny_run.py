@@ -226,6 +226,14 @@ def retrain_fields(root, task='det', architecture='fairnas_c', epochs=1, **field
         **fields)
 
 
+def short_architecture():
+    """An architecture with one layer per stage, whose network is traced within seconds."""
+    genotype = published_genotype('fairnas_smallest')
+    layers = [choice if i in (0, 2, 6, 10, 14, 18) else 'identity'
+              for i, choice in enumerate(genotype.architecture['layers'])]
+    return replace(genotype, architecture=dict(layers=layers))
+
+
 def shared_architecture(tasks, rows, name='fairnas_smallest'):
     """A published architecture of whose blocks the tasks share what ``rows`` says: block's number -> copies."""
     cells = ['stem', *(f'cell{i + 1}' for i in range(5 if name.startswith('nasbench201') else 4))]

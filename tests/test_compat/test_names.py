@@ -24,6 +24,7 @@ OF_INSTANCES = {
     '_iterator': [DataLoader([0])],
     '_forward_cls': [torch.autograd.Function._backward_cls],
     '_parameters': [torch.nn.Linear(1, 1)],
+    '_metadata': [torch.nn.Linear(1, 1).state_dict()],
 }
 SET_WHERE_BUILT = (Runner, OptimWrapper)  # an instance takes much to build
 OWN = {'_fields', '_value_', '_exit', '_tell_spaces'}  # documented by Python, or a name of this package

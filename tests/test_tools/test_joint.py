@@ -3,9 +3,9 @@ import pytest
 import torch
 
 from helpers import tiny_run as tiny
-from imtnas_mm.checkpoint import CheckpointError, read_checkpoint
+from imtnas_mm.checkpoint import read_checkpoint
 from imtnas_mm.datasets import DataError
-from imtnas_mm.genotype import published_genotype, save_genotype
+from imtnas_mm.genotype import GenotypeError, published_genotype, save_genotype
 
 KEYS = ('cls/accuracy/top1', 'cls/accuracy/top2', 'det/coco/bbox_mAP', 'det/coco/bbox_mAP_50')
 
@@ -27,15 +27,16 @@ def export(*args):
     tiny.tool('export').main([str(arg) for arg in args])
 
 
-def figures(config, checkpoint, architecture, folder):
-    tiny.run('test', config, checkpoint, '--work-dir', folder, '--architecture', architecture)
+def figures(config, checkpoint, folder):
+    """Of the architecture in the checkpoint: the config names a file that isn't there."""
+    tiny.run('test', config, checkpoint, '--work-dir', folder)
     return {key: tiny.tested(folder)[key] for key in KEYS}
 
 
 def test_is_tested_as_validated_and_as_its_exports(trained, tmp_path, capsys):
     config, architecture, checkpoint = trained
     validated = {key: tiny.scalars(checkpoint.parent)[-1][key] for key in KEYS}
-    assert figures(config, checkpoint, architecture, tmp_path / 'own') == validated
+    assert figures(config, checkpoint, tmp_path / 'own') == validated
     capsys.readouterr()
     export(checkpoint, tmp_path / 'joint')
     printed = capsys.readouterr().out
@@ -47,22 +48,22 @@ def test_is_tested_as_validated_and_as_its_exports(trained, tmp_path, capsys):
         assert content['meta']['architecture']['sharing']['tasks'] == ['cls', 'det']
         assert {name: tensor.shape for name, tensor in content['state_dict'].items()} == {
             name: tensor.shape for name, tensor in saved.items()}
-        assert figures(config, path, architecture, tmp_path / suffix) == validated
+        assert figures(config, path, tmp_path / suffix) == validated
 
 
 def test_a_task_by_itself(trained, data, tmp_path, capsys):
-    """Its export loads into an ordinary retraining's config, and gives the same figures."""
+    """Its export is that of an ordinary retraining with its config, and gives the same figures."""
     config, architecture, checkpoint = trained
-    joint = figures(config, checkpoint, architecture, tmp_path / 'joint')
+    joint = figures(config, checkpoint, tmp_path / 'joint')
     capsys.readouterr()
     for task, keys in dict(cls=KEYS[:2], det=KEYS[2:]).items():
         export(checkpoint, tmp_path / f'{task}.safetensors', '--task', task)
         printed = capsys.readouterr().out
-        assert 'config' not in printed and 'class names: exported' in printed
+        assert all(f'{what}: exported' in printed for what in ('config', 'architecture', 'class names'))
         meta = read_checkpoint(str(tmp_path / f'{task}.safetensors'))['meta']
         assert 'sharing' not in meta['architecture'] and meta['dataset_meta']['classes'] == tiny.CLASSES
-        alone = tiny.write_config(tmp_path / f'{task}.py', None, **tiny.retrain_fields(data, task, 'fairnas_smallest'))
-        tiny.run('test', alone, tmp_path / f'{task}.safetensors', '--work-dir', tmp_path / task)
+        tiny.run('test', tmp_path / f'{task}.safetensors.py', tmp_path / f'{task}.safetensors', '--work-dir',
+                 tmp_path / task)  # by the config in the export
         actual = tiny.tested(tmp_path / task)
         assert [actual[key.removeprefix(f'{task}/')] for key in keys] == [joint[key] for key in keys]
     with pytest.raises(SystemExit, match='export: --task seg: the checkpoint has the tasks cls, det'):
@@ -92,9 +93,13 @@ def test_refused(trained, tmp_path):
     save_genotype(published_genotype('fairnas_smallest'), tmp_path / 'alone.json')
     with pytest.raises(ValueError, match=r'alone\.json: sharing: is missing'):
         tiny.run('train', config, '--work-dir', tmp_path / 'work', '--architecture', tmp_path / 'alone.json')
+    save_genotype(tiny.shared_architecture(('cls', 'det'), lambda i: (0, 1)), tmp_path / 'unshared.json')
+    with pytest.raises(GenotypeError, match=r'unshared.json: contradicts .*: sharing.blocks.stem\[1\]: 1, there 0'):
+        tiny.run('test', config, checkpoint, '--work-dir', tmp_path / 'test', '--architecture',
+                 tmp_path / 'unshared.json')
     other = tiny.shared_architecture(('cls', 'det'), lambda i: (0, 1), 'fairnas_largest')
     save_genotype(other, tmp_path / 'other.json')
-    with pytest.raises(CheckpointError, match='epoch_1.pth: not a checkpoint of JointModel'):
+    with pytest.raises(GenotypeError, match=r'--architecture .*other.json: contradicts .*epoch_1.pth.*layers\[0\]'):
         tiny.run('test', config, checkpoint, '--work-dir', tmp_path / 'test', '--architecture', tmp_path / 'other.json')
     for field in ('train_dataloader.cls.dataset.data_root', 'val_dataloader.det.dataset.ann_file',
                   'val_evaluator.det.ann_file'):

@@ -5,6 +5,7 @@ import shutil
 
 import cv2
 import pytest
+import torch
 
 from helpers import tiny_run as tiny
 from imtnas_mm.checkpoint import CheckpointError
@@ -37,8 +38,8 @@ def test_retrained_detector(detector, tmp_path):
     config, work, architecture = detector
     validations = [line for line in tiny.scalars(work) if COCO[0] in line]
     validated = max(validations, key=lambda line: line[COCO[0]])
-    tiny.run('test', config, work / f'epoch_{validated["step"]}.pth', '--architecture', architecture, '--work-dir',
-             tmp_path / 'test', '--show-dir', 'painted', '--out', tmp_path / 'found.pkl')
+    tiny.run('test', config, work / f'epoch_{validated["step"]}.pth', '--work-dir', tmp_path / 'test', '--show-dir',
+             'painted', '--out', tmp_path / 'found.pkl')  # the architecture is that in the checkpoint
     actual = tiny.tested(tmp_path / 'test')
     assert [actual[key] for key in COCO] == [validated[key] for key in COCO]
     assert actual[COCO[0]] > 0 and len({line[COCO[0]] for line in validations}) > 1
@@ -78,8 +79,12 @@ def test_search(search, tmp_path):
 
 def test_checkpoint_of_another_config(detector, search, tmp_path):
     config, work, architecture = detector
+    old = tiny.checkpoint(work / 'epoch_3.pth')
+    torch.save(dict(state_dict=dict(old['state_dict'])), tmp_path / 'old.pth')
+    differing = r"has 'backbone.*layer01.* of shape \(24, 1, 3, 3\), which is \(24, 1, 5, 5\)"
     for checkpoint, args, message in (
-        (work / 'epoch_3.pth', (), r"has 'backbone.*layer01.* of shape \(24, 1, 3, 3\), which is \(24, 1, 5, 5\)"),
+        (tmp_path / 'old.pth', (), differing + '.* It does not hold its architecture; --architecture names it'),
+        (tmp_path / 'old.pth', ('--architecture', 'fairnas_c'), f'{differing}.*another config.$'),
         (search[1] / 'epoch_1.pth', ('--architecture', architecture), r"lacks 'backbone..*has 'progress' and"),
     ):
         with pytest.raises(CheckpointError, match=rf'{checkpoint}: not a checkpoint of RetinaNet: it {message}'):
@@ -89,6 +94,14 @@ def test_checkpoint_of_another_config(detector, search, tmp_path):
     with pytest.raises(CheckpointError, match=r"epoch_3.pth: not a checkpoint of RetinaNet: .*'backbone.*shape"):
         tiny.run('test', config, work / 'epoch_3.pth', '--work-dir', tmp_path, '--architecture', architecture,
                  options=['model.backbone.width_mult=.3', 'model.neck.in_channels=[24,96]'])
+
+
+def test_an_architecture_that_contradicts_the_checkpoint(detector, tmp_path):
+    config, work, architecture = detector
+    message = (r'^--architecture fairnas_c: contradicts the architecture in .*epoch_3.pth, of which its weights are: '
+               r"architecture.layers\[0\]: 'mbconv_5x5_e3', there 'mbconv_3x3_e3'. Leave it out")
+    with pytest.raises(GenotypeError, match=message):
+        tiny.run('test', config, work / 'epoch_3.pth', '--work-dir', tmp_path, '--architecture', 'fairnas_c')
 
 
 def test_resume_of_another_architecture(detector, tmp_path):

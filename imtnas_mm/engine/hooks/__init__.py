@@ -6,6 +6,7 @@ from .data_hook import DataHook
 from .drop_path_hook import DropPathHook
 from .epoch_time_hook import EpochTimeHook
 from .finite_hook import FiniteHook
+from .genotype_hook import GenotypeHook
 from .lookup_hook import LookupHook
 from .termination_hook import TerminationHook
 from .transfer_hook import TransferHook
@@ -15,5 +16,5 @@ from .workers_hook import WorkersHook
 
 __all__ = [
     'ArchitectureHook', 'AtomicCheckpointHook', 'DataHook', 'DropPathHook', 'EpochTimeHook', 'FiniteHook',
-    'LookupHook', 'TerminationHook', 'TransferHook', 'ValidatedHook', 'VersionHook', 'WorkersHook'
+    'GenotypeHook', 'LookupHook', 'TerminationHook', 'TransferHook', 'ValidatedHook', 'VersionHook', 'WorkersHook'
 ]

@@ -8,7 +8,16 @@ from mmengine.runner import Runner
 from ...checkpoint import latest_checkpoint
 from ...compat import install
 from ...compat.runner import is_resumed, leave_metrics_to_others, start_from
-from ..hooks import DataHook, EpochTimeHook, FiniteHook, LookupHook, TerminationHook, VersionHook, WorkersHook
+from ..hooks import (
+    DataHook,
+    EpochTimeHook,
+    FiniteHook,
+    GenotypeHook,
+    LookupHook,
+    TerminationHook,
+    VersionHook,
+    WorkersHook,
+)
 from .config import is_search
 from .process_group import start_group
 
@@ -33,8 +42,9 @@ def build_runner(cfg: Config) -> Runner:
         runner.register_hook(hook())
     for hook in lookups:
         runner.register_hook(hook)
-    if not is_search(cfg):  # the loop of a search checks more than FiniteHook
+    if not is_search(cfg):  # the loop of a search checks more than FiniteHook, and its network has no architecture yet
         runner.register_hook(FiniteHook())
+        runner.register_hook(GenotypeHook())
     if get_rank():
         leave_metrics_to_others(runner)
     if cfg.get('resume') and not cfg.get('load_from'):

@@ -98,9 +98,9 @@ class CellNet(DerivedNet):
         init_cfg (dict, optional): PyTorch's initialisation by default, as in
             DARTS. ``dict(type='Pretrained', checkpoint=...,
             prefix='backbone.')`` loads the weights of a classifier of the same
-            architecture. The weights of another architecture are refused,
-            unless the two differ only in pools and identities, which have no
-            weights.
+            architecture. The weights of another architecture are refused.
+            Checkpoints of other programs do not record theirs, and are compared
+            by the names and shapes of the weights.
 
     Raises:
         GenotypeError: if the architecture is not valid.
@@ -110,7 +110,7 @@ class CellNet(DerivedNet):
     layers_prefix = 'cells.'
 
     def __init__(self,
-                 architecture: Genotype | dict[str, Any] | str | Path,
+                 architecture: Genotype | dict[str, Any] | str | Path | None = None,
                  channels: int = 36,
                  layers: int = 20,
                  stem: str = 'cifar',

@@ -53,7 +53,7 @@ class MBConvNet(DerivedNet):
     """
 
     def __init__(self,
-                 architecture: Genotype | dict[str, Any] | str | Path,
+                 architecture: Genotype | dict[str, Any] | str | Path | None = None,
                  width_mult: float = 1.,
                  stem_stride: int = 2,
                  strides: Sequence[int] | None = None,

@@ -100,8 +100,7 @@ class NASBench201Net(DerivedNet):
         init_cfg (dict, optional): Kaiming for convolutions by default. With
             ``dict(type='Pretrained', checkpoint=..., prefix='backbone.')`` the
             weights of a classifier of the same architecture are loaded;
-            another architecture's are refused, unless it differs in pools and
-            identities alone, which have no weights.
+            another architecture's are refused.
 
     Raises:
         GenotypeError: if the architecture is not valid.
@@ -111,7 +110,7 @@ class NASBench201Net(DerivedNet):
     layers_prefix = 'cells.'
 
     def __init__(self,
-                 architecture: Genotype | dict | str | Path,
+                 architecture: Genotype | dict | str | Path | None = None,
                  channels: int = 16,
                  cells: int = 5,
                  stem: str = 'cifar',

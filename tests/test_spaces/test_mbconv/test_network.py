@@ -195,7 +195,7 @@ def checkpoint_of(path, architecture, **options):
     model = ROOT_MODELS.build(image_classifier(architecture=architecture, **options))
     for buffer in model.buffers():
         buffer += 3
-    torch.save(dict(meta={}, state_dict=model.state_dict()), path)
+    torch.save(dict(meta={}, state_dict=dict(model.state_dict())), path)  # without a record of the architecture
     return model
 
 
