@@ -21,7 +21,7 @@ from ..stored_architecture import refuse_contradiction, stored_genotype
 from ..tasks.joint_model import task_scope
 
 SUFFIXES = ('.pth', SUFFIX)  # of weights; an export without an ending is written as each
-VISUALIZERS: dict[str | None, dict] = dict(  # by the scope of a task
+VISUALIZERS: dict[Any, dict[str, Any]] = dict(  # by the scope of a task
     mmdet=dict(type='DetLocalVisualizer', vis_backends=[dict(type='LocalVisBackend')], name='visualizer'),
     mmpretrain=dict(type='UniversalVisualizer', vis_backends=[dict(type='LocalVisBackend')]))
 
