@@ -44,6 +44,7 @@ class SearchAlgorithm(SearchMethod, BaseModel):
             weights or choices of the search space.
     """
     one_encoder = False  # whether all tasks share the same encoder weights
+    warming_up = False  # whether A is frozen in this iteration
     tasks: Any  # a ModuleDict of tasks; PyTorch declares its entries as bare modules, and so those of heads
     heads: Any
     encoder_weights: EncoderWeights
@@ -121,6 +122,7 @@ class SearchAlgorithm(SearchMethod, BaseModel):
     # --- the random numbers of an iteration ---
 
     def set_progress(self, progress: Progress) -> None:
+        self.warming_up = progress.epoch < progress.warmup_epochs
         self.progress.copy_(self.progress.new_tensor(progress))
         self._tell_spaces(progress)
 

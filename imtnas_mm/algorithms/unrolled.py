@@ -93,7 +93,7 @@ class UnrolledSearch(WeightStages):
                         f"it is for model.hypergradient='exact', and not for {hypergradient!r}")
 
     def keeps(self, stage: Stage) -> bool:
-        return self.hypergradient == 'exact' and super().keeps(stage)
+        return self.hypergradient == 'exact' and not self.warming_up and super().keeps(stage)
 
     @float32_products(False)
     def update_architecture(self, batches: dict[str, dict], optim_wrapper: OptimWrapperDict,

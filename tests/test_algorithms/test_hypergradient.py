@@ -315,6 +315,15 @@ def test_kept_graphs_give_the_same(weights):
     assert error(*values) < 1e-12
 
 
+def test_no_graph_is_kept_while_a_is_frozen():
+    model = small_search.build_method('MTLSAO', order=('cell', 'cell2'), space=CELLS, keep_graphs=True)
+    wrapper = optimisers(model)
+    for epoch, kept in ((0, False), (1, True)):
+        model.set_progress(Progress(epoch, max_epochs=2, warmup_epochs=1, fraction=0.))
+        iterate(model, wrapper, architecture=False)
+        assert [record.kept is not None for record in model.records] == [kept] * 2
+
+
 @pytest.mark.parametrize('method', ['MTLSAO', 'MTLHWS', 'MinibatchInterleaving'])
 def test_searches_with_kept_graphs_are_the_same(method):
     states = []
