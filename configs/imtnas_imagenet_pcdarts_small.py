@@ -3,7 +3,7 @@ _base_ = ['imtnas_imagenet_pcdarts.py']
 model = dict(
     recompute='none',
     search_space=dict(channels=8, layers=4),
-    transfer=dict(num_examples=6, num_augmentations=6, image_size=64, threshold=.5),
+    transfer=dict(num_examples=6, num_augmentations=6, image_size=64),
     tasks=dict(
         imagenet=dict(
             model=dict(data_preprocessor=dict(num_classes=200), head=dict(num_classes=200, in_channels=128)))))

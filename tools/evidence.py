@@ -29,12 +29,12 @@ def parse_args(argv=None):
 
 def main(argv=None):
     args = parse_args(argv)
-    from imtnas_mm.analysis.picture import write_picture
     from imtnas_mm.atomic_files import write_whole
     from imtnas_mm.experiments import load_experiment, plan_runs
     from imtnas_mm.experiments.curves import curves_figure, has_curves
     from imtnas_mm.experiments.evidence import PLACE, document, read_exported, section
     from imtnas_mm.experiments.report import finished_seeds
+    from imtnas_mm.picture import write_picture
     template = Path(args.template).read_text(encoding='utf-8')
     sections = {}
     try:

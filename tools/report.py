@@ -23,7 +23,6 @@ def parse_args(argv=None):
 
 def main(argv=None):
     args = parse_args(argv)
-    from imtnas_mm.analysis.picture import write_picture
     from imtnas_mm.atomic_files import write_whole
     from imtnas_mm.experiments import load_experiment, plan_runs
     from imtnas_mm.experiments.curves import curves_figure, has_curves
@@ -33,6 +32,7 @@ def main(argv=None):
     from imtnas_mm.experiments.report import comma_separated, finished_seeds, table_rows
     from imtnas_mm.experiments.report_text import full_report
     from imtnas_mm.experiments.sheet import found_architectures
+    from imtnas_mm.picture import write_picture
     from imtnas_mm.spaces.cells.sheet import cells_sheet
     try:
         experiment = load_experiment(args.experiment)

@@ -6,9 +6,9 @@ from typing import Any
 from mmengine.logging import print_log
 
 from ..genotype import Genotype
+from ..picture import write_picture
 from ..space_format import format_of
 from .draw_sharing import sharing_figure
-from .picture import write_picture
 
 
 def draw_genotype(genotype: Genotype, path_stem: str | Path, title: str | None = None, **options: Any

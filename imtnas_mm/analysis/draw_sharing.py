@@ -6,8 +6,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from ..genotype import Genotype, sharing_of
-from ..space_format import format_of
-from .picture import (
+from ..picture import (
     FAINT,
     FIXED,
     FIXED_EDGE,
@@ -21,6 +20,7 @@ from .picture import (
     heading,
     note,
 )
+from ..space_format import format_of
 
 COLOURS = (('#9ecae8', '#3b78a8'), ('#f6b26b', '#b8701f'), ('#b5d9a3', '#4f8a3c'), ('#d8c7ea', '#7d5ba6'),
            ('#f4c2cf', '#b04a67'), ('#efe08a', '#998614'))

@@ -39,7 +39,7 @@ def _(boxes: Tensor, scores: Tensor, labels: Tensor, num_classes: int, iou_thres
 def onnx_kept_by_nms(boxes: Any, scores: Any, labels: Any, num_classes: int, iou_threshold: float) -> Any:
     """The operator in ONNX, for the translation table of torch.onnx: its NonMaxSuppression [N, M, 4], [N, C, M]."""
     from onnxscript import opset18
-    op: Any = opset18  # whose types leave out what its operators take
+    op: Any = opset18  # its types know no results of its own operators
     classes = op.Constant(value_ints=list(range(num_classes)))
     of_class = op.Equal(op.Unsqueeze(labels, op.Constant(value_ints=[1])),
                         op.Unsqueeze(classes, op.Constant(value_ints=[0, 2])))

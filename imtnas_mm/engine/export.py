@@ -21,7 +21,7 @@ from ..stored_architecture import refuse_contradiction, stored_genotype
 from ..tasks.joint_model import task_scope
 
 SUFFIXES = ('.pth', SUFFIX)  # of weights; an export without an ending is written as each
-VISUALIZERS = dict(  # by the scope of a task
+VISUALIZERS: dict[Any, dict[str, Any]] = dict(  # by the scope of a task
     mmdet=dict(type='DetLocalVisualizer', vis_backends=[dict(type='LocalVisBackend')], name='visualizer'),
     mmpretrain=dict(type='UniversalVisualizer', vis_backends=[dict(type='LocalVisBackend')]))
 
@@ -122,7 +122,7 @@ def task_settings(settings: dict[str, Any], task: str, space: str) -> dict[str, 
     """
     model = settings['model']
     scope = task_scope(task, model['tasks'][task])
-    if scope is None or scope not in VISUALIZERS:
+    if scope not in VISUALIZERS:
         raise ValueError(f'--task {task}: its model is one of {scope}; an export is one of mmdet or mmpretrain')
     network: Any = format_of(space).network
     name = f'{SCOPE}.{network.__name__}'

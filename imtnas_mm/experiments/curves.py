@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from ..analysis.picture import FAINT, INK
+from ..picture import FAINT, INK
 from .declaration import Experiment, metric_of
 from .figure import COLOURS
 from .report import mean_and_deviation, shown

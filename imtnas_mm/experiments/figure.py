@@ -7,7 +7,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
 
-from ..analysis.picture import FAINT, INK
+from ..picture import FAINT, INK
 from .declaration import Experiment
 from .report import mean_and_deviation, values_of
 

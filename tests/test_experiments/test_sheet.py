@@ -3,10 +3,10 @@ import pytest
 
 from helpers import tiny_run as tiny
 from helpers.stub_tools import SEARCH, write
-from imtnas_mm.analysis.picture import write_picture
 from imtnas_mm.experiments import load_experiment, plan_runs
 from imtnas_mm.experiments.sheet import found_architectures
 from imtnas_mm.genotype import published_genotype
+from imtnas_mm.picture import write_picture
 from imtnas_mm.spaces.cells.sheet import cells_sheet
 
 

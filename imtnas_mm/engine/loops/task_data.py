@@ -13,7 +13,7 @@ from ...random_state import Purpose, seed_of
 
 
 def check_splittable(dataset: Any, field: str) -> None:
-    """Raises DataError for a wrapper that would put an image into both halves.
+    """Raises DataError for a wrapper that would put an image into both parts.
 
     RepeatDataset and ClassBalancedDataset give an image several indices;
     MultiImageMixDataset mixes other images into it.

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from ...analysis.picture import Point
+from ...picture import Point
 from .derivation import Nodes
 
 STATE_WIDTH, NODE_WIDTH, STATE_HEIGHT = .62, .4, .5

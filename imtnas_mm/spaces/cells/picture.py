@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 
-from ...analysis.picture import (
+from ...genotype import Genotype
+from ...picture import (
     COLUMN,
     FAINT,
     FIXED,
@@ -29,7 +30,6 @@ from ...analysis.picture import (
     weight_square,
     write_picture,
 )
-from ...genotype import Genotype
 from .derivation import Nodes
 from .graph import CellGraph, lay_out
 from .layout import AVG_POOL, CELLS, DILATED, EDGES, MAX_POOL, NODES, OPERATIONS, SEPARABLE, SKIP, Edge

@@ -3,8 +3,8 @@ from collections.abc import Mapping
 
 from matplotlib.figure import Figure
 
-from ...analysis.picture import MARGIN, blank, heading, legend
 from ...genotype import Genotype
+from ...picture import MARGIN, blank, heading, legend
 from .graph import lay_out
 from .layout import CELLS
 from .picture import ABOVE_GRAPH, BELOW_GRAPH, LABEL, draw_cell, legend_handles

@@ -5,8 +5,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch, Patch
 
-from ...analysis.picture import FAINT, FIXED, FIXED_EDGE, INK, Colours, blank, heading, legend, note
 from ...genotype import Genotype
+from ...picture import FAINT, FIXED, FIXED_EDGE, INK, Colours, blank, heading, legend, note
 from .architecture import layer_label
 from .layout import IDENTITY, PROJECTION, Layout, kernel_and_expansion, scaled_width, searched_layers
 

@@ -4,7 +4,8 @@ from typing import NamedTuple
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
-from ...analysis.picture import (
+from ...genotype import Genotype
+from ...picture import (
     COLUMN,
     FAINT,
     FIXED,
@@ -21,7 +22,6 @@ from ...analysis.picture import (
     operation_label,
     weight_square,
 )
-from ...genotype import Genotype
 from .layout import AVG_POOL, CELL, CONV_1X1, CONV_3X3, EDGES, NONE, OPERATIONS, SKIP, STATES, Edge
 
 KINDS = {  # of operation: name, fill, edge

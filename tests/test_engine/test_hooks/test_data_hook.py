@@ -171,7 +171,7 @@ def test_too_few_images_for_halves_or_a_transfer(data_copy, tmp_path):
     config = search_config(data_copy, tmp_path)
     refuse(config, tmp_path, '^model.transfer.num_examples=8 takes 4 images of each task, but '
            'train_dataloader.det.dataset has 2 in the part', 'model.transfer.num_examples=8')
-    refuse(config, tmp_path, r'^train_dataloader.det.dataset: has 1 example; the halves that train weights and',
+    refuse(config, tmp_path, r'^train_dataloader.det.dataset: has 1 example; the parts that train weights and',
            'train_dataloader.det.dataset.indices=1')
     refuse(config, tmp_path, r'^val_dataloader.det.dataset: .* has no usable image',
            'val_dataloader.det.dataset.indices=0')

@@ -9,8 +9,8 @@ from matplotlib.image import imread
 
 from helpers.pictures import SVG, bounds, check_texts, texts
 from imtnas_mm.analysis.draw import draw_genotype
-from imtnas_mm.analysis.picture import operation_label
 from imtnas_mm.genotype import Genotype, genotype_from_dict, published_genotype
+from imtnas_mm.picture import operation_label
 from imtnas_mm.space_format import format_of
 from imtnas_mm.spaces.cells.layout import CELLS, EDGES, NODES, OPERATIONS
 from imtnas_mm.spaces.cells.picture import KINDS, draw_phases, phases_figure

@@ -9,8 +9,8 @@ import torch
 
 from helpers.pictures import SVG, bounds, check_texts, texts
 from imtnas_mm.analysis.draw import draw_genotype
-from imtnas_mm.analysis.picture import operation_label
 from imtnas_mm.genotype import resolve_genotype
+from imtnas_mm.picture import operation_label
 from imtnas_mm.space_format import format_of
 from imtnas_mm.spaces.nasbench201.layout import EDGES, OPERATIONS
 
