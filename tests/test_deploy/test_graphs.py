@@ -140,6 +140,7 @@ def test_suppression_is_greedy_in_each_image_and_class():
     assert torch.equal(kept_by_nms(boxes, scores, labels, 3, .3), expected) and 10 < expected.sum() < 110
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('kind', DETECTORS)
 def test_a_detector_in_onnx_and_pt2(kind, tmp_path):
     in_fork(check_detector, kind, tmp_path)
@@ -172,6 +173,7 @@ def test_a_wrong_decode_is_noticed(name):
         assert not agree(of_mmdet(model), graphs.graph_of(model)(*padded(images())))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('cfg', [MBCONV, CELLS], ids=['mbconv', 'cells'])
 def test_a_classifier_in_onnx_and_pt2(cfg, tmp_path):
     in_fork(check_classifier, cfg, tmp_path)

@@ -140,6 +140,7 @@ pathlib.Path('result.json').write_text(json.dumps(result))
 """
 
 
+@pytest.mark.slow
 def test_the_file_alone_predicts_as_the_checkpoint_in_another_process(classifier, detector, exports, tmp_path):
     """By both libraries' inferencers, which share a process, in a folder with nothing else."""
     folder, images, expected = tmp_path / 'moved', {}, {}
@@ -173,6 +174,7 @@ def test_the_file_alone_predicts_as_the_checkpoint_in_another_process(classifier
                         torch.testing.assert_close(torch.tensor(part), torch.tensor(other), rtol=0, atol=margin)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('suffix', ['onnx', 'pt2'])
 def test_a_graph_is_tested_as_the_checkpoint(classifier, detector, exports, tmp_path, suffix):
     in_fork(check_graph, dict(cls=classifier[:2], det=detector), exports, tmp_path, suffix)
