@@ -26,7 +26,7 @@ def config(name, small=False):
     if not small:
         return cfg
     cfg.model.search_space.update(SMALL[name])
-    cfg.model.transfer.update(num_examples=4, num_augmentations=4, image_size=32)
+    cfg.model.transfer.update(num_examples=6, num_augmentations=8, image_size=32)
     tasks = cfg.model.tasks
     if name == 'cls_det':
         tasks.cls.model.head.update(in_channels=80, hidden_channels=64)

@@ -75,15 +75,16 @@ class Search:
     def __init__(self, cfg):
         from paper_searches import build, optimisers
 
+        from imtnas_mm.datasets.split import splits_of
         from imtnas_mm.engine.loops.search_loop import SearchData
         from imtnas_mm.engine.loops.task_data import TaskData
         self.options = dict(cfg.model.transfer)
         small = dict(cfg.model.transfer, num_examples=4, num_augmentations=4)
         self.model = build(cfg, 'first_order', rounds=1, transfer=small, keep_graphs=False, recompute='none')
         self.optim_wrapper = optimisers(cfg, self.model)
-        split = cfg.train_cfg.get('split', dict(ratio=.5, seed=0))
-        self.tasks = {name: TaskData(name, i, cfg.train_dataloader[name], self.model.tasks[name].scope, split['ratio'],
-                                     split['seed']) for i, name in enumerate(self.model.order)}
+        splits = splits_of(cfg.train_cfg.get('split'), self.model.order, 'train_cfg.split')
+        self.tasks = {name: TaskData(name, i, cfg.train_dataloader[name], self.model.tasks[name].scope, splits[name])
+                      for i, name in enumerate(self.model.order)}
         self.data = SearchData(self.model.stages, self.tasks, 4, self.model.unroll_batch, 100)
         self.data.start(0)
         self.iteration = 0

@@ -39,6 +39,6 @@ def test_a_changed_config_is_formatted_anew(calls):
 
 def test_other_arguments_pass_through(calls):
     made, _ = calls
-    for _ in range(2):
-        assert yapf_api.FormatCode('a=1', style_config='pep8')[0] == 'a = 1\n'
+    first, second = (yapf_api.FormatCode('a=1', style_config='pep8') for _ in range(2))
+    assert first == second
     assert made == [(('a=1', ), dict(style_config='pep8'))] * 2

@@ -14,6 +14,7 @@ def write_config(path, data):
                       head=dict(type='LinearClsHead', num_classes=3, in_channels=64, topk=(1, )))
     fields['model'].update(
         hypergradient='exact',
+        transfer=dict(statistic='scaled', threshold=.5, **fields['model']['transfer']),  # as in its config
         encoder_weights=tiny.replaced(type='HyperNetwork', hidden=(3, 6), sub_vector=200),
         search_space=tiny.replaced(type='DARTSSupernet', channels=4, layers=3, stem_stride=2),
         tasks=tiny.replaced(**{name: dict(type='ClassificationTask', model=classifier) for name in ('cls', 'cls2')}))

@@ -3,8 +3,8 @@ import pytest
 
 from helpers import tiny_run as tiny
 from helpers.cifar_files import write_cifar
-from imtnas_mm.checkpoint import CheckpointError
 from imtnas_mm.datasets import DataError
+from imtnas_mm.genotype import GenotypeError
 
 
 def small_fields(root, epochs=3):
@@ -53,7 +53,8 @@ def test_tested_with_and_without_the_auxiliary_classifier(trained, tmp_path, opt
 
 def test_weights_of_another_architecture_are_refused(trained, tmp_path):
     config, work = trained
-    with pytest.raises(CheckpointError, match="epoch_3.pth: not a checkpoint of ImageClassifier: it lacks 'backbone"):
+    with pytest.raises(GenotypeError, match="--architecture pdarts: contradicts the architecture in .*epoch_3.pth, .*"
+                                            "space: 'pdarts', there 'prdarts'"):
         tiny.run('test', config, work / 'epoch_3.pth', '--architecture', 'pdarts', '--work-dir', tmp_path)
 
 

@@ -27,7 +27,7 @@ def one_task(data, tmp_path_factory):
     ('train_cfg.max_epochs=0', 'train_cfg.max_epochs=0 must be at least 1'),
     ('train_cfg.val_interval=0', 'train_cfg.val_interval=0 must be at least 1'),
     ('train_cfg.split.ratoi=.3', r"train_cfg.split has \['ratio', 'ratoi', 'seed'\]"),
-    ('train_cfg.split.ratio=1.5', 'train_cfg.split.ratio=1.5 must lie between 0 and 1'),
+    ('train_cfg.split.ratio=1.5', 'train_cfg.split.ratio=1.5: the train share must lie strictly between 0 and 1'),
     ('train_dataloader.cls.batch_size=0', 'train_dataloader.cls.batch_size=0 must be at least 1'),
     ('optim_wrapper.heads.type=OptimWrapper', r"optim_wrapper has \[.*'heads'\]; a search takes"),
 ])

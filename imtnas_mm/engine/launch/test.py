@@ -108,12 +108,12 @@ def is_derived(backbone: Mapping[str, Any]) -> bool:
 def test(args: argparse.Namespace) -> None:
     """Test as the arguments of tools/test.py say."""
     cfg = load_config(args)
+    check_work_dir(cfg.work_dir)
     replaced, missing = '', ''
     if is_graph(args.checkpoint):
         use_graph(cfg, args)
     else:
         replaced, missing = take_architecture(cfg, args)
-    check_work_dir(cfg.work_dir)
     if (is_search(cfg) or is_joint(cfg)) and (args.out or args.show_dir):
         raise SystemExit(f'--out and --show-dir are for networks of one task; {args.config} has several, which are '
                          'only evaluated')
