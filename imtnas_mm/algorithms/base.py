@@ -44,7 +44,7 @@ class SearchAlgorithm(SearchMethod, BaseModel):
             weights or choices of the search space.
     """
     one_encoder = False  # whether all tasks share the same encoder weights
-    warming_up = False  # whether A is frozen in this iteration
+    warming_up = False  # whether A is frozen in this iteration; known to the host, which needn't wait for a GPU
     tasks: Any  # a ModuleDict of tasks; PyTorch declares its entries as bare modules, and so those of heads
     heads: Any
     encoder_weights: EncoderWeights
@@ -122,11 +122,11 @@ class SearchAlgorithm(SearchMethod, BaseModel):
     # --- the random numbers of an iteration ---
 
     def set_progress(self, progress: Progress) -> None:
-        self.warming_up = progress.epoch < progress.warmup_epochs
         self.progress.copy_(self.progress.new_tensor(progress))
         self._tell_spaces(progress)
 
     def _tell_spaces(self, progress: Progress | None) -> None:
+        self.warming_up = progress is not None and progress.epoch < progress.warmup_epochs
         for task in self.tasks.values():
             task.space.set_progress(progress)
 

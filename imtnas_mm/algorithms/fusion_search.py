@@ -137,7 +137,7 @@ class Fusion(SharedChoices):
         return self.chosen(logits).to(logits) if noise is None else ((logits + noise) / self.temperature).sigmoid()
 
     def with_edges(self, gates: Mapping[str, Tensor], edges: Tensor) -> dict[str, Tensor]:
-        """The gates of :class:`FusedSupernet`: those of the space for each of the K networks, and those of the edges."""
+        """The gates of :class:`FusedSupernet`: those of the space for each of K networks, and those of the edges."""
         inside = {f'encoders.{i}.{name}': gate for i in range(len(self.tasks)) for name, gate in gates.items()}
         return {**inside, f'gates.{FUSION}': edges}
 

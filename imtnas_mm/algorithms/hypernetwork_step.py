@@ -53,7 +53,8 @@ class HypernetworkStep:
             gradient (Tensor): grad_W L, [D], the mean over all processes.
         """
         self.gradient = Variable(gradient)
-        inputs = [*(variable.value for variable in (*self.before.values(), *self.momentum.values())), importance, gradient]
+        values = [variable.value for variable in (*self.before.values(), *self.momentum.values())]
+        inputs = [*values, importance, gradient]
         by_v = self.pulled_back(inputs)
         stepped, buffers, encoder = self.stepped(inputs, by_v)
         self.after = {name: Variable(value) for name, value in stepped.items()}
@@ -92,7 +93,8 @@ class HypernetworkStep:
             active (bool): False if grad_W L is zero around W, and so a constant.
         """
         def function(inputs: list[Tensor]) -> list[Tensor]:
-            by_v = self.pulled_back(inputs) if active else [torch.zeros_like(value) for value in inputs[:len(self.before)]]
+            values = inputs[:len(self.before)]
+            by_v = self.pulled_back(inputs) if active else [torch.zeros_like(value) for value in values]
             after, momentum, encoder = self.stepped(inputs, by_v)
             return [*after.values(), *momentum.values(), encoder]
 
@@ -112,12 +114,14 @@ class HypernetworkStep:
         """This step, not yet taken, from the results of another one.
 
         Args:
-            previous (HypernetworkStep, optional): ``None`` for the first step of a chain, whose V and b are then copied,
-                since an optimiser changes them in place before the sweep.
+            previous (HypernetworkStep, optional): ``None`` for the first step of a chain, whose V and b are then
+                copied, since an optimiser changes them in place before the sweep.
         """
-        start, buffers = ({name: value.clone() for name, value in values.items()} for values in (self.start, self.buffers))
-        return HypernetworkStep(self.generate, self.rules, self.clip, *((start, buffers) if previous is None else ({}, {})),
-                                previous)
+        if previous is not None:
+            return HypernetworkStep(self.generate, self.rules, self.clip, previous=previous)
+        start, buffers = ({name: value.clone() for name, value in values.items()}
+                          for values in (self.start, self.buffers))
+        return HypernetworkStep(self.generate, self.rules, self.clip, start, buffers)
 
     def again(self, previous: 'HypernetworkStep | None') -> 'HypernetworkStep':
         """This step before it was taken, where the step from which it starts was taken again."""

@@ -250,9 +250,9 @@ class IMTNAS(UnrolledSearch):
 
         what = f"the transfer's pullback from task {previous.stage.task!r}"
         after, rate, share = record.encoder_gradient_step
-        transfer = GradientStep(loss, [encoder], [after], [previous.stepped_encoder, *self.gate_variables], [rate], data,
-                                bool(record.active), partial(self.run_pullback, what, record.stage), self.reduce, kept,
-                                [share])
+        transfer = GradientStep(loss, [encoder], [after], [previous.stepped_encoder, *self.gate_variables], [rate],
+                                data, bool(record.active), partial(self.run_pullback, what, record.stage),
+                                self.reduce, kept, [share])
         parts = [self.generation(record, encoder), transfer, *self.generated_step(record)]
         return parts if record.head is None else [*parts, self.head_part(record, kept_head)]
 
@@ -270,7 +270,8 @@ class IMTNAS(UnrolledSearch):
             return self.task_loss(record.stage, self.gates.with_tensors(gates), encoder, values, data)[0]
 
         before = [Variable(parameter, constant=True) for parameter in parameters.values()]
-        return GradientStep(loss, before, list(record.stepped_head.values()), [record.stepped_encoder, *self.gate_variables],
+        return GradientStep(loss, before, list(record.stepped_head.values()),
+                            [record.stepped_encoder, *self.gate_variables],
                             [record.head_rules[name].gradient_rate for name in parameters], lambda: record.data,
                             run=partial(self.run_pullback, "the head's pullback", record.stage), mean=self.reduce,
                             kept=kept)
@@ -286,7 +287,7 @@ class IMTNAS(UnrolledSearch):
         return figures
 
     def hypernetwork_step_of(self, stage: Stage, optim_wrapper: OptimWrapperDict) -> HypernetworkStep:
-        """The optimiser steps V between stages if ``hypernetwork_step='stage'``: then each step starts from the last."""
+        """The optimiser steps V between stages if ``hypernetwork_step='stage'``: each step then starts at the last."""
         step = super().hypernetwork_step_of(stage, optim_wrapper)
         if self.hypernetwork_step == 'iteration':
             return step

@@ -65,9 +65,10 @@ class MinibatchInterleaving(MTLSWS):
         strength = self.virtual_strength(record)
         factors = 1., strength  # the step alone has the explicit term in it
         if self.implicit:
-            factors = factors_in_turn(strength, len(self.order) - 1)
+            others = self.others(record.stage)
+            factors = factors_in_turn(strength, len(others))
             record.encoder = Variable(weighted_sum(
-                [factors[0], *[factors[1]] * (len(self.order) - 1)], [record.virtual_encoder, *self.others(record.stage)]))
+                [factors[0], *[factors[1]] * len(others)], [record.virtual_encoder, *others]))
         record.parts = partial(self.interleaved_parts, factors)
         return gradients
 

@@ -3,7 +3,6 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-import torch
 from mmengine.optim import OptimWrapperDict
 from torch import Tensor
 
@@ -39,7 +38,8 @@ class JointSearch(UnrolledSearch):
                  hypernetwork_step: str = 'iteration', step_space: str = 'weights', **options: Any) -> None:
         virtual_step = dict(options.pop('virtual_step', None) or {})
         clips = virtual_step.pop('clip_grad', False)  # for steps in a hypernetwork
-        super().__init__(search_space, tasks, dict(type='StoredWeights'), 1, order, virtual_step=virtual_step, **options)
+        super().__init__(search_space, tasks, dict(type='StoredWeights'), 1, order, virtual_step=virtual_step,
+                         **options)
         unused = [f'train_cfg.rounds={rounds}'] if rounds != 1 else []
         if encoder_weights is not None and encoder_weights['type'].rpartition('.')[2] != 'StoredWeights':
             unused.append(f'model.encoder_weights.type={encoder_weights["type"]!r}')

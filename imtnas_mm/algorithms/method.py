@@ -1,7 +1,6 @@
 """The interface of a search method: all that the train loop, the evaluation and the hooks call."""
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from mmengine.optim import OptimWrapperDict
 from torch import Tensor, nn

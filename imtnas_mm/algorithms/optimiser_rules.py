@@ -10,20 +10,21 @@ from ..chain import StepRule
 
 # the optimisers whose steps a chain knows, by what model.virtual_step asks of them. AdamW's decay is that of SGD
 KNOWN: dict[str, tuple[type, ...]] = dict(
-    momentum=(torch.optim.SGD, ), weight_decay=(torch.optim.SGD, torch.optim.AdamW), clip_grad=(torch.optim.Optimizer, ))
+    momentum=(torch.optim.SGD, ), weight_decay=(torch.optim.SGD, torch.optim.AdamW),
+    clip_grad=(torch.optim.Optimizer, ))
 
 
-def rules_of(optim_wrapper: OptimWrapper, parameters: Mapping[str, Tensor], asked: Mapping[str, bool],
+def rules_of(optimizer: torch.optim.Optimizer, parameters: Mapping[str, Tensor], asked: Mapping[str, bool],
              rate: float | None = None) -> dict[str, StepRule]:
     """The rule of each parameter, by name.
 
     Args:
-        optim_wrapper (OptimWrapper): holds the parameters.
+        optimizer (Optimizer): holds the parameters.
         parameters (dict[str, Tensor]): by name.
         asked (dict[str, bool]): ``momentum`` and ``weight_decay``: whether the rules have them.
         rate (float, optional): of all parameters; by default each has the present rate of its group.
     """
-    groups = {id(member): group for group in optim_wrapper.param_groups for member in group['params']}
+    groups = {id(member): group for group in optimizer.param_groups for member in group['params']}
     rules = {}
     for name, parameter in parameters.items():
         group = groups[id(parameter)]
@@ -31,13 +32,13 @@ def rules_of(optim_wrapper: OptimWrapper, parameters: Mapping[str, Tensor], aske
         if asked['weight_decay']:
             options['weight_decay'] = group['weight_decay']
         rules[name] = StepRule(group['lr'] if rate is None else rate, **options,
-                               first=buffer_of(optim_wrapper, parameter) is None)
+                               first=buffer_of(optimizer, parameter) is None)
     return rules
 
 
-def buffer_of(optim_wrapper: OptimWrapper, parameter: Tensor) -> Tensor | None:
+def buffer_of(optimizer: torch.optim.Optimizer, parameter: Tensor) -> Tensor | None:
     """The momentum buffer of a parameter; ``None`` before its first step, and without momentum."""
-    return optim_wrapper.optimizer.state.get(parameter, {}).get('momentum_buffer')
+    return optimizer.state.get(parameter, {}).get('momentum_buffer')
 
 
 def check_known(part: str, optim_wrapper: OptimWrapper, asked: Mapping[str, bool]) -> None:

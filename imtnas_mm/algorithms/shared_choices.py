@@ -49,6 +49,7 @@ class SharedChoices(ABC):
 
     def group_loss(self, logits: Tensor) -> Tensor | None:
         """A term that the group adds to A's loss, a scalar; ``None`` if it adds nothing."""
+        return None
 
     @abstractmethod
     def sharing(self, logits: Tensor) -> dict[str, Any]:

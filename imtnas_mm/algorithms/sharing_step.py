@@ -1,15 +1,16 @@
 """The implicit step of MTL-SWS's sharing term ``gamma sum_{k<j} ||W_k - W_j||^2``, which no rate makes unstable.
 
 The term's gradient by W_k is ``2 gamma sum_j (W_k - W_j)``. An explicit step takes it at W, where it multiplies the
-difference of two tasks by ``1 - 4 gamma eta``. An implicit step takes it at W~ (a proximal step; Parikh and Boyd, 2014):
-``W~_k = U_k - a_k sum_j (W~_k - W~_j)`` with ``a_k = 2 gamma eta_k``, where U_k is the task's step without the term.
-This multiplies the difference by ``1 / (1 + 4 gamma eta)``.
+difference of two tasks by ``1 - 4 gamma eta``. An implicit step takes it at W~ (a proximal step; Parikh and Boyd,
+2014): ``W~_k = U_k - a_k sum_j (W~_k - W~_j)`` with ``a_k = 2 gamma eta_k``, where U_k is the task's step without the
+term. This multiplies the difference by ``1 / (1 + 4 gamma eta)``.
 """
 from collections.abc import Sequence
-from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+
+from .optimiser_rules import rules_of
 
 
 def joint_factors(strengths: Sequence[float]) -> list[list[float]]:
@@ -62,11 +63,12 @@ class SharingStep:
 
     def __init__(self, optimizer: torch.optim.Optimizer, weight: Tensor) -> None:
         self.weight, self.optimizer = weight, optimizer
-        group = group_of(optimizer, weight)
-        self.momentum = group['momentum']
-        first = optimizer.state.get(weight, {}).get('momentum_buffer') is None
-        self.share = 1. if first or not self.momentum else 1. - group['dampening']  # of the gradient in the momentum
-        self.rate = group['lr'] * (self.share + (self.momentum if group['nesterov'] else 0.))  # eta c
+        self.rule = rules_of(optimizer, {'W': weight}, dict(momentum=True, weight_decay=False))['W']
+
+    @property
+    def rate(self) -> float:
+        """eta c."""
+        return self.rule.gradient_rate
 
     @torch.no_grad()
     def finish(self, value: Tensor, gradient: Tensor) -> None:
@@ -76,13 +78,8 @@ class SharingStep:
             value, gradient (Tensor): W~ and s(W~), in the shape of W.
         """
         self.weight.copy_(value)
-        if self.momentum:
-            self.optimizer.state[self.weight]['momentum_buffer'].add_(gradient, alpha=self.share)
-
-
-def group_of(optimizer: torch.optim.Optimizer, weight: Tensor) -> dict[str, Any]:
-    """The group of an optimiser that holds a parameter."""
-    return next(group for group in optimizer.param_groups if any(member is weight for member in group['params']))
+        if self.rule.momentum:
+            self.optimizer.state[self.weight]['momentum_buffer'].add_(gradient, alpha=self.rule.gradient_share)
 
 
 def check_sgd(optimizer: torch.optim.Optimizer) -> torch.optim.SGD:
@@ -93,6 +90,6 @@ def check_sgd(optimizer: torch.optim.Optimizer) -> torch.optim.SGD:
     """
     if not isinstance(optimizer, torch.optim.SGD) or any(group['maximize'] for group in optimizer.param_groups):
         raise ValueError(f"model.sharing_step='implicit' with optim_wrapper.encoder.optimizer="
-                         f"{type(optimizer).__name__}: the implicit step is that of SGD which minimises; use type='SGD', "
-                         "or sharing_step='explicit'")
+                         f"{type(optimizer).__name__}: the implicit step is that of SGD which minimises; use "
+                         "type='SGD', or sharing_step='explicit'")
     return optimizer

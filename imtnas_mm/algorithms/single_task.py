@@ -7,7 +7,6 @@ from torch import Tensor
 
 from ..chain import Variable
 from ..precision import float32_products
-from ..progress import Progress
 from ..registry import MODELS
 from .joint_search import JointSearch
 from .stage import Stage
@@ -44,8 +43,6 @@ class SingleTask(JointSearch):
     Raises:
         ValueError: if ``order`` names several tasks, or ``first_step`` is unknown.
     """
-    warming_up = False  # whether A is frozen; known to the host, which needn't wait for a GPU
-
     def __init__(self, search_space: dict[str, Any], tasks: Mapping[str, dict[str, Any]], rounds: int = 1,
                  order: Sequence[str] = (), first_step: str = 'architecture', **options: Any) -> None:
         if len(order) != 1:
@@ -58,10 +55,6 @@ class SingleTask(JointSearch):
             tell_unused('SingleTask', [f'model.virtual_step.{name}=True' for name, on in self.virtual.items() if on],
                         "with model.hypergradient='first_order' A is judged at W itself, not at its one-step update, "
                         'unless model.virtual_rates are set')
-
-    def _tell_spaces(self, progress: Progress | None) -> None:
-        super()._tell_spaces(progress)
-        self.warming_up = progress is not None and progress.epoch < progress.warmup_epochs
 
     @property
     def architecture_first(self) -> bool:

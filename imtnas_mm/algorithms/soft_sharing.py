@@ -11,7 +11,7 @@ from torch import Tensor
 from ..chain import Record, Variable, WeightedSum
 from ..registry import MODELS
 from .joint_search import JointSearch
-from .sharing_step import SharingStep, check_sgd, group_of, joint_factors, weighted_sum
+from .sharing_step import SharingStep, check_sgd, joint_factors, weighted_sum
 from .stage import Stage
 from .stage_record import StageRecord
 from .unused import set_apart, tell_unused

@@ -9,7 +9,6 @@ from ..chain import Adjoints, KeptGradient, Pullback, Record, StepRule, Variable
 from .hypernetwork_step import HypernetworkStep
 from .stage import Stage
 
-
 T = TypeVar('T')
 
 

@@ -285,7 +285,8 @@ class WeightStages(SearchAlgorithm):
             return StageRecord(stage, data, None, head, step=self.hypernetwork_step_of(stage, optim_wrapper))
         return StageRecord(stage, data, self.encoder_rule(stage, optim_wrapper), head)
 
-    def rules(self, part: str, parameters: Mapping[str, Tensor], optim_wrapper: OptimWrapperDict) -> dict[str, StepRule]:
+    def rules(self, part: str, parameters: Mapping[str, Tensor],
+              optim_wrapper: OptimWrapperDict) -> dict[str, StepRule]:
         """The rules of the steps of some parameters, by name.
 
         Args:
@@ -293,7 +294,7 @@ class WeightStages(SearchAlgorithm):
             parameters (dict[str, Tensor]): of this part, by name.
             optim_wrapper (OptimWrapperDict): the optimisers.
         """
-        return rules_of(optim_wrapper[part], parameters, self.virtual, self.virtual_rates.get(part))
+        return rules_of(optim_wrapper[part].optimizer, parameters, self.virtual, self.virtual_rates.get(part))
 
     def encoder_rule(self, stage: Stage, optim_wrapper: OptimWrapperDict) -> StepRule:
         """The rule of W's step."""
@@ -307,7 +308,7 @@ class WeightStages(SearchAlgorithm):
     def hypernetwork_step_of(self, stage: Stage, optim_wrapper: OptimWrapperDict) -> HypernetworkStep:
         """The step of a stage in V, before it is taken."""
         wrapper, parameters = optim_wrapper['encoder'], dict(self.encoder_weights.named_parameters())
-        buffers = {name: buffer_of(wrapper, parameter) for name, parameter in parameters.items()}
+        buffers = {name: buffer_of(wrapper.optimizer, parameter) for name, parameter in parameters.items()}
         return HypernetworkStep(
             lambda values, importance: functional_call(
                 self.encoder_weights, dict(values), (*self.encoder_index(stage), importance)),
@@ -486,7 +487,7 @@ class WeightStages(SearchAlgorithm):
             value, gradient (Tensor): in the shape of the parameter.
             optim_wrapper (OptimWrapper): of the parameter.
         """
-        return rule.step(value, gradient, buffer_of(optim_wrapper, parameter) if rule.momentum else None)[0]
+        return rule.step(value, gradient, buffer_of(optim_wrapper.optimizer, parameter) if rule.momentum else None)[0]
 
     def virtual_encoder(self, record: StageRecord, encoder: Tensor, gradient: Tensor,
                         optim_wrapper: OptimWrapperDict) -> Tensor:

@@ -39,9 +39,14 @@ class StepRule:
         return value - self.rate * direction, buffer
 
     @property
+    def gradient_share(self) -> float:
+        """``db'/du``, with momentum."""
+        return 1. if self.first else 1. - self.dampening
+
+    @property
     def gradient_rate(self) -> float:
         """``-dy/du``."""
         if not self.momentum:
             return self.rate
-        share = 1. if self.first else 1. - self.dampening  # of u in b'
+        share = self.gradient_share
         return self.rate * (1 + self.momentum * share if self.nesterov else share)
