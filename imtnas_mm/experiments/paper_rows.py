@@ -239,6 +239,25 @@ def darts_1st(search: str, max_epochs: int | None = None, **fields: Any) -> Row:
         'model.loss_normalization': 'none', **FIRST_ORDER, **epochs(max_epochs)}, **fields)
 
 
+def cifar_of_three_tasks(alone: dict[str, Any] | None = None) -> list[Row]:
+    """DARTS-1st and PC-DARTS on each task by itself, and :func:`three_tasks` (Tables 11 and 12).
+
+    Args:
+        alone: the evaluations of the first two at the small scale; None for the paper's scale.
+    """
+    if alone is None:
+        return [
+            darts_1st('../imtnas_cifar_darts.py', OWN_EPOCHS['Darts2nd'], evaluations=cell_evaluations('Darts2nd')),
+            single_tasks('Pcdarts', cell_search('Pcdarts'), name='PC-DARTS', c10=('c10', 'imagenet')),
+            *three_tasks('../imtnas_three_tasks.py', SWS_EPOCHS['Pcdarts']),
+        ]
+    return [
+        darts_1st('../imtnas_cifar_darts_small.py', evaluations=alone),
+        single_tasks('Pcdarts', cell_search('Pcdarts', '_small'), name='PC-DARTS', evaluations=alone),
+        *three_tasks('../imtnas_three_tasks_small.py'),
+    ]
+
+
 def published_cells(search: str, max_epochs: int | None = None) -> list[Row]:
     """DARTS of the first order, the architectures that others published, and IMTNAS (Table 16)."""
     return [
