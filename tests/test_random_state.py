@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from imtnas_mm.datasets import EndlessOrder, SeededDataset, slice_indices, split_indices
+from imtnas_mm.datasets import EndlessOrder, SeededDataset, Split, slice_indices
 from imtnas_mm.random_state import (
     Purpose,
     isolated_random,
@@ -210,7 +210,7 @@ def drawn(purpose):
     key = purpose.key(**{name: fields[name] for name in purpose.value[1].split() if name != 'purpose'})
     match purpose.name:
         case 'HALVES':
-            return tuple(part.tolist() for part in split_indices(8, .5, 7))
+            return tuple(part.tolist() for part in Split(.5, seed=7).indices(8))
         case 'SLICE':
             return slice_indices(10, 3, 7).tolist()
         case 'ORDER':

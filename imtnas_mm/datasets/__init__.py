@@ -7,12 +7,12 @@ from .epochs import build_epoch_loader
 from .pipeline import NamedPipeline, base_datasets, name_failures, raw_images
 from .seeded import Position, SeededDataset
 from .slice import build_slice, slice_indices
-from .split import Split, split_indices, splits_of
+from .split import Split, splits_of
 from .validation_part import check_boxes, is_validation_part, validation_part
 
 __all__ = [
     'base_datasets', 'build_dataset', 'build_endless_loader', 'build_epoch_loader', 'build_slice', 'check_boxes',
     'check_dataset', 'check_evaluator', 'CIFAR10', 'CIFAR100', 'DataError', 'EndlessOrder', 'EndlessSampler',
     'is_validation_part', 'log_dropped', 'name_failures', 'NamedPipeline', 'Position', 'raw_images', 'SeededDataset',
-    'slice_indices', 'Split', 'split_indices', 'splits_of', 'validation_part'
+    'slice_indices', 'Split', 'splits_of', 'validation_part'
 ]

@@ -79,11 +79,6 @@ class Split:
         return np.sort(order[:num_train]), np.sort(order[num_train:num_train + num_val])
 
 
-def split_indices(num: int, ratio: float = .5, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """:meth:`Split.indices` of a split by ``ratio``: two disjoint parts that cover ``range(num)``."""
-    return Split(ratio, seed=seed).indices(num)
-
-
 def splits_of(options: Mapping[str, Any] | None, names: tuple[str, ...], field: str) -> dict[str, Split]:
     """The split of each task.
 

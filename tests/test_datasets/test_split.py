@@ -3,7 +3,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imtnas_mm.datasets import Split, split_indices, splits_of
+from imtnas_mm.datasets import Split, splits_of
+
+
+def split_indices(num, ratio=.5, seed=0):
+    return Split(ratio, seed=seed).indices(num)
 
 
 @pytest.mark.parametrize(('num', 'ratio', 'num_train'),
