@@ -20,20 +20,14 @@ def parse_args(argv=None):
 
 def main(argv=None):
     args = parse_args(argv)
-    from imtnas_mm.atomic_files import write_whole
+    from imtnas_mm.experiments.generated import write_or_check
     from imtnas_mm.experiments.paper_list import document
-    out = Path(args.out)
     try:
         text = document(Path(args.template).read_text(encoding='utf-8'))
     except ValueError as error:
         sys.exit(f'comparisons: {args.template}: {error}')
-    if args.check:
-        if not out.is_file() or out.read_text(encoding='utf-8') != text:
-            sys.exit(f'comparisons: {args.out} is not what {args.template} and imtnas_mm/experiments/paper_list.py '
-                     'give; tools/comparisons.py writes it')
-        return
-    write_whole(args.out, text)
-    print(f'written: {args.out}')
+    write_or_check('comparisons', args.out, text, f'{args.template} and imtnas_mm/experiments/paper_list.py',
+                   args.check)
 
 
 if __name__ == '__main__':

@@ -29,10 +29,10 @@ def parse_args(argv=None):
 
 def main(argv=None):
     args = parse_args(argv)
-    from imtnas_mm.atomic_files import write_whole
     from imtnas_mm.experiments import load_experiment, plan_runs
     from imtnas_mm.experiments.curves import curves_figure, has_curves
     from imtnas_mm.experiments.evidence import PLACE, document, read_exported, section
+    from imtnas_mm.experiments.generated import write_or_check
     from imtnas_mm.experiments.report import finished_seeds
     from imtnas_mm.picture import write_picture
     template = Path(args.template).read_text(encoding='utf-8')
@@ -52,14 +52,7 @@ def main(argv=None):
         text = document(template, sections)
     except ValueError as error:
         sys.exit(f'evidence: {error}')
-    if args.check:
-        out = Path(args.out)
-        if not out.is_file() or out.read_text(encoding='utf-8') != text:
-            sys.exit(f'evidence: {args.out} is not what {args.records} and {args.template} give; tools/evidence.py '
-                     'writes it')
-        return
-    write_whole(args.out, text)
-    print(f'written: {args.out}')
+    write_or_check('evidence', args.out, text, f'{args.records} and {args.template}', args.check)
 
 
 if __name__ == '__main__':
