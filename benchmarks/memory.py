@@ -15,6 +15,7 @@ import gc
 import os
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -44,7 +45,11 @@ def open_files():
 
 def children():
     """The ids of all child processes, of any thread."""
-    return {pid for tasks in Path('/proc/self/task').iterdir() for pid in (tasks / 'children').read_text().split()}
+    ids = set()
+    for thread in Path('/proc/self/task').iterdir():
+        with suppress(FileNotFoundError, ProcessLookupError):  # a thread that ended since the folder was listed
+            ids.update((thread / 'children').read_text().split())
+    return ids
 
 
 def slope(iterations, values):
