@@ -229,8 +229,9 @@ def augmentations(search: str, numbers: Iterable[int]) -> list[Row]:
 
 
 def thresholds(search: str, values: Iterable[float]) -> list[Row]:
-    """The threshold tau (Table 10)."""
-    return [dict(name=f'{tau:g}', search=search, options={'model.transfer.threshold': tau}) for tau in values]
+    """The threshold tau (Table 10), in standard deviations: the default statistic measures in units of tau."""
+    return [dict(name=f'{tau:g}', search=search, options={
+        'model.transfer.statistic': 'studentized', 'model.transfer.threshold': tau}) for tau in values]
 
 
 def darts_1st(search: str, max_epochs: int | None = None, **fields: Any) -> Row:

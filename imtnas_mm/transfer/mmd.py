@@ -15,6 +15,8 @@ from .base import Encoder, KnowledgeTransfer, TransferLoss, check_num_examples, 
 from .pairs import in_any_pair, pairs_of
 from .statistic import is_studentized, largest_statistic, reference, two_sample_statistics
 
+PAPER_THRESHOLD = 5.  # tau
+
 
 def hinge(teacher: Tensor, student: Tensor, threshold: Tensor | float) -> Tensor:
     """Eq. 4 per pair: ``max(0, -(d_teacher - tau)(d_student - tau))``, all of one shape; ``threshold`` is tau."""
@@ -31,12 +33,12 @@ class MMDTransfer(KnowledgeTransfer):
     Args:
         num_examples (int): examples per stage, half from each task (paper: 20).
         num_augmentations (int): C, augmentations of each (paper: 20).
-        threshold (float): tau of Eq. 4 (paper: 5).
+        threshold (float): tau of Eq. 4 (paper: 5); the unit of T, without effect, for ``relative``.
         kernel_scale (float): of the RBF kernel (paper: .1).
         statistic (str): d. Reading 1 has the reasons.
             ``relative`` (default): ``tau z / r``. z is the studentised statistic, r the
             median of the teacher's z, at least 3. So d exceeds tau where z exceeds r,
-            whatever tau is: tau is the unit of d, and T has the factor ``(tau / r)^2``.
+            whatever tau is. T is the mean of Eq. 4 over pairs, in units of tau^2.
             ``studentized``: z, Eq. 3 over its standard deviation for sets of one
             distribution, with distances relative to their mean. tau = 5 asks for five
             standard deviations.
@@ -55,7 +57,7 @@ class MMDTransfer(KnowledgeTransfer):
     def __init__(self,
                  num_examples: int = 20,
                  num_augmentations: int = 20,
-                 threshold: float = 5.,
+                 threshold: float = PAPER_THRESHOLD,
                  kernel_scale: float = .1,
                  statistic: str = 'relative',
                  image_size: int = 224,
@@ -64,9 +66,6 @@ class MMDTransfer(KnowledgeTransfer):
         if num_augmentations < 2:
             raise ValueError(f'transfer.num_augmentations={num_augmentations} must be at least 2 (Eq. 3); '
                              'transfer=None switches transfer off')
-        if statistic == 'relative' and threshold <= 0:
-            raise ValueError(f"transfer.threshold={threshold} must be positive with transfer.statistic='relative', "
-                             'whose unit it is')
         self.num_examples = check_num_examples(num_examples)
         self.num_augmentations = num_augmentations
         self.threshold = threshold
@@ -75,6 +74,12 @@ class MMDTransfer(KnowledgeTransfer):
         self.image_size = image_size
         self.augmentations = build_augmentations(augmentations, image_size)
         most = largest_statistic(num_augmentations, statistic)
+        if statistic == 'relative' and threshold != PAPER_THRESHOLD:
+            print_log(
+                f"transfer.threshold={threshold} has no effect: transfer.statistic='relative' measures in units of it. "
+                "statistic='studentized' takes it as a number of standard deviations.",
+                logger='current',
+                level=30)  # logging.WARNING
         if threshold >= most:
             print_log(
                 f'transfer.threshold={threshold} can never be exceeded: the {statistic} statistic of sets of '
@@ -98,25 +103,30 @@ class MMDTransfer(KnowledgeTransfer):
             sets = sets.float() if sets.dtype in (torch.bfloat16, torch.float16) else sets
             return pairs_of(two_sample_statistics(sets, self.kernel_scale, self.statistic))
 
-    def cut(self, teaching: Tensor) -> tuple[Tensor | float, Tensor | float]:
-        """The value of :meth:`statistics` where d is tau, and d's unit there: ``(r, tau / r)`` for ``relative``."""
-        if self.statistic != 'relative':
-            return self.threshold, 1.
-        cut = reference(teaching)
-        return cut, self.threshold / cut
+    def cut(self, teaching: Tensor) -> Tensor | float:
+        """The value of :meth:`statistics` where d is tau: r for ``relative``, else tau."""
+        return reference(teaching) if self.statistic == 'relative' else self.threshold
+
+    def total(self, losses: Tensor, cut: Tensor | float) -> Tensor:
+        """T from Eq. 4 per pair: the sum; for ``relative`` the mean, in units of the cut.
+
+        A sum in units of tau would weigh T against the first task's loss by the
+        square of the number of examples and by tau^2.
+        """
+        return losses.mean() / cut**2 if self.statistic == 'relative' else losses.sum()
 
     def teacher_side(self, teacher: Encoder, views: Tensor) -> Tensor:
         return self.statistics(teacher, views)
 
     def student_side(self, student: Encoder, views: Tensor, teaching: Tensor) -> TransferLoss:
-        """Eq. 4, summed over pairs.
+        """Eq. 4 over all pairs; see :meth:`total`.
 
         With ``scaled`` and ``plain``, its derivatives need only the sets in active pairs. The units of the other
         statistics depend on all sets.
 
         Logs the shares of pairs that are active, and that the teacher tells apart.
         """
-        cut, unit = self.cut(teaching)
+        cut = self.cut(teaching)
         losses = hinge(teaching, self.statistics(student, views), cut)
         violated = losses.detach() > 0
         figures = dict(
@@ -126,7 +136,7 @@ class MMDTransfer(KnowledgeTransfer):
         if not is_studentized(self.statistic):
             sets = in_any_pair(violated, len(views) // self.num_augmentations)
             needed = sets.repeat_interleave(self.num_augmentations)
-        return TransferLoss(losses.sum() * unit**2, figures, needed)
+        return TransferLoss(self.total(losses, cut), figures, needed)
 
     def extra_repr(self) -> str:
         return (f'num_examples={self.num_examples}, num_augmentations={self.num_augmentations}, '

@@ -95,7 +95,7 @@ def test_exact_is_the_whole_graphs_gradient(k, m, weights, estimator):
 @pytest.mark.parametrize('mode, norm', [('exact', 'BN'), ('finite_difference', 'GN')])
 def test_the_whole_graphs_gradient_through_the_statistic_relative_to_the_teacher(mode, norm):
     """Through the units that all sets of a batch determine, and the teacher's median."""
-    transfer = dict(TRANSFER, statistic='relative', threshold=1.)
+    transfer = {name: value for name, value in TRANSFER.items() if name not in ('statistic', 'threshold')}
     space = dict(norm_cfg=dict(type='GN', num_groups=2)) if norm == 'GN' else {}
     model, prepared, data = active_chain(
         1, transfer=transfer, encoder_weights=STORED, space=space, smooth=mode != 'exact')

@@ -139,7 +139,7 @@ def test_views_are_sets_of_unlike_views_of_one_image(device):
     (dict(statistic='scaled'), False),
     (dict(statistic='scaled', threshold=40.), True),
     (dict(statistic='scaled', num_augmentations=2), True),
-    (dict(threshold=1e3, num_augmentations=2), False),
+    (dict(statistic='studentized', threshold=1e3, num_augmentations=2), False),
 ])
 def test_warning_for_a_threshold_out_of_reach(monkeypatch, options, warned):
     actual = []
@@ -149,6 +149,16 @@ def test_warning_for_a_threshold_out_of_reach(monkeypatch, options, warned):
     if warned:
         (level, text), = actual
         assert level == logging.WARNING and 'no knowledge passes' in text and 'transfer.threshold=' in text
+
+
+def test_warning_for_a_threshold_without_effect(monkeypatch):
+    texts = []
+    monkeypatch.setattr('imtnas_mm.transfer.mmd.print_log', lambda text, level, **_: texts.append(text))
+    MMDTransfer(threshold=1.)
+    text, = texts
+    assert "transfer.threshold=1.0 has no effect: transfer.statistic='relative'" in text
+    MMDTransfer(threshold=1., statistic='studentized')
+    assert len(texts) == 1
 
 
 def test_plain_statistic_with_the_papers_threshold_is_never_active():
