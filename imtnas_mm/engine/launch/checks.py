@@ -26,6 +26,16 @@ def check_work_dir(path: str) -> None:
                          'folder that can') from error
 
 
+def check_future_work_dir(path: str) -> None:
+    """Raises ValueError if :func:`check_work_dir` would exit; makes nothing."""
+    folder = os.path.abspath(path)
+    while not os.path.lexists(folder):
+        folder = os.path.dirname(folder)
+    if not os.path.isdir(folder) or not os.access(folder, os.W_OK | os.X_OK):
+        raise ValueError(f'--work-dir: {path}: {folder} is no folder that can be written to; checkpoints and logs need '
+                         'one')
+
+
 @contextmanager
 def named_faults(work_dir: str) -> Iterator[None]:
     """Inside, the error of a dead worker names its dataloader, and that of a full disk names the work dir."""
