@@ -93,7 +93,8 @@ def built_runner(cfg: Config, test: bool = False) -> Iterator[Runner]:
         runner = build_runner(cfg)
         try:
             _ = runner.train_loop  # each of these properties builds its loop
-            runner.optim_wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
+            optimiser: Any = runner.optim_wrapper
+            runner.optim_wrapper = runner.build_optim_wrapper(optimiser)
             runner.scale_lr(runner.optim_wrapper, runner.auto_scale_lr)
             if runner.param_schedulers is not None:
                 runner.param_schedulers = runner.build_param_scheduler(runner.param_schedulers)
@@ -121,17 +122,19 @@ def check_backends(cfg: Config) -> None:
 
 
 def _of(runner):
-    tested = metric_names(runner.test_loop.evaluator) if 'test' in built_loops(runner) else None
+    test_loop: Any = built_loops(runner).get('test')
+    tested = None if test_loop is None else metric_names(test_loop.evaluator)
     return DryRun(start_lines(runner), validated_names(runner), tested,
                   runner.model.derive() if is_search(runner.cfg) else None)
 
 
 def validated_names(runner: Runner) -> set[str] | None:
     """The names of the metrics of a runner's validation; None without one, or if they can't be known."""
-    if 'val' not in built_loops(runner):
+    loop: Any = built_loops(runner).get('val')
+    if loop is None:
         return None
-    names = metric_names(runner.val_loop.evaluator)
-    if names is not None and getattr(runner.val_loop, 'all_rounds', False):
+    names = metric_names(loop.evaluator)
+    if names is not None and getattr(loop, 'all_rounds', False):
         rounds: Any = runner.model
         names |= {f'r{m}.{name}' for m in range(1, rounds.rounds) for name in names}
     return names
