@@ -5,7 +5,9 @@ import logging
 LONG = 20  # lines
 # how the texts begin that mmengine logs before a run
 FILE_ONLY = ('System environment', 'Config:', 'Hooks will be executed in the following order', 'paramwise_options -- ',
-             'Distributed training is not used', 'Checkpoints will be saved to')
+             'Distributed training is not used', 'Checkpoints will be saved to',
+             # warnings of mmengine about classes that mmengine itself uses
+             '"FileClient" will be deprecated', '"HardDiskBackend" is the alias')
 
 
 class TwoTexts(str):
@@ -50,8 +52,8 @@ class ConsoleFormatter(logging.Formatter):
 
 
 def is_for_console(record: logging.LogRecord) -> bool:
-    """Whether a record is a warning, or information that doesn't begin as ``FILE_ONLY``."""
-    return record.levelno > logging.INFO or not record.getMessage().lstrip(' -\n').startswith(FILE_ONLY)
+    """Whether a record doesn't begin as one of ``FILE_ONLY``, or is an error."""
+    return record.levelno > logging.WARNING or not record.getMessage().lstrip(' -\n').startswith(FILE_ONLY)
 
 
 def shorten_console(logger: logging.Logger) -> None:

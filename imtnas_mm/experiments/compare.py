@@ -11,7 +11,7 @@ from .cards import Card, CardError, Cards, choose_cards, visible_cards
 from .checks import refusals, table_refusals, unchecked
 from .cluster import Cluster, ClusterError, RunJob
 from .declaration import load_experiment
-from .dry_run import dry_refusals
+from .dry_run import dry_runs
 from .execute import TOOLS, Processes, Stopped, execute, state_of
 from .run import Run, plan_runs
 
@@ -64,7 +64,9 @@ def compare(args: Namespace) -> None:
         print(f'compare: {text}', file=sys.stderr)
     problems = refusals(todo, args.gpus_per_run, len(cards) if cards else None) + table_refusals(todo)
     if args.dry_run and not problems:
-        problems = dry_refusals(experiment, todo)
+        lines, problems = dry_runs(experiment, todo)
+        for line in lines:
+            print(line)
     if problems:
         sys.exit('\n'.join(['compare: nothing is started:', *problems]))
     if args.dry_run:

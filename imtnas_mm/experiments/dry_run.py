@@ -14,8 +14,8 @@ from .report import SIZES
 from .run import Run
 
 
-def dry_refusals(experiment: Experiment, runs: Iterable[Run]) -> list[str]:
-    """What would fail in the trainings of runs, and the columns whose metric no test has; one text per fault.
+def dry_runs(experiment: Experiment, runs: Iterable[Run]) -> tuple[list[str], list[str]]:
+    """Build the trainings of runs, and compare the columns with the metrics of the tests.
 
     Configs that differ in the seed alone are built once. A retraining of a
     search gets the architecture that the search's A stands for at its start.
@@ -23,8 +23,12 @@ def dry_refusals(experiment: Experiment, runs: Iterable[Run]) -> list[str]:
     Args:
         experiment (Experiment): with the columns.
         runs (list[Run]): to be done.
+
+    Returns:
+        (list[str], list[str]): what the trainings are, one text for each different one; and what would fail, one text
+        per fault.
     """
-    builds, rows_of = _Builds(), {}
+    builds, rows_of, trainings = _Builds(), {}, {}
     metrics: dict[str, list[set[str] | None]] = {}  # evaluation -> names of metrics, per run
     for run in runs:
         genotype = run.architecture
@@ -32,17 +36,21 @@ def dry_refusals(experiment: Experiment, runs: Iterable[Run]) -> list[str]:
             metrics.setdefault(name, []).append(None)
         for name, cfg in run.trainings().items():
             cfg = with_architecture(cfg, None if name == SEARCH else genotype)
+            if name in run.initial:  # a checkpoint that another evaluation writes
+                cfg = copy.deepcopy(cfg)
+                cfg.model.backbone.init_cfg = None
             done = builds.build(cfg, test=name != SEARCH or run.search_test)
             if isinstance(done, str):
                 rows_of.setdefault(f'{name}: {done}', []).append(run.name)
                 if name == SEARCH:
                     break  # no architecture for the rest
                 continue
+            trainings.setdefault(f'{name}: {done.lines[0]}', []).append(run.name)
             genotype = done.genotype or genotype
             for evaluation, names in _metrics(run, name, done).items():
                 metrics.setdefault(evaluation, []).append(names)
-    faults = [f'{first_of(names)}: {text}' for text, names in rows_of.items()]
-    return faults + metric_refusals(experiment, metrics)
+    lines, faults = ([f'{first_of(names)}: {text}' for text, names in texts.items()] for texts in (trainings, rows_of))
+    return lines, faults + metric_refusals(experiment, metrics)
 
 
 def with_architecture(cfg: Config, genotype: Genotype | None) -> Config:

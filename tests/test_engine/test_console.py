@@ -50,6 +50,8 @@ def test_what_comes_before_a_run_is_in_the_file_alone(outputs, text):
     console, file = read()
     assert text in file and not console
     logger.warning(text)
+    assert not read()[0]
+    logger.error(text)
     assert text in read()[0]
 
 

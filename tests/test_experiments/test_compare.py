@@ -167,7 +167,7 @@ def test_a_search_in_phases(tmp_path, tools):
 
 def test_dry_run_and_filters(tmp_path, tools, capsys, monkeypatch):
     # what it builds: test_dry_run.py
-    monkeypatch.setattr('imtnas_mm.experiments.compare.dry_refusals', lambda experiment, runs: [])
+    monkeypatch.setattr('imtnas_mm.experiments.compare.dry_runs', lambda experiment, runs: ([], []))
     experiment = write(tmp_path)
     compare(experiment, tmp_path / 'out', tools, '--rows', 'b', '--seeds', '1')
     assert calls(tools) == CALLS

@@ -35,8 +35,12 @@ def dry(experiment, tmp_path):
 
 def test_runs_that_could_start(experiment, tmp_path, capsys):
     dry(experiment(), tmp_path)
-    assert [line.split(maxsplit=1)[1] for line in capsys.readouterr().out.splitlines() if 'seed' in line] == [
+    first, second, *trainings = [line for line in capsys.readouterr().out.splitlines() if 'seed' in line]
+    assert [line.split(maxsplit=1)[1] for line in (first, second)] == [
         'new       ours, seed 0', 'new       ours, seed 1']
+    assert trainings == [
+        'ours, seed 0 (and 1 more): search: IMTNAS, tasks cls, det in 2 rounds: 1 epoch of 2 iterations, 2 in all',
+        'ours, seed 0 (and 1 more): det: RetinaNet: 1 epoch of 4 iterations, 4 in all']
     assert not (tmp_path / 'out').exists()
 
 
@@ -65,3 +69,18 @@ def test_a_retraining_that_would_fail(experiment, data, tmp_path):
         det=dict(config=str(config), shape=(32, 32))), columns=[dict(name='AP', evaluation='det', metric='macs')])
     with pytest.raises(SystemExit, match=r'known, seed 0 \(and 1 more\): det: TypeError: .*nmu_classes'):
         dry(path, tmp_path)
+
+
+def test_a_start_that_another_evaluation_writes(experiment, data, tmp_path):
+    fields = tiny.retrain_fields(data, 'det')
+    fields['model']['backbone']['init_cfg'] = dict(type='Pretrained', checkpoint='later.pth', prefix='backbone.')
+    det = tiny.write_config(tmp_path / 'later.py', None, **fields)
+    cls = tiny.write_config(tmp_path / 'cls.py', None, **tiny.retrain_fields(data, 'cls'))
+    rows = [dict(name='known', architecture='fairnas_c')]
+    columns = [dict(name='AP', evaluation='det', metric='coco/bbox_mAP')]
+    evaluations = dict(
+        cls=dict(config=str(cls), shape=(32, 32)), det=dict(config=str(det), shape=(32, 32), initial='cls'))
+    dry(experiment(rows=rows, search_test=False, columns=columns, evaluations=evaluations), tmp_path)
+    evaluations['det'].pop('initial')
+    with pytest.raises(SystemExit, match="det: ValueError: model.backbone.init_cfg.checkpoint='later.pth': is not"):
+        dry(experiment(rows=rows, search_test=False, columns=columns, evaluations=evaluations), tmp_path)

@@ -4,7 +4,7 @@ import itertools
 import logging
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -53,9 +53,8 @@ def dry_run(cfg: Config, test: bool = False) -> DryRun:
     Raises:
         Exception: that of the run; a metric that a hook waits for is a ValueError.
     """
-    load_from = cfg.get('load_from')
-    if load_from and '://' not in load_from and not os.path.isfile(load_from):
-        raise ValueError(f'load_from={load_from!r}: is not a file')
+    check_weights(cfg.get('load_from'), 'load_from')
+    check_pretrained(cfg.model, 'model')
     if not cfg.get('phases'):
         return _dry_run(cfg, test)
     check_phases(cfg)
@@ -71,6 +70,24 @@ def dry_run(cfg: Config, test: bool = False) -> DryRun:
         lines += [f'phase {number}: {line}' for line in done.lines]
     assert done is not None  # check_phases: there is one phase or more
     return DryRun(lines, done.validated, done.tested, done.genotype)
+
+
+def check_weights(path: Any, field: str) -> None:
+    """Raises ValueError if a field names a file of weights that doesn't exist; URLs and model zoos pass."""
+    if isinstance(path, str) and path and '://' not in path and not os.path.isfile(path):
+        raise ValueError(f'{field}={path!r}: is not a file; it must be a checkpoint')
+
+
+def check_pretrained(value: Any, field: str) -> None:
+    """:func:`check_weights` of every ``init_cfg`` of the type Pretrained in a model's config, which training loads."""
+    if isinstance(value, Mapping):
+        if str(value.get('type')).rpartition('.')[2] == 'Pretrained':
+            check_weights(value.get('checkpoint'), f'{field}.checkpoint')
+        for name, item in value.items():
+            check_pretrained(item, f'{field}.{name}')
+    elif isinstance(value, (list, tuple)):
+        for i, item in enumerate(value):
+            check_pretrained(item, f'{field}[{i}]')
 
 
 def _dry_run(cfg, test):

@@ -54,6 +54,10 @@ def test_a_search_that_would_fail(search, tmp_path, option, message):
 
 
 def test_a_retraining_that_would_fail(retraining, tmp_path):
+    pretrained = tiny.write_config(tmp_path / 'pretrained.py', retraining, model=dict(backbone=dict(init_cfg=dict(
+        type='Pretrained', checkpoint='none.pth', prefix='backbone.'))))
+    with pytest.raises(SystemExit, match=r"model.backbone.init_cfg.checkpoint='none.pth': is not a file"):
+        dry(pretrained, tmp_path)
     for option, message in (('default_hooks.checkpoint.save_best=bbox_mAP', "save_best='bbox_mAP': .*coco/bbox_mAP"),
                             ('val_dataloader.dataset.data_root=none', "val_dataloader.dataset.data_root: 'none' is")):
         with pytest.raises(SystemExit, match=message):
