@@ -86,7 +86,7 @@ def test_refused(trained, tmp_path):
     config, architecture, checkpoint = trained
     with_file = ('--architecture', architecture)
     for flag in (('--out', 'found.pkl'), ('--show-dir', 'painted'), ('--tta', )):
-        with pytest.raises(SystemExit, match=r'--out, --show, --show-dir and --tta are for networks of one task; .*joint.py'):
+        with pytest.raises(SystemExit, match='--show-dir and --tta are for networks of one task; .*joint.py'):
             tiny.run('test', config, checkpoint, *with_file, *flag)
     with pytest.raises(SystemExit, match='--auto-scale-lr: .*a joint training has several batch sizes'):
         tiny.run('train', config, *with_file, '--auto-scale-lr')
