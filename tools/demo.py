@@ -20,7 +20,7 @@ PROGRESS = re.compile(r'(Epoch\((?:train|val|test)\)\s*(?:\[\s*\d+\])?\[\s*\d+/\
 def parse_args(argv=None):
     parser = argparse.ArgumentParser(description='Search, derive, retrain and test on handwritten digits')
     parser.add_argument('--work-dir', default='work_dirs/demo', help='where all results go')
-    parser.add_argument('--search', default='configs/imtnas_demo.py', help='config of the search')
+    parser.add_argument('--search', default='configs/imtnas_digits.py', help='config of the search')
     parser.add_argument('--seed', type=int, default=0)
     return parser.parse_args(argv)
 
@@ -77,6 +77,21 @@ def metrics(work_dir):
         return json.load(file)
 
 
+def validation(work_dir):
+    """The metrics of the newest validation of a training: of a search, those of the search network."""
+    newest = max(glob.glob(osp.join(work_dir, '*', 'vis_data', 'scalars.json')), key=osp.getmtime)
+    with open(newest) as file:
+        lines = [json.loads(line) for line in file]
+    return [line for line in lines if any('accuracy' in key for key in line)][-1]
+
+
+def certainty(architecture):
+    """How sure the choices of an architecture file are."""
+    from imtnas_mm.analysis.certainty import certainty_of
+    from imtnas_mm.genotype import load_genotype
+    return certainty_of(load_genotype(architecture).importance)
+
+
 def checkpoint(work_dir):
     with open(osp.join(work_dir, 'last_checkpoint')) as file:
         return file.read().strip()
@@ -96,22 +111,26 @@ def main(argv=None):
     steps.run('search one architecture for both tasks', 'train.py', args.search, '--work-dir', search, *seed)
     steps.run('derive it', 'derive.py', args.search, checkpoint(search), '--out', architecture, '--shape', '32')
     retrain = ['--architecture', architecture]
-    steps.run('retrain it for classification', 'train.py', 'configs/retrain/demo_classification.py', '--work-dir', cls,
+    steps.run('retrain it for classification', 'train.py', 'configs/retrain/digits_classification.py', '--work-dir', cls,
               *retrain, *seed)
-    steps.run('retrain it for detection, from the classifier', 'train.py', 'configs/retrain/demo_detection.py',
+    steps.run('retrain it for detection, from the classifier', 'train.py', 'configs/retrain/digits_detection.py',
               '--work-dir', det, *retrain, *seed, 'model.backbone.init_cfg.type=Pretrained',
               f'model.backbone.init_cfg.checkpoint={checkpoint(cls)}', 'model.backbone.init_cfg.prefix=backbone.')
-    steps.run('test the classifier on held-out digits', 'test.py', 'configs/retrain/demo_classification.py',
+    steps.run('test the classifier on held-out digits', 'test.py', 'configs/retrain/digits_classification.py',
               checkpoint(cls), '--work-dir', osp.join(cls, 'test'), *retrain)
-    steps.run('test the detector on held-out scenes', 'test.py', 'configs/retrain/demo_detection.py', checkpoint(det),
+    steps.run('test the detector on held-out scenes', 'test.py', 'configs/retrain/digits_detection.py', checkpoint(det),
               '--work-dir', osp.join(det, 'test'), '--show-dir', 'pictures', *retrain)
     top = metrics(osp.join(cls, 'test'))
     boxes = metrics(osp.join(det, 'test'))
+    searched = validation(search)
     pictures = max(glob.glob(osp.join(det, 'test', '*', 'pictures')), key=osp.getmtime)
     print(f'\nFinished in {time.time() - steps.start:.0f} s. On held-out digits and scenes:\n'
           f'  classification  top-1 {top["accuracy/top1"]:.1f} %, top-5 {top["accuracy/top5"]:.1f} %\n'
           f'  detection       AP {boxes["coco/bbox_mAP"]:.3f}, AP50 {boxes["coco/bbox_mAP_50"]:.3f}, '
           f'AP75 {boxes["coco/bbox_mAP_75"]:.3f}\n'
+          f'The search network itself, on held-out training data: top-1 {searched["cls/accuracy/top1"]:.1f} %, '
+          f'AP50 {searched["det/coco/bbox_mAP_50"]:.3f}\n'
+          f'How sure its choices are: {certainty(architecture)}\n'
           'Where the results are:\n'
           f'  architecture    {architecture}, drawn in {osp.splitext(architecture)[0]}.png and .svg\n'
           f'  detections      {pictures} (truth left, found right)\n'
