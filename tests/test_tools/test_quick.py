@@ -49,6 +49,7 @@ def test_a_wrong_flag(tool):
     (['train.py', 'a.py', '--cfg-options', 'b=1', 'c'], '--cfg-options: c: it must be key=value'),
     (['draw.py', 'a.pth', '--cfg-options', 'b=1'], '--cfg-options needs --config'),
     (['lookup.py', 'darts_v2'], '--table: it is missing'),
+    (['report_search.py', '.', '--analyze-logs', 'a.txt'], 'reads files whose name ends with .json'),
 ])
 def test_a_refused_value(args, told):
     code, modules, printed = ended(*args)
@@ -66,6 +67,7 @@ def test_a_refused_value(args, told):
     (['compare.py', 'none.py'], 'experiment: none.py is not a file'),
     (['report.py', 'none.py'], 'experiment: none.py is not a file'),
     (['lookup.py', 'a', '--table', 'none.csv'], '--table: none.csv is not a file'),
+    (['report_search.py', 'none'], 'work_dir: none is not a folder'),
 ])
 def test_a_missing_file(args, told):
     code, modules, _ = ended(*args)

@@ -4,7 +4,7 @@ from functools import partial
 from typing import Any
 
 from ...genotype import Place, check_importance, check_object
-from ...space_format import SpaceFormat
+from ...space_format import Choice, SpaceFormat
 from .derivation import Nodes
 from .layout import CELLS, EDGES, NODES, NONE, OPERATIONS, STAGES, reductions
 from .network import CellNet
@@ -37,7 +37,19 @@ def cell_format(name: str, title: str, traits: CellTraits = PLAIN, published: Ma
         stages=lambda architecture: STAGES,
         blocks=block_labels,
         published=published or {},
+        choices=partial(choice_names, traits),
         draw=partial(draw_cells, title, traits))
+
+
+def choice_names(traits: CellTraits, architecture: dict[str, Any]) -> dict[str, list[Choice]]:
+    """The edges of both cells and their operations; with ``traits.weighs_edges`` also the edges into each node."""
+    named = {cell: [Choice(f'{cell} {edge.predecessor} to {edge.node + 2}', OPERATIONS) for edge in EDGES]
+             for cell in CELLS}
+    if traits.weighs_edges:
+        named.update({
+            f'{cell}_edges{i}': [Choice(f'{cell}, into {i + 2}', tuple(f'from {state}' for state in range(i + 2)))]
+            for cell in CELLS for i in range(NODES)})
+    return named
 
 
 def check_cells(space: str, traits: CellTraits, architecture: Any, importance: Any, root: Place) -> None:
