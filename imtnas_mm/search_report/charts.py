@@ -2,7 +2,7 @@
 import io
 import re
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from matplotlib import rc_context
 from matplotlib.axes import Axes
@@ -18,7 +18,7 @@ GRID = '#e6e6e6'
 WIDTH, HEIGHT = 4.4, 2.5  # inches: on a phone a point of the chart is about a pixel
 SMALL_WIDTH, SMALL_HEIGHT = 1.7, .95
 STEEP = 100.  # the ratio of values from which an axis is logarithmic
-STYLE = {'svg.fonttype': 'none', 'svg.hashsalt': 'imtnas_mm', 'font.family': 'DejaVu Sans', 'font.size': 9}
+STYLE: Any = {'svg.fonttype': 'none', 'svg.hashsalt': 'imtnas_mm', 'font.family': 'DejaVu Sans', 'font.size': 9}
 
 Points = Sequence[tuple[float, float]]
 

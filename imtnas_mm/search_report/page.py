@@ -2,7 +2,7 @@
 import json
 from collections.abc import Iterable, Sequence
 from html import escape
-from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 from .charts import Curve, inline_svg, is_steep, line_chart, small_chart, with_prefix
@@ -48,7 +48,7 @@ def page_of(search: SearchFolder) -> str:
     """The text of the page of a search."""
     page, sections = Page(), sections_of(search)
     title = title_of(search)
-    style = files(__package__).joinpath('page.css').read_text(encoding='utf-8')
+    style = Path(__file__).with_name('page.css').read_text(encoding='utf-8')
     page.add(HEAD.format(title=escape(title), style=style), '<body>', f'<h1>{escape(title)}</h1>')
     page.add('<dl class="facts">', *(f'<div><dt>{escape(name)}</dt><dd>{escape(str(value))}</dd></div>'
                                      for name, value in facts_of(search).items()), '</dl>')
@@ -151,8 +151,7 @@ def add_section(page: Page, section: Section, search: SearchFolder) -> None:
 
 def panel_html(page: Page, panel: Panel, last: int) -> str:
     """A chart with title, legend, note and numbers."""
-    x_label = dict(zip((ITERATION, EPOCH), ('iterations', 'epochs'), strict=True))[panel.x]
-    chart = line_chart(panel.curves, panel.title, x_label, range_of_x=(0, last))
+    chart = line_chart(panel.curves, panel.title, f'{panel.x}s', range_of_x=(0, last))
     notes = [panel.note, 'Logarithmic axis.' if is_steep(panel.curves) else '',
              f'Some {MOST_POINTS} of all points.' if any(len(c.points) >= MOST_POINTS for c in panel.curves) else '']
     note = ' '.join(filter(None, notes))

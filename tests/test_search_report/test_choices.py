@@ -11,7 +11,7 @@ from imtnas_mm.search_report.work_dir import SearchFolder, read_search
 
 SPACES = {
     'MBConvSupernet': dict(width_mult=.1), 'NASBench201Supernet': dict(channels=4, cells=1),
-    **{name: dict(channels=4, layers=3) for name in ('DARTSSupernet', 'PDARTSSupernet', 'PCDARTSSupernet',
+    **{name: dict(channels=8, layers=3) for name in ('DARTSSupernet', 'PDARTSSupernet', 'PCDARTSSupernet',
                                                      'PRDARTSSupernet')}}
 
 
