@@ -42,7 +42,7 @@ class Curve(NamedTuple):
 
 
 def line_chart(curves: Sequence[Curve], label: str, x_label: str, range_of_x: tuple[float, float]) -> str:
-    """A chart with axes, as an ``<svg>``. Its y axis is logarithmic where positive values differ by a factor of 100.
+    """A chart with axes, as an ``<svg>``. Its y axis is logarithmic where :func:`is_steep`.
 
     Args:
         curves (list[Curve]): at least one with points.
@@ -55,14 +55,20 @@ def line_chart(curves: Sequence[Curve], label: str, x_label: str, range_of_x: tu
         FigureCanvasSVG(figure)
         axes = figure.add_axes((.165, .17, .815, .79))
         _draw(axes, curves)
-        if is_steep(curves):
+        values = [y for curve in curves for _, y in curve.points]
+        if is_steep(curves) and min(values) > 0:
             axes.set_yscale('log')
+        elif is_steep(curves):  # zero has a place, and then logarithmic over four decades
+            axes.set_yscale('symlog', linthresh=max(values) / 1e4)
+            axes.set_ylim(bottom=0)
         else:
             formatter = ScalarFormatter(useOffset=False)
             formatter.set_powerlimits((-4, 5))
             axes.yaxis.set_major_formatter(formatter)
             axes.yaxis.set_major_locator(MaxNLocator(5))
         axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+        if range_of_x[1] >= 1e4:
+            axes.xaxis.set_major_formatter(lambda x, _: f'{x / 1000:g}k')
         margin = .02 * (range_of_x[1] - range_of_x[0]) or .5
         axes.set_xlim(range_of_x[0] - margin, range_of_x[1] + margin)
         axes.set_xlabel(x_label, color=FAINT, labelpad=2)
@@ -100,9 +106,10 @@ def small_chart(curves: Sequence[Curve], label: str, range_of_y: tuple[float, fl
 
 
 def is_steep(curves: Sequence[Curve]) -> bool:
-    """Whether all values are positive and differ by a factor of ``STEEP``."""
+    """Whether no value is negative, and those that aren't 0 differ by a factor of ``STEEP``."""
     values = [y for curve in curves for _, y in curve.points]
-    return min(values) > 0 and max(values) / min(values) >= STEEP
+    positive = [value for value in values if value > 0]
+    return min(values) >= 0 and bool(positive) and max(positive) / min(positive) >= STEEP
 
 
 def _draw(axes: Axes, curves: Sequence[Curve]) -> None:

@@ -29,10 +29,15 @@ NO_HISTORY = ('The work dir has no history of the choices: the search ran withou
 
 
 class Page:
-    """Collects the parts of a page, with identifiers that differ between its charts."""
+    """Collects the parts of a page, with identifiers that differ between its charts.
 
-    def __init__(self) -> None:
-        self.parts: list[str] = []
+    Args:
+        title (str): of the page.
+    """
+
+    def __init__(self, title: str) -> None:
+        style = Path(__file__).with_name('page.css').read_text(encoding='utf-8')
+        self.parts = [HEAD.format(title=escape(title), style=style), '<body>', f'<h1>{escape(title)}</h1>']
         self.charts = 0
 
     def add(self, *parts: str) -> None:
@@ -43,13 +48,14 @@ class Page:
         self.charts += 1
         return with_prefix(text, f'c{self.charts}-')
 
+    def text(self) -> str:
+        """The whole page."""
+        return '\n'.join([*self.parts, '</body>', '</html>', ''])
+
 
 def page_of(search: SearchFolder) -> str:
     """The text of the page of a search."""
-    page, sections = Page(), sections_of(search)
-    title = title_of(search)
-    style = Path(__file__).with_name('page.css').read_text(encoding='utf-8')
-    page.add(HEAD.format(title=escape(title), style=style), '<body>', f'<h1>{escape(title)}</h1>')
+    page, sections = Page(title_of(search)), sections_of(search)
     page.add('<dl class="facts">', *(f'<div><dt>{escape(name)}</dt><dd>{escape(str(value))}</dd></div>'
                                      for name, value in facts_of(search).items()), '</dl>')
     names = ['Architecture', *(section.name for section in sections), 'Config']
@@ -62,8 +68,8 @@ def page_of(search: SearchFolder) -> str:
     for section in sections:
         add_section(page, section, search)
     page.add(_heading('Config'), '<details><summary>the config of the latest run</summary>',
-             f'<pre>{escape(search.config)}</pre>', '</details>', '</body>', '</html>', '')
-    return '\n'.join(page.parts)
+             f'<pre>{escape(search.config)}</pre>', '</details>')
+    return page.text()
 
 
 def title_of(search: SearchFolder) -> str:
@@ -137,7 +143,7 @@ def _range(choices: Iterable[SharpeningChoice]) -> tuple[float, float]:
 def choices_table(choices: Sequence[SharpeningChoice]) -> str:
     """The last weight of each option of each choice."""
     options = list(dict.fromkeys(option for choice in choices for option in choice.last))
-    return _table(['choice', *options], [[choice.name, *(choice.last.get(option) for option in options)]
+    return table_html(['choice', *options], [[choice.name, *(choice.last.get(option) for option in options)]
                                          for choice in choices])
 
 
@@ -165,7 +171,7 @@ def numbers_table(panel: Panel) -> str:
     """The numbers of a panel, as the log has them."""
     columns = [dict(curve.points) for curve in panel.curves]
     places = sorted({x for column in columns for x in column})
-    return _table([panel.x, *(curve.name for curve in panel.curves)],
+    return table_html([panel.x, *(curve.name for curve in panel.curves)],
                   [[x, *(column.get(x) for column in columns)] for x in places])
 
 
@@ -192,7 +198,8 @@ def _details(summary: str, content: str) -> str:
     return f'<details><summary>{summary}</summary><div class="scroll">{content}</div></details>'
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+def table_html(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """A table of texts and numbers; None leaves a cell empty."""
     top = ''.join(f'<th>{escape(cell)}</th>' for cell in head)
     body = ''.join('<tr>' + ''.join(f'<td>{escape(_number(cell))}</td>' for cell in row) + '</tr>' for row in rows)
     return f'<table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>'

@@ -42,12 +42,16 @@ def cell_format(name: str, title: str, traits: CellTraits = PLAIN, published: Ma
 
 
 def choice_names(traits: CellTraits, architecture: dict[str, Any]) -> dict[str, list[Choice]]:
-    """The edges of both cells and their operations; with ``traits.weighs_edges`` also the edges into each node."""
-    named = {cell: [Choice(f'{cell} {edge.predecessor} to {edge.node + 2}', OPERATIONS) for edge in EDGES]
+    """The edges of both cells and their operations; with ``traits.weighs_edges`` also the edges into each node.
+
+    The states have the names of the picture: the two inputs are c(k-2) and c(k-1), nodes count from 0.
+    """
+    states = ('c(k-2)', 'c(k-1)', *map(str, range(NODES)))
+    named = {cell: [Choice(f'{cell} {states[edge.predecessor]} to {edge.node}', OPERATIONS) for edge in EDGES]
              for cell in CELLS}
     if traits.weighs_edges:
         named.update({
-            f'{cell}_edges{i}': [Choice(f'{cell}, into {i + 2}', tuple(f'from {state}' for state in range(i + 2)))]
+            f'{cell}_edges{i}': [Choice(f'{cell}, into {i}', tuple(f'from {state}' for state in states[:i + 2]))]
             for cell in CELLS for i in range(NODES)})
     return named
 
