@@ -37,7 +37,7 @@ def text_html(text: str) -> list[str]:
     table: list[list[str]] = []
     for line in [*text.splitlines(), '']:
         if line.startswith('|'):
-            table.append([cell.strip() for cell in line.strip('|').split(' | ')])
+            table.append([cell.strip() for cell in line[1:-1].split('|')])
             continue
         if table:
             head, _, *rows = table  # the second line has dashes
@@ -54,9 +54,9 @@ def search_pages(work_dir: Path, runs: Sequence[Run], folder: Path) -> list[tupl
     """(name, link from ``folder``) of the pages that the searches of an experiment have written; a phase has its own.
     """
     pages = []
-    for run in runs:
+    for run in {run.identity: run for run in reversed(runs)}.values():  # rows may share a run: the first names it
         search = record_path(work_dir, run.identity).with_name('search')
         for path in sorted([*search.glob(PAGE), *search.glob(f'phase*/{PAGE}')]):
             phase = '' if path.parent == search else f', {path.parent.name}'
             pages.append((f'{run.name}{phase}', Path(os.path.relpath(path, folder)).as_posix()))
-    return pages
+    return pages[::-1]

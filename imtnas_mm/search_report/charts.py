@@ -68,7 +68,7 @@ def line_chart(curves: Sequence[Curve], label: str, x_label: str, range_of_x: tu
             axes.yaxis.set_major_locator(MaxNLocator(5))
         axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
         if range_of_x[1] >= 1e4:
-            axes.xaxis.set_major_formatter(lambda x, _: f'{x / 1000:g}k')
+            axes.xaxis.set_major_formatter(lambda x, _: f'{x / 1000:g}k' if x else '0')
         margin = .02 * (range_of_x[1] - range_of_x[0]) or .5
         axes.set_xlim(range_of_x[0] - margin, range_of_x[1] + margin)
         axes.set_xlabel(x_label, color=FAINT, labelpad=2)
@@ -143,6 +143,10 @@ def inline_svg(text: str, label: str) -> str:
 
 
 def with_prefix(svg: str, prefix: str) -> str:
-    """An ``<svg>`` whose identifiers begin with ``prefix``: several of a page would else share their clip paths."""
-    svg = re.sub(r'\sid="([^"]+)"', rf' id="{prefix}\1"', svg)
+    """An ``<svg>`` whose identifiers begin with ``prefix``: several of a page would else share their clip paths.
+
+    Identifiers that nothing in it refers to go: a picture may have them twice.
+    """
+    used = set(re.findall(r'(?:url\(#|href="#)([^)"]+)', svg))
+    svg = re.sub(r'\sid="([^"]+)"', lambda match: f' id="{prefix}{match[1]}"' if match[1] in used else '', svg)
     return re.sub(r'(url\(#|href="#)', rf'\g<1>{prefix}', svg)
