@@ -53,10 +53,13 @@ def text_html(text: str) -> list[str]:
 def search_pages(work_dir: Path, runs: Sequence[Run], folder: Path) -> list[tuple[str, str]]:
     """(name, link from ``folder``) of the pages that the searches of an experiment have written; a phase has its own.
     """
-    pages = []
-    for run in {run.identity: run for run in reversed(runs)}.values():  # rows may share a run: the first names it
+    pages, seen = [], set()
+    for run in runs:
+        if run.identity in seen:
+            continue  # rows may share a run: the first names it
+        seen.add(run.identity)
         search = record_path(work_dir, run.identity).with_name('search')
         for path in sorted([*search.glob(PAGE), *search.glob(f'phase*/{PAGE}')]):
             phase = '' if path.parent == search else f', {path.parent.name}'
             pages.append((f'{run.name}{phase}', Path(os.path.relpath(path, folder)).as_posix()))
-    return pages[::-1]
+    return pages
