@@ -8,11 +8,17 @@ name.
 """
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from mmengine.registry import Registry
 
 from .registry import SCOPE
+
+
+class Choice(NamedTuple):
+    """The names of a choice and of its options, as ``('layer 3', ('3x3 e3', '3x3 e6'))``."""
+    name: str
+    options: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +64,10 @@ class SpaceFormat:
             text in another notation. It raises :class:`ValueError` that names
             the wrong part of a text in this notation. Both are registered
             together; such a text is valid wherever a published name is.
+        choices (optional): ``architecture -> dict[str, list[Choice]]``, the
+            names of choices and options for the page of a search: group of the
+            importance -> a :class:`Choice` per row, in the order of the rows.
+            Without it the page numbers them.
         draw (optional): ``(genotype, title, **options) -> Figure`` of
             matplotlib; the options are ``network_options``. Without it the
             space has no picture, and code that needs one says so.
@@ -74,6 +84,7 @@ class SpaceFormat:
     published: Mapping[str, dict] = field(default_factory=dict)
     to_string: Callable[[dict], str] | None = None
     from_string: Callable[[str], dict | None] | None = None
+    choices: Callable[[dict], dict[str, list[Choice]]] | None = None
     draw: Callable[..., Any] | None = None
 
 

@@ -1,4 +1,4 @@
-"""Writes the table of an experiment's finished runs, as Markdown and CSV, and its figures, as SVG and PNG."""
+"""Writes the table of an experiment's finished runs, as Markdown and CSV, its figures, as SVG and PNG, and its page."""
 import argparse
 import sys
 from pathlib import Path
@@ -28,6 +28,7 @@ def main(argv=None):
     from imtnas_mm.experiments.curves import curves_figure, has_curves
     from imtnas_mm.experiments.evidence import export_records, read_exported
     from imtnas_mm.experiments.figure import figure_points, report_figure
+    from imtnas_mm.experiments.page import experiment_page, search_pages
     from imtnas_mm.experiments.records import finished_records
     from imtnas_mm.experiments.report import comma_separated, finished_seeds, table_rows
     from imtnas_mm.experiments.report_text import full_report
@@ -63,6 +64,10 @@ def main(argv=None):
     if architectures:
         written += write_picture(folder / f'{experiment.name}_cells',
                                  lambda: cells_sheet(experiment.title, architectures))
+    page = folder / f'{experiment.name}.html'
+    write_whole(page, experiment_page(experiment.title, text, [path for path in written if path.suffix == '.svg'],
+                                      [] if args.records else search_pages(args.work_dir, runs, folder)))
+    written.append(page)
     if args.export:
         written.append(export_records(args.export, experiment, runs, records))
     for path in written:

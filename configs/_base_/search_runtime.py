@@ -17,7 +17,9 @@ default_hooks = dict(
     checkpoint=dict(type='AtomicCheckpointHook', interval=1, max_keep_ckpts=3),
     sampler_seed=dict(type='DistSamplerSeedHook'),
     architecture=dict(type='ArchitectureHook', interval=50),
-    transfer=dict(type='TransferHook', window=50))
+    transfer=dict(type='TransferHook', window=50),
+    history=dict(type='HistoryHook'),
+    report=dict(type='ReportHook'))
 env_cfg = dict(
     cudnn_benchmark=False,
     mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0),

@@ -51,7 +51,7 @@ def certainty_of(importance: Mapping[str, Any]) -> Certainty:
     Options of weight 0, which P-DARTS has dropped, don't count.
     """
     choices, leads = [], []
-    for row in (row for group in importance.values() for row in _rows(group)):
+    for row in (row for group in importance.values() for row in importance_rows(group)):
         ordered = sorted((weight for weight in row if weight > 0), reverse=True)
         if len(ordered) > 1:
             choices.append(max(range(len(row)), key=row.__getitem__))
@@ -59,9 +59,10 @@ def certainty_of(importance: Mapping[str, Any]) -> Certainty:
     return Certainty(tuple(choices), tuple(leads))
 
 
-def _rows(group: Any) -> Iterator[list[float]]:
+def importance_rows(group: Any) -> Iterator[list[float]]:
+    """The rows of a group of importance weights, each the weights of the options of one choice."""
     if not isinstance(group[0], list):
         yield group
         return
     for part in group:
-        yield from _rows(part)
+        yield from importance_rows(part)

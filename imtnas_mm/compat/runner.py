@@ -3,6 +3,7 @@ from typing import Any
 
 from mmengine.hooks import LoggerHook
 from mmengine.runner import BaseLoop, Runner
+from mmengine.visualization.vis_backend import BaseVisBackend
 
 from .private import LIBRARIES, Private
 
@@ -25,6 +26,10 @@ NAMES = (
         'mmengine.hooks.LoggerHook.after_test_epoch', '',
         'replaced in all processes but the first: mmengine lets all processes write the metrics of a test to the same '
         'file', seen=LIBRARIES),
+    Private(
+        'mmengine.visualization.Visualizer._vis_backends', '',
+        'all backends of a run; `get_backend` takes the name of one, and configs may name backends as they like',
+        seen=LIBRARIES),
 )
 
 
@@ -58,6 +63,11 @@ def has_seeds_by_rank(runner: Runner) -> bool:
 def batches_per_step(optim_wrapper: Any) -> int:
     """Iterations whose gradients one step of the optimiser takes."""
     return getattr(optim_wrapper, '_accumulative_counts', 1)
+
+
+def vis_backends(runner: Runner) -> list[BaseVisBackend]:
+    """The visualisation backends of a run: files, TensorBoard, Weights & Biases, ..."""
+    return list(runner.visualizer._vis_backends.values())
 
 
 def leave_metrics_to_others(runner: Runner) -> None:

@@ -9,6 +9,8 @@ from .hooks import (
     EpochTimeHook,
     FiniteHook,
     GenotypeHook,
+    HistoryHook,
+    ReportHook,
     TerminationHook,
     VersionHook,
     WorkersHook,
@@ -28,8 +30,8 @@ from .runner import JointRunner, SearchRunner
 
 __all__ = [
     'ArchitectureHook', 'AtomicCheckpointHook', 'CheckpointError', 'DataHook', 'DropPathHook', 'EpochTimeHook',
-    'FiniteHook', 'GenotypeHook', 'InterleavedSearchLoop', 'JointRunner', 'JointTestLoop', 'JointTrainLoop',
-    'JointValLoop', 'NonFiniteError', 'RetrainLoop', 'SearchLogProcessor', 'SearchOptimWrapperConstructor',
-    'SearchRunner', 'SearchTestLoop', 'SearchValLoop', 'TerminationHook', 'VersionHook', 'WorkersHook',
-    'check_state_dict'
+    'FiniteHook', 'GenotypeHook', 'HistoryHook', 'InterleavedSearchLoop', 'JointRunner', 'JointTestLoop',
+    'JointTrainLoop', 'JointValLoop', 'NonFiniteError', 'ReportHook', 'RetrainLoop', 'SearchLogProcessor',
+    'SearchOptimWrapperConstructor', 'SearchRunner', 'SearchTestLoop', 'SearchValLoop', 'TerminationHook',
+    'VersionHook', 'WorkersHook', 'check_state_dict'
 ]

@@ -18,6 +18,7 @@ from ..tasks.joint_model import is_joint
 from .declaration import Experiment
 
 IDENTITY_LENGTH = 16  # hexadecimal digits
+SHOWING_HOOKS = ('HistoryHook', 'ReportHook')
 
 
 @dataclass(frozen=True)
@@ -107,11 +108,14 @@ class Run:
 
 
 def _options_of(cfg: Config) -> dict[str, Any]:
-    """A config without the declared total batches of its tasks, which are only compared.
+    """A config without what no result depends on: hooks that only show the search, and declared total batches of tasks.
 
-    That of a single dataloader stays, since auto_scale_lr may scale the rate by it.
+    The total batch of a single dataloader stays, since auto_scale_lr may scale the rate by it.
     """
     options = cfg.to_dict()
+    for name, hook in list((options.get('default_hooks') or {}).items()):
+        if isinstance(hook, dict) and str(hook.get('type')).rpartition('.')[2] in SHOWING_HOOKS:
+            del options['default_hooks'][name]
     if isinstance(options.get('auto_scale_lr', {}).get('base_batch_size'), dict):
         del options['auto_scale_lr']['base_batch_size']
         if not options['auto_scale_lr']:

@@ -355,9 +355,10 @@ def quick():
 
 @contextlib.contextmanager
 def undrawn():
-    """Searches draw no pictures, which take longer than an iteration."""
+    """Searches draw no pictures and write no page, which take longer than an iteration."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr('imtnas_mm.engine.hooks.architecture_hook.draw_genotype', lambda *args, **options: None)
+        patch.setattr('imtnas_mm.engine.hooks.report_hook.write_report', lambda folder: None)
+        patch.setattr('imtnas_mm.engine.hooks.architecture_hook.draw_genotype', lambda *args, **options: ())
         yield
 
 

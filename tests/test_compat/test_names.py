@@ -12,6 +12,7 @@ import torch
 from mmengine.model import ImgDataPreprocessor
 from mmengine.optim import OptimWrapper
 from mmengine.runner import Runner
+from mmengine.visualization import Visualizer
 from mmpretrain.models import ClsDataPreprocessor
 from torch.utils.data import DataLoader
 
@@ -24,10 +25,11 @@ OF_INSTANCES = {
     '_iterator': [DataLoader([0])],
     '_forward_cls': [torch.autograd.Function._backward_cls],
     '_parameters': [torch.nn.Linear(1, 1)],
+    '_vis_backends': [Visualizer()],
     '_metadata': [torch.nn.Linear(1, 1).state_dict()],
 }
 SET_WHERE_BUILT = (Runner, OptimWrapper)  # an instance takes much to build
-OWN = {'_fields', '_value_', '_exit', '_tell_spaces'}  # documented by Python, or a name of this package
+OWN = {'_fields', '_replace', '_value_', '_exit', '_tell_spaces'}  # documented by Python, or a name of this package
 
 
 @pytest.mark.parametrize('entry', compat.NAMES, ids=lambda entry: entry.name)

@@ -11,6 +11,7 @@ import pytest
 
 import imtnas_mm
 from helpers import tiny_run as tiny
+from helpers.html_page import Read
 from helpers.pictures import texts
 from helpers.stub_tools import (
     JOINT,
@@ -78,7 +79,12 @@ def test_the_search_network_and_times_per_epoch(tmp_path, tools):
     told = [trace['arguments'] for trace in traces(tools) if (trace['tool'], Path(trace['config']).stem) == (
         'test.py', 'search')]
     assert [arguments[-2:] for arguments in told] == [['--cfg-options', 'test_cfg.all_rounds=True']] * 2
+    searches = sorted(out.glob('runs/*/search'))
+    (searches[0] / 'report.html').write_text('the page of a search')
     tiny.tool('report').main([str(experiment), '--work-dir', str(out)])
+    page = Read((out / 'experiment.html').read_text())
+    assert page.links_to_others() == [f'runs/{searches[0].parent.name}/search/report.html']
+    assert {'a', '50.50 ± 0.71', 'D^val'} <= {*page.cells, *page.words} and page.tags.count('figure') == 1
     text = (out / 'experiment.md').read_text()
     assert '| a | 2 | 50.50 ± 0.71 | 0.2952 | 0.2929 | - ± - | - | - | 2.5 | 4 | 2.5 |' in text
     assert '| b | 2 | 51.50 ± 0.71 |  |  | 10.50 ± 0.71 |  |  | 2.5 | 4 | 2.5 |' in text

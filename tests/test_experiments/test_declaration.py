@@ -121,6 +121,17 @@ def test_a_declared_total_of_tasks_is_no_option_of_a_run():
     assert run.options()['evaluations']['c10']['auto_scale_lr'] == dict(base_batch_size=48)
 
 
+def test_hooks_that_show_a_search_are_no_option_of_a_run():
+    """They came after records were written, and change nothing that a search does; other hooks may."""
+    run = planned('table6_small')[1][0]
+    before = json.dumps(run.options())
+    assert {'history', 'report'} < set(run.search.default_hooks) and 'ReportHook' not in before
+    del run.search.default_hooks['report'], run.search.default_hooks['history']
+    assert json.dumps(run.options()) == before
+    del run.search.default_hooks['transfer']
+    assert json.dumps(run.options()) != before
+
+
 def check_search(run):
     cfg = run.search
     import_modules_from_strings(**cfg.custom_imports)

@@ -50,6 +50,7 @@ def test_a_wrong_flag(tool):
     (['draw.py', 'a.pth', '--cfg-options', 'b=1'], '--cfg-options needs --config'),
     (['lookup.py', 'darts_v2'], '--table: it is missing'),
     (['mm.py', 'browse', 'a.py'], "invalid choice: 'browse'"),
+    (['report_search.py', '.', '--analyze-logs', 'a.txt'], 'reads files whose name ends with .json'),
 ])
 def test_a_refused_value(args, told):
     code, modules, printed = ended(*args)
@@ -69,6 +70,7 @@ def test_a_refused_value(args, told):
     (['check_data.py', 'none.py'], 'config: none.py is not a file'),
     (['mm.py', 'print_config', 'none.py'], 'config: none.py is not a file'),
     (['lookup.py', 'a', '--table', 'none.csv'], '--table: none.csv is not a file'),
+    (['report_search.py', 'none'], 'work_dir: none is not a folder'),
 ])
 def test_a_missing_file(args, told):
     code, modules, _ = ended(*args)

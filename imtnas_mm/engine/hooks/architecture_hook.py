@@ -6,6 +6,7 @@ import sys
 from typing import Any
 
 import torch
+from mmcv.image import imread
 from mmengine.dist import master_only
 from mmengine.hooks import Hook
 
@@ -24,7 +25,8 @@ class ArchitectureHook(Hook):
     lead. At the end of the search it warns of an architecture that is no better than chance.
 
     ``architecture.json`` and its picture (``.svg``, ``.png``) are written with
-    every checkpoint, and at the end of the search.
+    every checkpoint, and at the end of the search. mmengine's visualisation
+    backends get the picture, too.
 
     Args:
         interval (int): iterations between two log lines; the end of each epoch
@@ -35,6 +37,7 @@ class ArchitectureHook(Hook):
     def __init__(self, interval: int = 50) -> None:
         self.interval = interval
         self.choices: tuple[int, ...] | None = None  # at the end of the last epoch
+        self.shown: int | None = None  # the iteration of the last picture that the backends have
 
     def _log(self, runner):
         genotype = runner.model.derive()
@@ -85,4 +88,10 @@ class ArchitectureHook(Hook):
         stem = osp.join(runner.work_dir, 'architecture')
         save_genotype(genotype, f'{stem}.json')
         scale = shared_options(genotype.space, runner.cfg.model.search_space)
-        draw_genotype(genotype, stem, **scale)
+        paths = draw_genotype(genotype, stem, **scale)
+        if progress['iter'] == self.shown:
+            return  # the end of a search comes after its last checkpoint
+        self.shown = progress['iter']
+        for path in paths:
+            if path.suffix == '.png':
+                runner.visualizer.add_image(path.stem, imread(path, channel_order='rgb'), step=progress['iter'])

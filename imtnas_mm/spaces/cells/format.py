@@ -4,7 +4,7 @@ from functools import partial
 from typing import Any
 
 from ...genotype import Place, check_importance, check_object
-from ...space_format import SpaceFormat
+from ...space_format import Choice, SpaceFormat
 from .derivation import Nodes
 from .layout import CELLS, EDGES, NODES, NONE, OPERATIONS, STAGES, reductions
 from .network import CellNet
@@ -37,7 +37,23 @@ def cell_format(name: str, title: str, traits: CellTraits = PLAIN, published: Ma
         stages=lambda architecture: STAGES,
         blocks=block_labels,
         published=published or {},
+        choices=partial(choice_names, traits),
         draw=partial(draw_cells, title, traits))
+
+
+def choice_names(traits: CellTraits, architecture: dict[str, Any]) -> dict[str, list[Choice]]:
+    """The edges of both cells and their operations; with ``traits.weighs_edges`` also the edges into each node.
+
+    The states have the names of the picture: the two inputs are c(k-2) and c(k-1), nodes count from 0.
+    """
+    states = ('c(k-2)', 'c(k-1)', *map(str, range(NODES)))
+    named = {cell: [Choice(f'{cell} {states[edge.predecessor]} to {edge.node}', OPERATIONS) for edge in EDGES]
+             for cell in CELLS}
+    if traits.weighs_edges:
+        named.update({
+            f'{cell}_edges{i}': [Choice(f'{cell}, into {i}', tuple(f'from {state}' for state in states[:i + 2]))]
+            for cell in CELLS for i in range(NODES)})
+    return named
 
 
 def check_cells(space: str, traits: CellTraits, architecture: Any, importance: Any, root: Place) -> None:

@@ -7,6 +7,7 @@ another field, ``layout``: the fields of :class:`Layout`.
 from typing import Any
 
 from ...genotype import Genotype, Place, check_importance, check_object
+from ...space_format import Choice
 from .layout import (
     IDENTITY,
     LAYOUTS,
@@ -78,3 +79,9 @@ def block_labels(layout: Layout, architecture: dict[str, Any]) -> dict[str, str]
     """The label of each block of a network."""
     first = 'Conv' if layout.first_width is None else 'Conv, SepConv'
     return dict(zip(mbconv_blocks(layout), [first, *map(layer_label, architecture['layers'])], strict=True))
+
+
+def choice_names(layout: Layout, architecture: dict[str, Any]) -> dict[str, list[Choice]]:
+    """The layers and their blocks."""
+    return {layer.name: [Choice(f'layer {i}', tuple(map(layer_label, layer.choices)))]
+            for i, layer in enumerate(searched_layers(layout), 1)}

@@ -4,7 +4,7 @@ from functools import partial
 from typing import Any
 
 from ...space_format import SpaceFormat, register_space
-from .architecture import RECORDED, block_labels, check_layers, check_recorded, layout_of, summarise
+from .architecture import RECORDED, block_labels, check_layers, check_recorded, choice_names, layout_of, summarise
 from .digits import from_digits, to_digits
 from .layout import LAYOUTS, Layout
 from .network import MBConvNet
@@ -36,6 +36,7 @@ def register_layout(layout: Layout, title: str, published: Mapping[str, dict] | 
         published=published or {},
         to_string=partial(to_digits, layout) if digits else None,
         from_string=partial(from_digits, layout) if digits else None,
+        choices=partial(choice_names, layout),
         draw=partial(draw_mbconv, layout, title)))
     LAYOUTS[layout.name] = layout
 
@@ -57,5 +58,6 @@ register_space(SpaceFormat(
     summary=summarise,
     stages=lambda architecture: len(architecture['layout']['widths']),
     blocks=lambda architecture, number: block_labels(_layout(architecture), architecture),
+    choices=lambda architecture: choice_names(_layout(architecture), architecture),
     draw=lambda genotype, title, **options: draw_mbconv(
         layout := _layout(genotype.architecture), f'MBConv: {layout.name}', genotype, title, **options)))

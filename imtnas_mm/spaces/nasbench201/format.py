@@ -2,7 +2,7 @@
 from typing import Any
 
 from ...genotype import Place, check_importance, check_object
-from ...space_format import SpaceFormat, register_space
+from ...space_format import Choice, SpaceFormat, register_space
 from .layout import CELL, EDGES, NAME, OPERATIONS, STAGES, STATES, block_names, cells_per_stage, reductions
 from .network import NASBench201Net
 from .notation import from_string, to_string
@@ -42,6 +42,11 @@ def block_labels(architecture: dict, number: int) -> dict[str, str]:
     return {name: '' if name == 'stem' else 'reduction' if name in reducing else 'cell' for name in names}
 
 
+def choice_names(architecture: dict) -> dict[str, list[Choice]]:
+    """The edges of the cell and their operations."""
+    return {CELL: [Choice(f'{source} to {target}', OPERATIONS) for target, source in EDGES]}
+
+
 register_space(SpaceFormat(
     name=NAME,
     title='NAS-Bench-201',
@@ -53,4 +58,5 @@ register_space(SpaceFormat(
     published=PUBLISHED,
     to_string=to_string,
     from_string=from_string,
+    choices=choice_names,
     draw=draw_cell))

@@ -1,0 +1,24 @@
+"""Hook of a search that rewrites its page, report.html in the work dir, at each validation and at the end."""
+from typing import Any
+
+from mmengine.dist import master_only
+from mmengine.hooks import Hook
+
+from ...registry import HOOKS
+from ...search_report import write_report
+
+
+@HOOKS.register_module()
+class ReportHook(Hook):
+    """Writes ``report.html`` after each validation and at the end; ``tools/report_search.py`` writes it at any time."""
+    priority = 'LOW'  # after the logger, whose figures of the validation are on the page
+
+    def after_val_epoch(self, runner: Any, metrics: dict[str, float] | None = None) -> None:
+        self.write(runner)
+
+    def after_train(self, runner: Any) -> None:
+        self.write(runner)
+
+    @master_only
+    def write(self, runner: Any) -> None:
+        write_report(runner.work_dir)
