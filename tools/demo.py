@@ -111,8 +111,8 @@ def main(argv=None):
     steps.run('search one architecture for both tasks', 'train.py', args.search, '--work-dir', search, *seed)
     steps.run('derive it', 'derive.py', args.search, checkpoint(search), '--out', architecture, '--shape', '32')
     retrain = ['--architecture', architecture]
-    steps.run('retrain it for classification', 'train.py', 'configs/retrain/digits_classification.py', '--work-dir', cls,
-              *retrain, *seed)
+    steps.run('retrain it for classification', 'train.py', 'configs/retrain/digits_classification.py', '--work-dir',
+              cls, *retrain, *seed)
     steps.run('retrain it for detection, from the classifier', 'train.py', 'configs/retrain/digits_detection.py',
               '--work-dir', det, *retrain, *seed, 'model.backbone.init_cfg.type=Pretrained',
               f'model.backbone.init_cfg.checkpoint={checkpoint(cls)}', 'model.backbone.init_cfg.prefix=backbone.')
