@@ -140,7 +140,7 @@ def _length(cfg: Mapping[str, Any], field: str, lengths: Mapping[str, int], *tex
 def _without_files(value: Any, field: str) -> Any:
     """A pipeline whose images come from no file; annotations come with each example."""
     if isinstance(value, list | tuple):
-        return [_without_files(item, f'{field}[{i}]') for i, item in enumerate(value)]
+        return type(value)(_without_files(item, f'{field}[{i}]') for i, item in enumerate(value))
     if not isinstance(value, dict):
         return value
     name = str(value.get('type')).rpartition('.')[2]

@@ -60,7 +60,7 @@ def checkpoints_of(hook: Mapping[str, Any] | None, epochs: int, iterations: int)
         epochs (int): of the training.
         iterations (int): of the training.
     """
-    if not hook:
+    if hook is None:
         return 0
     interval, total = hook.get('interval', -1), epochs if hook.get('by_epoch', True) else iterations
     written = total // interval if interval > 0 else 0
