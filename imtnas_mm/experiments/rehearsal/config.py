@@ -98,7 +98,7 @@ def _dataset(cfg: Mapping[str, Any], scope: str | None, field: str) -> dict[str,
         return dict(cfg, pipeline=pipeline)
     with DATASETS.switch_scope_and_registry(scope) as registry:
         kind: Any = registry.get(cfg['type']) if isinstance(cfg.get('type'), str) else cfg.get('type')
-    options = dict(type='imtnas_mm.SyntheticDataset', pipeline=pipeline, **_images_of(cfg, kind, field))
+    options: dict[str, Any] = dict(type='imtnas_mm.SyntheticDataset', pipeline=pipeline, **_images_of(cfg, kind, field))
     classes = {} if cfg.get('classes') is None else dict(classes=cfg['classes'])
     options['metainfo'] = {**kind.METAINFO, **(_plain(cfg.get('metainfo')) or {}), **classes}
     if isinstance(options['metainfo'].get('classes'), str):

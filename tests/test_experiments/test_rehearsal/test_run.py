@@ -191,7 +191,7 @@ def test_the_limit_of_memory_holds(tmp_path):
         result = limited(folder, memory)
         assert result['state'] == 'skipped' and 'more memory than' in result['reason'], result
 
-    folder = write_training(tmp_path, **{'train_dataloader.batch_size': 8192})
+    folder = write_training(tmp_path, **{'train_dataloader.batch_size': 4096})
     in_fork(check)
 
 
