@@ -41,7 +41,9 @@ test_pipeline = [
     dict(type='PackInputs'),
 ]
 imagenet = dict(type='ImageNet', data_root='data/imagenet/')
-test_loader = dict(batch_size=128, num_workers=5, sampler=dict(type='DefaultSampler', shuffle=False))
+# folders go by class; batch statistics of one class would mislead the search network
+test_loader = dict(
+    batch_size=128, num_workers=5, sampler=dict(type='DefaultSampler', shuffle=True, seed=0))
 train_dataloader = dict(
     imagenet=dict(
         batch_size=128,

@@ -42,7 +42,9 @@ train_dataloader = dict(
         num_workers=4,
         persistent_workers=True,
         dataset=dict(split='train', pipeline=imagenet_train_pipeline, **imagenet)))
-test_loader = dict(batch_size=100, num_workers=4, sampler=dict(type='DefaultSampler', shuffle=False))
+# folders go by class; batch statistics of one class would mislead the search network
+test_loader = dict(
+    batch_size=100, num_workers=4, sampler=dict(type='DefaultSampler', shuffle=True, seed=0))
 val_dataloader = dict(
     imagenet=dict(dataset=dict(type='imtnas_mm.ValidationPart', pipeline=imagenet_test_pipeline), **test_loader))
 val_evaluator = dict(imagenet=dict(type='Accuracy', topk=(1, 5)))

@@ -29,7 +29,9 @@ train_dataloader = dict(
         num_workers=0,
         persistent_workers=False,
         dataset=dict(data_prefix='train', pipeline=imagenet_train_pipeline, **imagenet)))
-test_loader = dict(batch_size=100, num_workers=0, sampler=dict(type='DefaultSampler', shuffle=False))
+# folders go by class; batch statistics of one class would mislead the search network
+test_loader = dict(
+    batch_size=100, num_workers=0, sampler=dict(type='DefaultSampler', shuffle=True, seed=0))
 val_dataloader = dict(
     imagenet=dict(
         dataset=dict(type='imtnas_mm.ValidationPart', num=1000, pipeline=imagenet_test_pipeline), **test_loader))

@@ -50,6 +50,15 @@ def test_builds(name):
         assert model.space.alpha_shapes()
 
 
+@pytest.mark.parametrize('name', CONFIGS)
+def test_images_that_lie_by_class_are_validated_in_random_order(name):
+    """The search network normalises by the statistics of a batch, which must not be of one class."""
+    cfg = load(name)
+    for task, options in (*cfg.val_dataloader.items(), *cfg.test_dataloader.items()):
+        if cfg.train_dataloader[task].dataset.type in ('ImageNet', 'CustomDataset'):
+            assert options.sampler.shuffle and options.sampler.seed == 0
+
+
 def test_the_second_setting_is_the_weight_of_the_task_alone():
     assert len(TWINS) == 7
     for name in TWINS:

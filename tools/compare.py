@@ -17,7 +17,8 @@ def parse_args(argv=None):
     parser.add_argument('--work-dir', default='work_dirs/experiments', help='default: %(default)s')
     parser.add_argument('--jobs', type=int, help='runs at once (default: as many as the GPUs hold; 1 on CPUs; all on a '
                         'Slurm cluster)')
-    parser.add_argument('--dry-run', action='store_true', help='list the runs and their states')
+    parser.add_argument('--dry-run', action='store_true', help='list the runs and their states, and build what '
+                        'they need: faults of configs, data and metrics are refused within seconds')
     parser.add_argument('--rows', nargs='+', help='only these')
     parser.add_argument('--seeds', nargs='+', type=int, help='only these')
     parser.add_argument('--retry-failed', action='store_true', help='try failed runs again')

@@ -10,7 +10,12 @@ def parse_args(argv=None):
     parser.add_argument('checkpoint', help='checkpoint or export: .pth, .safetensors, .onnx or .pt2')
     parser.add_argument('--work-dir', help='the dir to save the evaluation metrics')
     parser.add_argument('--out', help='dump predictions to this .pkl file, for offline evaluation')
+    parser.add_argument('--show', action='store_true', help='show each image with its predictions in a window')
     parser.add_argument('--show-dir', help='save images with predictions painted on them here (under the work dir)')
+    parser.add_argument('--wait-time', type=float, default=2, metavar='SECONDS', help='for which --show shows an image '
+                        '(default: %(default)s)')
+    parser.add_argument('--tta', action='store_true', help="merge the predictions of the image and its mirror image; "
+                        "the config's tta_model and tta_pipeline, if it has them, say what else is merged")
     parser.add_argument('--architecture', help='the architecture of a retrained network, where the checkpoint does not '
                         'hold it: an architecture.json or a published name; sets model.backbone.architecture')
     add_launch_arguments(parser)

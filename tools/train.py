@@ -20,6 +20,8 @@ def parse_args(argv=None):
                         'its batch size')
     parser.add_argument('--architecture', help='what to retrain: an architecture.json or a published name; sets '
                         'model.backbone.architecture')
+    parser.add_argument('--dry-run', action='store_true', help='build everything, say what would run, and run nothing: '
+                        'wrong fields, missing data files and unknown metrics are refused within seconds')
     add_launch_arguments(parser)
     args = parser.parse_args(argv)
     check_file('config', args.config)

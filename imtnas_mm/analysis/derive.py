@@ -15,6 +15,7 @@ from ..compat.safe_loading import load_safely
 from ..config.text import expression_at, keywords, plain_value
 from ..genotype import Genotype, load_genotype, plain, resolve_genotype
 from ..networks.build import build_network, shared_options
+from ..networks.derived import DerivedNet
 from ..networks.shared import shared_networks
 from ..progress import Progress
 from ..registry import MODELS, SCOPE
@@ -31,9 +32,13 @@ class Derived:
     genotype: Genotype
     options: dict[str, Any]
 
+    def network(self, **options: Any) -> DerivedNet:
+        """The backbone, without trained weights; ``options`` of the space's network come before those of the search."""
+        return build_network(self.genotype, **{**self.options, **options})
+
     def complexity(self, height: int, width: int) -> tuple[int, int]:
         """(parameters, multiply-accumulates per image) of the backbone, without any head."""
-        network = build_network(self.genotype, **self.options)
+        network = self.network()
         return count_parameters(network), count_macs(network, (3, height, width))
 
     def total_parameters(self) -> int:
@@ -42,7 +47,7 @@ class Derived:
         Without ``sharing``, those of a single backbone.
         """
         if self.genotype.sharing is None:
-            return count_parameters(build_network(self.genotype, **self.options))
+            return count_parameters(self.network())
         return count_parameters(shared_networks(self.genotype, **self.options))
 
 

@@ -5,7 +5,7 @@ seen. Importing this package changes no library. :func:`install` replaces mmengi
 checkpoint loaders, and yapf's function for the text of configs, for the whole process;
 ``engine.launch.build_runner`` calls it.
 """
-from . import config_text, datasets, loaders, modules, preprocessing, runner, safe_loading, tensors
+from . import config_text, datasets, figures, loaders, modules, preprocessing, runner, safe_loading, tensors
 from .operators import (
     OPERATORS,
     addmm,
@@ -24,7 +24,7 @@ from .private import LIBRARIES, Private
 
 NAMES = (  # undocumented names other than PyTorch's operators
     *tensors.NAMES, *modules.NAMES, *loaders.NAMES, *preprocessing.NAMES, *runner.NAMES, *datasets.NAMES,
-    *safe_loading.NAMES, *config_text.NAMES,
+    *safe_loading.NAMES, *config_text.NAMES, *figures.NAMES,
     Private(
         'mmdet.models.losses.focal_loss.sigmoid_focal_loss', '',
         "replaced by compat.focal_loss, inside a block, where mmdet's FocalLoss would call mmcv's compiled function",

@@ -1,8 +1,13 @@
-"""What a run prints on the console: short lines, and only the first line of long texts. The log file has everything."""
+"""What a run prints on the console: short lines, and little before the first figures. The log file has everything."""
 import copy
 import logging
 
-LONG = 20  # lines; the texts of configs, environments and lists of hooks have more
+LONG = 20  # lines
+# how the texts begin that mmengine logs before a run
+FILE_ONLY = ('System environment', 'Config:', 'Hooks will be executed in the following order', 'paramwise_options -- ',
+             'Distributed training is not used', 'Checkpoints will be saved to',
+             # warnings of mmengine about classes that mmengine itself uses
+             '"FileClient" will be deprecated', '"HardDiskBackend" is the alias')
 
 
 class TwoTexts(str):
@@ -46,8 +51,16 @@ class ConsoleFormatter(logging.Formatter):
         return record
 
 
+def is_for_console(record: logging.LogRecord) -> bool:
+    """Whether a record doesn't begin as one of ``FILE_ONLY``, or is an error."""
+    return record.levelno > logging.WARNING or not record.getMessage().lstrip(' -\n').startswith(FILE_ONLY)
+
+
 def shorten_console(logger: logging.Logger) -> None:
-    """Lets the console of a logger print short lines, if the logger also writes a file."""
+    """Lets the console of a logger print short lines, if the logger also writes a file.
+
+    The texts of ``FILE_ONLY`` go to the file alone.
+    """
     files = [handler for handler in logger.handlers if isinstance(handler, logging.FileHandler)]
     if not files:
         return
@@ -56,3 +69,4 @@ def shorten_console(logger: logging.Logger) -> None:
         if isinstance(handler, logging.StreamHandler) and not isinstance(handler, logging.FileHandler) and \
                 inner is not None and not isinstance(inner, ConsoleFormatter):
             handler.setFormatter(ConsoleFormatter(inner, files[0].baseFilename))
+            handler.addFilter(is_for_console)

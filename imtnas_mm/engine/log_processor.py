@@ -14,7 +14,8 @@ class SearchLogProcessor(LogProcessor):
 
     The short line has each task's training and validation loss (of the last round), the entropy of A and its change
     since the last line, the shares of a transfer, the seconds per iteration, and the time that is left. Until A's
-    steps start, that time leaves them out, and the line says when they start.
+    steps start, that time leaves them out, and the line says when they start; then it
+    is the mean of the iterations with such a step.
 
     Args:
         options: of mmengine's LogProcessor.
@@ -43,11 +44,22 @@ class SearchLogProcessor(LogProcessor):
                          f'{figures["transfer/different"]:.0%} told apart')
         if 'time' in figures:
             parts.append(f'{figures["time"]:.2f} s/iter')
-            left = datetime.timedelta(seconds=int(runner.message_hub.get_info('eta', 0)))
             warmup = getattr(loop, 'warmup_epochs', 0)
-            waits = f" + A's steps, from epoch {warmup + 1}" if loop.epoch < warmup else ''
-            parts.append(f'eta {left}{waits}')
+            waits = f" + A's steps, from epoch {warmup + 1}" if loop.epoch < warmup < loop.max_epochs else ''
+            parts.append(f'eta {self.time_left(runner, batch_idx, warmup)}{waits}')
         return ' | '.join(part for part in parts if part)
+
+    @staticmethod
+    def time_left(runner: Any, batch_idx: int, warmup: int) -> datetime.timedelta:
+        """Iterations that are left times the mean time of those in this epoch's part of the run.
+
+        mmengine's mean runs over the iterations of the warm-up, too, which lack A's steps and take less time.
+        """
+        loop, length = runner.train_loop, len(runner.train_loop.dataloader)
+        done = loop.epoch * length + batch_idx + 1
+        alike = done - (0 if loop.epoch < warmup else warmup * length)  # iterations that are timed alike
+        seconds = runner.message_hub.get_scalar('train/time').mean(alike) * (loop.max_epochs * length - done)
+        return datetime.timedelta(seconds=int(seconds))
 
     @staticmethod
     def losses(model: Any, figures: dict[str, Any]) -> str:

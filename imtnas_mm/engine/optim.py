@@ -3,7 +3,7 @@ from typing import Any
 
 from mmengine.optim import OptimWrapperDict, build_optim_wrapper
 
-from ..registry import OPTIM_WRAPPER_CONSTRUCTORS
+from ..registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIMIZERS
 
 PARTS = dict(encoder='encoder_weights', head='heads', architecture='architecture')
 
@@ -26,6 +26,9 @@ class SearchOptimWrapperConstructor:
             if cfg.get('accumulative_counts', 1) != 1 or cfg.get('type', 'OptimWrapper') != 'OptimWrapper':
                 raise ValueError(f'optim_wrapper.{name}={dict(cfg)}: a search steps once per iteration with a plain '
                                  'OptimWrapper; mixed precision is model.amp=True (--amp)')
+            kind = cfg.get('optimizer', {}).get('type')
+            if isinstance(kind, str) and OPTIMIZERS.get(kind) is None:
+                raise ValueError(f'optim_wrapper.{name}.optimizer.type={kind!r}: there is no such optimiser')
         self.cfg = optim_wrapper_cfg
 
     def __call__(self, model: Any) -> OptimWrapperDict:

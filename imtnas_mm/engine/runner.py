@@ -1,4 +1,4 @@
-"""The Runners of searches and joint trainings, subclasses of mmengine's."""
+"""The Runners of searches, joint trainings and other retrainings, subclasses of mmengine's."""
 from typing import Any
 
 from mmengine.device import get_device
@@ -13,16 +13,17 @@ from .console import shorten_console
 from .replica_checks import check_replicas
 
 
-class ResumableRunner(Runner):
-    """Resumes within an epoch. Epochs of another length are refused: iterations would be skipped or repeated.
-
-    The log file has everything, the console short lines.
-    """
+class RetrainRunner(Runner):
+    """mmengine's Runner with a short console; the log file has everything."""
 
     def build_logger(self, *args: Any, **kwargs: Any) -> MMLogger:
         logger = super().build_logger(*args, **kwargs)
         shorten_console(logger)
         return logger
+
+
+class ResumableRunner(RetrainRunner):
+    """Resumes within an epoch. Epochs of another length are refused: iterations would be skipped or repeated."""
 
     def set_randomness(self, seed: int | None, diff_rank_seed: bool = False, deterministic: bool = False) -> None:
         if diff_rank_seed:

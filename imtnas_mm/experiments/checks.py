@@ -30,7 +30,7 @@ def refusals(runs: Iterable[Run], asked: int | None = None, available: int | Non
                 texts = [f'{name}: {error}']
             for text in texts:
                 rows_of.setdefault(text, []).append(run.name)
-    return [_first_of(names) + f': {text}' for text, names in rows_of.items()]
+    return [first_of(names) + f': {text}' for text, names in rows_of.items()]
 
 
 def table_refusals(runs: Iterable[Run]) -> list[str]:
@@ -47,7 +47,7 @@ def table_refusals(runs: Iterable[Run]) -> list[str]:
         try:
             read_table(file, metrics)
         except TableError as error:
-            texts.append(f'{_first_of(names)}: {field}: {error}')
+            texts.append(f'{first_of(names)}: {field}: {error}')
     return texts
 
 
@@ -62,10 +62,10 @@ def unchecked(runs: Iterable[Run], asked: int | None = None) -> list[str]:
                     text = (f'{name}: {field}: {count} processes of {loader.get("batch_size", 1)} examples; the config '
                             'declares no auto_scale_lr.base_batch_size to compare them with')
                     rows_of.setdefault(text, []).append(run.name)
-    return [_first_of(names) + f': {text}' for text, names in rows_of.items()]
+    return [first_of(names) + f': {text}' for text, names in rows_of.items()]
 
 
-def _first_of(names: list[str]) -> str:
+def first_of(names: list[str]) -> str:
     return names[0] if len(names) == 1 else f'{names[0]} (and {len(names) - 1} more)'
 
 

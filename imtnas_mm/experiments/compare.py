@@ -11,6 +11,7 @@ from .cards import Card, CardError, Cards, choose_cards, visible_cards
 from .checks import refusals, table_refusals, unchecked
 from .cluster import Cluster, ClusterError, RunJob
 from .declaration import load_experiment
+from .dry_run import dry_runs
 from .execute import TOOLS, Processes, Stopped, execute, state_of
 from .run import Run, plan_runs
 
@@ -43,7 +44,8 @@ def compare(args: Namespace) -> None:
     """Run an experiment as the arguments of tools/compare.py say."""
     args.tools = args.tools or str(TOOLS)
     try:
-        runs = {run.identity: run for run in plan_runs(load_experiment(args.experiment), args.rows, args.seeds)}
+        experiment = load_experiment(args.experiment)
+        runs = {run.identity: run for run in plan_runs(experiment, args.rows, args.seeds)}
         states = {identity: state_of(run, args.work_dir) for identity, run in runs.items()}
         lease = None if args.executor == 'slurm' else lease_arguments(args)
         cluster = args.executor and Cluster(
@@ -61,6 +63,10 @@ def compare(args: Namespace) -> None:
     for text in unchecked(todo, args.gpus_per_run):
         print(f'compare: {text}', file=sys.stderr)
     problems = refusals(todo, args.gpus_per_run, len(cards) if cards else None) + table_refusals(todo)
+    if args.dry_run and not problems:
+        lines, problems = dry_runs(experiment, todo)
+        for line in lines:
+            print(line)
     if problems:
         sys.exit('\n'.join(['compare: nothing is started:', *problems]))
     if args.dry_run:

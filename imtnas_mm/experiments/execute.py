@@ -28,13 +28,14 @@ from ..engine.hooks.epoch_time_hook import EPOCH_TIME
 from ..engine.hooks.termination_hook import STOPPED
 from ..genotype import load_genotype, resolve_genotype, save_genotype
 from ..registry import SCOPE
+from ..shipped import shipped_folder
 from ..tasks.joint_model import joint_backbones
 from .cards import Cards, GivenUp
 from .lookups import search_history, searched_genotype, table_result
 from .records import new_record, read_record, record_path, write_record
 from .run import Run, sampler_of
 
-TOOLS = Path(__file__).parents[2] / 'tools'
+TOOLS = shipped_folder('tools')
 TERMINATED = 128 + signal.SIGTERM  # exit code of a training that a SIGTERM stopped; it has written a checkpoint
 LOG_LINES = 20  # of a failed step, in the record
 POLL = .05  # seconds between two checks of a process

@@ -4,7 +4,7 @@ import logging
 from types import SimpleNamespace
 
 import pytest
-from mmengine.logging import MMLogger
+from mmengine.logging import HistoryBuffer, MMLogger
 
 from imtnas_mm.engine.console import LONG, ConsoleFormatter, TwoTexts, shorten_console
 from imtnas_mm.engine.log_processor import SearchLogProcessor
@@ -33,13 +33,26 @@ def test_a_line_with_a_short_form(outputs):
     (LONG, logging.INFO, True), (LONG + 1, logging.INFO, False), (LONG + 1, logging.WARNING, True)])
 def test_a_long_text(outputs, lines, level, whole):
     logger, read = outputs
-    text = 'Config:\n' + '\n'.join(f'line{i} = {i}' for i in range(1, lines))
+    text = 'Table:\n' + '\n'.join(f'line{i} = {i}' for i in range(1, lines))
     logger.log(level, text)
     console, file = read()
     assert text in file
     assert (text in console) == whole
     if not whole:
-        assert f'Config: {lines} lines in ' in console and 'run.log' in console and 'line1 ' not in console
+        assert f'Table: {lines} lines in ' in console and 'run.log' in console and 'line1 ' not in console
+
+
+@pytest.mark.parametrize('text', ['Config:\na = 1', '\n----\nSystem environment:\n    a: 1\n----\n',
+                                  'paramwise_options -- backbone.bn.weight:weight_decay=0.0'])
+def test_what_comes_before_a_run_is_in_the_file_alone(outputs, text):
+    logger, read = outputs
+    logger.info(text)
+    console, file = read()
+    assert text in file and not console
+    logger.warning(text)
+    assert not read()[0]
+    logger.error(text)
+    assert text in read()[0]
 
 
 def test_without_a_file_everything_stays():
@@ -50,9 +63,13 @@ def test_without_a_file_everything_stays():
 
 
 def runner_at(epoch, warmup=0):
+    """A runner whose iterations of the warm-up took 1 second each, and those after it 3 seconds."""
     loop = SimpleNamespace(epoch=epoch, max_epochs=12, dataloader=range(25), warmup_epochs=warmup)
+    done = 25 * epoch + 10 if epoch < 2 else 25 * epoch + 25
+    seconds = [1.] * min(done, 25 * warmup) + [3.] * max(done - 25 * warmup, 0)
+    times = HistoryBuffer(seconds, [1] * done)
     return SimpleNamespace(train_loop=loop, model=SimpleNamespace(order=('c100', 'c10'), rounds=2),
-                           message_hub=SimpleNamespace(get_info=lambda key, default: 61.5))
+                           message_hub=SimpleNamespace(get_scalar=dict({'train/time': times}).__getitem__))
 
 
 def test_the_short_line_of_a_search():
@@ -61,11 +78,11 @@ def test_the_short_line_of_a_search():
                'architecture/entropy': 1.6, 'transfer/active': .25, 'transfer/different': .5, 'time': 1.234}
     line = processor.short_line(runner_at(0, warmup=2), 9, figures)
     assert line == ('epoch  1/12 [10/25] | c100 4.2500 (val 4.3000)  c10 2.0000 | entropy of A 1.6000 | '
-                    "transfer 25% active, 50% told apart | 1.23 s/iter | eta 0:01:01 + A's steps, from epoch 3")
+                    "transfer 25% active, 50% told apart | 1.23 s/iter | eta 0:04:50 + A's steps, from epoch 3")
     figures['architecture/entropy'] = 1.5875
     line = processor.short_line(runner_at(2, warmup=2), 24, figures)
     assert line.startswith('epoch  3/12 [25/25] | ') and 'entropy of A 1.5875 (-0.0125) | ' in line
-    assert line.endswith('eta 0:01:01')
+    assert line.endswith('eta 0:11:15')  # 225 iterations with a step of A
 
 
 def test_a_line_leaves_out_what_there_is_not():

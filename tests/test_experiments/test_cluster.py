@@ -257,7 +257,10 @@ def test_a_slurm_job(tmp_path, tools, slurm, experiment, monkeypatch, capsys):
     assert run.identity in options['job-name']
     monkeypatch.setenv('PATH', f'{slurm}{os.pathsep}{path}')
     capsys.readouterr()
-    tiny.tool('compare').main([str(arg) for arg in (*command, '--dry-run')])
+    with monkeypatch.context() as patch:
+        # what it builds: test_dry_run.py
+        patch.setattr('imtnas_mm.experiments.compare.dry_runs', lambda experiment, runs: ([], []))
+        tiny.tool('compare').main([str(arg) for arg in (*command, '--dry-run')])
     assert capsys.readouterr().out.rstrip().endswith('new       a, seed 0  (job 77)')
     # another one without GPUs, as Slurm would start it
     (folder := tmp_path / 'out' / 'runs' / run.identity / 'job.json').unlink()

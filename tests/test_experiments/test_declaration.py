@@ -258,7 +258,7 @@ def test_shared_runs():
         expected, = (run.identity for run in planned(f'table2_{scale}')[1] if run.row == 'IMTNAS (ours)')
         assert expected in [run.identity for run in planned(f'figure1_right_{scale}')[1]]
     common, = (run.identity for run in planned('nasbench201_methods_small')[1] if run.row == 'IMTNAS')
-    for name in ('transfer', 'rounds', 'order', 'augmentations', 'tau', 'encoder'):
+    for name in ('transfer', 'rounds', 'order', 'augmentations', 'encoder'):
         experiment, runs = planned(f'nasbench201_{name}_small')
         assert [run.identity for run in runs if run.row == experiment.ours] == [common]
     weighted = planned('nasbench201_weights_small')[1]

@@ -134,6 +134,18 @@ def phased(cifar, tmp_path_factory):
     return config, folder / 'work'
 
 
+def test_a_dry_run_builds_every_phase(phased, tmp_path, capsys):
+    config, _ = phased
+    tiny.run('train', config, '--dry-run', '--work-dir', tmp_path / 'work')
+    out = capsys.readouterr().out
+    assert all(f'dry run: phase {number}: IMTNAS, tasks c10' in out for number in (1, 2, 3))
+    wrong = tiny.write_config(tmp_path / 'wrong.py', config, phases=[
+        phase(3, 5), dict(keep=None, config=dict(model=dict(search_space=dict(layer=4))))])
+    with pytest.raises(SystemExit, match="dry run: .*unexpected keyword argument 'layer'"):
+        tiny.run('train', wrong, '--dry-run', '--work-dir', tmp_path / 'work')
+    assert not (tmp_path / 'work').exists()
+
+
 def test_phases_narrow_the_operations(phased):
     _, work = phased
     records = [json.loads((work / f'phase{n}' / 'phase.json').read_text()) for n in (1, 2, 3)]

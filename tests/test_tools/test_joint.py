@@ -85,8 +85,8 @@ def test_a_task_that_reads_others_is_not_exported_alone(trained, tmp_path):
 def test_refused(trained, tmp_path):
     config, architecture, checkpoint = trained
     with_file = ('--architecture', architecture)
-    for flag in (('--out', 'found.pkl'), ('--show-dir', 'painted')):
-        with pytest.raises(SystemExit, match=r'--out and --show-dir are for networks of one task; .*joint.py'):
+    for flag in (('--out', 'found.pkl'), ('--show-dir', 'painted'), ('--tta', )):
+        with pytest.raises(SystemExit, match='--show-dir and --tta are for networks of one task; .*joint.py'):
             tiny.run('test', config, checkpoint, *with_file, *flag)
     with pytest.raises(SystemExit, match='--auto-scale-lr: .*a joint training has several batch sizes'):
         tiny.run('train', config, *with_file, '--auto-scale-lr')

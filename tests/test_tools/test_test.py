@@ -64,6 +64,46 @@ def test_retrained_classifier(data, tmp_path):
     assert 0 < actual['accuracy/top2'] <= 100
     assert len(list((tmp_path / 'test' / 'painted').glob('*.png'))) == 12
     assert len(pickle.loads((tmp_path / 'found.pkl').read_bytes())) == 12
+    dataset = dict(pipeline=[tiny.CLS[0], dict(type='RandomFlip', prob=1.), tiny.CLS[1]])
+    mirrored = tiny.write_config(tmp_path / 'mirrored.py', config, test_dataloader=dict(dataset=dataset))
+    scores = {}
+    for name, where, args in (('plain', config, ()), ('mirrored', mirrored, ()), ('merged', config, ['--tta'])):
+        tiny.run('test', where, tmp_path / 'work' / 'epoch_2.pth', '--work-dir', tmp_path / name, '--out',
+                 tmp_path / f'{name}.pkl', *args)
+        scores[name] = torch.stack([entry['pred_score'] for entry in pickle.loads(
+            (tmp_path / f'{name}.pkl').read_bytes())])
+    assert (scores['plain'] - scores['mirrored']).abs().max() > 1e-4
+    torch.testing.assert_close(scores['merged'], (scores['plain'] + scores['mirrored']) / 2)
+
+
+def test_images_are_merged_with_their_mirror_images_or_as_the_config_says(detector, tmp_path):
+    config, work, _ = detector
+    pack = dict(tiny.DET_TEST[-1], meta_keys=(*tiny.DET_TEST[-1]['meta_keys'], 'flip', 'flip_direction'))
+    own = tiny.write_config(
+        tmp_path / 'own.py', config, tta_model=dict(type='DetTTAModel', tta_cfg=dict(
+            nms=dict(type='nms', iou_threshold=.5), max_per_img=3)),
+        tta_pipeline=[*tiny.DET_TEST[:-1], dict(type='TestTimeAug', transforms=[
+            [dict(type='RandomFlip', prob=0.)], [pack]])])
+    for name, where, most in (('found', config, 10), ('own', own, 3)):
+        tiny.run('test', where, work / 'epoch_3.pth', '--work-dir', tmp_path / name, '--tta', '--out',
+                 tmp_path / f'{name}.pkl')
+        counts = [len(entry['pred_instances']['scores'])
+                  for entry in pickle.loads((tmp_path / f'{name}.pkl').read_bytes())]
+        assert len(counts) == 4 and 0 < max(counts) <= most and COCO[0] in tiny.tested(tmp_path / name)
+
+
+def test_show(detector, tmp_path, monkeypatch):
+    """A window per image for the seconds asked for, and nothing where there is no display."""
+    config, work, _ = detector
+    args = (config, work / 'epoch_3.pth', '--work-dir', tmp_path, '--show', '--wait-time', '.5')
+    monkeypatch.setattr('matplotlib.get_backend', lambda: 'agg')
+    with pytest.raises(SystemExit, match='--show: there is no display .*is agg.; --show-dir saves the images'):
+        tiny.run('test', *args)
+    shown = []
+    monkeypatch.setattr('matplotlib.get_backend', lambda: 'qtagg')
+    monkeypatch.setattr('mmengine.visualization.Visualizer.show', lambda self, *args, **options: shown.append(options))
+    tiny.run('test', *args)
+    assert [options['wait_time'] for options in shown] == [.5] * 4
 
 
 def test_search(search, tmp_path):
@@ -142,7 +182,8 @@ def test_bad_flags(detector, search, tmp_path):
     for where, args, message in (
         (config, (work / 'none.pth', ), 'checkpoint: .*none.pth is not a file'),
         (config, (work / 'epoch_3.pth', '--out', 'found.txt'), '--out found.txt: .*name a .pkl file'),
-        (search[0], (search[1] / 'epoch_1.pth', '--out', 'found.pkl'), '--out and --show-dir are for networks'),
+        (search[0], (search[1] / 'epoch_1.pth', '--out', 'found.pkl'), '--out, --show, --show-dir and --tta are for'),
+        (search[0], (search[1] / 'epoch_1.pth', '--tta'), '--out, --show, --show-dir and --tta are for'),
         (search[0], (search[1] / 'epoch_1.pth', '--architecture', 'fairnas_a'), 'no model.backbone.architecture'),
     ):
         with pytest.raises(SystemExit, match=message):

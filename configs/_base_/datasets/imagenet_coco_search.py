@@ -57,7 +57,9 @@ train_dataloader = dict(
             data_prefix=dict(img='train2017/'),
             filter_cfg=dict(filter_empty_gt=True, min_size=32),
             pipeline=det_train_pipeline)))
-cls_test_loader = dict(batch_size=128, num_workers=5, sampler=dict(type='DefaultSampler', shuffle=False))
+# folders go by class; batch statistics of one class would mislead the search network
+cls_test_loader = dict(
+    batch_size=128, num_workers=5, sampler=dict(type='DefaultSampler', shuffle=True, seed=0))
 det_test_loader = dict(
     batch_size=1, num_workers=2, drop_last=False, sampler=dict(type='DefaultSampler', shuffle=False))
 val_part = dict(type='imtnas_mm.ValidationPart')

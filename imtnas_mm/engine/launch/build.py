@@ -18,6 +18,7 @@ from ..hooks import (
     VersionHook,
     WorkersHook,
 )
+from ..runner import RetrainRunner
 from .config import is_search
 from .process_group import start_group
 
@@ -37,7 +38,7 @@ def build_runner(cfg: Config) -> Runner:
     lookups = lookup_hooks(cfg)
     registered = 'runner_type' in cfg
     # mmengine declares a dict, and takes a Config
-    runner = RUNNERS.build(cfg) if registered else Runner.from_cfg(cfg)  # pyright: ignore[reportArgumentType]
+    runner = RUNNERS.build(cfg) if registered else RetrainRunner.from_cfg(cfg)  # pyright: ignore[reportArgumentType]
     for hook in (DataHook, EpochTimeHook, TerminationHook, VersionHook, WorkersHook):
         runner.register_hook(hook())
     for hook in lookups:

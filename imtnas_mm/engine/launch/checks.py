@@ -15,15 +15,33 @@ from .config import is_search
 from .process_group import job_rank
 
 
-def check_work_dir(path: str) -> None:
-    """Make the folder, and exit if no file can be written to it."""
+def make_work_dir(path: str) -> None:
+    """Make the folder; raises ValueError if no file can be written to it."""
     try:
         os.makedirs(path, exist_ok=True)
         with tempfile.TemporaryFile(dir=path) as file:
             file.write(b'0')
     except OSError as error:
-        raise SystemExit(f'--work-dir: {path} cannot be written to ({error.strerror}); checkpoints and logs need a '
-                         'folder that can') from error
+        raise ValueError(f'{path} cannot be written to ({error.strerror}); checkpoints and logs need a folder that '
+                         'can') from error
+
+
+def check_work_dir(path: str) -> None:
+    """Make the folder, and exit if no file can be written to it."""
+    try:
+        make_work_dir(path)
+    except ValueError as error:
+        raise SystemExit(f'--work-dir: {error}') from error
+
+
+def check_future_work_dir(path: str) -> None:
+    """Raises ValueError if :func:`check_work_dir` would exit; makes nothing."""
+    folder = os.path.abspath(path)
+    while not os.path.lexists(folder):
+        folder = os.path.dirname(folder)
+    if not os.path.isdir(folder) or not os.access(folder, os.W_OK | os.X_OK):
+        raise ValueError(f'--work-dir: {path}: {folder} is no folder that can be written to; checkpoints and logs need '
+                         'one')
 
 
 @contextmanager

@@ -69,17 +69,24 @@ def load_config(args: argparse.Namespace) -> Config:
 
 
 def check_options(options: Iterable[str], cfg: Config, config: str) -> None:
-    """Exit if one of ``--cfg-options`` sets a top-level field that the config lacks and nothing reads.
+    """Exit if one of ``--cfg-options`` sets a field that :func:`unread_field` finds."""
+    for key in options:
+        fault = unread_field(key, cfg)
+        if fault:
+            raise SystemExit(f'--cfg-options {key}: {config} {fault}')
+
+
+def unread_field(key: str, cfg: Config) -> str | None:
+    """What is wrong with an option of a config whose top-level field the config lacks and nothing reads, or None.
 
     Deeper fields are arguments of classes, which refuse unknown ones.
     """
     known = {*cfg, *inspect.signature(Runner.__init__).parameters, *READ_FIELDS} - {'self', 'cfg'}
-    for key in options:
-        field = key.partition('.')[0]
-        if field not in known:
-            near = difflib.get_close_matches(field, sorted(known), 1)
-            raise SystemExit(f'--cfg-options {key}: {config} has no {field}, and nothing would read it'
-                             + (f'; is it {near[0]}?' if near else ''))
+    field = key.partition('.')[0]
+    if field in known:
+        return None
+    near = difflib.get_close_matches(field, sorted(known), 1)
+    return f'has no {field}, and nothing would read it' + (f'; is it {near[0]}?' if near else '')
 
 
 def restrict_single_task(cfg: Config) -> None:

@@ -77,13 +77,18 @@ def phase_config(cfg: Config, phase: Mapping[str, Any], folder: str, records: Se
     return changed
 
 
+def check_space(space: Any) -> None:
+    """Raises ValueError for a search space that can't be searched in phases."""
+    if not hasattr(space, 'next_candidates'):
+        raise ValueError(f'phases: model.search_space.type={type(space).__name__} has no phases; PDARTSSupernet has')
+
+
 def run_phase(cfg: Config, keep: int | None, path: str) -> dict[str, Any]:
     runner = build_runner(cfg)
     warn_of_other_batches(runner)
     model: Any = runner.model
     space = model.space
-    if not hasattr(space, 'next_candidates'):
-        raise ValueError(f'phases: model.search_space.type={type(space).__name__} has no phases; PDARTSSupernet has')
+    check_space(space)
     if is_main_process() and osp.exists(path):
         os.remove(path)
     runner.train()

@@ -1,11 +1,16 @@
 """Tests a checkpoint for tools/test.py: computes its metrics, and writes or paints its predictions."""
 import argparse
+import copy
 import os.path as osp
 from collections.abc import Mapping
 from typing import Any
 
+import matplotlib
+from matplotlib.backends.registry import BackendFilter, backend_registry
 from mmengine.config import Config, ConfigDict
+from mmengine.model import is_model_wrapper
 from mmengine.registry import MODELS
+from torch import nn
 
 from ...checkpoint import CheckpointError, check_checkpoint_file, read_checkpoint
 from ...config.inference import plain_settings
@@ -20,19 +25,66 @@ from .checks import check_data, check_work_dir, named_faults
 from .config import is_search, load_config
 from .process_group import leave_group
 
+# of mmdet's PackDetInputs
+META_KEYS = ('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor')
 
-def paint(cfg: Config, folder: str, config: str) -> None:
-    """Have the config's visualization hook paint every test image into ``folder``."""
+
+def paint(cfg: Config, args: argparse.Namespace) -> None:
+    """Have the config's visualization hook paint every test image, into ``--show-dir`` or, for ``--show``, a window."""
     hook = cfg.get('default_hooks', {}).get('visualization') or {}
-    options = dict(
-        DetVisualizationHook=dict(draw=True, test_out_dir=folder),
-        # mmdet's hook puts the folder under the work dir, mmpretrain's does not
-        VisualizationHook=dict(enable=True, interval=1, out_dir=osp.join(cfg.work_dir, folder)),
-    ).get(hook.get('type', '').rpartition('.')[2])
-    if options is None:
-        raise SystemExit(f'--show-dir: default_hooks.visualization of {config} is {dict(hook)}; it must be '
-                         "mmdet's DetVisualizationHook or mmpretrain's VisualizationHook")
-    hook.update(options)
+    shown = dict(show=True, wait_time=args.wait_time) if args.show else {}
+    kind = hook.get('type', '').rpartition('.')[2]
+    if kind == 'DetVisualizationHook':
+        hook.update(draw=True, **shown)
+        if args.show_dir:
+            hook.update(test_out_dir=args.show_dir)
+    elif kind == 'VisualizationHook':
+        hook.update(enable=True, interval=1, **shown)
+        if args.show_dir:  # mmdet's hook puts the folder under the work dir, mmpretrain's does not
+            hook.update(out_dir=osp.join(cfg.work_dir, args.show_dir))
+    else:
+        raise SystemExit(f'{"--show-dir" if args.show_dir else "--show"}: default_hooks.visualization of {args.config} '
+                         f"is {dict(hook)}; it must be mmdet's DetVisualizationHook or mmpretrain's VisualizationHook")
+    backend = matplotlib.get_backend().lower()
+    if args.show and backend in backend_registry.list_builtin(BackendFilter.NON_INTERACTIVE):
+        raise SystemExit(f"--show: there is no display (matplotlib's backend is {backend}); --show-dir saves the "
+                         'images')
+
+
+def augment(cfg: Config, config: str) -> None:
+    """Put the model into one that merges the predictions of augmented images, as ``--tta`` of mmdet and mmpretrain do.
+
+    The fields ``tta_model`` and ``tta_pipeline`` of the config say how. Without
+    them, an image and its mirror image are merged: boxes by the NMS of
+    ``model.test_cfg``, scores of classes by their mean.
+    """
+    dataset = cfg.test_dataloader.dataset
+    while 'dataset' in dataset:
+        dataset = dataset.dataset
+    detects = cfg.get('default_scope') == 'mmdet'
+    if 'tta_model' not in cfg:
+        limits: Any = cfg.model.get('test_cfg') or {}
+        cfg.tta_model = dict(
+            type='DetTTAModel', tta_cfg=dict(
+                nms=limits.get('nms', dict(type='nms', iou_threshold=.5)), max_per_img=limits.get('max_per_img', 100))
+        ) if detects else dict(type='mmpretrain.AverageClsScoreTTA')
+    if 'tta_pipeline' not in cfg:
+        *steps, last = copy.deepcopy(dataset.pipeline)
+        if not last['type'].rpartition('.')[2].startswith('Pack'):
+            raise SystemExit(f'--tta: the last step of the test pipeline of {config} is {last["type"]}; it must pack '
+                             'the inputs, or the config must have a tta_pipeline')
+        if detects:
+            last['meta_keys'] = (*last.get('meta_keys', META_KEYS), 'flip', 'flip_direction')
+        flips = [dict(type='RandomFlip', prob=1.), dict(type='RandomFlip', prob=0.)]
+        cfg.tta_pipeline = [*steps, dict(type='TestTimeAug', transforms=[flips, [last]])]
+    cfg.model = ConfigDict(**cfg.tta_model, module=cfg.model)
+    dataset.pipeline = cfg.tta_pipeline
+
+
+def augmented(model: nn.Module) -> nn.Module:
+    """The model whose predictions a model of :func:`augment` merges."""
+    outer: Any = model.module if is_model_wrapper(model) else model
+    return outer.module
 
 
 def dump(cfg: Config, path: str) -> None:
@@ -114,12 +166,14 @@ def test(args: argparse.Namespace) -> None:
         use_graph(cfg, args)
     else:
         replaced, missing = take_architecture(cfg, args)
-    if (is_search(cfg) or is_joint(cfg)) and (args.out or args.show_dir):
-        raise SystemExit(f'--out and --show-dir are for networks of one task; {args.config} has several, which are '
-                         'only evaluated')
+    if (is_search(cfg) or is_joint(cfg)) and (args.out or args.show or args.show_dir or args.tta):
+        raise SystemExit('--out, --show, --show-dir and --tta are for networks of one task; '
+                         f'{args.config} has several, which are only evaluated')
     cfg.load_from = args.checkpoint
-    if args.show_dir:
-        paint(cfg, args.show_dir, args.config)
+    if args.show or args.show_dir:
+        paint(cfg, args)
+    if args.tta:
+        augment(cfg, args.config)
     if args.out:
         dump(cfg, args.out)
     dropped = check_data(cfg, 'test')
@@ -129,7 +183,7 @@ def test(args: argparse.Namespace) -> None:
         runner.logger.info(replaced)
     if not is_search(cfg):  # mmengine would skip entries that don't fit, and test the rest
         try:
-            check_checkpoint_file(args.checkpoint, runner.model)
+            check_checkpoint_file(args.checkpoint, augmented(runner.model) if args.tta else runner.model)
         except CheckpointError as error:
             raise CheckpointError(f'{error}{missing}') from error
     with named_faults(cfg.work_dir):

@@ -8,8 +8,9 @@ from ...compat.runner import checkpoint_of
 from ...datasets import log_dropped
 from ..hooks.termination_hook import Terminated, sigterm_noted
 from .build import build_runner
-from .checks import check_data, check_work_dir, named_faults
+from .checks import check_data, check_future_work_dir, check_work_dir, named_faults
 from .config import is_search, load_config
+from .dry_run import dry_run
 from .phases import run_phases
 from .process_group import leave_group
 from .total_batch import warn_of_other_batches
@@ -19,6 +20,10 @@ def train(args: argparse.Namespace) -> None:
     """Train as the arguments of tools/train.py say."""
     with sigterm_noted():
         cfg = load_config(args)
+        if args.dry_run:
+            print_dry_run(cfg, args.config)
+            leave_group()
+            return
         check_work_dir(cfg.work_dir)
         try:
             with named_faults(cfg.work_dir):
@@ -27,6 +32,18 @@ def train(args: argparse.Namespace) -> None:
             leave_group()
             raise
         leave_group()
+
+
+def print_dry_run(cfg: Config, config: str) -> None:
+    """Print what a config would run; exit if it would fail."""
+    try:
+        check_future_work_dir(cfg.work_dir)
+        done = dry_run(cfg)
+    except Exception as error:  # whatever the run would raise
+        raise SystemExit(f'dry run: {config}: {type(error).__name__}: {error}') from error
+    metrics = 'not known before they are computed' if done.validated is None else ', '.join(sorted(done.validated))
+    for line in (*done.lines, f'metrics of the validation: {metrics}', f'work dir: {cfg.work_dir}'):
+        print(f'dry run: {line}')
 
 
 def run(cfg: Config) -> None:

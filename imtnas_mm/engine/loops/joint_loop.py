@@ -86,10 +86,12 @@ class JointTrainLoop(FeedLoop):
             if isinstance(hook, EMAHook) and hook.ema_model.update_buffers:
                 raise ValueError('EMAHook.update_buffers=True: it would average a shared weight once per task in each '
                                  'iteration; leave it out, the running statistics are kept as they are')
-        for name, data in self.tasks.items():
-            self.runner.logger.info(f'task {name}: {len(data.dataset)} examples, seen once in '
-                                    f'{data.batches_per_epoch} iterations')
         return super().run()
+
+    def data_lines(self) -> list[str]:
+        """The size of each task's data."""
+        return [f'task {name}: {len(data.dataset)} examples, seen once in {data.batches_per_epoch} iterations'
+                for name, data in self.tasks.items()]
 
     def next_batches(self) -> dict[str, Any]:
         return self.dataloader.next(self._iter)

@@ -6,6 +6,7 @@ from mmengine.runner import BaseLoop, Runner
 from torch import nn
 
 from ..hooks.validated_hook import VALIDATED, ValidatedHook
+from ..start_lines import log_start
 from .feed import FeedData
 
 
@@ -48,6 +49,7 @@ class ResumableLoop(BaseLoop):
 
     def run(self) -> nn.Module:
         runner = self.runner
+        log_start(runner)
         runner.call_hook('before_train')
         runner.register_hook(ValidatedHook())
         try:

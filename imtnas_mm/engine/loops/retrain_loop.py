@@ -27,18 +27,21 @@ class RetrainLoop(ResumableLoop, EpochBasedTrainLoop):
     and augments, and dropout, drop path and mixup start from (seed, iteration,
     rank). So a resumed training ends exactly as an uninterrupted one.
 
+    A dataloader that is already built, as mmpretrain's vis_scheduler gives it,
+    is run as it is; such a training can't be resumed.
+
     Raises:
         CheckpointError: epochs have another length, or the number of processes
-            is another, than when the checkpoint was written.
+            is another, than when the checkpoint was written; or the dataloader
+            was built before.
     """
 
-    def __init__(self, runner: Runner, dataloader: dict[str, Any], *args: Any, **kwargs: Any) -> None:
-        if not isinstance(dataloader, dict):
-            raise TypeError(f'train_dataloader: {type(self).__name__} builds it from a config, got a '
-                            f'{type(dataloader).__name__}')
-        self._dataloader_cfg = dataloader
+    def __init__(self, runner: Runner, dataloader: dict[str, Any] | Any, *args: Any, **kwargs: Any) -> None:
+        self._dataloader_cfg = dataloader if isinstance(dataloader, dict) else None
         self._shared_seed = self._seed_of_all_ranks(runner)
-        super().__init__(runner, build_epoch_loader(dataloader, self._shared_seed), *args, **kwargs)
+        if self._dataloader_cfg is not None:
+            dataloader = build_epoch_loader(self._dataloader_cfg, self._shared_seed)
+        super().__init__(runner, dataloader, *args, **kwargs)
 
     @staticmethod
     def _seed_of_all_ranks(runner):
@@ -57,7 +60,10 @@ class RetrainLoop(ResumableLoop, EpochBasedTrainLoop):
                 'its weights (load_from)')
         hub.update_info(EPOCHS, here)
         seed = self._seed_of_all_ranks(runner)
-        if seed != self._shared_seed:  # the checkpoint's
+        if self._dataloader_cfg is None and self._iter:
+            raise CheckpointError(f'{checkpoint_of(runner)}: the training was given a dataloader that is built, whose '
+                                  'order of examples is not known; give the config of one to resume')
+        if self._dataloader_cfg is not None and seed != self._shared_seed:  # the checkpoint's
             dataset = self.dataloader.dataset.wrapped
             self.dataloader = build_epoch_loader(dict(self._dataloader_cfg, dataset=built_before(dataset)), seed)
             self._shared_seed = seed
@@ -69,9 +75,12 @@ class RetrainLoop(ResumableLoop, EpochBasedTrainLoop):
         self._decide_current_val_interval()
 
     def stop(self) -> None:
-        end_persistent_workers(self.dataloader)
+        if self._dataloader_cfg is not None:
+            end_persistent_workers(self.dataloader)
 
     def batches(self, done: int) -> Iterable[Any]:
+        if self._dataloader_cfg is None:
+            return self.dataloader
         self.dataloader.batch_sampler.seek(self._epoch, done)
         return self.dataloader if done < len(self.dataloader) else ()
 

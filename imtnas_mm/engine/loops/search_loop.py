@@ -145,10 +145,6 @@ class InterleavedSearchLoop(FeedLoop):
     def run(self) -> nn.Module:
         runner = self.runner
         runner.model.seed = runner.seed
-        for name, data in self.tasks.items():
-            runner.logger.info(f'task {name}: {len(data.train_indices)} examples train its weights and head, '
-                               f'{len(data.val_indices)} the architecture; of {len(data.dataset)}, split by seed '
-                               f'{data.split.seed}')
         return super().run()
 
     def kinds_of_epochs(self) -> dict[tuple[tuple[str, ...], bool], list[int]]:
@@ -163,6 +159,18 @@ class InterleavedSearchLoop(FeedLoop):
 
     def progress_at(self, epoch: int, iteration: int) -> Progress:
         return Progress(epoch, self._max_epochs, self.warmup_epochs, iteration / max(self._max_iters - 1, 1))
+
+    def data_lines(self) -> list[str]:
+        """The parts of each task's data, and the iteration with which A's steps start."""
+        lines = [f'task {name}: {len(data.train_indices)} examples train its weights and head, {len(data.val_indices)} '
+                 f'the architecture; of {len(data.dataset)}, split by seed {data.split.seed}'
+                 for name, data in self.tasks.items()]
+        warmup = min(self.warmup_epochs, self._max_epochs)
+        iterations = warmup * len(self.dataloader)
+        starts = 'from the first iteration on' if not warmup else 'never, all epochs are warm-up' if (
+            warmup == self._max_epochs) else (
+                f'from epoch {warmup + 1} on, after {iterations} iterations; an eta before that leaves its steps out')
+        return [*lines, f'architecture: trained {starts}']
 
     def next_batches(self) -> IterationBatches:
         model = self.runner.model

@@ -75,7 +75,11 @@ def test_resume_between_two_steps_of_the_optimiser_is_warned_of(data, tmp_path):
                             retrainings.state(work / 'epoch_2.pth')) == []) != warned
 
 
-def test_a_built_dataloader_is_refused(data, tmp_path):
+def test_a_built_dataloader_is_run_as_it_is_but_not_resumed(data, tmp_path):
     runner = tiny.runner_of(retrainings.write_config(tmp_path / 'tiny.py', data, 'dropout'), tmp_path / 'work')
-    with pytest.raises(TypeError, match='train_dataloader: RetrainLoop builds it from a config, got a DataLoader'):
-        RetrainLoop(runner, DataLoader(torch.zeros(3)), max_epochs=1)
+    loader = DataLoader(torch.zeros(3))
+    loop = RetrainLoop(runner, loader, max_epochs=1)
+    assert loop.dataloader is loop.batches(0) is loader
+    loop._iter = 1
+    with pytest.raises(CheckpointError, match='was given a dataloader that is built'):
+        loop.start()

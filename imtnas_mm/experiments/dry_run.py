@@ -1,0 +1,109 @@
+"""Builds what the runs of a comparison need, for its dry run: faults show within seconds, not after hours."""
+import copy
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from mmengine.config import Config
+
+from ..engine.launch.dry_run import DryRun, dry_run
+from ..genotype import Genotype
+from .checks import first_of
+from .declaration import SEARCH, SEARCH_TEST, Experiment
+from .report import SIZES
+from .run import Run
+
+
+def dry_runs(experiment: Experiment, runs: Iterable[Run]) -> tuple[list[str], list[str]]:
+    """Build the trainings of runs, and compare the columns with the metrics of the tests.
+
+    Configs that differ in the seed alone are built once. A retraining of a
+    search gets the architecture that the search's A stands for at its start.
+
+    Args:
+        experiment (Experiment): with the columns.
+        runs (list[Run]): to be done.
+
+    Returns:
+        (list[str], list[str]): what the trainings are, one text for each different one; and what would fail, one text
+        per fault.
+    """
+    builds, rows_of, trainings = _Builds(), {}, {}
+    metrics: dict[str, list[set[str] | None]] = {}  # evaluation -> names of metrics, per run
+    for run in runs:
+        genotype = run.architecture
+        for name in run.tables:  # their columns are checked with the table
+            metrics.setdefault(name, []).append(None)
+        for name, cfg in run.trainings().items():
+            cfg = with_architecture(cfg, None if name == SEARCH else genotype)
+            if name in run.initial:  # a checkpoint that another evaluation writes
+                cfg = copy.deepcopy(cfg)
+                cfg.model.backbone.init_cfg = None
+            done = builds.build(cfg, test=name != SEARCH or run.search_test)
+            if isinstance(done, str):
+                rows_of.setdefault(f'{name}: {done}', []).append(run.name)
+                if name == SEARCH:
+                    break  # no architecture for the rest
+                continue
+            trainings.setdefault(f'{name}: {done.lines[0]}', []).append(run.name)
+            genotype = done.genotype or genotype
+            for evaluation, names in _metrics(run, name, done).items():
+                metrics.setdefault(evaluation, []).append(names)
+    lines, faults = ([f'{first_of(names)}: {text}' for text, names in texts.items()] for texts in (trainings, rows_of))
+    return lines, faults + metric_refusals(experiment, metrics)
+
+
+def with_architecture(cfg: Config, genotype: Genotype | None) -> Config:
+    """The config of a retraining with the architecture that ``--architecture`` would give it."""
+    if genotype is None or 'architecture' not in cfg.model.get('backbone', {}):
+        return cfg
+    cfg = copy.deepcopy(cfg)
+    cfg.model.backbone.architecture = genotype.to_dict()
+    return cfg
+
+
+def metric_refusals(experiment: Experiment, metrics: dict[str, list[set[str] | None]]) -> list[str]:
+    """The columns, and the limit of degenerate runs, whose metric no run of their evaluation has."""
+    places = [(f'columns[{i}].metric', column) for i, column in enumerate(experiment.columns)]
+    if experiment.degenerate is not None:
+        places.append(('degenerate.metric', experiment.degenerate))
+    faults = []
+    for place, column in places:
+        known: list[set[str] | None] = metrics.get(column.get('evaluation', ''), [None])
+        names = set().union(*(names for names in known if names is not None))
+        if None not in known and column['metric'] not in (*SIZES, *names):
+            faults.append(f'{experiment.name}: {place}: {column["metric"]!r}; the evaluation {column["evaluation"]} '
+                          f'has {", ".join(sorted(names))}')
+    return faults
+
+
+def _metrics(run: Run, name: str, done: DryRun) -> dict[str, set[str] | None]:
+    """The metrics that columns may show, by evaluation."""
+    if name == SEARCH:
+        return {SEARCH: done.validated, **({SEARCH_TEST: done.tested} if run.search_test else {})}
+    if name not in run.tasks:
+        return {name: done.tested}
+    return {filled: None if done.tested is None else {
+        key.removeprefix(f'{task}/') for key in done.tested if key.startswith(f'{task}/')}
+        for task, filled in run.tasks[name].items()}
+
+
+class _Builds:
+    """Dry runs of configs, each done once: seeds make no difference."""
+
+    def __init__(self) -> None:
+        self.done: dict[str, DryRun | str] = {}
+
+    def build(self, cfg: Config, test: bool) -> DryRun | str:
+        """What the config would do, or the error."""
+        cfg = copy.deepcopy(cfg)
+        cfg.launcher = 'none'
+        options: dict[str, Any] = cfg.to_dict()
+        options.pop('randomness', None)
+        key = json.dumps([options, test], sort_keys=True, default=repr)
+        if key not in self.done:
+            try:
+                self.done[key] = dry_run(cfg, test)
+            except Exception as error:  # whatever the run would raise
+                self.done[key] = f'{type(error).__name__}: {error}'
+        return self.done[key]
