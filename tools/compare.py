@@ -1,12 +1,19 @@
-"""Run a declared experiment: search, derive, retrain and test every row with every seed; stopped runs continue."""
+"""Run a declared experiment: search, derive, retrain and test every row with every seed; stopped runs continue.
+
+With --rehearse, run nothing but an iteration of each training on images of noise, and say what all would cost.
+"""
 import argparse
+import os.path as osp
 
 from imtnas_mm.arguments import EXECUTORS, SBATCH_FLAGS, check_file
+
+LIMIT = 30  # minutes of a training's rehearsal
 
 
 def parse_args(argv=None):
     parser = argparse.ArgumentParser(description='Run the rows and seeds of an experiment that have no record yet')
-    parser.add_argument('experiment', help='file in configs/experiments/')
+    parser.add_argument('experiment', nargs='+', help='file in configs/experiments/; --rehearse takes several, and of '
+                        'a folder its *_paper.py')
     parser.add_argument('--work-dir', default='work_dirs/experiments', help='default: %(default)s')
     parser.add_argument('--jobs', type=int, help='runs at once (default: as many as the GPUs hold; 1 on CPUs; all on a '
                         'Slurm cluster)')
@@ -15,6 +22,15 @@ def parse_args(argv=None):
     parser.add_argument('--rows', nargs='+', help='only these')
     parser.add_argument('--seeds', nargs='+', type=int, help='only these')
     parser.add_argument('--retry-failed', action='store_true', help='try failed runs again')
+    rehearsal = parser.add_argument_group('rehearsal')
+    rehearsal.add_argument('--rehearse', action='store_true', help='at full size and without data, on one GPU or a '
+                           'CPU: an iteration of every search and retraining and a batch of its test; print time, '
+                           'memory, and the cost of the whole experiment')
+    rehearsal.add_argument('--limit', type=float, metavar='MINUTES', help='for a training, which is skipped if it '
+                           f'takes longer (default: {LIMIT})')
+    rehearsal.add_argument('--memory', type=float, metavar='GIB', help='of the host, for a training, which is skipped '
+                           'if it needs more (default: what is free, or without a limit where a GPU trains)')
+    rehearsal.add_argument('--out', metavar='FILE', help='for the table too: .md or .json')
     gpus = parser.add_argument_group('GPUs')
     gpus.add_argument('--gpus', help='how many, as in 4, or which visible ones, as in 0,2 or 2, (default: all); '
                       '0: run on CPUs')
@@ -36,9 +52,40 @@ def parse_args(argv=None):
         value = getattr(args, option)
         if value is not None and value < 1:
             parser.error(f'--{option.replace("_", "-")} {value}: it must be at least 1')
+    check_rehearsal(parser, args)
+    if args.rehearse:
+        return args
     check_cluster(parser, args)
+    if len(args.experiment) > 1:
+        parser.error(f'experiment: {" ".join(args.experiment)}: they run one by one; --rehearse takes several')
+    (args.experiment, ) = args.experiment
     check_file('experiment', args.experiment)
     return args
+
+
+def check_rehearsal(parser, args):
+    """Exit if options of runs and of a rehearsal contradict each other."""
+    if not args.rehearse:
+        for option in ('limit', 'memory', 'out'):
+            if getattr(args, option) is not None:
+                parser.error(f'--{option}: it is of a rehearsal; add --rehearse')
+        return
+    for option in ('jobs', 'dry_run', 'retry_failed', 'executor', 'partition', 'time', 'cpus', 'slurm', 'tools'):
+        if getattr(args, option):
+            parser.error(f'--{option.replace("_", "-")}: a rehearsal does its trainings here, one after the other; '
+                         'leave it out')
+    if args.gpus not in (None, '0') or args.runs_per_gpu > 1:
+        parser.error('--gpus: a rehearsal takes the first GPU that it sees, or with --gpus 0 none')
+    args.limit = LIMIT if args.limit is None else args.limit
+    for option in ('limit', 'memory'):
+        value = getattr(args, option)
+        if value is not None and value <= 0:
+            parser.error(f'--{option} {value:g}: it must be more than 0')
+    if args.out and not args.out.endswith(('.md', '.json')):
+        parser.error(f'--out {args.out}: it must end in .md or .json')
+    for path in args.experiment:
+        if not osp.isdir(path):
+            check_file('experiment', path)
 
 
 def check_cluster(parser, args):
@@ -69,6 +116,10 @@ def check_cluster(parser, args):
 
 def main(argv=None):
     args = parse_args(argv)
+    if args.rehearse:
+        from imtnas_mm.experiments.rehearsal.run import rehearse
+        rehearse(args)
+        return
     from imtnas_mm.experiments.compare import compare
     compare(args)
 

@@ -8,11 +8,13 @@ from .pipeline import NamedPipeline, base_datasets, name_failures, raw_images
 from .seeded import Position, SeededDataset
 from .slice import build_slice, slice_indices
 from .split import Split, splits_of
+from .synthetic import FirstExamples, LoadImageFromNoise, SyntheticDataset
 from .validation_part import check_boxes, is_validation_part, validation_part
 
 __all__ = [
     'base_datasets', 'build_dataset', 'build_endless_loader', 'build_epoch_loader', 'build_slice', 'check_boxes',
     'check_dataset', 'check_evaluator', 'CIFAR10', 'CIFAR100', 'DataError', 'EndlessOrder', 'EndlessSampler',
-    'is_validation_part', 'log_dropped', 'name_failures', 'NamedPipeline', 'Position', 'raw_images', 'SeededDataset',
-    'slice_indices', 'Split', 'splits_of', 'validation_part'
+    'FirstExamples', 'is_validation_part', 'LoadImageFromNoise', 'log_dropped', 'name_failures', 'NamedPipeline',
+    'Position', 'raw_images', 'SeededDataset', 'slice_indices', 'Split', 'splits_of', 'SyntheticDataset',
+    'validation_part'
 ]

@@ -89,7 +89,7 @@ def _results(runs: list[Run], records: list[dict[str, Any]]) -> dict[str, dict[s
         for name, result in record['results'].items():
             if name in (SEARCH, SEARCH_TEST):
                 metrics = result['test'] if name == SEARCH_TEST else next(reversed(result.values()), {})
-                results.setdefault(name, dict(test={}))['test'].update(_of_round(metrics, run))
+                results.setdefault(name, dict(test={}))['test'].update(of_round(metrics, run))
             elif name != 'history':
                 seconds = record['steps'].get(step_of.get(name, f'{name}_retrain'), {}).get('epoch_seconds')
                 results[name] = dict(result) if seconds is None else dict(result, epoch_time=seconds)
@@ -98,7 +98,7 @@ def _results(runs: list[Run], records: list[dict[str, Any]]) -> dict[str, dict[s
     return results
 
 
-def _of_round(metrics: Mapping[str, Any], run: Run) -> dict[str, Any]:
+def of_round(metrics: Mapping[str, Any], run: Run) -> dict[str, Any]:
     """The metrics of the search network in the row's round, or in the last; those of earlier rounds begin with r<m>."""
     if run.round is None or run.search is None or run.round == run.search.train_cfg.rounds:
         return {key: value for key, value in metrics.items() if not EARLIER.match(key)}

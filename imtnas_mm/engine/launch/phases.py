@@ -92,16 +92,23 @@ def run_phase(cfg: Config, keep: int | None, path: str) -> dict[str, Any]:
     if is_main_process() and osp.exists(path):
         os.remove(path)
     runner.train()
-    alphas = {name: alpha.detach().cpu() for name, alpha in model.architecture.named_alphas().items()}
     record = dict(
         format=FORMAT,
         candidates=as_lists(space.candidates()),
         importance=model.derive().importance,
-        kept=as_lists(space.next_candidates(alphas, keep)) if keep else None)
+        kept=kept_operations(model, keep))
     if is_main_process():
         write_whole(path, json.dumps(record, indent=1))
     barrier()
     return record
+
+
+def kept_operations(model: Any, keep: int | None) -> dict[str, list[list[str]]] | None:
+    """The candidates that the next phase of a search gets; None after the last."""
+    if keep is None:
+        return None
+    alphas = {name: alpha.detach().cpu() for name, alpha in model.architecture.named_alphas().items()}
+    return as_lists(model.space.next_candidates(alphas, keep))
 
 
 def as_lists(candidates: Mapping[str, Sequence[Sequence[str]]]) -> dict[str, list[list[str]]]:

@@ -132,6 +132,10 @@ class FeedLoop(ResumableLoop):
     def iter(self) -> int:
         return self._iter
 
+    def go_to(self, epoch: int) -> None:
+        """Makes the first iteration of an epoch the next one, whatever was done before."""
+        self._epoch, self._iter = epoch, epoch * len(self.dataloader)
+
     def start(self) -> None:
         self.dataloader.start(self.runner.seed)
 

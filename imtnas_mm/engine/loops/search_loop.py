@@ -147,6 +147,19 @@ class InterleavedSearchLoop(FeedLoop):
         runner.model.seed = runner.seed
         return super().run()
 
+    def kinds_of_epochs(self) -> dict[tuple[tuple[str, ...], bool], list[int]]:
+        """The epochs by what an iteration does: (names of the stages that train, whether A learns) -> epochs."""
+        kinds: dict[tuple[tuple[str, ...], bool], list[int]] = {}
+        for epoch in range(self._max_epochs):
+            self.runner.model.set_progress(self.progress_at(epoch, epoch * len(self.dataloader)))
+            stages = tuple(stage.name for stage in self.runner.model.active_stages())
+            kinds.setdefault((stages, epoch >= self.warmup_epochs), []).append(epoch)
+        self.runner.model.set_progress(self.progress_at(self._epoch, self._iter))
+        return kinds
+
+    def progress_at(self, epoch: int, iteration: int) -> Progress:
+        return Progress(epoch, self._max_epochs, self.warmup_epochs, iteration / max(self._max_iters - 1, 1))
+
     def data_lines(self) -> list[str]:
         """The parts of each task's data, and the iteration with which A's steps start."""
         lines = [f'task {name}: {len(data.train_indices)} examples train its weights and head, {len(data.val_indices)} '
@@ -161,8 +174,7 @@ class InterleavedSearchLoop(FeedLoop):
 
     def next_batches(self) -> IterationBatches:
         model = self.runner.model
-        model.set_progress(
-            Progress(self._epoch, self._max_epochs, self.warmup_epochs, self._iter / max(self._max_iters - 1, 1)))
+        model.set_progress(self.progress_at(self._epoch, self._iter))
         return self.dataloader.next(self._iter, model.active_stages())
 
     def step(self, batches: IterationBatches) -> dict[str, Any]:

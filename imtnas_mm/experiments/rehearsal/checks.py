@@ -1,0 +1,86 @@
+"""Checks rehearsed experiments: whether columns have their metrics, and retrainings take what their search finds."""
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ...genotype import resolve_genotype, save_genotype
+from ..declaration import SEARCH, SEARCH_METRICS, SEARCH_TEST, Experiment
+from ..execute import complexity, joint_complexity, metrics_of
+from ..report import SIZES, of_round
+from ..run import Run
+
+Results = Mapping[str, dict[str, Any]]  # key of a training -> what its rehearsal gave
+
+
+def missing_metrics(experiment: Experiment, runs: Sequence[Run], keys: Mapping[str, Mapping[str, str]],
+                    results: Results) -> list[str]:
+    """Columns whose metric a row's rehearsed tests don't have, one text per row and column.
+
+    Args:
+        experiment (Experiment): with the columns.
+        runs (list[Run]): of the experiment.
+        keys (dict): of :func:`different_trainings`.
+        results (dict): of the trainings.
+    """
+    texts = []
+    rows: dict[str, dict[str, set[str]]] = {}
+    for run in runs:
+        for name, metrics in _tested(run, keys[run.identity], results):
+            rows.setdefault(run.row, {}).setdefault(name, set()).update(metrics)
+    for row, tested in rows.items():
+        for column in experiment.columns:
+            metric, evaluation = column.get('metric'), column.get('evaluation')
+            if metric in (None, *SIZES, *SEARCH_METRICS) or evaluation not in tested or metric in tested[evaluation]:
+                continue
+            known = ', '.join(sorted(tested[evaluation])) or 'no metric'
+            texts.append(f'{experiment.name}: {row}: columns: {column["name"]!r}: metric={metric!r}; {evaluation} has '
+                         f'{known}')
+    return texts
+
+
+def _tested(run: Run, keys: Mapping[str, str], results: Results) -> Iterator[tuple[str, dict[str, Any]]]:
+    """(name of an evaluation as columns have it, its metrics) of all measured trainings of a run."""
+    for name, key in keys.items():
+        metrics = results[key].get('metrics')
+        if metrics is None:
+            continue
+        if name == SEARCH:
+            yield SEARCH, of_round(metrics['val'], run)
+            if run.search_test:
+                yield SEARCH_TEST, of_round(metrics['test'], run)
+        elif name in run.tasks:
+            for task, filled in run.tasks[name].items():
+                yield filled, metrics_of(task, metrics['test'])
+        else:
+            yield name, metrics['test']
+
+
+def misfits(runs: Sequence[Run], keys: Mapping[str, Mapping[str, str]], results: Results, folder: Path) -> list[str]:
+    """Retrainings whose backbone can't be built from what their rehearsed search derives, one text for each fault.
+
+    It also counts parameters and MACs, as the run does.
+
+    Args:
+        runs (list[Run]): of all experiments.
+        keys, results: as of :func:`missing_metrics`.
+        folder (Path): for architecture files.
+    """
+    texts, done = [], set()
+    for run in runs:
+        key = keys[run.identity].get(SEARCH)
+        architecture = None if key is None else results[key].get('architecture')
+        if key is None or architecture is None:
+            continue
+        file = folder / f'{key}.json'
+        save_genotype(resolve_genotype(architecture), file)
+        for name, cfg in run.evaluations.items():
+            pair = key, keys[run.identity][name]
+            if pair in done:
+                continue
+            done.add(pair)
+            count: Any = joint_complexity if name in run.tasks else complexity
+            try:
+                count(cfg, run.shapes[name], str(file))
+            except Exception as error:  # a wrong field can raise anything
+                texts.append(f'{run.row}: {name}: with what its search derives: {type(error).__name__}: {error}')
+    return texts

@@ -1,0 +1,222 @@
+"""Runs two iterations of a training, two batches of its validation and of its test, and measures time and memory."""
+import errno
+import platform
+import resource
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+
+from ...engine.launch.build import build_runner
+from ...engine.launch.config import is_search
+from ...engine.launch.phases import check_phases, kept_operations, phase_config
+from ...tasks.joint_model import is_joint
+from ..execute import RSS_UNIT
+from .config import BATCHES, rehearsal_config
+from .cost import Part, checkpoints_of, full_batches, sampled_batches, validations_of
+
+CHECKPOINT = 'rehearsal.pth'
+NO_MEMORY = ("can't allocate memory", 'not enough memory', 'bad_alloc', 'out of memory', 'could not create a memory')
+
+
+class Rehearsed(Exception):
+    """The iterations of a rehearsal are done."""
+
+
+class TimerHook(Hook):
+    """Times iterations and batches, without the making of their examples, on a GPU until it has computed them.
+
+    Attributes:
+        iterations (list[float]): seconds of each iteration.
+        passes (list[list[float]]): per dataset that was evaluated, seconds of each batch.
+    """
+    priority = 'VERY_HIGH'
+
+    def __init__(self) -> None:
+        self.iterations: list[float] = []
+        self.passes: list[list[float]] = []
+        self.begin = 0.
+
+    def _now(self):
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+        return time.perf_counter()
+
+    def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
+        self.begin = self._now()
+
+    def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
+        self.iterations.append(self._now() - self.begin)
+
+    def _before(self, runner, batch_idx, data_batch=None):
+        if batch_idx == 0:
+            self.passes.append([])
+        self.begin = self._now()
+
+    def _after(self, runner, batch_idx, data_batch=None, outputs=None):
+        self.passes[-1].append(self._now() - self.begin)
+
+    before_val_iter = before_test_iter = _before
+    after_val_iter = after_test_iter = _after
+
+
+class StopHook(Hook):
+    """Raises :class:`Rehearsed` after every ``BATCHES`` iterations, once all other hooks have done their work."""
+    priority = 'LOWEST'
+
+    def __init__(self) -> None:
+        self.done = 0
+
+    def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
+        self.done += 1
+        if self.done % BATCHES == 0:
+            raise Rehearsed
+
+
+def measure(cfg: Config, folder: str | Path, processes: int = 1, test: bool = True) -> dict[str, Any]:
+    """Rehearse a training in this process.
+
+    Args:
+        cfg (Config): resolved, of a search (its phases are rehearsed in turn), a retraining or a joint retraining.
+        folder (str | Path): for logs.
+        processes (int): that the training has; this is one of them, with its own batch.
+        test (bool): whether its test follows; that of a search is of the networks of all rounds.
+
+    Returns:
+        dict: ``parts`` (fields of :class:`Part`; one per phase), ``test``
+        (seconds of the test), ``memory`` (bytes, the peak of a GPU if there is
+        one, or of this process), ``device``, ``metrics`` (``val`` and ``test``,
+        by their names) and, of a search, ``architecture``.
+
+    Raises:
+        whatever the training raises.
+    """
+    cfg = rehearsal_config(cfg)
+    cfg.work_dir = str(folder)
+    cfg.experiment_name = f'rehearsal_{time.time_ns()}'  # mmengine keeps loggers by name
+    if test and is_search(cfg):
+        cfg.test_cfg.all_rounds = True
+    if torch.cuda.is_available():
+        torch.cuda.reset_peak_memory_stats()
+    parts, records, metrics, seconds = [], [], {}, 0.
+    phases: list[Any] = [None]
+    if cfg.get('phases'):
+        check_phases(cfg)
+        phases = list(cfg.phases)
+    for number, phase in enumerate(phases, 1):
+        last = number == len(phases)
+        part_cfg = cfg if phase is None else phase_config(cfg, phase, str(Path(folder, f'phase{number}')), records)
+        runner = build_runner(part_cfg)
+        part, metrics['val'], metrics['test'], seconds = _measure_part(runner, processes, test and last)
+        parts.append(vars(part))
+        if phase is not None:
+            records.append(dict(kept=kept_operations(runner.model, phase['keep'])))
+    result = dict(parts=parts, test=seconds, memory=peak_memory(), device=device_name(), metrics=metrics)
+    if is_search(cfg):
+        model: Any = runner.model
+        result['architecture'] = model.derive().to_dict()
+    return result
+
+
+def _measure_part(runner: Runner, processes: int, test: bool) -> tuple[Part, dict[str, Any], dict[str, Any], float]:
+    """Of one loop: its costs, the metrics of its validation and of its test, and the seconds of the test."""
+    cfg, timer = runner.cfg, TimerHook()
+    runner.register_hook(timer)
+    runner.register_hook(StopHook())
+    kinds = list(_rehearse_epochs(runner, timer))
+    length, total = _iterations(runner, processes), runner.max_epochs
+    validation, of_val = 0., {}
+    if runner.val_loop is not None:
+        timer.passes.clear()
+        of_val: Any = runner.val_loop.run()
+        validation = _seconds_of_pass(runner.val_loop, timer, processes)
+    runner.save_checkpoint(runner.work_dir, CHECKPOINT, by_epoch=False)
+    checkpoint = Path(runner.work_dir, CHECKPOINT)
+    size = checkpoint.stat().st_size
+    checkpoint.unlink()
+    part = Part(
+        [(epochs, length, seconds) for epochs, seconds in kinds], validation,
+        validations_of(cfg.train_cfg) if runner.val_loop is not None else 0, size,
+        checkpoints_of(cfg.get('default_hooks', {}).get('checkpoint'), total, total * length))
+    if not test:
+        return part, of_val, {}, 0.
+    timer.passes.clear()
+    of_test = runner.test()
+    return part, of_val, of_test, _seconds_of_pass(runner.test_loop, timer, processes)
+
+
+def _rehearse_epochs(runner: Any, timer: TimerHook) -> Iterator[tuple[int, float]]:
+    """(number of epochs, seconds of an iteration) per kind of epoch, each rehearsed from its first epoch."""
+    try:
+        runner.train()
+    except Rehearsed:
+        pass
+    if not is_search(runner.cfg):
+        yield runner.max_epochs, timer.iterations[-1]
+        return
+    loop = runner.train_loop
+    for epochs in loop.kinds_of_epochs().values():
+        if epochs[0]:
+            loop.go_to(epochs[0])
+            try:
+                loop.start()
+                loop.run_epoch()
+            except Rehearsed:
+                pass
+            finally:
+                loop.stop()
+        yield len(epochs), timer.iterations[-1]
+
+
+def _iterations(runner: Any, processes: int) -> int:
+    """The iterations of an epoch of the whole training."""
+    cfg, loop = runner.cfg, runner.train_loop
+    if not (is_search(cfg) or is_joint(cfg)):
+        loader = cfg.train_dataloader
+        return sampled_batches(len(loop.dataloader.dataset), loader.get('batch_size', 1), processes,
+                               loader.get('drop_last', False))
+    if cfg.train_cfg.get('epoch_length') is not None:
+        return cfg.train_cfg.epoch_length
+    first = next(iter(loop.tasks.values()))  # of the order
+    return full_batches(len(first.train_indices), first.cfg['batch_size'], processes)
+
+
+def _seconds_of_pass(loop: Any, timer: TimerHook, processes: int) -> float:
+    """Seconds of a whole validation or test, from the last batch that was rehearsed of each dataset."""
+    loaders = [loop.loaders[task] for _, task, _ in loop.networks()] if hasattr(loop, 'loaders') else [loop.dataloader]
+    return sum(seconds[-1] * sampled_batches(len(loader.dataset), loader.batch_size, processes, loader.drop_last)
+               for loader, seconds in zip(loaders, timer.passes, strict=True))
+
+
+def peak_memory() -> int:
+    """int: bytes, the largest that torch held on the GPU or, without one, that this process held."""
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated()
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * RSS_UNIT
+
+
+def device_name() -> str:
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    name = platform.processor() or platform.machine()
+    info = Path('/proc/cpuinfo')
+    if info.is_file():
+        models = [line.partition(':')[2].strip() for line in info.read_text().splitlines() if 'model name' in line]
+        name = models[0] if models else name
+    return f'CPU {name}, {torch.get_num_threads()} threads'
+
+
+def out_of_memory(error: BaseException | None) -> bool:
+    """Whether an error, or one that caused it, says that memory is missing."""
+    while error is not None:
+        if isinstance(error, MemoryError | torch.OutOfMemoryError) or (
+                isinstance(error, OSError) and error.errno == errno.ENOMEM) or (
+                isinstance(error, RuntimeError) and any(text in str(error) for text in NO_MEMORY)):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
