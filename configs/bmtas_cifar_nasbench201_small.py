@@ -7,3 +7,4 @@ model = dict(
     tasks=_base_.model.tasks,
     resource_size=16)
 train_cfg = dict(rounds=1, warmup_epochs=1)
+optim_wrapper = dict(encoder=dict(optimizer=dict(lr=.1)))  # of stored weights

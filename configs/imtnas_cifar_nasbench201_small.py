@@ -38,8 +38,11 @@ max_epochs = 6
 train_cfg = dict(max_epochs=max_epochs, epoch_length=50, val_interval=max_epochs)
 # So few iterations need higher rates: at those of the full config the loss on 100 classes stays near that of chance,
 # and A near uniform. The rate of A falls, too, so that its last steps settle.
-rate = dict(optimizer=dict(lr=.1))
-optim_wrapper = dict(encoder=rate, head=rate, architecture=dict(optimizer=dict(lr=.03)))
+# A step of the hypernetwork moves all generated weights: at .1 they don't settle. Stored weights take .1.
+optim_wrapper = dict(
+    encoder=dict(optimizer=dict(lr=.02)),
+    head=dict(optimizer=dict(lr=.1)),
+    architecture=dict(optimizer=dict(lr=.03)))
 cosine = dict(type='CosineAnnealingLR', T_max=max_epochs, eta_min=.001, by_epoch=True, convert_to_iter_based=True)
 param_scheduler = dict(encoder=[cosine], head=[cosine], architecture=[dict(cosine, eta_min=0.)])
 # a checkpoint, with its picture and the text of the config, takes as long as ten iterations

@@ -6,3 +6,4 @@ model = dict(
     search_space=_base_.model.search_space,
     tasks=_base_.model.tasks)
 train_cfg = dict(rounds=1, warmup_epochs=1)
+optim_wrapper = dict(encoder=dict(optimizer=dict(lr=.1)))  # of stored weights

@@ -13,5 +13,6 @@ columns = [
 rows = [
     dict(name='IMTNAS', search=search),
     dict(name='IMTNAS, stored weights', search=search, options={
-        'model.encoder_weights': dict(_delete_=True, type='StoredWeights')}),
+        'model.encoder_weights': dict(_delete_=True, type='StoredWeights'),
+        'optim_wrapper.encoder.optimizer.lr': .1}),
 ]

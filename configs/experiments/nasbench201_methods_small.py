@@ -9,7 +9,8 @@ ours = 'IMTNAS'
 search = '../imtnas_cifar_nasbench201_small.py'
 no_transfer = {'model.transfer': None}
 joint = {'model.encoder_task_weight': 1.}  # every task's encoder learns from its task, too
-sharing = {**no_transfer, 'model.sharing_weight': 100.}
+baseline = {**no_transfer, 'optim_wrapper.encoder.optimizer.lr': .1}  # the rate of stored weights
+sharing = {**baseline, 'model.sharing_weight': 100.}
 alone = dict(c100=['c100'], c10=['c10', 'imagenet16'])
 
 
@@ -25,19 +26,19 @@ def both_orders(name, options):
 
 rows = [
     dict(name='DARTS, first order', search=search, single_task=alone, options={
-        **no_transfer, 'model.loss_normalization': 'none', 'model.hypergradient': 'first_order'}),
+        **baseline, 'model.loss_normalization': 'none', 'model.hypergradient': 'first_order'}),
     dict(name='DARTS, second order', search=search, single_task=alone, options={
-        **no_transfer, 'model.loss_normalization': 'none',
+        **baseline, 'model.loss_normalization': 'none',
         'model.virtual_step': dict(momentum=True, weight_decay=True)}),
-    *both_orders('MTL-SAO', {'model.type': 'MTLSAO', **no_transfer}),
-    *both_orders('MTL-HWS', {'model.type': 'MTLHWS', **no_transfer}),
+    *both_orders('MTL-SAO', {'model.type': 'MTLSAO', **baseline}),
+    *both_orders('MTL-HWS', {'model.type': 'MTLHWS', **baseline}),
     *both_orders('MTL-SWS', {'model.type': 'MTLSWS', **sharing}),
     dict(name='MTL-NAS', search='../mtlnas_cifar_nasbench201_small.py', options={'train_cfg.warmup_epochs': 2}),
     dict(name='BMTAS', search='../bmtas_cifar_nasbench201_small.py', options={'train_cfg.warmup_epochs': 2}),
     *both_orders('MI', {'model.type': 'MinibatchInterleaving', **sharing}),
-    dict(name='SI', search=search, options={'model.type': 'SeparateInterleaving', **no_transfer}),
+    dict(name='SI', search=search, options={'model.type': 'SeparateInterleaving', **baseline}),
     dict(name='SI, twice the iterations', search=search, options={
-        'model.type': 'SeparateInterleaving', **no_transfer, 'train_cfg.max_epochs': 24, 'train_cfg.val_interval': 24,
+        'model.type': 'SeparateInterleaving', **baseline, 'train_cfg.max_epochs': 24, 'train_cfg.val_interval': 24,
         **{f'param_scheduler.{part}.0.T_max': 24 for part in ('encoder', 'head', 'architecture')}}),
     *both_orders('IMTNAS', {}),
     *both_orders('IMTNAS, joint', joint),

@@ -6,6 +6,7 @@ figure = dict(x="weight of CIFAR-10's loss", left=['CIFAR-100 (%)'], right=['CIF
 rows = [
     dict(name=f'{weight:g}', x=weight, search='../imtnas_cifar_nasbench201_small.py', options={
         'model.type': 'MTLSWS', 'model.transfer': None, 'model.sharing_weight': 100.,
+        'optim_wrapper.encoder.optimizer.lr': .1,  # of stored weights
         **({} if weight == 1 else {'model.train_weights': dict(c100=1., c10=weight)})})
     for weight in (.01, .05, .1, .5, .7, 1., 1.5, 2.)
 ]

@@ -2,9 +2,9 @@
 _base_ = ['imtnas.py']
 search_norm = dict(type='BN', affine=False, track_running_stats=False)  # reading 8: batch statistics, no affine
 model = dict(
-    # paper: "19 layers and each layer contains 7 choices", see the README on which
+    # paper: "19 layers and each layer contains 7 choices", docs/readings.md says which
     search_space=dict(type='MBConvSupernet', layout='fairnas19', estimator='two_path', norm_cfg=search_norm),
-    # not given by the paper; see the README on the memory of 400 images in both encoders
+    # not given by the paper; docs/gpu.md has the memory of 400 images in both encoders
     transfer=dict(image_size=112),
     tasks=dict(
         cls=dict(
