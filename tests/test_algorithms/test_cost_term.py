@@ -15,7 +15,7 @@ from imtnas_mm.analysis.complexity import count_macs, count_parameters
 from imtnas_mm.networks.build import build_network
 from imtnas_mm.registry import MODELS
 
-LAYOUT = dict(name='nine', widths=(8, 16, 24), depths=(3, 3, 3), strides=(1, 2, 2), stem_width=8, first_width=8)
+LAYOUT = dict(name='twelve', widths=(8, 16, 24), depths=(4, 4, 4), strides=(1, 2, 2), stem_width=8, first_width=8)
 SKIPS = dict(skip_limit=1, candidates={kind: [('none', 'skip_connect', 'sep_conv_3x3', 'dil_conv_5x5')] * 14
                                        for kind in ('normal', 'reduce')})
 CELLS = dict(channels=8, layers=3), dict(channels=4, layers=5)
@@ -79,7 +79,11 @@ def test_the_expected_cost_is_that_of_drawn_architectures(priced):
 
 @pytest.mark.parametrize('share', [.5, 1., 1.5])
 def test_the_derived_cost_ends_within_five_percent_of_a_target(priced, share):
-    """The term alone, from starts near zero and far from it; the target is a share of the mean of what is searched."""
+    """The term alone, from starts near zero and far from it; the target is a share of the mean of what is searched.
+
+    NAS-Bench-201 is too coarse for it: its six edges cost nothing, 1 or 9 units each. Of all architectures that
+    differ in one edge, it ends at the nearest.
+    """
     name, space, term = priced
     target = term.table.fixed + share * (term.mean - term.table.fixed)
     if not term.range[0] <= target <= term.range[1]:
@@ -92,11 +96,17 @@ def test_the_derived_cost_ends_within_five_percent_of_a_target(priced, share):
         alphas = {group: alpha.requires_grad_() for group, alpha in some_alphas(space, std, seed).items()}
         optimiser = torch.optim.Adam(alphas.values(), lr=.01, betas=(.5, .999))
         for _ in range(150):
-            loss, figures = term(space, alphas)
+            loss, _ = term(space, alphas)
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
-        assert float(figures['cost/derived']) == pytest.approx(target, rel=.05)
+        total, parts = term.derived(space, alphas)
+        distance = abs(total / target - 1)
+        if name == 'NASBench201Supernet':
+            others = (total - torch.tensor(parts)[:, None] + term.costs) / target - 1
+            assert distance <= max(.05, float(others.abs().min()) + term.tolerance)
+        else:
+            assert distance <= .05
 
 
 # --- in a search -----------------------------------------------------------------------------------------------------

@@ -58,7 +58,7 @@ def test_the_likeliest_draw_of_certain_weights_is_the_derived_node(rule):
         probabilities = draw.probabilities(weights)
         likeliest = draw.outcomes[int(probabilities.argmax())]
         assert likeliest == tuple((EDGES.index((node, state)), COLUMN[operation]) for operation, state in pairs)
-        assert probabilities.max() > .99
+        assert probabilities.max() > .5
 
 
 def test_weights_of_zero_have_finite_gradients():
