@@ -14,6 +14,30 @@ from mmengine.registry import Registry
 
 from .registry import SCOPE
 
+Candidate = tuple[Any, ...]  # a name, such as that of a group of A, then indices
+
+
+@dataclass(frozen=True, kw_only=True)
+class CostFormat:
+    """How the cost of a network is the sum of a fixed part and of the costs of its chosen candidates.
+
+    Args:
+        cover: ``architecture -> list[architecture]``, architectures of the
+            same space that choose every candidate at least once, all together,
+            but those of ``alike``.
+        chosen: ``architecture -> list[candidate]``. A candidate without a
+            module, such as ``none``, costs nothing.
+        modules: ``network -> dict[str, candidate]``, the path of each module
+            of the derived network that belongs to a candidate. A candidate may
+            have several.
+        alike (dict[candidate, candidate]): candidates that ``cover`` leaves
+            out, and for each of them a candidate of the same cost.
+    """
+    cover: Callable[[dict], list[dict]]
+    chosen: Callable[[dict], list[Candidate]]
+    modules: Callable[[Any], dict[str, Candidate]]
+    alike: Mapping[Candidate, Candidate] = field(default_factory=dict)
+
 
 class Choice(NamedTuple):
     """The names of a choice and of its options, as ``('layer 3', ('3x3 e3', '3x3 e6'))``."""
@@ -71,6 +95,8 @@ class SpaceFormat:
         draw (optional): ``(genotype, title, **options) -> Figure`` of
             matplotlib; the options are ``network_options``. Without it the
             space has no picture, and code that needs one says so.
+        cost (CostFormat, optional): how costs are counted. Without it
+            ``model.cost`` of a search is refused.
     """
     name: str
     title: str
@@ -86,6 +112,7 @@ class SpaceFormat:
     from_string: Callable[[str], dict | None] | None = None
     choices: Callable[[dict], dict[str, list[Choice]]] | None = None
     draw: Callable[..., Any] | None = None
+    cost: CostFormat | None = None
 
 
 _formats: dict[str, SpaceFormat] = {}

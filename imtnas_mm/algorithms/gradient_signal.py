@@ -15,8 +15,8 @@ class GradientSignal(nn.Module):
       gradients agree, 0 where each is noise of its own (and in the first step, which has none before it).
     - ``architecture/chain_share`` is ``||c|| / ||g||``. c is the part of g that went through the chain, from the
       validation losses to W~ and H~ and back to A through their updates (and W through a hypernetwork); ``g - c`` is
-      dLbar/dA at constant W~ and H~, with the space's own loss. Where the parts cancel the share is above 1. It is not
-      logged where no gradient goes through a chain.
+      dLbar/dA at constant W~ and H~, with the space's own loss and the term of the cost. Where the parts cancel the
+      share is above 1. It is not logged where no gradient goes through a chain.
 
     Args:
         size (int): of g.

@@ -43,6 +43,7 @@ class MTLNAS(SharedChoicesSearch, MTLHWS):
             raise ValueError(f'model.type=MTLNAS: train_cfg.order={tuple(order)} must name two tasks or more, whose '
                              'networks are fused')
         self.fusion = FusionOptions.of(fusion)
+        self._operations = dict(search_space)
         supernet = dict(type='FusedSupernet', networks=len(order), init=self.fusion.init,
                         learning_rate_factor=self.fusion.learning_rate_factor)
         tasks = {name: dict(task, backbone=dict(space=dict(search_space, **(task.get('backbone') or {})),
@@ -51,6 +52,10 @@ class MTLNAS(SharedChoicesSearch, MTLHWS):
         super().__init__(supernet, tasks, rounds, order, **options)
         weights, = self.encoder_weights.weights
         self.first_task.space.set_start(self.first_task.layout.named(weights.detach()))
+
+    def searched_operations(self, search_space: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The config of the space: ``search_space`` is that of the supernet with the edges."""
+        return self._operations
 
     @staticmethod
     def choices(space: SearchSpace, model: Mapping[str, Any], order: Sequence[str]) -> Fusion:

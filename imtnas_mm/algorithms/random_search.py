@@ -14,7 +14,7 @@ from .unused import set_apart, tell_unused
 WITHOUT_TRAINING = dict(
     hypergradient='exact', arch_steps=1, unroll_batch='val', architecture_batches=1, loss_normalization='running_mean',
     virtual_step=None, virtual_rates=None, amp=False, tf32=False, recompute='none', replay=False, keep_graphs=False,
-    train_weights=None, val_weights=None)
+    train_weights=None, val_weights=None, cost=None)
 
 
 @MODELS.register_module()
@@ -34,7 +34,7 @@ class RandomSearch(JointSearch):
 
     def __init__(self, *args: Any, architecture: dict[str, Any] | None = None, **options: Any) -> None:
         asked = dict(architecture or {})
-        super().__init__(*args, architecture={**asked, 'init_std': 1.}, **options)
+        super().__init__(*args, architecture={**asked, 'init_std': 1.}, **{**options, 'cost': None})
         self.architecture_batches = 1  # none is read
         unused = set_apart(options, WITHOUT_TRAINING)
         if asked.get('init_std', 1.) != 1.:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ..genotype import Genotype
 from ..progress import Progress
+from ..space_format import Candidate
 from ..spaces.base import SearchSpace
 from .base import SearchAlgorithm
 
@@ -90,6 +91,12 @@ class SharedChoices(ABC):
 
     def entropy(self, alphas: Mapping[str, Tensor]) -> Tensor:
         return self.space.entropy(self.operations(alphas))
+
+    def decisions(self) -> list[list[tuple[Candidate, ...]]]:
+        return self.space.decisions()
+
+    def decision_probabilities(self, alphas: Mapping[str, Tensor]) -> list[Tensor]:
+        return self.space.decision_probabilities(self.operations(alphas))
 
     def architecture_loss(self, alphas: Mapping[str, Tensor]) -> Tensor | None:
         losses = self.space.architecture_loss(self.operations(alphas)), self.group_loss(alphas[self.group])

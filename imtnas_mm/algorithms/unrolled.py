@@ -19,6 +19,7 @@ from ..compat.focal_loss import plain_focal_loss
 from ..compat.tensors import foreach_mul
 from ..precision import float32_products
 from .base import FOR_VALIDATION
+from .cost_term import CostTerm
 from .gradient_signal import GradientSignal
 from .loss_scale import LossScale
 from .stage import Stage
@@ -54,6 +55,8 @@ class UnrolledSearch(WeightStages):
             their updates are the same for all.
         loss_normalization (str): the scaling of the validation losses
             (reading 6), see :class:`LossScale`.
+        cost (dict, optional): options of :class:`CostTerm`, a term of A's loss
+            for the parameters or multiply-accumulates of the architecture.
         options: options of :class:`WeightStages`.
 
     Raises:
@@ -73,6 +76,7 @@ class UnrolledSearch(WeightStages):
                  unroll_batch: str = 'val',
                  architecture_batches: int = 1,
                  loss_normalization: str = 'running_mean',
+                 cost: Mapping[str, Any] | None = None,
                  **options: Any) -> None:
         super().__init__(search_space, tasks, encoder_weights, rounds, order, **options)
         check_choice('hypergradient', hypergradient, HYPERGRADIENTS)
@@ -87,10 +91,16 @@ class UnrolledSearch(WeightStages):
         self.unroll_batch = unroll_batch
         self.loss_scale = LossScale(self.order, loss_normalization)
         self.signal = GradientSignal(sum(alpha.numel() for alpha in self.architecture.parameters()))
+        self.cost = None if cost is None else CostTerm(
+            self.space, self.architecture.named_alphas(), self.searched_operations(search_space), **cost)
         self._checked: set[str] = set()  # tasks whose loss has a second derivative
         if self.keep_graphs and hypergradient != 'exact':
             tell_unused(type(self).__name__, ['model.keep_graphs=True'],
                         f"it is for model.hypergradient='exact', and not for {hypergradient!r}")
+
+    def searched_operations(self, search_space: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The config of the space of the operations, whose scale the derived network takes."""
+        return search_space
 
     def keeps(self, stage: Stage) -> bool:
         return self.hypergradient == 'exact' and not self.warming_up and super().keeps(stage)
@@ -143,9 +153,12 @@ class UnrolledSearch(WeightStages):
         alphas = self.architecture.named_alphas()
         loss = self.space.architecture_loss(alphas)
         if loss is not None:
-            parts = torch.autograd.grad(loss, list(alphas.values()), allow_unused=True, materialize_grads=True)
-            gradient = {name: gradient[name] + part for name, part in zip(alphas, parts, strict=True)}
+            gradient = add_gradient(gradient, loss, alphas)
             figures = {**figures, 'architecture/loss': loss.detach()}
+        if self.cost is not None:
+            term, of_cost = self.cost(self.space, alphas)
+            gradient = add_gradient(gradient, term, alphas)
+            figures = {**figures, **of_cost}
         return gradient, {**figures, **self.signal.update(gradient, chain)}
 
     def loss_gradient(self, data: dict, more: Sequence[dict] = ()
@@ -266,3 +279,9 @@ class UnrolledSearch(WeightStages):
                 return self.task_loss(record.stage, gates, encoder, values, record.data)[0]
 
         check_twice_differentiable(loss, task.template, f'tasks.{record.stage.task}.', ADVICE)
+
+
+def add_gradient(gradient: Mapping[str, Tensor], loss: Tensor, alphas: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The gradient of A by group, plus that of another term of A's loss."""
+    parts = torch.autograd.grad(loss, list(alphas.values()), allow_unused=True, materialize_grads=True)
+    return {name: gradient[name] + part for name, part in zip(alphas, parts, strict=True)}

@@ -13,9 +13,9 @@ class SearchLogProcessor(LogProcessor):
     """mmengine's LogProcessor, with a short line for the console.
 
     The short line has each task's training and validation loss (of the last round), the entropy of A and its change
-    since the last line, the shares of a transfer, the seconds per iteration, and the time that is left. Until A's
-    steps start, that time leaves them out, and the line says when they start; then it
-    is the mean of the iterations with such a step.
+    since the last line, the cost of the architecture if A's loss has a term for it, the shares of a transfer, the
+    seconds per iteration, and the time that is left. Until A's steps start, that time leaves them out, and the line
+    says when they start; then it is the mean of the iterations with such a step.
 
     Args:
         options: of mmengine's LogProcessor.
@@ -39,6 +39,9 @@ class SearchLogProcessor(LogProcessor):
             change = '' if self.last_entropy is None else f' ({entropy - self.last_entropy:+.4f})'
             parts.append(f'entropy of A {entropy:.4f}{change}')
             self.last_entropy = entropy
+        if 'cost/derived' in figures:
+            parts.append(f'{runner.model.cost.quantity} {figures["cost/derived"]:,.0f} (expected '
+                         f'{figures["cost/expected"]:,.0f})')
         if 'transfer/active' in figures:
             parts.append(f'transfer {figures["transfer/active"]:.0%} active, '
                          f'{figures["transfer/different"]:.0%} told apart')

@@ -15,6 +15,7 @@ from ..genotype import Genotype
 from ..layers.recompute import recomputed_module
 from ..networks.stage_outputs import Stages, stage_outputs
 from ..progress import Progress
+from ..space_format import Candidate
 from ..transport import to_host
 
 
@@ -128,6 +129,12 @@ class Choices(Protocol):
     def entropy(self, alphas: Mapping[str, Tensor]) -> Tensor:
         ...
 
+    def decisions(self) -> list[list[tuple[Candidate, ...]]]:
+        ...
+
+    def decision_probabilities(self, alphas: Mapping[str, Tensor]) -> list[Tensor]:
+        ...
+
     def architecture_loss(self, alphas: Mapping[str, Tensor]) -> Tensor | None:
         ...
 
@@ -239,6 +246,23 @@ class SearchSpace(BaseModule):
     def entropy(self, alphas: Mapping[str, Tensor]) -> Tensor:
         """The mean entropy of A's choices in nats, a scalar."""
         return mean_entropy(self.importance(alphas))
+
+    def decisions(self) -> list[list[tuple[Candidate, ...]]]:
+        """The independent decisions of :meth:`derive`: the possible outcomes of each, as the candidates that it takes.
+
+        By default each row of a group is a decision for one candidate, since ``derive`` takes the largest of each row.
+        """
+        return [[((name, *row, column), ) for column in range(shape[-1])]
+                for name, shape in self.alpha_shapes().items() for row in np.ndindex(*shape[:-1])]
+
+    def decision_probabilities(self, alphas: Mapping[str, Tensor]) -> list[Tensor]:
+        """The probability of each outcome of each decision, if importance weights draw it: [outcomes] per decision.
+
+        They are a differentiable function of A in closed form.
+        """
+        importance = self.importance(alphas)
+        return [row for name in self.alpha_shapes()
+                for row in importance[name].reshape(-1, importance[name].shape[-1]).unbind()]
 
     def architecture_loss(self, alphas: Mapping[str, Tensor]) -> Tensor | None:
         """A term that the space adds to A's loss, a scalar; ``None`` if it adds nothing."""

@@ -17,6 +17,7 @@ def search(data, tmp_path_factory):
     folder = tmp_path_factory.mktemp('toy')
     fields = tiny.search_fields(data, order=('cls', 'cls2'))
     fields['model']['search_space'] = tiny.replaced(type='ToySupernet', channels=8)
+    fields['model']['cost'] = dict(type='MACs', target=3e5, shape=32)
     config = tiny.write_config(folder / 'toy.py', 'imtnas_demo.py', custom_imports=IMPORTS, **fields)
     tiny.run('train', config, '--work-dir', folder / 'run')
     return config, folder / 'run'
@@ -38,6 +39,16 @@ def test_a_search_leaves_its_architecture_and_says_that_it_has_no_picture(search
     log = tiny.log_text(work_dir)
     assert f'Architecture after epoch 1: {genotype.summary()}' in log
     assert 'the space toy has no picture: its SpaceFormat has no draw' in log
+
+
+def test_the_log_has_the_cost_of_its_architecture(search):
+    """Two convolutions of 8 and 32 channels, on 16x16 and 8x8 pixels."""
+    _, work_dir = search
+    derived, expected, term = (tiny.logged(work_dir, f'cost/{name}') for name in ('derived', 'expected', 'term'))
+    costs = [256 * 8 * 3 * first**2 + 64 * 32 * 8 * second**2 for first in (3, 5) for second in (3, 5)]
+    assert len(derived) == 2 and set(derived) <= set(costs)
+    assert all(min(costs) < value < max(costs) for value in expected)
+    assert term == pytest.approx([max(abs(cost / 3e5 - 1) - .02, 0) for cost in derived], abs=1e-3)
 
 
 def test_the_file_is_saved_loaded_and_refused(tmp_path):

@@ -1,6 +1,7 @@
 """A search space in one file, which a config names in ``custom_imports``: two stages, each a 3x3 or a 5x5 convolution.
 
-It has a notation for tables of accuracies, ``toy:3-5``; no picture, and no blocks that tasks could share.
+It has a notation for tables of accuracies, ``toy:3-5``, and its costs are counted; it has no picture, and no blocks
+that tasks could share.
 """
 import re
 
@@ -10,7 +11,7 @@ from torch import nn
 from imtnas_mm.genotype import Genotype, check_importance, check_object
 from imtnas_mm.networks import DerivedNet
 from imtnas_mm.registry import MODELS
-from imtnas_mm.space_format import SpaceFormat, register_space
+from imtnas_mm.space_format import CostFormat, SpaceFormat, register_space
 from imtnas_mm.spaces import SearchSpace
 
 KERNELS = (3, 5)
@@ -112,6 +113,14 @@ def from_string(text):
     return dict(kernels=[int(kernel) for kernel in text[4:].split('-')])
 
 
+def candidates(architecture):
+    return [(stage, KERNELS.index(kernel)) for stage, kernel in zip(STAGES, architecture['kernels'], strict=True)]
+
+
+def modules(network):
+    return {f'layers.{i}': candidate for i, candidate in enumerate(candidates(network.genotype.architecture))}
+
+
 register_space(SpaceFormat(
     name='toy',
     title='Toy',
@@ -122,4 +131,8 @@ register_space(SpaceFormat(
     stages=lambda architecture: len(STAGES),
     to_string=to_string,
     from_string=from_string,
-    published=dict(toy_small=dict(kernels=[3, 3]))))
+    published=dict(toy_small=dict(kernels=[3, 3])),
+    cost=CostFormat(
+        cover=lambda architecture: [dict(kernels=[kernel] * len(STAGES)) for kernel in KERNELS],
+        chosen=candidates,
+        modules=modules)))

@@ -83,6 +83,10 @@ def test_the_short_line_of_a_search():
     line = processor.short_line(runner_at(2, warmup=2), 24, figures)
     assert line.startswith('epoch  3/12 [25/25] | ') and 'entropy of A 1.5875 (-0.0125) | ' in line
     assert line.endswith('eta 0:11:15')  # 225 iterations with a step of A
+    runner = runner_at(2)
+    runner.model.cost = SimpleNamespace(quantity='MACs')
+    line = processor.short_line(runner, 24, {**figures, 'cost/derived': 301056., 'cost/expected': 298765.4})
+    assert ' | MACs 301,056 (expected 298,765) | ' in line
 
 
 def test_a_line_leaves_out_what_there_is_not():

@@ -4,9 +4,9 @@ from functools import partial
 from typing import Any
 
 from ...genotype import Place, check_importance, check_object
-from ...space_format import Choice, SpaceFormat
+from ...space_format import Candidate, Choice, CostFormat, SpaceFormat
 from .derivation import Nodes
-from .layout import CELLS, EDGES, NODES, NONE, OPERATIONS, STAGES, reductions
+from .layout import CELLS, COLUMN, EDGES, NODES, NONE, OPERATIONS, STAGES, Edge, reductions
 from .network import CellNet
 from .picture import draw_cells
 from .traits import CellTraits
@@ -38,7 +38,9 @@ def cell_format(name: str, title: str, traits: CellTraits = PLAIN, published: Ma
         blocks=block_labels,
         published=published or {},
         choices=partial(choice_names, traits),
-        draw=partial(draw_cells, title, traits))
+        draw=partial(draw_cells, title, traits),
+        cost=CostFormat(cover=covering, chosen=chosen_candidates, modules=candidate_modules,
+                        alike=alike_candidates()))
 
 
 def choice_names(traits: CellTraits, architecture: dict[str, Any]) -> dict[str, list[Choice]]:
@@ -122,3 +124,33 @@ def block_labels(architecture: dict[str, Any], number: int) -> dict[str, str]:
     cells = max(number - 1, 3)
     reducing = reductions(cells)
     return {'stem': '', **{f'cell{i + 1}': 'reduction' if i in reducing else 'normal' for i in range(cells)}}
+
+
+def covering(architecture: dict[str, Any]) -> list[dict[str, Any]]:
+    """Cells of a single operation, for each but ``none``; with edges from inputs of the cell and from a node."""
+    return [{kind: [[[operation, 0], [operation, min(node + 1, 2)]] for node in range(NODES)] for kind in CELLS}
+            for operation in OPERATIONS if operation != NONE]
+
+
+def alike_candidates() -> dict[Candidate, Candidate]:
+    """An operation costs the same on all edges from the inputs of a cell, and on all edges from its nodes."""
+    return {(kind, i, column): (kind, EDGES.index(Edge(0, 0) if edge.predecessor < 2 else Edge(1, 2)), column)
+            for kind in CELLS for i, edge in enumerate(EDGES) for column in COLUMN.values()}
+
+
+def chosen_candidates(architecture: dict[str, Any]) -> list[Candidate]:
+    """``(kind of cell, edge, operation)`` of each edge; the indices are those of ``EDGES`` and ``OPERATIONS``."""
+    return [(kind, EDGES.index(Edge(node, state)), COLUMN[operation])
+            for kind in CELLS for node, pairs in enumerate(architecture[kind]) for operation, state in pairs]
+
+
+def candidate_modules(network: CellNet) -> dict[str, Candidate]:
+    """The modules of each edge's operation, one per cell of its kind in a derived network."""
+    modules = {}
+    for i in range(len(network.cells)):
+        kind = 'reduce' if i in network.reductions else 'normal'
+        for node, pairs in enumerate(network.genotype.architecture[kind]):
+            for operation, state in pairs:
+                modules[f'cells.{i}.edges.node{node}_{operation}_{state}'] = (
+                    kind, EDGES.index(Edge(node, state)), COLUMN[operation])
+    return modules

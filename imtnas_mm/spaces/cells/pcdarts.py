@@ -129,8 +129,11 @@ class PCDARTSSupernet(CellSupernet):
                 self.plan(kind), self.gates[kind] * edge_weights[:, None], edge_weights=edge_weights)
         return mixtures
 
+    def ranked_weights(self, kind: str, importance: Mapping[str, Tensor]) -> Tensor:
+        return importance[kind] * edge_weights_of(kind, importance)[:, None]
+
     def derive_cell(self, kind: str, importance: Mapping[str, Tensor]) -> Nodes:
-        return strongest_edges(importance[kind] * edge_weights_of(kind, importance)[:, None])
+        return strongest_edges(self.ranked_weights(kind, importance))
 
 
 PUBLISHED = dict(  # Xu et al., 2020 (PC-DARTS)

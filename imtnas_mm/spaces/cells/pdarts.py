@@ -7,7 +7,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ...genotype import Genotype
 from ...progress import Progress
 from ...registry import MODELS
 from ...space_format import register_space
@@ -60,7 +59,9 @@ class PDARTSSupernet(CellSupernet):
         skip_dropout (float): p0, the dropout of identities of stride 1 while
             weights train. Tests and the embeddings of a transfer don't use it.
         skip_limit (int, optional): the largest number of identities in a
-            derived normal cell; None for no limit.
+            derived normal cell; None for no limit. The probabilities of
+            :meth:`decision_probabilities` leave it out, since it acts on a
+            whole cell.
         options: options of :class:`CellSupernet`.
 
     Raises:
@@ -111,9 +112,8 @@ class PDARTSSupernet(CellSupernet):
         return {kind: Mixture(self.plan(kind, drops=rate > 0), self._all_columns(kind, self.gates[kind]), rate)
                 for kind in CELLS}
 
-    def derive(self, alphas: Mapping[str, Tensor]) -> Genotype:
-        weights = {kind: self._all_columns(kind, rows) for kind, rows in self.importance(alphas).items()}
-        return self.genotype(weights)
+    def weights(self, alphas: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        return {kind: self._all_columns(kind, rows) for kind, rows in self.importance(alphas).items()}
 
     def derive_cell(self, kind: str, importance: Mapping[str, Tensor]) -> Nodes:
         if kind == 'normal' and self.skip_limit is not None:

@@ -84,6 +84,7 @@ class PRDARTSSupernet(CellSupernet):
         ValueError: if an argument is not valid.
     """
     name = 'prdarts'
+    joins_operations = True
 
     def __init__(self, temperature: Sequence[float] = (1., .1), regularization: Sequence[float] = (.01, .005, .005),
                  threshold: float = .2, num_sampled: int = 2, **options: Any) -> None:

@@ -1,4 +1,5 @@
 """The supernet of cells, the base class of the four spaces of cells."""
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
@@ -12,14 +13,16 @@ from ...layers.convolution import conv2d
 from ...layers.joining import join
 from ...networks.stage_outputs import Stages
 from ...recent import Recent
+from ...space_format import Candidate
 from ...transport import tensors_of, with_tensors
 from ..base import SearchSpace
 from ..edge_norm import BATCH_STATISTICS, EdgeNorm, affine_norm_cfg
 from ..stem import cell_stem
 from .blocks import STEM_MULTIPLIER
 from .derivation import Nodes
+from .draws import NodeDraw
 from .edges import EdgeGroup, NodeSums, channels_last, factorized_reduction
-from .layout import CELLS, EDGES, OPERATIONS, STAGES, CellPlace, reductions, stack_of_cells, stage_widths
+from .layout import CELLS, EDGES, NODES, OPERATIONS, STAGES, CellPlace, reductions, stack_of_cells, stage_widths
 from .plan import GROUPS, Candidates, CellPlan, GroupWeights, Mixture
 from .weights import side_by_side
 
@@ -127,6 +130,7 @@ class CellSupernet(SearchSpace):
         ValueError: if an argument is not valid.
     """
     name: str  # of the space, in architecture files
+    joins_operations = False  # whether both inputs of a node may be operations on the same edge
 
     def __init__(self,
                  channels: int = 16,
@@ -262,8 +266,36 @@ class CellSupernet(SearchSpace):
         """
         raise NotImplementedError
 
+    def weights(self, alphas: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The weights of all groups of A that the rule of the space reads: [14, 8] per kind of cell."""
+        return self.importance(alphas)
+
+    def ranked_weights(self, kind: str, importance: Mapping[str, Tensor]) -> Tensor:
+        """The weights [14, 8] of a kind of cell whose largest :meth:`derive_cell` keeps.
+
+        Args:
+            kind, importance: of :meth:`derive_cell`.
+        """
+        return importance[kind]
+
+    @functools.cached_property
+    def node_draws(self) -> list[tuple[str, NodeDraw]]:
+        """Kind of cell and draw of each node. A space whose rule is not that of DARTS overrides it."""
+        return [(kind, NodeDraw(node, self.candidates()[kind], self.joins_operations))
+                for kind in CELLS for node in range(NODES)]
+
+    def decisions(self) -> list[list[tuple[Candidate, ...]]]:
+        """Each node decides on its two inputs, ``(kind of cell, edge, operation)``."""
+        return [[tuple((kind, *pair) for pair in outcome) for outcome in draw.outcomes]
+                for kind, draw in self.node_draws]
+
+    def decision_probabilities(self, alphas: Mapping[str, Tensor]) -> list[Tensor]:
+        weights = self.weights(alphas)
+        ranked = {kind: self.ranked_weights(kind, weights) for kind in CELLS}
+        return [draw.probabilities(ranked[kind]) for kind, draw in self.node_draws]
+
     def derive(self, alphas: Mapping[str, Tensor]) -> Genotype:
-        return self.genotype(self.importance(alphas))
+        return self.genotype(self.weights(alphas))
 
     def genotype(self, importance: Mapping[str, Tensor]) -> Genotype:
         """The architecture of these weights, which it records."""

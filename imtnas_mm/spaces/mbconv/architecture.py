@@ -7,7 +7,7 @@ another field, ``layout``: the fields of :class:`Layout`.
 from typing import Any
 
 from ...genotype import Genotype, Place, check_importance, check_object
-from ...space_format import Choice
+from ...space_format import Candidate, Choice
 from .layout import (
     IDENTITY,
     LAYOUTS,
@@ -65,6 +65,19 @@ def summarise(architecture: dict[str, Any]) -> str:
     """``3x3e6 identity 5x5e3 ...``; the name of a recorded layout stands before it."""
     choices = ' '.join(choice.removeprefix('mbconv_').replace('_', '') for choice in architecture['layers'])
     return f'{architecture["layout"]["name"]}: {choices}' if 'layout' in architecture else choices
+
+
+def chosen_candidates(layout: Layout, architecture: dict[str, Any]) -> list[Candidate]:
+    """``(layer, index of its choice)`` of each layer."""
+    return [(layer.name, layer.choices.index(choice))
+            for layer, choice in zip(searched_layers(layout), architecture['layers'], strict=True)]
+
+
+def covering(layout: Layout, architecture: dict[str, Any]) -> list[dict[str, Any]]:
+    """Architectures of the layout that have every choice of every layer."""
+    layers = searched_layers(layout)
+    return [dict(architecture, layers=[layer.choices[min(i, len(layer.choices) - 1)] for layer in layers])
+            for i in range(max(len(layer.choices) for layer in layers))]
 
 
 def layer_label(choice: str) -> str:

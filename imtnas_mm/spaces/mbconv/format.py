@@ -3,8 +3,18 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from ...space_format import SpaceFormat, register_space
-from .architecture import RECORDED, block_labels, check_layers, check_recorded, choice_names, layout_of, summarise
+from ...space_format import Candidate, CostFormat, SpaceFormat, register_space
+from .architecture import (
+    RECORDED,
+    block_labels,
+    check_layers,
+    check_recorded,
+    choice_names,
+    chosen_candidates,
+    covering,
+    layout_of,
+    summarise,
+)
 from .digits import from_digits, to_digits
 from .layout import LAYOUTS, Layout
 from .network import MBConvNet
@@ -12,6 +22,12 @@ from .picture import draw_mbconv
 from .published import FAIRNAS
 
 NETWORK_OPTIONS = ('width_mult', 'stem_stride', 'strides')
+
+
+def candidate_modules(network: MBConvNet) -> dict[str, Candidate]:
+    """The module of each layer of a derived network, and its choice."""
+    chosen = chosen_candidates(network.layout, network.genotype.architecture)
+    return {f'layers.{name}': (name, index) for name, index in chosen}
 
 
 def register_layout(layout: Layout, title: str, published: Mapping[str, dict] | None = None,
@@ -37,7 +53,9 @@ def register_layout(layout: Layout, title: str, published: Mapping[str, dict] | 
         to_string=partial(to_digits, layout) if digits else None,
         from_string=partial(from_digits, layout) if digits else None,
         choices=partial(choice_names, layout),
-        draw=partial(draw_mbconv, layout, title)))
+        draw=partial(draw_mbconv, layout, title),
+        cost=CostFormat(cover=partial(covering, layout), chosen=partial(chosen_candidates, layout),
+                        modules=candidate_modules)))
     LAYOUTS[layout.name] = layout
 
 
@@ -60,4 +78,8 @@ register_space(SpaceFormat(
     blocks=lambda architecture, number: block_labels(_layout(architecture), architecture),
     choices=lambda architecture: choice_names(_layout(architecture), architecture),
     draw=lambda genotype, title, **options: draw_mbconv(
-        layout := _layout(genotype.architecture), f'MBConv: {layout.name}', genotype, title, **options)))
+        layout := _layout(genotype.architecture), f'MBConv: {layout.name}', genotype, title, **options),
+    cost=CostFormat(
+        cover=lambda architecture: covering(_layout(architecture), architecture),
+        chosen=lambda architecture: chosen_candidates(_layout(architecture), architecture),
+        modules=candidate_modules)))

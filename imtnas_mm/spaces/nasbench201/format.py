@@ -2,8 +2,21 @@
 from typing import Any
 
 from ...genotype import Place, check_importance, check_object
-from ...space_format import Choice, SpaceFormat, register_space
-from .layout import CELL, EDGES, NAME, OPERATIONS, STAGES, STATES, block_names, cells_per_stage, reductions
+from ...space_format import Candidate, Choice, CostFormat, SpaceFormat, register_space
+from .layout import (
+    CELL,
+    COLUMN,
+    EDGES,
+    NAME,
+    NONE,
+    OPERATIONS,
+    STAGES,
+    STATES,
+    Edge,
+    block_names,
+    cells_per_stage,
+    reductions,
+)
 from .network import NASBench201Net
 from .notation import from_string, to_string
 from .picture import draw_cell
@@ -47,6 +60,27 @@ def choice_names(architecture: dict) -> dict[str, list[Choice]]:
     return {CELL: [Choice(f'{source} to {target}', OPERATIONS) for target, source in EDGES]}
 
 
+def covering(architecture: dict[str, Any]) -> list[dict[str, Any]]:
+    """A cell per operation, which is that of all its edges."""
+    return [{CELL: [[[operation, source] for source in range(target)] for target in range(1, STATES)]}
+            for operation in OPERATIONS]
+
+
+def chosen_candidates(architecture: dict[str, Any]) -> list[Candidate]:
+    """``(cell, edge, operation)`` of each edge; the indices are those of ``EDGES`` and ``OPERATIONS``."""
+    return [(CELL, EDGES.index(Edge(target, source)), COLUMN[operation])
+            for target, state in enumerate(architecture[CELL], 1) for operation, source in state]
+
+
+def candidate_modules(network: NASBench201Net) -> dict[str, Candidate]:
+    """The modules of each edge's operation, one per searched cell of a derived network."""
+    edges = {f'state{target}_{operation}_{source}': (CELL, EDGES.index(Edge(target, source)), COLUMN[operation])
+             for target, state in enumerate(network.genotype.architecture[CELL], 1)
+             for operation, source in state if operation != NONE}
+    return {f'cells.{i}.edges.{name}': candidate for i in range(len(network.cells)) if i not in network.reductions
+            for name, candidate in edges.items()}
+
+
 register_space(SpaceFormat(
     name=NAME,
     title='NAS-Bench-201',
@@ -59,4 +93,5 @@ register_space(SpaceFormat(
     to_string=to_string,
     from_string=from_string,
     choices=choice_names,
-    draw=draw_cell))
+    draw=draw_cell,
+    cost=CostFormat(cover=covering, chosen=chosen_candidates, modules=candidate_modules)))

@@ -1,0 +1,162 @@
+"""The term of A's loss that prices an architecture or holds it at a target: its parameters or multiply-accumulates."""
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
+
+from ..analysis.cost_table import Macs, Measure, cost_format, cost_table, parameters
+from ..networks.build import shared_options
+from ..spaces.base import Choices
+from ..transport import to_host
+
+MEASURES = ('MACs', 'Parameters')
+IMAGE_SIZE = 224  # of an image by default, as of tools/derive.py
+
+
+def check_number(name: str, value: Any, zero: bool = False) -> None:
+    """Raises ValueError unless ``model.cost.{name}`` is a finite number above 0, or at least 0."""
+    number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if not number or value < 0 or value == 0 and not zero:
+        raise ValueError(f'model.cost.{name}={value!r} must be a finite number {"from 0 on" if zero else "above 0"}')
+
+
+def image_shape(size: Any) -> tuple[int, int, int]:
+    """``model.cost.shape``, a side or (height, width) -> (channels, height, width).
+
+    Raises:
+        ValueError: if it is neither.
+    """
+    sides = [size] * 2 if isinstance(size, int) else size
+    if not isinstance(sides, list | tuple) or len(sides) != 2 or any(
+            isinstance(side, bool) or not isinstance(side, int) or side < 1 for side in sides):
+        raise ValueError(f'model.cost.shape={size!r} must be the side of an image, or its (height, width)')
+    return 3, *sides
+
+
+class CostTerm(nn.Module):
+    """``model.cost`` of a search: a term for the cost of the derived backbone, without any head.
+
+    A derivation makes independent decisions n, such as the choice of a layer
+    (:meth:`SearchSpace.decisions`). Importance weights draw outcome o of a
+    decision with probability ``p_no(A)``, and it costs ``c_no``. The expected
+    cost is ``E = fixed + sum_no p_no c_no``; the derived architecture costs D.
+
+    Without a target, the term is the price ``weight E / mean``, with the mean
+    of E at equal weights (ProxylessNAS, Cai et al., 2019, Eq. 9).
+
+    With a target c, the term is ``weight d(D)``, where
+    ``d(x) = max(|x / c - 1| - tolerance, 0)`` is the absolute reward of TuNAS
+    (Bender et al., 2020, Sec. 3.3) with a tolerance. D is constant between two
+    changes of the architecture. The term's gradient is therefore that of
+    ``sum_no p_no d(D - c_n + c_no)``, with the present cost c_n of decision n:
+    each decision is drawn once, while all others stay as derived (local
+    expectation gradients, Titsias and Lazaro-Gredilla, 2015). Far from the
+    target it is ``sign(D - c) grad E / c``. Near it, outcomes that would leave
+    the target lose weight. ``|E / c - 1|`` would not do: a wide distribution of
+    mean c may have any architecture as its likeliest.
+
+    What tasks share is no part of the cost, which is that of a single network.
+
+    Args:
+        space (Choices): the space of the search.
+        alphas (dict[str, Tensor]): A; any values.
+        search_space (dict): config of the space. The derived network takes its
+            scale, as in ``tools/derive.py``.
+        type (str): ``MACs``, the multiply-accumulates of an image, or
+            ``Parameters``.
+        target (float, optional): c; without it the cost has a price.
+        weight (float): of the term; normalised validation losses are about 1.
+        tolerance (float): the relative distance from a target that is free.
+        shape (int | tuple[int], optional): the side of the image, or (height,
+            width), for ``MACs``; 224 by default.
+        network (dict, optional): more options of the derived network, such as
+            the ``channels`` and ``layers`` of a retraining.
+        unknown: raises ValueError.
+
+    Raises:
+        ValueError: if an option is not valid, no architecture of the space
+            costs as little or as much as the target, or the space counts no
+            costs.
+    """
+    costs: Tensor
+
+    def __init__(self, space: Choices, alphas: Mapping[str, Tensor], search_space: Mapping[str, Any],
+                 type: str | None = None, target: float | None = None, weight: float = 1.,
+                 tolerance: float | None = None, shape: Any = None, network: Mapping[str, Any] | None = None,
+                 **unknown: Any) -> None:
+        super().__init__()
+        if unknown:
+            raise ValueError(f'model.cost has {sorted(unknown)}; it takes type, target, weight, tolerance, shape and '
+                             'network')
+        if type not in MEASURES:
+            raise ValueError(f'model.cost.type={type!r} is not one of {MEASURES}')
+        if type != 'MACs' and shape is not None:
+            raise ValueError(f"model.cost.shape={shape!r} is for type='MACs'; {type} don't depend on an image")
+        check_number('weight', weight)
+        if target is not None:
+            check_number('target', target)
+        elif tolerance is not None:
+            raise ValueError(f'model.cost.tolerance={tolerance!r} is for a target, which model.cost lacks')
+        self.quantity, self.target, self.weight = type, target, weight
+        self.tolerance = .02 if tolerance is None else tolerance
+        check_number('tolerance', self.tolerance, zero=True)
+        genotype = space.derive(to_host(alphas))
+        options = {**shared_options(genotype.space, search_space), **(network or {})}
+        measure: Measure = Macs() if type == 'MACs' else parameters
+        self.table = cost_table(genotype, options, image_shape(IMAGE_SIZE if shape is None else shape), measure)
+        self.chosen = cost_format(genotype.space).chosen
+        decisions = space.decisions()
+        self.decision_of = {candidate: n for n, outcomes in enumerate(decisions) for outcome in outcomes
+                            for candidate in outcome}
+        if not self.decision_of.keys() & set(self.chosen(genotype.architecture)):
+            raise ValueError(f'model.cost: the candidates of SpaceFormat.cost of {genotype.space} are in none of the '
+                             "supernet's decisions()")
+        costs = [torch.tensor([self.table.sum_of(outcome) for outcome in outcomes], dtype=torch.float64)
+                 for outcomes in decisions]
+        self.range = tuple(self.table.fixed + sum(bounds) for bounds in zip(
+            *((float(row.min()), float(row.max())) for row in costs), strict=True))
+        if target is not None and not self.range[0] <= target <= self.range[1]:
+            low, high = self.range
+            raise ValueError(f'model.cost.target={target:,} is out of reach: an architecture of {genotype.space} has '
+                             f'{low:,.0f} to {high:,.0f} {type}')
+        self.register_buffer('costs', pad_sequence(costs, batch_first=True), persistent=False)
+        self.mean = float(self.expected(self.probabilities(
+            space, {name: torch.zeros_like(alpha) for name, alpha in alphas.items()})))
+
+    def probabilities(self, space: Choices, alphas: Mapping[str, Tensor]) -> Tensor:
+        """p, [decisions, outcomes], with zeros where a decision has fewer outcomes."""
+        return pad_sequence(space.decision_probabilities(alphas), batch_first=True)
+
+    def expected(self, probabilities: Tensor) -> Tensor:
+        """E, a scalar."""
+        return self.table.fixed + (probabilities * self.costs.to(probabilities)).sum()
+
+    def derived(self, space: Choices, alphas: Mapping[str, Tensor]) -> tuple[float, list[float]]:
+        """D, and its part of each decision. The host reads A."""
+        chosen = self.chosen(space.derive(to_host(alphas)).architecture)
+        parts = [0.] * len(self.costs)
+        for candidate in chosen:
+            # P-DARTS's limit of identities may leave an edge an operation that its phase has dropped
+            if candidate in self.decision_of:
+                parts[self.decision_of[candidate]] += self.table.sum_of([candidate])
+        return self.table.total(chosen), parts
+
+    def deviation(self, costs: Tensor, target: float) -> Tensor:
+        """d, elementwise."""
+        return ((costs / target - 1).abs() - self.tolerance).clamp_min(0)
+
+    def forward(self, space: Choices, alphas: Mapping[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+        """The term, a scalar, and the figures of the log: ``cost/expected``, ``cost/derived`` and ``cost/term``."""
+        probabilities = self.probabilities(space, alphas)
+        expected = self.expected(probabilities)
+        derived, parts = (expected.detach().new_tensor(value) for value in self.derived(space, alphas))
+        if self.target is None:
+            term = self.weight * expected / self.mean
+        else:
+            redrawn = derived - parts[:, None] + self.costs.to(parts)
+            local = (probabilities * self.deviation(redrawn, self.target)).sum()
+            term = self.weight * (self.deviation(derived, self.target) + (local - local.detach()))
+        return term, {'cost/expected': expected.detach(), 'cost/derived': derived, 'cost/term': term.detach()}

@@ -1,0 +1,213 @@
+"""The term for the cost of the architecture: its tables, its targets, and its place in A's gradient."""
+import itertools
+import re
+from dataclasses import replace
+
+import pytest
+import torch
+
+from helpers import small_search
+from helpers.small_search import build, build_method, iterate, optimisers, stage_batches, val_batches
+from imtnas_mm import space_format
+from imtnas_mm.algorithms.base import FOR_VALIDATION
+from imtnas_mm.algorithms.cost_term import CostTerm
+from imtnas_mm.analysis.complexity import count_macs, count_parameters
+from imtnas_mm.networks.build import build_network
+from imtnas_mm.registry import MODELS
+
+LAYOUT = dict(name='twelve', widths=(8, 16, 24), depths=(4, 4, 4), strides=(1, 2, 2), stem_width=8, first_width=8)
+SKIPS = dict(skip_limit=1, candidates={kind: [('none', 'skip_connect', 'sep_conv_3x3', 'dil_conv_5x5')] * 14
+                                       for kind in ('normal', 'reduce')})
+CELLS = dict(channels=8, layers=3), dict(channels=4, layers=5)
+SPACES = {  # options of the supernet, and those of the derived network
+    'MBConvSupernet': (dict(layout=LAYOUT), {}),
+    'NASBench201Supernet': (dict(channels=4, cells=1), dict(channels=8, cells=2)),
+    'DARTSSupernet': CELLS,
+    'PDARTSSupernet': (dict(CELLS[0], **SKIPS), CELLS[1]),
+    'PCDARTSSupernet': CELLS,
+    'PRDARTSSupernet': CELLS,
+}
+SIZE = 16
+
+
+def some_alphas(space, std=1., seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    return {name: std * torch.randn(*shape, generator=generator) for name, shape in space.alpha_shapes().items()}
+
+
+def term_of(name, space=None, **options):
+    supernet, network = SPACES[name]
+    space = space or MODELS.build(dict(supernet, type=f'imtnas_mm.{name}'))
+    if options.get('type', 'MACs') == 'MACs':
+        options.setdefault('shape', SIZE)
+    return space, CostTerm(space, some_alphas(space), supernet, **{'type': 'MACs', 'network': network, **options})
+
+
+@pytest.fixture(scope='module', params=SPACES)
+def priced(request):
+    """The name of a space, its supernet, and its cost without a target."""
+    return request.param, *term_of(request.param)
+
+
+def test_the_sum_of_a_table_is_the_cost_of_the_whole_network(priced):
+    name, space, macs = priced
+    _, parameters = term_of(name, space, type='Parameters')
+    for seed in range(3):
+        alphas = some_alphas(space, seed=seed)
+        network = build_network(space.derive(alphas), **SPACES[name][1])
+        for term, expected in ((macs, count_macs(network, (3, SIZE, SIZE))), (parameters, count_parameters(network))):
+            total, parts = term.derived(space, alphas)
+            assert total == expected == term.table.fixed + sum(parts)
+            assert term.range[0] <= total <= term.range[1]
+
+
+def test_the_expected_cost_is_that_of_drawn_architectures(priced):
+    """By the outcomes of each decision; where the draws of rows are certain, by the derived architecture."""
+    name, space, term = priced
+    alphas = some_alphas(space)
+    expected = term.table.fixed
+    for outcomes, probabilities in zip(space.decisions(), space.decision_probabilities(alphas), strict=True):
+        assert len(outcomes) == len(probabilities) and float(probabilities.sum()) == pytest.approx(1., abs=1e-5)
+        expected += sum(probability * term.table.sum_of(outcome)
+                        for probability, outcome in zip(probabilities.tolist(), outcomes, strict=True))
+    assert float(term.expected(term.probabilities(space, alphas))) == pytest.approx(expected, rel=1e-5)
+    assert term.range[0] < term.mean < term.range[1]
+    if name in ('MBConvSupernet', 'NASBench201Supernet'):
+        alphas = {group: 1e3 * alpha for group, alpha in alphas.items()}
+        assert float(term.expected(term.probabilities(space, alphas))) == term.derived(space, alphas)[0]
+
+
+@pytest.mark.parametrize('share', [.5, 1., 1.5])
+def test_the_derived_cost_ends_within_five_percent_of_a_target(priced, share):
+    """The term alone, from a start near zero or far from it; the target is a share of the mean of what is searched.
+
+    NAS-Bench-201 is too coarse for it: its six edges cost nothing, 1 or 9 units each. Of all architectures that
+    differ in one edge, it ends at the nearest.
+    """
+    name, space, term = priced
+    if name == 'PDARTSSupernet':  # its limit of identities keeps cheap architectures out of reach
+        space = MODELS.build(dict(SPACES[name][0], skip_limit=None, type='imtnas_mm.PDARTSSupernet'))
+    target = term.table.fixed + share * (term.mean - term.table.fixed)
+    if not term.range[0] <= target <= term.range[1]:
+        low, high = (f'{bound:,.0f}' for bound in term.range)
+        with pytest.raises(ValueError, match=f'model.cost.target={target:,} is out of reach: .* {low} to {high} MACs'):
+            term_of(name, space, target=target)
+        return
+    _, term = term_of(name, space, target=target)
+    for seed, std in ((0, 1e-3), ) if share == 1 else ((1, 1.), ):
+        alphas = {group: alpha.requires_grad_() for group, alpha in some_alphas(space, std, seed).items()}
+        optimiser = torch.optim.Adam(alphas.values(), lr=.03, betas=(.5, .999))
+        for _ in range(100):
+            loss, _ = term(space, alphas)
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+        total, parts = term.derived(space, alphas)
+        distance = abs(total / target - 1)
+        if name == 'NASBench201Supernet':
+            others = (total - torch.tensor(parts)[:, None] + term.costs) / target - 1
+            assert distance <= max(.05, float(others.abs().min()) + term.tolerance)
+        else:
+            assert distance <= .05
+
+
+# --- in a search -----------------------------------------------------------------------------------------------------
+
+COST = dict(type='MACs', shape=SIZE, weight=2.)
+
+
+def gradient_of(cost, dtype=torch.float64, **options):
+    torch.manual_seed(0)
+    model = build(('cls', 'cls2'), 1, dtype=dtype, transfer=None, cost=cost, **options)
+    model.start_iteration(0)
+    wrapper = optimisers(model)
+    for stage, batch in zip(model.stages, stage_batches(model), strict=True):
+        model.train_stage(stage, batch, wrapper)
+    data = {name: model.preprocess(name, batch, FOR_VALIDATION, 0) for name, batch in val_batches(model).items()}
+    return (model, *model.architecture_gradient(data))
+
+
+@pytest.mark.parametrize('hypergradient', ['exact', 'finite_difference', 'first_order'])
+def test_the_gradient_of_a_gets_that_of_the_term(hypergradient):
+    """For a target above and below the derived cost, and without a target."""
+    model, without, figures = gradient_of(None, hypergradient=hypergradient)
+    assert not any(name.startswith('cost/') for name in figures)
+    alphas = model.architecture.named_alphas()
+    term = CostTerm(model.space, alphas, small_search.SPACE, **COST)
+    expected = term.expected(term.probabilities(model.space, alphas))
+    slope = dict(zip(alphas, torch.autograd.grad(expected, list(alphas.values())), strict=True))
+    low, high = term.range  # all outcomes of a decision stay on one side of a target at an end
+    for target, factor in ((None, 2 / term.mean), (low, 2 / low), (high, -2 / high)):
+        cost = COST if target is None else dict(COST, target=target, tolerance=0.)
+        model, gradient, figures = gradient_of(cost, hypergradient=hypergradient)
+        for name in alphas:
+            torch.testing.assert_close(gradient[name] - without[name], factor * slope[name], rtol=1e-6, atol=1e-9)
+            assert slope[name].abs().max() > 0
+        assert float(figures['cost/expected']) == pytest.approx(expected.item())
+        derived = count_macs(build_network(model.derive()), (3, SIZE, SIZE))
+        assert figures['cost/derived'] == derived
+        assert float(figures['cost/term']) == pytest.approx(
+            2 * (float(expected) / term.mean if target is None else abs(derived / target - 1)))
+
+
+def test_the_gradient_near_a_target_is_that_of_one_decision_drawn_anew():
+    """Against a plain loop over the decisions and outcomes, each a network of its own."""
+    name = 'NASBench201Supernet'
+    space, free = term_of(name)
+    alphas = {group: alpha.double().requires_grad_() for group, alpha in some_alphas(space).items()}
+    target = free.derived(space, alphas)[0] * 1.03
+    space, term = term_of(name, space, target=target, weight=3., tolerance=.01)
+    loss, _ = term(space, alphas)
+    assert float(loss) == pytest.approx(3 * (1 - 1 / 1.03 - .01))
+    rows = alphas['cell'].softmax(-1)
+    plain = 0.
+    for row, column in itertools.product(range(6), range(5)):
+        changed = alphas['cell'].detach().clone()
+        changed[row, column] = 99.
+        cost = count_macs(build_network(space.derive(dict(cell=changed)), **SPACES[name][1]), (3, SIZE, SIZE))
+        plain = plain + rows[row, column] * max(abs(cost / target - 1) - .01, 0)
+    expected, = torch.autograd.grad(3 * plain, alphas['cell'])
+    gradient, = torch.autograd.grad(loss, alphas['cell'])
+    torch.testing.assert_close(gradient, expected, rtol=1e-10, atol=1e-12)
+    assert gradient.abs().max() > 1e-3
+
+
+@pytest.mark.parametrize('method', ['MTLNAS', 'BMTAS', 'MinibatchInterleaving', 'SeparateInterleaving'])
+def test_methods_with_other_choices_or_stages_have_the_term(method):
+    model = build_method(method, cost=COST, dtype=torch.float32)
+    figures = iterate(model, optimisers(model))
+    derived = build_network(model.derive())
+    assert model.cost.derived(model.space, model.architecture.named_alphas())[0] == count_macs(derived, (3, SIZE, SIZE))
+    assert figures['cost/expected'].isfinite() and figures['cost/term'] > 0
+    assert not any('cost' in name for name in model.state_dict())
+
+
+def test_random_search_says_that_it_has_no_use_for_it(monkeypatch):
+    said = []
+    monkeypatch.setattr('imtnas_mm.algorithms.unused.print_log', lambda text, *_: said.append(text))
+    build_method('RandomSearch', cost=COST)
+    assert any("no use for model.cost={'type': 'MACs'" in text for text in said)
+
+
+@pytest.mark.parametrize('wrong, message', [
+    (dict(type='FLOPs'), "model.cost.type='FLOPs' is not one of ('MACs', 'Parameters')"),
+    (dict(kind='MACs'), "model.cost has ['kind']; it takes type, target, weight, tolerance, shape and network"),
+    (dict(weight=0), 'model.cost.weight=0 must be a finite number above 0'),
+    (dict(target=float('nan')), 'model.cost.target=nan must be a finite number above 0'),
+    (dict(shape=(3, 32, 32)), 'model.cost.shape=(3, 32, 32) must be the side of an image, or its (height, width)'),
+    (dict(type='Parameters', shape=32), "model.cost.shape=32 is for type='MACs'; Parameters don't depend on an image"),
+    (dict(tolerance=.1), 'model.cost.tolerance=0.1 is for a target, which model.cost lacks'),
+    (dict(tolerance=-1, target=1e7), 'model.cost.tolerance=-1 must be a finite number from 0 on'),
+    (dict(target=10), 'model.cost.target=10 is out of reach: an architecture of nasbench201 has'),
+    (dict(target=1e15), 'model.cost.target=1,000,000,000,000,000.0 is out of reach'),
+])
+def test_a_wrong_option_is_refused(wrong, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        term_of('NASBench201Supernet', **wrong)
+
+
+def test_a_space_without_costs_is_refused(monkeypatch):
+    plain = replace(space_format.format_of('nasbench201'), cost=None)
+    monkeypatch.setitem(space_format._formats, 'nasbench201', plain)
+    with pytest.raises(ValueError, match='model.cost: the space nasbench201 counts no costs: its SpaceFormat has no'):
+        term_of('NASBench201Supernet')
