@@ -33,7 +33,8 @@ def image_shape(size: Any) -> tuple[int, int, int]:
     if not isinstance(sides, list | tuple) or len(sides) != 2 or any(
             isinstance(side, bool) or not isinstance(side, int) or side < 1 for side in sides):
         raise ValueError(f'model.cost.shape={size!r} must be the side of an image, or its (height, width)')
-    return 3, *sides
+    height, width = sides
+    return 3, height, width
 
 
 class CostTerm(nn.Module):

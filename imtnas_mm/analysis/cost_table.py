@@ -1,10 +1,11 @@
 """The cost of each candidate of a search space in its derived network: parameters, multiply-accumulates or time."""
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ..genotype import Genotype
 from ..networks.build import build_network
@@ -73,8 +74,11 @@ class Macs:
 def input_shapes(network: nn.Module, paths: Iterable[str], shape: Shape, device: str) -> dict[str, list[Shape]]:
     """The shapes of the inputs of some modules in a pass of an image, one per call; none for a module not called."""
     shapes: dict[str, list[Shape]] = {path: [] for path in paths}
-    handles = [network.get_submodule(path).register_forward_pre_hook(
-        lambda _, inputs, calls=calls: calls.append(tuple(inputs[0].shape[1:]))) for path, calls in shapes.items()]
+
+    def note(path: str, _: nn.Module, inputs: Sequence[Tensor]) -> None:
+        shapes[path].append(tuple(inputs[0].shape[1:]))
+
+    handles = [network.get_submodule(path).register_forward_pre_hook(partial(note, path)) for path in shapes]
     try:
         network(torch.zeros(1, *shape, device=device))
     finally:
