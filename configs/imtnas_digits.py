@@ -5,24 +5,18 @@ show that the programs work and say nothing about the method. The images are
 grey, and every task's encoder learns from its task, too (reading 2), so that
 the search network learns in the time; A steps in the second half.
 """
-_base_ = ['imtnas_demo.py']
+_base_ = ['imtnas_demo.py', '_base_/models/digits_space.py']
 
 model = dict(
     search_space=dict(
         _delete_=True,
         type='MBConvSupernet',
-        layout=dict(
-            name='digits',
-            widths=(8, 16, 32, 64),
-            depths=(1, 2, 2, 2),
-            strides=(1, 2, 2, 2),
-            candidates=[dict(kernel=kernel, expansion=expansion) for kernel in (3, 5) for expansion in (2, 4)],
-            stem_width=8,
-            first_width=None),
+        layout=_base_.digits_space.layout,
         norm_cfg=_base_.model.search_space.norm_cfg),
     encoder_weights=dict(_delete_=True, type='StoredWeights'),
     encoder_task_weight=1.,
     hypergradient='first_order',
+    virtual_rates=dict(encoder=.02, head=.02),  # of plain steps; AdamW's own are no such rates
     tasks=dict(
         cls=dict(model=dict(head=dict(in_channels=64))),
         det=dict(backbone=dict(out_indices=(2, 3)), model=dict(neck=dict(in_channels=[32, 64])))))
@@ -34,18 +28,21 @@ def in_gray(pipeline):
     return [pipeline[0], gray, *pipeline[1:]]
 
 
-def of_dataset(pipeline):
-    return dict(dataset=dict(pipeline=in_gray(pipeline)))
+def of_dataset(pipeline, **options):
+    return dict(dataset=dict(pipeline=in_gray(pipeline)), **options)
 
 
-train_dataloader = dict(cls=of_dataset(_base_.cls_train_pipeline), det=of_dataset(_base_.det_train_pipeline))
+train_dataloader = dict(
+    cls=of_dataset(_base_.cls_train_pipeline, batch_size=24), det=of_dataset(_base_.det_train_pipeline, batch_size=8))
 val_dataloader = dict(cls=of_dataset(_base_.cls_test_pipeline), det=of_dataset(_base_.det_val_pipeline))
 test_dataloader = dict(cls=of_dataset(_base_.cls_test_pipeline), det=of_dataset(_base_.det_test_pipeline))
 
+auto_scale_lr = dict(base_batch_size=dict(cls=24, det=8))
+
 max_epochs = 8
 train_cfg = dict(rounds=1, max_epochs=max_epochs, epoch_length=40, warmup_epochs=4, val_interval=max_epochs)
-rate = dict(optimizer=dict(lr=.1))
-optim_wrapper = dict(encoder=rate, head=rate, architecture=dict(optimizer=dict(lr=.03)))
+adam = dict(optimizer=dict(_delete_=True, type='AdamW', lr=4e-3, weight_decay=.01))
+optim_wrapper = dict(encoder=adam, head=adam, architecture=dict(optimizer=dict(lr=.06)))
 cosine = dict(type='CosineAnnealingLR', T_max=max_epochs, eta_min=0., by_epoch=True, convert_to_iter_based=True)
 param_scheduler = dict(encoder=[cosine], head=[cosine])
 default_hooks = dict(logger=dict(interval=10), architecture=dict(interval=40), checkpoint=dict(interval=max_epochs))

@@ -1,8 +1,12 @@
 # The architecture of configs/imtnas_digits.py, trained to classify single digits
-_base_ = ['demo_classification.py']
+_base_ = ['demo_classification.py', '../_base_/models/digits_space.py']
 
 model = dict(
-    backbone=dict(_delete_=True, type='imtnas_mm.MBConvNet', architecture=None),  # --architecture sets it
+    backbone=dict(
+        _delete_=True,
+        type='imtnas_mm.MBConvNet',
+        architecture=dict(
+            format='imtnas_mm.architecture', version=1, space='mbconv', architecture=_base_.digits_space)),
     head=dict(in_channels=64))
 
 gray = dict(type='RandomGrayscale', prob=1., keep_channels=True)  # as in the search

@@ -3,10 +3,15 @@
 # To start from the backbone of its classifier, as the paper does:
 #   --cfg-options model.backbone.init_cfg.type=Pretrained model.backbone.init_cfg.prefix=backbone. \
 #       model.backbone.init_cfg.checkpoint=work_dirs/digits_classification/epoch_8.pth
-_base_ = ['demo_detection.py']
+_base_ = ['demo_detection.py', '../_base_/models/digits_space.py']
 
 model = dict(
-    backbone=dict(_delete_=True, type='imtnas_mm.MBConvNet', architecture=None, out_indices=(2, 3)),
+    backbone=dict(
+        _delete_=True,
+        type='imtnas_mm.MBConvNet',
+        architecture=dict(
+            format='imtnas_mm.architecture', version=1, space='mbconv', architecture=_base_.digits_space),
+        out_indices=(2, 3)),
     neck=dict(in_channels=[32, 64]))
 
 gray = dict(type='RandomGrayscale', prob=1., keep_channels=True)  # as in the search
