@@ -58,6 +58,11 @@ def heading(axes: Axes, name: str, title: str | None, x: float = MARGIN, y: floa
                       va='center', color=FAINT)
 
 
+def heading_width(name: str, title: str | None, entries: int) -> float:
+    """Inches that a heading and a legend of so many short entries take beside each other, generously."""
+    return 2 * MARGIN + .12 * len(name) + .095 * len(title or '') + 1.2 * entries
+
+
 def legend(axes: Axes, handles: Sequence[Artist]) -> None:
     """A legend in a row, right of the heading."""
     right, top = axes.get_xlim()[1] - MARGIN, axes.get_ylim()[1] - .3

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch, Patch
 
 from ...genotype import Genotype
-from ...picture import FAINT, FIXED, FIXED_EDGE, INK, Colours, blank, heading, legend, note
+from ...picture import FAINT, FIXED, FIXED_EDGE, INK, Colours, blank, heading, heading_width, legend, note
 from .architecture import layer_label
 from .layout import IDENTITY, PROJECTION, Layout, kernel_and_expansion, scaled_width, searched_layers
 
@@ -51,7 +51,7 @@ def draw_mbconv(layout: Layout, name: str, genotype: Genotype, title: str, width
     width = boxes * (BOX + GAP) + (stages + 1 + has_last) * STAGE_GAP + .8
     row = .25 if genotype.importance else 0  # of the probabilities
     height = highest + row + 1.65
-    figure, axes = blank(width, height)
+    figure, axes = blank(max(width, heading_width(name, title, len(colours))), height)
     middle = height - .8 - highest / 2
     lowest = middle - highest / 2
     brackets = lowest - row - .2
