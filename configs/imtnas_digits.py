@@ -1,4 +1,4 @@
-"""A search of minutes on two cores that decides: 7 layers over handwritten digits, classified and detected.
+"""A search of minutes on two cores whose network learns: 7 layers over handwritten digits, classified and detected.
 
 The data are made on the spot from images that scikit-learn ships; the numbers
 show that the programs work and say nothing about the method. The images are
