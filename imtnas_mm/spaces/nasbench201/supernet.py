@@ -9,11 +9,12 @@ from ...genotype import Genotype
 from ...layers.activation import relu
 from ...networks.stage_outputs import Stages
 from ...registry import MODELS
+from ...space_format import Candidate
 from ..base import SearchSpace
 from ..edge_norm import BATCH_STATISTICS, EdgeNorm
 from ..stem import cell_stem
 from .edges import SearchCell, SearchReduction, cell_gates
-from .layout import CELL, EDGES, NAME, OPERATIONS, STAGES, block_names, check_size, stage_widths
+from .layout import CELL, EDGES, NAME, NONE, OPERATIONS, STAGES, block_names, check_size, stage_widths
 
 CONVOLUTION = dict(type='imtnas_mm.TwiceDifferentiableConv2d')
 
@@ -37,6 +38,9 @@ class NASBench201Supernet(SearchSpace):
         out_indices (tuple[int]): stages whose output ``forward`` returns.
         norm_cfg (dict): of all norms: batch statistics without affine parameters (reading 8),
             or ``dict(type='GN', num_groups=...)`` for tiny batches.
+        derive_none (bool): whether an edge of the derived cell may be ``none``, as in the benchmark's own
+            implementation of DARTS. False takes the largest weight of the other operations, as DARTS does in its
+            space: the search mixes ``none`` in, but a cell can't lose its edges to it.
 
     Raises:
         ValueError: if an argument is not valid.
@@ -49,9 +53,11 @@ class NASBench201Supernet(SearchSpace):
                  stem_stride: int = 1,
                  out_indices: Sequence[int] = (2, ),
                  norm_cfg: dict[str, Any] = BATCH_STATISTICS,
+                 derive_none: bool = True,
                  init_cfg: dict | list[dict] | None = None) -> None:
         super().__init__(init_cfg)
         check_size(channels, cells)
+        self.derivable = [i for i, operation in enumerate(OPERATIONS) if derive_none or operation != NONE]
         if not out_indices or any(i not in range(STAGES) for i in out_indices):
             raise ValueError(f'out_indices={tuple(out_indices)}: the network has the stages 0, 1 and 2')
         self.channels, self.cells_per_stage, self.out_indices = channels, cells, tuple(out_indices)
@@ -94,12 +100,19 @@ class NASBench201Supernet(SearchSpace):
         yield relu(self.norm(x, 1))
 
     def derive(self, alphas: Mapping[str, Tensor]) -> Genotype:
-        """Each edge keeps the operation of its largest weight, ``none`` included."""
+        """Each edge keeps the operation of its largest weight; ``derive_none`` says whether ``none`` counts."""
         importance = self.importance(alphas)
-        choices = importance[CELL].argmax(-1).tolist()
-        cell = [[[OPERATIONS[choice], edge.source] for choice, edge in zip(choices, EDGES, strict=True)
+        choices = importance[CELL][:, self.derivable].argmax(-1).tolist()
+        cell = [[[OPERATIONS[self.derivable[choice]], edge.source] for choice, edge in zip(choices, EDGES, strict=True)
                  if edge.target == target] for target in range(1, EDGES[-1].target + 1)]
         return Genotype(NAME, dict(cell=cell), {name: rows.tolist() for name, rows in importance.items()})
+
+    def decisions(self) -> list[list[tuple[Candidate, ...]]]:
+        return [[outcomes[i] for i in self.derivable] for outcomes in super().decisions()]
+
+    def decision_probabilities(self, alphas: Mapping[str, Tensor]) -> list[Tensor]:
+        rows = [row[self.derivable] for row in super().decision_probabilities(alphas)]
+        return [row / row.sum() for row in rows]
 
 
 def _without_affine(norm_cfg: dict[str, Any]) -> dict[str, Any]:

@@ -65,6 +65,19 @@ def test_each_edge_keeps_its_largest_weight():
     assert torch.tensor(genotype.importance['cell']).argmax(1).tolist() == chosen
 
 
+def test_none_is_left_out_of_the_derived_cell():
+    alphas = torch.tensor([[.5, .1, .4, .2, .3]]).repeat(6, 1)
+    assert {operation for state in NASBench201Supernet(2, 1).derive(dict(cell=alphas)).architecture['cell']
+            for operation, _ in state} == {'none'}
+    net = NASBench201Supernet(2, 1, derive_none=False)
+    genotype = genotype_from_dict(net.derive(dict(cell=alphas)).to_dict())
+    assert {operation for state in genotype.architecture['cell'] for operation, _ in state} == {'nor_conv_1x1'}
+    assert torch.tensor(genotype.importance['cell']).argmax(1).tolist() == [0] * 6  # as A has it
+    outcomes, probabilities = net.decisions()[0], net.decision_probabilities(dict(cell=alphas))[0]
+    assert outcomes == [(('cell', 0, i), ) for i in range(1, 5)]
+    torch.testing.assert_close(probabilities, alphas[0, 1:].softmax(0))
+
+
 def test_stems_strides_and_layout():
     assert [tuple(y.shape) for y in NASBench201Supernet(4, 1, out_indices=(0, 2))(torch.randn(2, 3, 16, 16))] == [
         (2, 4, 16, 16), (2, 16, 4, 4)]
