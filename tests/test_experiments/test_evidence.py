@@ -51,7 +51,7 @@ def test_a_report_of_published_records_is_that_of_the_runs(finished, tmp_path):
     report(experiment, '--records', tmp_path / 'records', '--out', tmp_path / 'b')
     first = contents(tmp_path / 'a')
     assert first == contents(tmp_path / 'b')
-    assert list(first) == [f'experiment{end}' for end in ('.csv', '.md', '_curves.png', '_curves.svg')]
+    assert list(first) == [f'experiment{end}' for end in ('.csv', '.html', '.md', '_curves.png', '_curves.svg')]
     before = contents(tmp_path / 'records')
     report(experiment, '--work-dir', folder / 'out', '--out', tmp_path / 'a', '--export', tmp_path / 'records')
     assert contents(tmp_path / 'records') == before and list(before) == ['experiment.json']
