@@ -113,7 +113,9 @@ class MMDTransfer(KnowledgeTransfer):
         A sum in units of tau would weigh T against the first task's loss by the
         square of the number of examples and by tau^2.
         """
-        return losses.mean() / cut**2 if self.statistic == 'relative' else losses.sum()
+        if self.statistic != 'relative':
+            return losses.sum()
+        return losses.sum() / max(len(losses), 1) / cut**2  # no pair: a rank that needs no image in its second pass
 
     def teacher_side(self, teacher: Encoder, views: Tensor) -> Tensor:
         return self.statistics(teacher, views)

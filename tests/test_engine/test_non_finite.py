@@ -228,7 +228,7 @@ def test_ranks_decide_together(choice, tmp_path):
 @pytest.fixture
 def search_config(data, tmp_path, monkeypatch):
     """Four iterations, of which the second and the fourth have a NaN loss, a checkpoint after each."""
-    monkeypatch.setattr('imtnas_mm.engine.hooks.architecture_hook.draw_genotype', lambda *args, **options: None)
+    monkeypatch.setattr('imtnas_mm.engine.hooks.architecture_hook.draw_genotype', lambda *args, **options: [])
     task_loss = IMTNAS.task_loss
 
     def spoilt(self, stage, *args):

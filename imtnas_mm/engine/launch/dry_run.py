@@ -122,9 +122,10 @@ def built_runner(cfg: Config, test: bool = False) -> Iterator[Runner]:
             check_monitored(runner)
             yield runner
         finally:
-            for handler in runner.logger.handlers:
-                if isinstance(handler, logging.FileHandler):
+            for handler in list(runner.logger.handlers):
+                if isinstance(handler, logging.FileHandler):  # its folder goes, and the logger may stay the current one
                     handler.close()
+                    runner.logger.removeHandler(handler)
 
 
 def check_backends(cfg: Config) -> None:
