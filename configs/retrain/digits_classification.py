@@ -5,8 +5,7 @@ model = dict(
     backbone=dict(
         _delete_=True,
         type='imtnas_mm.MBConvNet',
-        architecture=dict(
-            format='imtnas_mm.architecture', version=1, space='mbconv', architecture=_base_.digits_space)),
+        architecture=_base_.digits_architecture),
     head=dict(in_channels=64))
 
 gray = dict(type='RandomGrayscale', prob=1., keep_channels=True)  # as in the search

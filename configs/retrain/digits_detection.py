@@ -9,8 +9,7 @@ model = dict(
     backbone=dict(
         _delete_=True,
         type='imtnas_mm.MBConvNet',
-        architecture=dict(
-            format='imtnas_mm.architecture', version=1, space='mbconv', architecture=_base_.digits_space),
+        architecture=_base_.digits_architecture,
         out_indices=(2, 3)),
     neck=dict(in_channels=[32, 64]))
 

@@ -7,11 +7,10 @@ from typing import Any
 from mmengine.config import Config
 
 from ..engine.launch.dry_run import DryRun, dry_run
-from ..genotype import Genotype
 from .checks import first_of
 from .declaration import SEARCH, SEARCH_TEST, Experiment
 from .report import SIZES
-from .run import Run
+from .run import Run, with_architecture
 
 
 def dry_runs(experiment: Experiment, runs: Iterable[Run]) -> tuple[list[str], list[str]]:
@@ -31,11 +30,11 @@ def dry_runs(experiment: Experiment, runs: Iterable[Run]) -> tuple[list[str], li
     builds, rows_of, trainings = _Builds(), {}, {}
     metrics: dict[str, list[set[str] | None]] = {}  # evaluation -> names of metrics, per run
     for run in runs:
-        genotype = run.architecture
+        architecture = None if run.architecture is None else run.architecture.to_dict()
         for name in run.tables:  # their columns are checked with the table
             metrics.setdefault(name, []).append(None)
         for name, cfg in run.trainings().items():
-            cfg = with_architecture(cfg, None if name == SEARCH else genotype)
+            cfg = with_architecture(cfg, None if name == SEARCH else architecture)
             if name in run.initial:  # a checkpoint that another evaluation writes
                 cfg = copy.deepcopy(cfg)
                 cfg.model.backbone.init_cfg = None
@@ -46,20 +45,11 @@ def dry_runs(experiment: Experiment, runs: Iterable[Run]) -> tuple[list[str], li
                     break  # no architecture for the rest
                 continue
             trainings.setdefault(f'{name}: {done.lines[0]}', []).append(run.name)
-            genotype = done.genotype or genotype
+            architecture = architecture if done.genotype is None else done.genotype.to_dict()
             for evaluation, names in _metrics(run, name, done).items():
                 metrics.setdefault(evaluation, []).append(names)
     lines, faults = ([f'{first_of(names)}: {text}' for text, names in texts.items()] for texts in (trainings, rows_of))
     return lines, faults + metric_refusals(experiment, metrics)
-
-
-def with_architecture(cfg: Config, genotype: Genotype | None) -> Config:
-    """The config of a retraining with the architecture that ``--architecture`` would give it."""
-    if genotype is None or 'architecture' not in cfg.model.get('backbone', {}):
-        return cfg
-    cfg = copy.deepcopy(cfg)
-    cfg.model.backbone.architecture = genotype.to_dict()
-    return cfg
 
 
 def metric_refusals(experiment: Experiment, metrics: dict[str, list[set[str] | None]]) -> list[str]:

@@ -131,6 +131,18 @@ def _plain(value: Any) -> Any:
     return value if value is None or isinstance(value, bool | int | float | str) else repr(value)
 
 
+def with_architecture(cfg: Config, architecture: dict[str, Any] | None) -> Config:
+    """The config of a retraining with the architecture that ``--architecture`` would give it; ``None`` changes nothing.
+
+    A network of its own, which has no field for an architecture, stays as it is.
+    """
+    if architecture is None or 'architecture' not in cfg.model.get('backbone', {}):
+        return cfg
+    changed = copy.deepcopy(cfg)
+    changed.model.backbone.architecture = architecture
+    return changed
+
+
 class _Configs:
     """Files of configs, each read once."""
 

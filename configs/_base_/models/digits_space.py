@@ -15,3 +15,5 @@ digits_space = dict(
         'mbconv_5x5_e4', 'mbconv_5x5_e4', 'mbconv_3x3_e2', 'mbconv_5x5_e4', 'mbconv_3x3_e4', 'mbconv_5x5_e2',
         'mbconv_3x3_e2'
     ])
+digits_architecture = dict(
+    format='imtnas_mm.architecture', version=1, space='mbconv', architecture=digits_space)

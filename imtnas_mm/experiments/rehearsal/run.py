@@ -15,11 +15,11 @@ import torch
 from ...atomic_files import write_whole
 from ..checks import refusals
 from ..declaration import ExperimentError, load_experiment
-from ..run import plan_runs
+from ..run import plan_runs, with_architecture
 from .checks import misfits, missing_metrics
 from .process import ARGUMENTS, CONFIG, GIB, RESULT
 from .table import as_json, cost_of, markdown, training_cells
-from .trainings import Training, different_trainings, with_architecture
+from .trainings import Training, different_trainings
 
 PACKAGE = Path(__file__).parents[3]
 LOG, LOG_LINES = 'rehearsal.log', 20

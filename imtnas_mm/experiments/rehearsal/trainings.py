@@ -1,5 +1,4 @@
 """Finds the different trainings of experiments: those that differ in their seeds alone are rehearsed once."""
-import copy
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
@@ -10,7 +9,7 @@ from mmengine.config import Config
 
 from ...genotype import GenotypeError, resolve_genotype
 from ..declaration import SEARCH
-from ..run import IDENTITY_LENGTH, Run
+from ..run import IDENTITY_LENGTH, Run, with_architecture
 
 
 @dataclass
@@ -84,13 +83,6 @@ def _training(run: Run, name: str, cfg: Config, of_run: Mapping[str, str], asked
         except GenotypeError:  # the file of a search that was not run
             return Training(name, cfg, processes, True, of_run[SEARCH])
     return Training(name, cfg, processes, True)
-
-
-def with_architecture(cfg: Config, architecture: dict[str, Any]) -> Config:
-    """The config of a retraining with another architecture."""
-    changed = copy.deepcopy(cfg)
-    changed.model.backbone.architecture = architecture
-    return changed
 
 
 def _key(training: Training) -> str:
