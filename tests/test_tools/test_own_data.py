@@ -13,6 +13,7 @@ from helpers.scopes import own_scope
 from imtnas_mm.checkpoint import read_checkpoint
 from imtnas_mm.datasets import DataError
 from imtnas_mm.engine.launch.config import merge_options
+from imtnas_mm.engine.launch.mm_tools import config_for
 
 no_pictures = tiny.no_pictures
 SCALE = dict(stem_stride=2, strides=tiny.LAYOUT['strides'])
@@ -95,6 +96,15 @@ def test_the_data_of_a_test_suffice_to_test(walk, tmp_path):
     tiny.run('test', walk / 'detector.py', walk / 'detector' / 'epoch_2.pth', '--work-dir', tmp_path,
              options=['task_data.det.train.ann_file=gone.json'])
     assert 'coco/bbox_mAP' in tiny.tested(tmp_path)
+
+
+def test_the_libraries_tools_get_whole_configs(walk):
+    detector, _ = config_for('get_flops', str(walk / 'detector.py'), None, None)
+    assert detector.model.neck.in_channels == [8, 16, 32] and detector.model.bbox_head.num_classes == 3
+    printed, _ = config_for('print_config', str(walk / 'search.py'), None, None)
+    assert 'task_data' not in printed and list(printed.train_dataloader) == ['cls', 'det']
+    data, _ = config_for('browse_dataset', str(walk / 'search.py'), 'det', None)
+    assert data.train_dataloader.dataset.metainfo.classes == tiny.CLASSES
 
 
 def test_rates_fall_within_the_epochs(folder):
