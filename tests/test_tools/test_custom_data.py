@@ -27,7 +27,7 @@ PAGE = tiny.ROOT / 'docs' / 'your_own_data.md'
 @pytest.fixture(scope='module')
 def folder(data, tmp_path_factory):
     """A user's folder: data.py, and a config per run, which inherit it."""
-    folder = tmp_path_factory.mktemp('own')
+    folder = tmp_path_factory.mktemp('user')
     entry = dict(image_size=tiny.SIZE, num_workers=0)
     tiny.write_config(folder / 'data.py', None, task_data=dict(
         cls=dict(entry, data_root=str(data / 'imagenet'), batch_size=4),
@@ -47,7 +47,7 @@ def folder(data, tmp_path_factory):
                        **DETECTOR), train_cfg=dict(max_epochs=2)))
     for name, fields in configs.items():
         lines = [f'{key} = {value!r}' for key, value in fields.items()]
-        base = str(tiny.ROOT / 'configs' / 'own_data' / f'{name}.py')
+        base = str(tiny.ROOT / 'configs' / 'custom_data' / f'{name}.py')
         (folder / f'{name}.py').write_text('\n'.join([f'_base_ = [{base!r}, "data.py"]', *lines]) + '\n')
     return folder
 
@@ -130,15 +130,15 @@ def test_all_data_are_checked(folder, capsys):
 
 
 def test_data_are_missing(tmp_path):
-    base = tiny.ROOT / 'configs' / 'own_data'
+    base = tiny.ROOT / 'configs' / 'custom_data'
     for name in ('search', 'classifier'):
         with pytest.raises(SystemExit, match=f'{name}.py: task_data is missing; it describes the data of each task'):
             tiny.loaded(tiny.write_config(tmp_path / f'{name}.py', base / f'{name}.py'))
-    one = tiny.write_config(tmp_path / 'one.py', base / 'search.py', task_data=dict(det=dict(
+    single = tiny.write_config(tmp_path / 'single.py', base / 'search.py', task_data=dict(det=dict(
         data_root='here', image_size=3, batch_size=3)))
     with pytest.raises(SystemExit, match=r"task_data\.cls is missing: the tasks are \['cls', 'det'\], and each needs"):
-        tiny.loaded(one)
-    tiny.loaded(one, '--cfg-options', 'model.type=SingleTask', "train_cfg.order=['det']")
+        tiny.loaded(single)
+    tiny.loaded(single, '--cfg-options', 'model.type=SingleTask', "train_cfg.order=['det']")
 
 
 @pytest.mark.parametrize('name, option, error, message', [
