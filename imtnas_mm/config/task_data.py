@@ -144,7 +144,7 @@ def classification_pipeline(entry: Mapping[str, Any], part: str) -> list[dict[st
     side = entry['image_size']
     if part == 'train':
         steps = [dict(type='RandomResizedCrop', scale=side),
-                 dict(type='RandomFlip', prob=entry.get('flip', .5), direction='horizontal')]
+                 dict(type='RandomFlip', prob=float(entry.get('flip', .5)), direction='horizontal')]
     else:
         steps = [dict(type='ResizeEdge', scale=round(side / TEST_CROP), edge='short'),
                  dict(type='CenterCrop', crop_size=side)]
@@ -160,7 +160,7 @@ def detection_pipeline(entry: Mapping[str, Any], part: str) -> list[dict[str, An
     resize = dict(type='Resize', scale=(size, size) if isinstance(size, int) else tuple(size), keep_ratio=True)
     boxes = dict(type='LoadAnnotations', with_bbox=True)
     if part == 'train':
-        return [dict(LOAD), boxes, resize, dict(type='RandomFlip', prob=entry.get('flip', .5)),
+        return [dict(LOAD), boxes, resize, dict(type='RandomFlip', prob=float(entry.get('flip', .5))),
                 dict(type='PackDetInputs')]
     keys = (*META_KEYS, 'instances') if part == 'part' else META_KEYS
     return [dict(LOAD), resize, boxes, dict(type='PackDetInputs', meta_keys=keys)]

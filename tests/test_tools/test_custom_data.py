@@ -28,7 +28,7 @@ PAGE = tiny.ROOT / 'docs' / 'your_own_data.md'
 def folder(data, tmp_path_factory):
     """A user's folder: data.py, and a config per run, which inherit it."""
     folder = tmp_path_factory.mktemp('user')
-    entry = dict(image_size=tiny.SIZE, num_workers=0)
+    entry = dict(image_size=tiny.SIZE, num_workers=0, flip=0)
     tiny.write_config(folder / 'data.py', None, task_data=dict(
         cls=dict(entry, data_root=str(data / 'imagenet'), batch_size=4),
         det=dict(entry, data_root=str(data / 'coco'), batch_size=2)))
