@@ -14,8 +14,7 @@ from ..genotype import Genotype
 from ..networks.build import build_network
 from .cost_table import CostTable, Shape, cost_format, cost_table
 
-BACKENDS = ('torch', 'onnxruntime')
-WARM_UP = 3  # passes that are not timed
+WARM_UP = 3  # passes of each module that are not timed
 
 
 def torch_pass(module: nn.Module, x: Tensor) -> Callable[[], Any]:
@@ -46,17 +45,27 @@ def onnxruntime_pass(module: nn.Module, x: Tensor) -> Callable[[], Any]:
     exported: Any = torch.onnx.export(module.eval(), (x, ), dynamo=True, verbose=False, input_names=['x'])
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
+    # threads that wait in other modules' sessions would take the CPU
+    options.add_session_config_entry('session.intra_op.allow_spinning', '0')
     session = onnxruntime.InferenceSession(
         exported.model_proto.SerializeToString(), options, providers=['CPUExecutionProvider'])
     inputs = {entry.name: x.numpy() for entry in session.get_inputs()}  # none where the module ignores its input
     return lambda: session.run(None, inputs)
 
 
-class Latency:
-    """The time of a module in milliseconds for an image, a :data:`~.cost_table.Measure`.
+BACKENDS: Mapping[str, Callable[[nn.Module, Tensor], Callable[[], Any]]] = dict(
+    torch=torch_pass, onnxruntime=onnxruntime_pass)
 
-    It is the median of ``repeats`` passes, after some that are not timed.
-    Modules that are written alike are timed once per shape of their input.
+
+class Latency:
+    """The times of modules in milliseconds for an image, a :data:`~.cost_table.Measure`.
+
+    A call notes modules, and :meth:`measure` times all that were noted.
+    From then on a call returns their times. A time is the median of
+    ``repeats`` passes. The passes of all modules take turns: what else the
+    machine does slows them alike, and each finds caches that hold other data,
+    as in a network. Modules that are written alike are timed once per shape of
+    their input.
 
     Args:
         device (str): on which PyTorch computes; onnxruntime takes the CPU.
@@ -73,28 +82,31 @@ class Latency:
         if backend == 'onnxruntime' and device != 'cpu':
             raise ValueError(f"device={device!r}: the backend onnxruntime runs on 'cpu'")
         self.device, self.repeats, self.clock = device, repeats, clock
-        self.prepare = dict(zip(BACKENDS, (torch_pass, onnxruntime_pass), strict=True))[backend]
-        self._timed: dict[tuple[str, Shape], float] = {}
+        self.prepare = BACKENDS[backend]
+        self.passes: dict[tuple[str, Shape], Callable[[], Any]] = {}
+        self.times: dict[tuple[str, Shape], float] = {}
 
     def __call__(self, module: nn.Module, shapes: Sequence[Shape]) -> float:
+        """The sum over the shapes of its inputs; 0 for what is not timed yet."""
         total = 0.
         for shape in shapes:
             key = repr(module), shape
-            if key not in self._timed:
-                self._timed[key] = self.median(module, shape)
-            total += self._timed[key]
+            if key not in self.times and key not in self.passes:
+                self.passes[key] = self.prepare(module, torch.randn(1, *shape, device=self.device))
+            total += self.times.get(key, 0.)
         return total
 
-    def median(self, module: nn.Module, shape: Shape) -> float:
-        """The milliseconds of a module, measured anew."""
-        run = self.prepare(module, torch.randn(1, *shape, device=self.device))
-        times = []
+    def measure(self) -> None:
+        """Times all modules that were noted."""
+        times: dict[tuple[str, Shape], list[float]] = {key: [] for key in self.passes}
         for number in range(WARM_UP + self.repeats):
-            start = self.clock()
-            run()
-            if number >= WARM_UP:
-                times.append(self.clock() - start)
-        return 1e3 * statistics.median(times)
+            for key, run in self.passes.items():
+                start = self.clock()
+                run()
+                if number >= WARM_UP:
+                    times[key].append(self.clock() - start)
+        self.times.update({key: 1e3 * statistics.median(seconds) for key, seconds in times.items()})
+        self.passes.clear()
 
 
 def device_name(device: str) -> str:
@@ -139,13 +151,16 @@ def measure_latency(genotypes: Sequence[Genotype], options: Mapping[str, Any], s
     Raises:
         ValueError: if the space counts no costs.
     """
-    table = cost_table(genotypes[0], options, shape, latency, latency.device)
-    chosen = cost_format(genotypes[0].space).chosen
-    measured = []
+    networks = []
     for genotype in genotypes:
         with torch.device(latency.device):
-            network = build_network(replace(genotype, importance=None), **options)
-        measured.append(latency.median(network, shape))
+            networks.append(build_network(replace(genotype, importance=None), **options))
+        latency(networks[-1], [shape])
+    cost_table(genotypes[0], options, shape, latency, latency.device)  # notes the candidates' modules
+    latency.measure()
+    table = cost_table(genotypes[0], options, shape, latency, latency.device)
+    chosen = cost_format(genotypes[0].space).chosen
+    measured = [latency(network, [shape]) for network in networks]
     sums = [table.sum_of(chosen(genotype.architecture)) for genotype in genotypes]
     half = len(genotypes) // 2
     table = replace(table, fixed=statistics.median(
