@@ -154,6 +154,19 @@ class AccuracyTable:
                    for value in values[path] if value != present)
         return [strings[one] for one in changed if one in strings]
 
+    def strings_without(self, value: str) -> list[str]:
+        """The architectures of which no choice is this one, such as ``none`` of an edge.
+
+        Raises:
+            TableError: if no architecture of the table has the choice, or each has it.
+        """
+        leaves, _, _ = self._architectures
+        left = [string for string, pairs in leaves.items() if all(choice != value for _, choice in pairs)]
+        if len(left) in (0, len(self)):
+            raise TableError(f'{self.file}: {value!r}; it must be a choice that some architectures have and some have '
+                             'not')
+        return left
+
     def mean(self, metric: str) -> float:
         """What a random architecture has on average."""
         return statistics.fmean(self.values[metric].tolist())

@@ -35,13 +35,16 @@ class Queries:
         table (AccuracyTable): that is asked.
         metric (str): of it; more is better.
         number (int): n.
+        without (str, optional): a choice; architectures that have it are left out.
 
     Raises:
-        TableError: if the table has not the metric.
+        TableError: if the table has not the metric, or ``without`` leaves out none or all of its architectures.
     """
 
-    def __init__(self, table: AccuracyTable, metric: str, number: int) -> None:
+    def __init__(self, table: AccuracyTable, metric: str, number: int, without: str | None = None) -> None:
         table.check_metrics([metric])
+        self.strings = table.strings if without is None else table.strings_without(without)
+        self._allowed = set(self.strings)
         self.table, self.metric, self.number = table, metric, number
         self.done = 0
         self.best: list[tuple[int, str]] = []
@@ -51,12 +54,8 @@ class Queries:
     def left(self) -> int:
         return self.number - self.done
 
-    @property
-    def strings(self) -> list[str]:
-        return self.table.strings
-
     def neighbours(self, string: str) -> list[str]:
-        return self.table.neighbours(string)
+        return [neighbour for neighbour in self.table.neighbours(string) if neighbour in self._allowed]
 
     def ask(self, string: str) -> float:
         """The accuracy of an architecture; also of one that was asked for before, it is one query.
@@ -81,19 +80,21 @@ class TableSampler(ABC):
         queries (int): n, the budget.
         metric (str): column of the table that is asked for and selects; where the benchmark has one, an accuracy that
             is not the one reported.
+        without (str, optional): a choice, such as ``none`` of an edge; architectures that have it are not asked for.
+            So a sampler has the same space as a search that doesn't derive the choice.
     """
 
-    def __init__(self, queries: int, metric: str) -> None:
+    def __init__(self, queries: int, metric: str, without: str | None = None) -> None:
         _check_at_least(self, queries=(queries, 1))
-        self.queries, self.metric = queries, metric
+        self.queries, self.metric, self.without = queries, metric, without
 
     def run(self, table: AccuracyTable, seed: int) -> Sampled:
         """The best architecture of n queries, a function of table and seed.
 
         Raises:
-            TableError: if the table hasn't the metric, or too few architectures.
+            TableError: if the table hasn't the metric, or too few architectures, or ``without`` leaves out none or all.
         """
-        queries = Queries(table, self.metric, self.queries)
+        queries = Queries(table, self.metric, self.queries, self.without)
         self.sample(queries, random.Random(seed))
         return Sampled(queries.best, self.queries)
 
@@ -131,10 +132,12 @@ class RegularizedEvolution(TableSampler):
     Args:
         population (int): P; 10, as Dong and Yang take for NAS-Bench-201.
         sample_size (int): S; 3, as they do.
+        without (str, optional): of :class:`TableSampler`.
     """
 
-    def __init__(self, queries: int, metric: str, population: int = 10, sample_size: int = 3) -> None:
-        super().__init__(queries, metric)
+    def __init__(self, queries: int, metric: str, population: int = 10, sample_size: int = 3,
+                 without: str | None = None) -> None:
+        super().__init__(queries, metric, without)
         _check_at_least(self, population=(population, 1), sample_size=(sample_size, 1))
         if sample_size > population:
             raise ValueError(f'RegularizedEvolution.sample_size={sample_size}: it must be at most population, '

@@ -20,7 +20,7 @@ def table(tmp_path_factory):
 
 def asked(table, sampler, seed=0):
     """The strings of all queries."""
-    queries, strings = Queries(table, sampler.metric, sampler.queries), []
+    queries, strings = Queries(table, sampler.metric, sampler.queries, sampler.without), []
     ask = queries.ask
 
     def noted(string):
@@ -53,6 +53,27 @@ def test_one_query_has_the_mean_of_the_table(table, kind):
     values = [table.lookup(sampler.run(table, seed).architecture)['c10'] for seed in range(2000)]
     error = statistics.stdev(values) / len(values)**.5
     assert abs(statistics.fmean(values) - table.mean('c10')) < 3 * error
+
+
+@pytest.mark.parametrize('kind', KINDS)
+def test_a_sampler_without_a_choice_never_asks_for_it(table, kind):
+    allowed = [string for string in table.strings if 'none' not in string]
+    assert len(allowed) == 2**4
+    sampler = kind(queries=16, metric='c10', without='none')
+    strings = {string for seed in range(5) for string in asked(table, sampler, seed)}
+    assert strings <= set(allowed) and len(strings) > 8
+    assert 'none' not in sampler.run(table, 0).architecture
+
+
+@pytest.mark.parametrize('kind', KINDS)
+def test_a_choice_that_the_table_does_not_have_is_refused(table, kind):
+    with pytest.raises(TableError, match="a.csv: 'nothing'; it must be a choice that some architectures have"):
+        kind(queries=1, metric='c10', without='nothing').run(table, 0)
+
+
+def test_random_queries_without_a_choice_know_how_many_there_are(table):
+    with pytest.raises(TableError, match='16 architectures; RandomQueries.queries=17 must be at most that'):
+        RandomQueries(queries=17, metric='c10', without='none').run(table, 0)
 
 
 def test_random_queries_are_all_different(table):

@@ -14,7 +14,9 @@ import sys
 import time
 
 HERE = osp.dirname(osp.abspath(__file__))
-PROGRESS = re.compile(r'(Epoch\((?:train|val|test)\)\s*(?:\[\s*\d+\])?\[\s*\d+/\d+\]).*?(eta: [\d:]+)?')
+# a search prints `epoch 3/12 [10/40] | ... | eta 0:04:30`, other runs `Epoch(train) [3][10/40] ... eta: 0:01:00`
+PROGRESS = re.compile(r'(epoch\s+\d+/\d+ \[\d+/\d+\]|Epoch\(\w+\)\s*(?:\[\s*\d+\])?\[\s*\d+/\d+\])')
+ETA = re.compile(r'\beta:? ([\d:]+)')
 
 
 def parse_args(argv=None):
@@ -41,13 +43,13 @@ class Steps:
         shown = ' '.join(['python', f'tools/{tool}', *arguments])
         print(f'[{self.done}/{self.total}] {title}\n      {shown}', flush=True)
         begun = time.time()
-        with open(log, 'w') as file:
+        with open(log, 'w', buffering=1) as file:  # by the line: it can be followed
             process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
             for line in process.stdout or ():
                 file.write(line)
-                match = PROGRESS.search(line)
+                match, eta = PROGRESS.search(line), ETA.search(line)
                 if match:
-                    self.progress(match.group(1), begun)
+                    self.progress(match.group(1) + (f', eta {eta.group(1)}' if eta else ''), begun)
             code = process.wait()
         self.clear()
         if code:

@@ -1,5 +1,10 @@
 """Validation and test loops over several tasks: each network runs on its own dataset with its own metrics."""
+import itertools
+import logging
+
+import numpy as np
 import torch
+from mmengine.logging import print_log
 from mmengine.model import is_model_wrapper
 from mmengine.registry import DefaultScope
 from mmengine.runner import BaseLoop
@@ -92,6 +97,9 @@ class _SearchEvaluationLoop(_EvaluationLoop):
     def __init__(self, runner, dataloader, evaluator, all_rounds=False):
         super().__init__(runner, dataloader, evaluator)
         self.all_rounds = all_rounds
+        if self.model.space.couples_images:
+            for name, loader in self.loaders.items():
+                warn_of_sorted_images(f'{self.mode}_dataloader.{name}', loader)
 
     def networks(self):
         model = self.model
@@ -107,6 +115,31 @@ class _JointEvaluationLoop(_EvaluationLoop):
     def networks(self):
         for name, model in self.model.tasks.items():
             yield name, name, model.test_step
+
+
+def warn_of_sorted_images(field, loader):
+    """Warns if the first batch has few of the classes, as of images in class folders that are read in order.
+
+    The norms of a search network take the statistics of the batch, so its figures are lower on such batches than on
+    mixed ones. A batch has few classes if they are less than half of those that it has room for.
+
+    Args:
+        field (str): of the loader in the config.
+        loader (DataLoader): of any task; only datasets whose images have one label each are looked at.
+    """
+    data_info, classes = getattr(loader.dataset, 'get_data_info', None), loader.dataset.metainfo.get('classes')
+    first = list(itertools.islice(iter(loader.sampler), loader.batch_size or 0))
+    if data_info is None or classes is None:
+        return
+    infos = [data_info(i) for i in first]
+    if not all(isinstance(info.get('gt_label'), int | np.integer) for info in infos):
+        return
+    seen = len({int(info['gt_label']) for info in infos})
+    if 2 * seen < min(len(classes), len(first)):
+        print_log(f'{field}: the first batch of {len(first)} images has {seen} of {len(classes)} classes. The norms of '
+                  'the search network take the statistics of the batch, so that its figures are too low on such '
+                  f"batches. Mix the images: {field}.sampler=dict(type='DefaultSampler', shuffle=True, seed=0)",
+                  logger='current', level=logging.WARNING)
 
 
 @LOOPS.register_module()

@@ -3,6 +3,7 @@
 A search visits its K tasks in M rounds. A stage is one task in one round. A are the architecture variables.
 """
 import itertools
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -145,7 +146,10 @@ class InterleavedSearchLoop(FeedLoop):
     def run(self) -> nn.Module:
         runner = self.runner
         runner.model.seed = runner.seed
-        return super().run()
+        with warnings.catch_warnings():
+            # A's schedule goes on in the warm-up, in which A takes no step
+            warnings.filterwarnings('ignore', r'Detected call of `scheduler.step\(\)` before `optimizer.step\(\)`')
+            return super().run()
 
     def kinds_of_epochs(self) -> dict[tuple[tuple[str, ...], bool], list[int]]:
         """The epochs by what an iteration does: (names of the stages that train, whether A learns) -> epochs."""

@@ -10,7 +10,7 @@ from mmengine.structures import InstanceData
 
 from helpers import ranks
 from helpers import tiny_run as tiny
-from imtnas_mm.engine.loops.evaluation_loop import SearchTestLoop
+from imtnas_mm.engine.loops.evaluation_loop import SearchTestLoop, warn_of_sorted_images
 
 
 @pytest.fixture
@@ -74,6 +74,14 @@ def test_the_truth_gets_full_marks(runner, monkeypatch):
     metrics = loop.run()
     assert metrics['cls/accuracy/top1'] == 0 and metrics['cls/accuracy/top2'] < 100
     assert metrics['det/coco/bbox_mAP_50'] < .5
+
+
+def test_a_loop_looks_at_the_images_of_its_tasks_if_norms_couple_them(runner, monkeypatch):
+    fields = []
+    monkeypatch.setattr('imtnas_mm.engine.loops.evaluation_loop.warn_of_sorted_images',
+                        lambda field, loader: fields.append(field))
+    loop_of(runner)
+    assert runner.model.space.couples_images and fields == ['test_dataloader.cls', 'test_dataloader.det']
 
 
 def test_only_the_last_round_unless_asked(runner):
@@ -145,3 +153,28 @@ def test_two_processes_evaluate_as_one(data, tmp_path, monkeypatch):
     for name, images in whole.items():
         half = (len(images) + 1) // 2
         assert (first[name], second[name]) == (images[::2], (images[1::2] + images)[:half])
+
+
+class Labelled(torch.utils.data.Dataset):
+    """60 images of 10 classes, class by class, without any pixels."""
+    metainfo = dict(classes=tuple('abcdefghij'))
+
+    def __len__(self):
+        return 60
+
+    def get_data_info(self, index):
+        return dict(gt_label=index // 6)
+
+
+@pytest.mark.parametrize('batch_size, shuffle, told', [(20, False, 'first batch of 20 images has 4 of 10 classes'),
+                                                       (20, True, None), (4, False, 'of 4 images has 1 of 10 classes'),
+                                                       (60, False, None), (1, False, None)])
+def test_batches_of_few_classes_are_told_of(monkeypatch, batch_size, shuffle, told):
+    lines = []
+    monkeypatch.setattr('imtnas_mm.engine.loops.evaluation_loop.print_log', lambda text, **_: lines.append(text))
+    generator = torch.Generator().manual_seed(0)
+    loader = torch.utils.data.DataLoader(Labelled(), batch_size, shuffle, generator=generator)
+    warn_of_sorted_images('val_dataloader.cls', loader)
+    assert len(lines) == (told is not None)
+    if told:
+        assert told in lines[0] and "val_dataloader.cls.sampler=dict(type='DefaultSampler', shuffle=True" in lines[0]

@@ -4,6 +4,7 @@ import itertools
 import math
 import re
 import resource
+import warnings
 from types import SimpleNamespace
 
 import pytest
@@ -31,10 +32,14 @@ ALPHAS = 'architecture.alphas.'
 def search(data, tmp_path_factory):
     """Work dir of two epochs of two iterations, the first with A frozen, validated after each."""
     folder = tmp_path_factory.mktemp('search')
-    config = tiny.write_config(
-        folder / 'tiny.py', 'imtnas_demo.py',
-        **tiny.search_fields(data, max_epochs=2, warmup_epochs=1), val_cfg=dict(all_rounds=True))
-    tiny.run('train', config, '--work-dir', folder / 'work')
+    fields = tiny.search_fields(data, max_epochs=2, warmup_epochs=1)
+    fields['param_scheduler']['architecture'] = [
+        dict(type='CosineAnnealingLR', T_max=2, by_epoch=True, convert_to_iter_based=True)]
+    config = tiny.write_config(folder / 'tiny.py', 'imtnas_demo.py', **fields, val_cfg=dict(all_rounds=True))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter('always')
+        tiny.run('train', config, '--work-dir', folder / 'work')
+    assert not [warning for warning in caught if 'scheduler.step()' in str(warning.message)]  # A waits for its epoch
     return folder / 'work'
 
 
@@ -105,7 +110,7 @@ def test_learning_rates_follow_their_schedules(search):
     cosine = [.01 * (1 + math.cos(math.pi * t / 4)) for t in range(4)]  # from .02 over 2 epochs of 2 iterations
     assert tiny.logged(search, 'encoder.lr') == pytest.approx(cosine)
     assert tiny.logged(search, 'head.lr') == pytest.approx(cosine)
-    assert tiny.logged(search, 'architecture.lr') == pytest.approx([5e-4] * 4)  # none
+    assert tiny.logged(search, 'architecture.lr') == pytest.approx([.025 * lr for lr in cosine])  # from 5e-4
     for part in ('encoder', 'head'):
         assert all(value > 0 for value in tiny.logged(search, f'{part}.grad_norm'))
 
