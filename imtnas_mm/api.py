@@ -1,12 +1,15 @@
 """Searching, deriving and loading architectures from Python: ``from imtnas_mm import search, derive, ...``."""
 import copy
+import logging
 import os.path as osp
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
+from mmengine.logging import print_log
 
+from .analysis.certainty import certainty_of
 from .analysis.derive import Derived, architecture_of, derive_from_checkpoint
 from .engine.launch import is_search
 from .engine.launch.checks import make_work_dir
@@ -68,6 +71,8 @@ def search(config: str | Path | Config, work_dir: str | Path | None = None, *, r
 def derive(config: str | Path, checkpoint: str | Path, **options: Any) -> Derived:
     """The architecture of a search checkpoint, as tools/derive.py finds it.
 
+    A warning is logged if the architecture is no better than chance.
+
     Args:
         config: the file of the search's config.
         checkpoint: that the search wrote.
@@ -77,7 +82,11 @@ def derive(config: str | Path, checkpoint: str | Path, **options: Any) -> Derive
         CheckpointError: the checkpoint doesn't fit the config.
         ValueError: the config is of no search.
     """
-    return derive_from_checkpoint(str(config), str(checkpoint), options)
+    derived = derive_from_checkpoint(str(config), str(checkpoint), options)
+    warning = certainty_of(derived.genotype).warning()
+    if warning:
+        print_log(warning, 'current', logging.WARNING)
+    return derived
 
 
 def load_architecture(source: str | Path | Mapping[str, Any] | Genotype, config: str | Path | None = None,

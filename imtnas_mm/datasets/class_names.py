@@ -6,6 +6,7 @@ from mmengine.dataset import BaseDataset
 from mmengine.registry import DATASETS
 
 from ..compat.datasets import without_notes_on_imports
+from ..input_file import check_file, is_remote
 from . import checks
 
 with without_notes_on_imports():
@@ -43,11 +44,11 @@ def class_names(cfg: dict[str, Any], scope: str | None, field: str) -> tuple[str
         names = kind.METAINFO.get('classes')
     if names is None and issubclass(kind, CocoDataset) and cfg.get('ann_file'):
         path = os.path.join(cfg.get('data_root') or '', cfg['ann_file'])
-        if not checks.is_remote(path):
+        if not is_remote(path):
             names = [category['name'] for category in checks.load_coco(path, f'{field}.ann_file')['categories']]
     if names is None and issubclass(kind, CustomDataset):
         folder, ann_file, with_label = image_folder(cfg)
-        if with_label and not ann_file and not checks.is_remote(folder):
+        if with_label and not ann_file and not is_remote(folder):
             checks.check_folder(folder, f'{field}.data_prefix', checks.FOLDER_LAYOUT)
             names = sorted(entry.name for entry in os.scandir(folder) if entry.is_dir())
             if not names:
@@ -71,7 +72,7 @@ def names_in(classes: Any, field: str) -> Any:
     """Class names; a config may give a file with one name per line. ``None`` if it gives none."""
     if not isinstance(classes, str):
         return classes
-    checks.check_file(classes, field)
+    check_file(classes, field, checks.DataError)
     with open(classes, encoding='utf-8') as file:
         return [line.strip() for line in file if line.strip()]
 
