@@ -61,7 +61,7 @@ def test_the_commands_of_the_wheel_run_outside_the_checkout(wheel, tmp_path):
     done = run("import sys; from imtnas_mm.command_line import configs, train; configs(); "
                "sys.argv[1:] = ['none.py']; train()")
     assert done.returncode == 1 and done.stdout.strip() == str(wheel / 'imtnas_mm' / '.mim' / 'configs')
-    assert done.stderr.strip() == 'config: none.py is not a file'
+    assert done.stderr.strip() == "config: 'none.py' is not a file"
 
 
 @pytest.mark.parametrize('name', sorted(SCRIPTS))

@@ -215,7 +215,8 @@ def test_rates():
 @pytest.mark.parametrize('name', CELLS)
 @pytest.mark.parametrize('architecture', ['pr_darts', 'pc_darts_image'])
 def test_any_cell_architecture(name, architecture):
-    model = build(load(name, **{'model.backbone.architecture': architecture}))
+    layers = {} if 'coco' in name else {'model.backbone.layers': 3}  # a pyramid's stages are those of its layers
+    model = build(load(name, **{'model.backbone.architecture': architecture}, **layers))
     assert model.backbone.genotype.source['name'] == architecture
 
 

@@ -6,7 +6,7 @@ from mmpretrain.apis.model import ModelHub
 from helpers.model_index import METAFILES, MODELS, ROOT
 
 CONFIGS = {str(path.relative_to(ROOT)) for path in (ROOT / 'configs').rglob('*.py')
-           if '_base_' not in path.parts and 'experiments' not in path.parts}  # those are no models
+           if not {'_base_', 'experiments', 'custom_data'} & set(path.parts)}  # no model, or not without data
 COLLECTIONS = {entry['Name']: entry for metafile in METAFILES.values() for entry in metafile.get('Collections', ())}
 
 

@@ -179,7 +179,7 @@ class Malicious:
 def test_files_that_are_no_checkpoint(search, tmp_path, monkeypatch):
     config, checkpoint, out = search
     monkeypatch.chdir(tmp_path)
-    assert refused(config, 'none.pth') == 'checkpoint: none.pth is not a file'
+    assert refused(config, 'none.pth') == "checkpoint: 'none.pth' is not a file"
     (tmp_path / 'text.pth').write_text('not a checkpoint')
     assert 'text.pth: cannot be loaded' in refused(config, 'text.pth')
     (tmp_path / 'short.pth').write_bytes(checkpoint.read_bytes()[:5000])
