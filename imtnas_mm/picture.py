@@ -120,7 +120,8 @@ def draw_box(axes: Axes, box: tuple[float, float, float, float], fill: str, edge
 
 def paler(colour: str) -> str:
     """Two thirds of the way to white."""
-    return to_hex([(part + 2) / 3 for part in to_rgb(colour)])
+    red, green, blue = to_rgb(colour)
+    return to_hex(((red + 2) / 3, (green + 2) / 3, (blue + 2) / 3))
 
 
 def weight_square(axes: Axes, x: float, y: float, weight: float, highest: float, name: str) -> None:
