@@ -4,7 +4,7 @@
 # make coverage  as make test, and which lines the tests reach: htmlcov/index.html
 # make docs    builds the site of docs/ and of the docstrings: site/index.html
 # make clean   removes caches and build outputs; never data/, work_dirs/ or .venv
-# Variables: PYTHON=python3.12, MAX_JOBS=8 (see tools/setup.sh), JOBS=2, THREADS=1, PYTEST_ARGS='-k genotype'
+# Variables: PYTHON=python3.12, MAX_JOBS=8, PIP_FIND_LINKS=wheels (see tools/setup.sh), JOBS=2, THREADS=1, PYTEST_ARGS='-k genotype'
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
@@ -16,6 +16,9 @@ SLOW ?= 1
 THREADS ?= 1
 # Test files run in so many processes at once; 0: in one, without any
 JOBS ?= 2
+# Files in the order of their folders: by their number of tests, as by default, long files of few tests come last, when
+# one process has nothing left to do
+SPLIT := -n $(JOBS) --dist loadfile --no-loadscope-reorder
 PIN := OMP_NUM_THREADS=$(THREADS) MKL_NUM_THREADS=$(THREADS) OPENBLAS_NUM_THREADS=$(THREADS)
 
 help:
@@ -25,13 +28,13 @@ setup:
 	@bash tools/setup.sh
 
 test: setup
-	$(PIN) $(PY) -m pytest -n $(JOBS) --dist loadfile $(if $(filter 0,$(SLOW)),-m 'not slow') $(PYTEST_ARGS)
+	$(PIN) $(PY) -m pytest $(SPLIT) $(if $(filter 0,$(SLOW)),-m 'not slow') $(PYTEST_ARGS)
 
 test-gpu: setup
-	$(PIN) $(PY) -m pytest -n $(JOBS) --dist loadfile --device cuda $(PYTEST_ARGS)
+	$(PIN) $(PY) -m pytest $(SPLIT) --device cuda $(PYTEST_ARGS)
 
 coverage: setup
-	$(PIN) $(PY) -m pytest -n $(JOBS) --dist loadfile --cov --cov-report=term --cov-report=html $(if $(filter 0,$(SLOW)),-m 'not slow') $(PYTEST_ARGS)
+	$(PIN) $(PY) -m pytest $(SPLIT) --cov --cov-report=term --cov-report=html $(if $(filter 0,$(SLOW)),-m 'not slow') $(PYTEST_ARGS)
 
 lint: setup
 	$(PY) -m ruff check .

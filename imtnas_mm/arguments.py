@@ -1,11 +1,12 @@
 """Command-line arguments that several tools share.
 
 PyTorch and OpenMMLab take ten seconds to import. So that ``--help``, a wrong flag and a missing file answer at once, a
-tool imports only the standard library and this file at module level, and all other modules in ``main``.
+tool imports only the standard library, this file and input_file.py at module level, and all others in ``main``.
 """
 import argparse
-import os.path as osp
 from collections.abc import Sequence
+
+from .input_file import check_file
 
 EXECUTORS = ('slurm', 'local')  # of jobs by submitit
 # options of sbatch with a separate flag
@@ -50,18 +51,8 @@ def check_source(parser: argparse.ArgumentParser, args: argparse.Namespace) -> N
     if args.cfg_options and not args.config:
         parser.error('--cfg-options needs --config')
     if args.config:
-        check_file('--config', args.config)
-        check_file('source', args.source)
-
-
-def check_file(argument: str, path: str) -> None:
-    """Exit if an argument names a file that does not exist; URLs pass.
-
-    Raises:
-        SystemExit: names the argument and the path.
-    """
-    if '://' not in path and not osp.isfile(path):
-        raise SystemExit(f'{argument}: {path} is not a file')
+        check_file(args.config, '--config')
+        check_file(args.source, 'source')
 
 
 def config_options(texts: Sequence[str] | None) -> dict | None:

@@ -9,13 +9,26 @@ import copy
 import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves, tree_map_only
 
 from helpers import small_search
 from helpers.host_reads import READS
 from helpers.small_search import CELLS, TRANSFER, build, build_method, iterate, optimisers
 from imtnas_mm.replay import CudaGraph, Recordings
 from imtnas_mm.transport import tensors_of, with_tensors
+
+
+def mapped(kind, function, value):
+    """The arguments of an operator with what is of a kind mapped; torch's tree_map_only takes most of a test's time."""
+    if isinstance(value, kind):
+        return function(value)
+    if isinstance(value, list | tuple):
+        return type(value)([mapped(kind, function, item) for item in value])
+    return {key: mapped(kind, function, item) for key, item in value.items()} if isinstance(value, dict) else value
+
+
+def tensors_in(result):
+    """Of an operator: a tensor, or several."""
+    return [x for x in (result if isinstance(result, list | tuple) else [result]) if isinstance(x, torch.Tensor)]
 
 
 class Trace(TorchDispatchMode):
@@ -43,9 +56,9 @@ class Trace(TorchDispatchMode):
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         if func._schema.name.removeprefix('aten::') in READS:
             raise RuntimeError(f'{func} reads a value')
-        arguments = tree_map_only(torch.Tensor, lambda x: Number(self.number(x)), (args, kwargs or {}))
+        arguments = mapped(torch.Tensor, lambda x: Number(self.number(x)), (args, kwargs or {}))
         actual = func(*args, **(kwargs or {}))
-        results = [self.number(x) for x in tree_leaves(actual) if isinstance(x, torch.Tensor)]
+        results = [self.number(x) for x in tensors_in(actual)]
         self.operators.append((func, arguments, results))
         return actual
 
@@ -55,9 +68,8 @@ class Trace(TorchDispatchMode):
         for i, x in zip(self.inputs, tensors, strict=True):
             values[i] = x.detach().clone()
         for func, arguments, results in self.operators:
-            args, kwargs = tree_map_only(Number, lambda number: values[number], arguments)
-            actual = [x for x in tree_leaves(func(*args, **kwargs)) if isinstance(x, torch.Tensor)]
-            for i, x in zip(results, actual, strict=True):
+            args, kwargs = mapped(Number, lambda number: values[number], arguments)
+            for i, x in zip(results, tensors_in(func(*args, **kwargs)), strict=True):
                 values[i] = x
         return with_tensors(self.found, (values[i].clone() for i in self.outputs))
 

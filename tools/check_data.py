@@ -2,7 +2,8 @@
 import argparse
 import sys
 
-from imtnas_mm.arguments import add_config_options, check_file
+from imtnas_mm.arguments import add_config_options
+from imtnas_mm.input_file import check_file
 
 
 def parse_args(argv=None):
@@ -11,7 +12,7 @@ def parse_args(argv=None):
     parser.add_argument('config', help='config file of a search or of a retraining')
     add_config_options(parser)
     args = parser.parse_args(argv)
-    check_file('config', args.config)
+    check_file(args.config, 'config')
     args.launcher, args.local_rank, args.work_dir = 'none', 0, None
     return args
 

@@ -5,7 +5,8 @@ With --rehearse, run nothing but an iteration of each training on images of nois
 import argparse
 import os.path as osp
 
-from imtnas_mm.arguments import EXECUTORS, SBATCH_FLAGS, check_file
+from imtnas_mm.arguments import EXECUTORS, SBATCH_FLAGS
+from imtnas_mm.input_file import check_file
 
 LIMIT = 30  # minutes of a training's rehearsal
 
@@ -59,7 +60,7 @@ def parse_args(argv=None):
     if len(args.experiment) > 1:
         parser.error(f'experiment: {" ".join(args.experiment)}: they run one by one; --rehearse takes several')
     (args.experiment, ) = args.experiment
-    check_file('experiment', args.experiment)
+    check_file(args.experiment, 'experiment')
     return args
 
 
@@ -85,7 +86,7 @@ def check_rehearsal(parser, args):
         parser.error(f'--out {args.out}: it must end in .md or .json')
     for path in args.experiment:
         if not osp.isdir(path):
-            check_file('experiment', path)
+            check_file(path, 'experiment')
 
 
 def check_cluster(parser, args):

@@ -3,7 +3,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from imtnas_mm.arguments import add_config_options, check_file, config_options
+from imtnas_mm.arguments import add_config_options, config_options
+from imtnas_mm.input_file import check_file
 
 
 def parse_args(argv=None):
@@ -21,8 +22,8 @@ def parse_args(argv=None):
         parser.error(f'--shape {" ".join(map(str, args.shape))}: it must be H or H W, at least 1')
     if not args.out.endswith('.json'):
         parser.error(f'--out {args.out}: it must end with .json')
-    check_file('config', args.config)
-    check_file('checkpoint', args.checkpoint)
+    check_file(args.config, 'config')
+    check_file(args.checkpoint, 'checkpoint')
     return args
 
 
@@ -43,8 +44,10 @@ def main(argv=None):
     print(f'space: {derived.genotype.space}')
     print(f'architecture: {derived.genotype.summary()}')
     if derived.genotype.importance is not None:
-        certainty = certainty_of(derived.genotype.importance)
-        print(f'certainty: {certainty.warning() or certainty}')
+        certainty = certainty_of(derived.genotype)
+        print(f'certainty: {certainty}')
+        if certainty.is_chance:
+            print(f'derive: warning: {certainty.warning()}', file=sys.stderr)
     print(f'parameters: {parameters:,} (backbone)')
     if derived.genotype.sharing is not None:
         tasks = derived.genotype.sharing['tasks']

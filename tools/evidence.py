@@ -6,7 +6,7 @@ import re
 import sys
 from pathlib import Path
 
-from imtnas_mm.arguments import check_file
+from imtnas_mm.input_file import check_file
 
 
 def parse_args(argv=None):
@@ -23,7 +23,7 @@ def parse_args(argv=None):
     parser.add_argument('--check', action='store_true', help='write nothing; exit with 1 if the document is not what '
                         'the records give')
     args = parser.parse_args(argv)
-    check_file('--template', args.template)
+    check_file(args.template, '--template')
     return args
 
 

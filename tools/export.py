@@ -3,7 +3,7 @@ import argparse
 import os.path as osp
 import sys
 
-from imtnas_mm.arguments import check_file
+from imtnas_mm.input_file import check_file
 
 
 def parse_args(argv=None):
@@ -20,7 +20,7 @@ def parse_args(argv=None):
     parser.add_argument('--task', help='of a joint training, export the model of this task by itself, with the names '
                         'of an ordinary retraining')
     args = parser.parse_args(argv)
-    check_file('checkpoint', args.checkpoint)
+    check_file(args.checkpoint, 'checkpoint')
     return args
 
 

@@ -2,7 +2,8 @@
 import argparse
 import sys
 
-from imtnas_mm.arguments import add_source, check_file, check_source, config_options
+from imtnas_mm.arguments import add_source, check_source, config_options
+from imtnas_mm.input_file import check_file
 
 
 def parse_args(argv=None):
@@ -16,7 +17,7 @@ def parse_args(argv=None):
     if args.table is None:
         parser.error('--table: it is missing; it names the table of the benchmark')
     check_source(parser, args)
-    check_file('--table', args.table)
+    check_file(args.table, '--table')
     return args
 
 

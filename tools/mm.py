@@ -5,7 +5,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from imtnas_mm.arguments import check_file
+from imtnas_mm.input_file import check_file
 
 # tool -> its file below .mim/tools of each library that has it
 TOOLS = dict(
@@ -27,7 +27,7 @@ def parse_args(argv=None):
     parser.add_argument('--optimizer', metavar='NAME', help='of a search, for vis_scheduler: encoder, head or '
                         'architecture')
     args, args.rest = parser.parse_known_args(argv)
-    check_file('config', args.config)
+    check_file(args.config, 'config')
     return args
 
 

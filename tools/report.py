@@ -3,7 +3,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from imtnas_mm.arguments import check_file
+from imtnas_mm.input_file import check_file
 
 
 def parse_args(argv=None):
@@ -17,7 +17,7 @@ def parse_args(argv=None):
     published.add_argument('--records', metavar='DIR', help='report the records that --export wrote to this folder, '
                            'not those of the work dir')
     args = parser.parse_args(argv)
-    check_file('experiment', args.experiment)
+    check_file(args.experiment, 'experiment')
     return args
 
 

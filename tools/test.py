@@ -1,7 +1,8 @@
 """Test a search or a retrained network with the metrics of its config, such as COCO AP or top-1 accuracy."""
 import argparse
 
-from imtnas_mm.arguments import add_launch_arguments, check_file
+from imtnas_mm.arguments import add_launch_arguments
+from imtnas_mm.input_file import check_file
 
 
 def parse_args(argv=None):
@@ -20,8 +21,8 @@ def parse_args(argv=None):
                         'hold it: an architecture.json or a published name; sets model.backbone.architecture')
     add_launch_arguments(parser)
     args = parser.parse_args(argv)
-    check_file('config', args.config)
-    check_file('checkpoint', args.checkpoint)
+    check_file(args.config, 'config')
+    check_file(args.checkpoint, 'checkpoint')
     if args.out and not args.out.endswith(('.pkl', '.pickle')):
         raise SystemExit(f'--out {args.out}: the dump is a pickle; name a .pkl file')
     return args

@@ -1,7 +1,8 @@
 """Search an architecture or retrain a derived one, as the config says."""
 import argparse
 
-from imtnas_mm.arguments import add_launch_arguments, check_file
+from imtnas_mm.arguments import add_launch_arguments
+from imtnas_mm.input_file import check_file
 
 
 def parse_args(argv=None):
@@ -24,9 +25,9 @@ def parse_args(argv=None):
                         'wrong fields, missing data files and unknown metrics are refused within seconds')
     add_launch_arguments(parser)
     args = parser.parse_args(argv)
-    check_file('config', args.config)
+    check_file(args.config, 'config')
     if args.resume not in (None, 'auto'):
-        check_file('--resume', args.resume)
+        check_file(args.resume, '--resume')
     return args
 
 

@@ -10,8 +10,10 @@ from mmengine.logging import print_log
 from mmengine.registry import DATASETS
 
 from ..compat.datasets import without_notes_on_imports
+from ..input_file import check_file, is_remote
 from . import checks
 from .checks import DataError
+from .class_names import image_folder, names_in
 from .dropped import dropped_of_coco
 from .pipeline import name_failures
 
@@ -82,7 +84,7 @@ def check_evaluator(cfg: dict[str, Any] | list[dict[str, Any]] | tuple[dict[str,
     """Check the annotation files of an evaluator's CocoMetrics."""
     for metric in cfg if isinstance(cfg, (list, tuple)) else [cfg]:
         path = metric.get('ann_file')
-        if str(metric.get('type')).rpartition('.')[2] == 'CocoMetric' and path and not checks.is_remote(path):
+        if str(metric.get('type')).rpartition('.')[2] == 'CocoMetric' and path and not is_remote(path):
             checks.load_coco(path, f'{field}.ann_file')
 
 
@@ -107,7 +109,7 @@ def _check(cfg, registry, field):
     if not (isinstance(kind, type) and issubclass(kind, BaseDataset)):
         return  # a wrapper, or an unknown type, which fails when it is built
     root = cfg.get('data_root', '') or ''
-    if checks.is_remote(root):
+    if is_remote(root):
         return
     coco = issubclass(kind, CocoDataset)
     cifar = issubclass(kind, LocalCIFAR)
@@ -129,51 +131,35 @@ def _check_coco(cfg, kind, root, field):
     if not cfg.get('ann_file'):
         raise DataError(f'{field}.ann_file: missing; name a COCO annotation file, e.g. '
                         'annotations/instances_train2017.json')
-    if checks.is_remote(path):
+    if is_remote(path):
         return ()
     content = checks.load_coco(path, f'{field}.ann_file')
     classes = (cfg.get('metainfo') or {}).get('classes', kind.METAINFO.get('classes'))
-    classes = _names(classes, f'{field}.metainfo.classes')
+    classes = names_in(classes, f'{field}.metainfo.classes')
     if classes is not None:
         checks.check_coco_classes(content, path, classes, f'{field}.metainfo.classes')
     prefix = os.path.join(root, (cfg.get('data_prefix') or {}).get('img', ''))
-    if not checks.is_remote(prefix):
+    if not is_remote(prefix):
         checks.check_coco_images(content, path, prefix, f'{field}.data_prefix.img')
     if not is_main_process():
         return ()
     return [f'{field}.ann_file: {path!r}: {line}' for line in dropped_of_coco(kind, cfg, content)]
 
 
-def _names(classes, field):
-    """Class names; a config may give a file with one name per line. ``None`` if it gives none."""
-    if not isinstance(classes, str):
-        return classes
-    checks.check_file(classes, field)
-    with open(classes, encoding='utf-8') as file:
-        return [line.strip() for line in file if line.strip()]
-
-
 def _check_folders(cfg, kind, root, field):
-    prefix = cfg.get('data_prefix', '') or cfg.get('split', '')
-    prefix = prefix.get('img_path', '') if isinstance(prefix, dict) else prefix
-    ann_file = cfg.get('ann_file', '')
-    if not ann_file and cfg.get('split') and os.path.isfile(os.path.join(root, 'meta', f'{cfg["split"]}.txt')):
-        ann_file = os.path.join('meta', f'{cfg["split"]}.txt')  # as mmpretrain's ImageNet does
-    with_label = cfg.get('with_label', True) and cfg.get('split') != 'test'  # ImageNet's test set has no labels
+    path, ann_file, with_label = image_folder(cfg)
     classes = cfg.get('classes') or (cfg.get('metainfo') or {}).get('classes', kind.METAINFO.get('classes'))
-    classes = _names(classes, f'{field}.classes') if with_label else ()
-    path = os.path.join(root, prefix)
-    if checks.is_remote(path):
+    classes = names_in(classes, f'{field}.classes') if with_label else ()
+    if is_remote(path):
         return ()
     if ann_file and kind.load_data_list is not CustomDataset.load_data_list:  # its format is unknown here
-        checks.check_file(os.path.join(root, ann_file), f'{field}.ann_file')
+        check_file(os.path.join(root, ann_file), f'{field}.ann_file', DataError)
     elif ann_file:
         checks.check_image_list(os.path.join(root, ann_file), path, None if classes is None else len(classes),
                                 f'{field}.ann_file')
     elif with_label:
         return checks.check_class_folders(
-            path, classes, cfg.get('extensions', ('.jpg', '.jpeg', '.png', '.ppm', '.bmp', '.pgm', '.tif')),
-            f'{field}.data_prefix')
+            path, classes, cfg.get('extensions', checks.IMAGE_ENDINGS), f'{field}.data_prefix')
     return ()
 
 
@@ -182,4 +168,4 @@ def _check_cifar(cfg, kind, root, field):
     if split not in ('train', 'test'):
         raise DataError(f"{field}.split: {split!r}; must be 'train' or 'test'")
     for name, _ in kind.files(split):
-        checks.check_file(os.path.join(root, cfg.get('data_prefix', ''), name), f'{field}.data_root')
+        check_file(os.path.join(root, cfg.get('data_prefix', ''), name), f'{field}.data_root', DataError)

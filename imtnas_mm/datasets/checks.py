@@ -14,8 +14,11 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence, Set
 from typing import Any
 
+from ..input_file import check_file
+
 COCO_LAYOUT = 'annotations/instances_{train,val}2017.json, train2017/*.jpg and val2017/*.jpg (COCO)'
 FOLDER_LAYOUT = 'train/<class>/*.JPEG and val/<class>/*.JPEG (ImageNet)'
+IMAGE_ENDINGS = ('.jpg', '.jpeg', '.png', '.ppm', '.bmp', '.pgm', '.tif')  # of mmpretrain's CustomDataset
 
 _IMAGE_KEYS = ('id', 'file_name', 'height', 'width')
 _ANNOTATION_KEYS = ('id', 'image_id', 'category_id', 'bbox', 'area')
@@ -25,25 +28,12 @@ class DataError(RuntimeError):
     """Data that can't be used. Its one argument is the message, so that it passes through a dataloader's worker."""
 
 
-def is_remote(path: Any) -> bool:
-    """Paths of mmengine's other file backends ('s3://...') aren't checked."""
-    return '://' in str(path)
-
-
 def check_folder(path: str, field: str, layout: str) -> None:
     """Raise DataError unless ``path`` is a folder with something in it."""
     if not os.path.isdir(path):
         raise DataError(f'{field}: {path!r} is not a folder; expected {layout}')
     if not os.listdir(path):
         raise DataError(f'{field}: {path!r} is empty; expected {layout}')
-
-
-def check_file(path: str, field: str) -> None:
-    """Raise DataError unless ``path`` is a file that isn't empty."""
-    if not os.path.isfile(path):
-        raise DataError(f'{field}: {path!r} is not a file')
-    if os.path.getsize(path) == 0:
-        raise DataError(f'{field}: {path!r} is empty (0 bytes)')
 
 
 @contextlib.contextmanager
@@ -73,7 +63,7 @@ def load_coco(path: str, field: str) -> dict[str, Any]:
             images, annotations or categories are missing or empty; an entry
             lacks a key that mmdet reads; or a value is of the wrong kind.
     """
-    check_file(path, field)
+    check_file(path, field, DataError)
     try:
         with open(path, encoding='utf-8') as file:
             content = json.load(file)
@@ -282,7 +272,7 @@ def check_image_list(path: str, folder: str, num_classes: int | None, field: str
             known; 0 if lines have no labels.
         field (str): the place of ``path`` in the config.
     """
-    check_file(path, field)
+    check_file(path, field, DataError)
     try:
         with open(path, encoding='utf-8') as file:
             lines = [line.rstrip('\r\n') for line in file]

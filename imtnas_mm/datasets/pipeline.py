@@ -9,7 +9,8 @@ import numpy as np
 from mmcv.transforms import LoadImageFromFile
 from mmengine.dataset import BaseDataset, Compose, ConcatDataset
 
-from .checks import DataError, is_remote
+from ..input_file import is_remote
+from .checks import DataError
 from .seeded import SeededDataset
 
 _TIFF = (b'II*\0', b'MM\0*', b'II+\0', b'MM\0+')

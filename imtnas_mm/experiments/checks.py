@@ -1,13 +1,15 @@
 """Checks that refuse a comparison before it starts.
 
-Too few GPUs, another total batch than a config declares, or a table that can't be read.
+Too few GPUs, another total batch than a config declares, a table that can't be read, or a metric that no test has.
 """
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence, Set
 
 from mmengine.config import Config
 
 from ..accuracy_table import TableError, read_table
 from ..engine.launch.total_batch import declared_batches, other_batches
+from .declaration import Experiment
+from .report import SIZES
 from .run import Run
 
 
@@ -49,6 +51,28 @@ def table_refusals(runs: Iterable[Run]) -> list[str]:
         except TableError as error:
             texts.append(f'{first_of(names)}: {field}: {error}')
     return texts
+
+
+def metric_refusals(whose: str, experiment: Experiment, metrics: Mapping[str, Sequence[Set[str] | None]]) -> list[str]:
+    """The columns, and the limit of degenerate runs, whose metric no run of their evaluation has.
+
+    Args:
+        whose (str): the runs, as in the texts.
+        experiment (Experiment): with the columns.
+        metrics (dict): evaluation -> names of metrics, per run; ``None`` where they are unknown. Evaluations that it
+            lacks are not checked.
+    """
+    places = [(f'columns[{i}].metric', column) for i, column in enumerate(experiment.columns)]
+    if experiment.degenerate is not None:
+        places.append(('degenerate.metric', experiment.degenerate))
+    faults = []
+    for place, column in places:
+        known = metrics.get(column.get('evaluation', ''), [None])
+        names = set().union(*(names for names in known if names is not None))
+        if None not in known and column['metric'] not in (*SIZES, *names):
+            faults.append(f'{whose}: {place}: {column["metric"]!r}; the evaluation {column["evaluation"]} has '
+                          f'{", ".join(sorted(names)) or "no metric"}')
+    return faults
 
 
 def unchecked(runs: Iterable[Run], asked: int | None = None) -> list[str]:

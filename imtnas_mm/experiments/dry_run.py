@@ -7,9 +7,8 @@ from typing import Any
 from mmengine.config import Config
 
 from ..engine.launch.dry_run import DryRun, dry_run
-from .checks import first_of
+from .checks import first_of, metric_refusals
 from .declaration import SEARCH, SEARCH_TEST, Experiment
-from .report import SIZES
 from .run import Run, with_architecture
 
 
@@ -49,22 +48,7 @@ def dry_runs(experiment: Experiment, runs: Iterable[Run]) -> tuple[list[str], li
             for evaluation, names in _metrics(run, name, done).items():
                 metrics.setdefault(evaluation, []).append(names)
     lines, faults = ([f'{first_of(names)}: {text}' for text, names in texts.items()] for texts in (trainings, rows_of))
-    return lines, faults + metric_refusals(experiment, metrics)
-
-
-def metric_refusals(experiment: Experiment, metrics: dict[str, list[set[str] | None]]) -> list[str]:
-    """The columns, and the limit of degenerate runs, whose metric no run of their evaluation has."""
-    places = [(f'columns[{i}].metric', column) for i, column in enumerate(experiment.columns)]
-    if experiment.degenerate is not None:
-        places.append(('degenerate.metric', experiment.degenerate))
-    faults = []
-    for place, column in places:
-        known: list[set[str] | None] = metrics.get(column.get('evaluation', ''), [None])
-        names = set().union(*(names for names in known if names is not None))
-        if None not in known and column['metric'] not in (*SIZES, *names):
-            faults.append(f'{experiment.name}: {place}: {column["metric"]!r}; the evaluation {column["evaluation"]} '
-                          f'has {", ".join(sorted(names))}')
-    return faults
+    return lines, faults + metric_refusals(experiment.name, experiment, metrics)
 
 
 def _metrics(run: Run, name: str, done: DryRun) -> dict[str, set[str] | None]:

@@ -31,7 +31,7 @@ def cells(root):
 
 def dropout(root):
     """A classifier with dropout; each image thrice, in unlike views."""
-    fields = tiny.retrain_fields(root, 'cls', epochs=2)
+    fields = tiny.retrain_fields(root, 'cls', tiny.short_architecture().to_dict(), epochs=2)
     fields['model'] = dict(fields['model'], head=dict(fields['model']['head'], dropout=.3))
     fields['train_dataloader'].update(
         dataset=dict(type='RepeatDataset', times=2, dataset=fields['train_dataloader']['dataset']), batch_size=12,
@@ -43,7 +43,7 @@ def dropout(root):
 
 def detection(root):
     """A detector whose crops may leave no box, and are drawn again; batches by aspect ratio."""
-    fields = tiny.retrain_fields(root, epochs=2)
+    fields = tiny.retrain_fields(root, architecture=tiny.short_architecture().to_dict(), epochs=2)
     fields['train_dataloader'].update(batch_sampler=dict(type='AspectRatioBatchSampler'))
     fields['train_dataloader']['dataset']['pipeline'] = [
         *tiny.DET_TRAIN[:-1],

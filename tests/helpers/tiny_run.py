@@ -1,12 +1,12 @@
 """Runs of the tools small enough for a test: few generated images, narrow networks, iterations within a second."""
 import contextlib
 import copy
-import gc
 import importlib.util
 import itertools
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -109,9 +109,10 @@ def coco_metric(root):
 
 SCALE = dict(width_mult=.1, stem_stride=2, strides=(1, 1, 2, 1, 1, 1))  # of a derived network of fairnas19
 CHANNELS = (8, 8, 8, 16, 24, 32)  # of its stages; strides 2, 2, 4, 4, 4, 4
-# of a search: as many stages, and fewer layers
-LAYOUT = dict(name='seven layers', widths=CHANNELS, depths=(2, 1, 1, 1, 1, 1), strides=SCALE['strides'], stem_width=8,
-              first_width=8)
+# of a search: as many stages, and fewer layers and candidates
+LAYOUT = dict(
+    name='seven layers', widths=CHANNELS, depths=(2, 1, 1, 1, 1, 1), strides=SCALE['strides'], stem_width=8,
+    first_width=8, candidates=tuple(dict(kernel=k, expansion=e) for k, e in ((3, 3), (3, 6), (5, 3))))
 SPACE = dict(type='MBConvSupernet', layout=dict(LAYOUT, _delete_=True), width_mult=1., stem_stride=2,
              strides=LAYOUT['strides'], estimator='two_path')
 NORMALISATION = dict(mean=[115., 115., 115.], std=[60., 60., 60.])
@@ -255,15 +256,22 @@ def joint_model(order=('cls', 'det'), rows=None, **options):
         **options))
 
 
+def short_joint_model(order):
+    """:func:`joint_model` with one layer per stage."""
+    model = joint_model(order)
+    model['backbone']['architecture']['architecture'] = short_architecture().architecture
+    return model
+
+
 def joint_fields(root, order=('cls', 'det'), model=None, **train_cfg):
-    """A joint training over ``configs/_base_/joint_runtime.py``."""
+    """A joint training over ``configs/_base_/joint_runtime.py``, by default of :func:`short_joint_model`."""
     kinds = {name: name.rstrip('0123456789') for name in order}
     loaders, metrics = dict(cls=cls_loader, det=det_loader), dict(
         cls=dict(type='Accuracy', topk=(1, 2)), det=coco_metric(root))
     val_loaders = {name: loaders[kind](root, 'val') for name, kind in kinds.items()}
     evaluators = {name: metrics[kind] for name, kind in kinds.items()}
     return dict(
-        model=joint_model(order) if model is None else model,
+        model=short_joint_model(order) if model is None else model,
         train_dataloader={name: loaders[kind](root, 'train') for name, kind in kinds.items()},
         val_dataloader=val_loaders,
         test_dataloader=val_loaders,
@@ -343,12 +351,10 @@ def checkpoint(path):
 
 @contextlib.contextmanager
 def quick():
-    """Without what would take most of a tiny run's time: configs formatted by yapf, and mmengine's garbage collections
-    over all the modules loaded."""
-    import imtnas_mm.engine  # noqa: F401
-    gc.collect()
-    gc.freeze()
+    """Without what would take most of a tiny run's time: configs formatted by yapf, and a garbage collection by
+    mmengine for each dataset."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr('mmengine.dataset.base_dataset.gc', SimpleNamespace(collect=lambda: None))
         patch.setattr('yapf.yapflib.yapf_api.FormatCode', lambda text, **_: (text, True))
         yield
 

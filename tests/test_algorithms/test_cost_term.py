@@ -9,10 +9,11 @@ import torch
 from helpers import small_search
 from helpers.small_search import build, build_method, iterate, optimisers, stage_batches, val_batches
 from imtnas_mm import space_format
+from imtnas_mm.algorithms import cost_term
 from imtnas_mm.algorithms.base import FOR_VALIDATION
 from imtnas_mm.algorithms.cost_term import CostTerm
 from imtnas_mm.analysis.complexity import count_macs, count_parameters
-from imtnas_mm.analysis.cost_table import CostTable, Macs, cost_table
+from imtnas_mm.analysis.cost_table import CostTable, Macs, cost_table, parameters
 from imtnas_mm.analysis.latency_file import write_latency
 from imtnas_mm.genotype import GenotypeError
 from imtnas_mm.networks.build import build_network
@@ -44,6 +45,23 @@ def term_of(name, space=None, **options):
     if options.get('type', 'MACs') == 'MACs':
         options.setdefault('shape', SIZE)
     return space, CostTerm(space, some_alphas(space), supernet, **{'type': 'MACs', 'network': network, **options})
+
+
+@pytest.fixture(scope='module', autouse=True)
+def tables():
+    """The table of a space and a network is made once: one of cells takes seconds."""
+    made = {}
+
+    def once(genotype, options, shape, measure):
+        key = repr((genotype.space, genotype.architecture.get('layout'), sorted(options.items()), shape,
+                    measure if measure is parameters else type(measure)))
+        if key not in made:
+            made[key] = cost_table(genotype, options, shape, measure)
+        return made[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cost_term, 'cost_table', once)
+        yield
 
 
 @pytest.fixture(scope='module', params=SPACES)
@@ -288,6 +306,7 @@ def test_a_wrong_option_is_refused(wrong, message):
 
 
 def test_a_space_without_costs_is_refused(monkeypatch):
+    monkeypatch.setattr(cost_term, 'cost_table', cost_table)
     plain = replace(space_format.format_of('nasbench201'), cost=None)
     monkeypatch.setitem(space_format._formats, 'nasbench201', plain)
     with pytest.raises(ValueError, match='model.cost: the space nasbench201 counts no costs: its SpaceFormat has no'):

@@ -114,7 +114,7 @@ def test_a_full_disk_while_something_else_is_written(data, tmp_path, name, messa
 def test_a_work_dir_that_cannot_be_written(data, tmp_path, tool, monkeypatch):
     """It is found out before the data are looked at."""
     (tmp_path / 'file').touch()
-    (tmp_path / 'a.pth').touch()
+    (tmp_path / 'a.pth').write_bytes(b'weights')
     config = retraining(tmp_path / 'tiny.py', data / 'not there')
     checkpoint = [tmp_path / 'a.pth'] if tool == 'test' else []
     with pytest.raises(SystemExit, match=rf'--work-dir: {tmp_path}/file/work cannot be written to \(Not a directory\)'):

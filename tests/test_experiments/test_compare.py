@@ -2,8 +2,6 @@
 import os
 import shlex
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -11,6 +9,7 @@ import pytest
 
 import imtnas_mm
 from helpers import tiny_run as tiny
+from helpers.forked_tools import exit_code
 from helpers.html_page import Read
 from helpers.pictures import texts
 from helpers.stub_tools import (
@@ -203,21 +202,24 @@ def test_failure_is_recorded_and_others_continue(tmp_path, tools):
     assert same(tmp_path / 'out', tmp_path / 'whole')
 
 
-@pytest.mark.slow
 def test_interrupted_continues_to_the_same_records(tmp_path, tools):
     """In a retraining; in a search, too: test_interrupted.py."""
     experiment = write(tmp_path, seeds=[0])
     (tools / 'wait').write_text('c10')
-    process = subprocess.Popen(
-        [sys.executable, tiny.ROOT / 'tools' / 'compare.py', *arguments(experiment, tmp_path / 'out', tools)],
-        stderr=subprocess.PIPE, text=True, env=dict(os.environ, PYTHONPATH=str(tiny.ROOT)))
+    with open(tmp_path / 'log', 'w') as log:
+        process = os.fork()
+        if not process:
+            os._exit(exit_code(tiny.ROOT / 'tools' / 'compare.py', arguments(experiment, tmp_path / 'out', tools), log))
     begin = time.monotonic()
     while not (tools / 'waiting').exists():
-        assert process.poll() is None and time.monotonic() - begin < 60
+        assert os.waitpid(process, os.WNOHANG) == (0, 0) and time.monotonic() - begin < 60
         time.sleep(.05)
-    process.send_signal(signal.SIGTERM)
-    _, errors = process.communicate(timeout=20)  # long before the step would end by itself
-    assert process.returncode == 1 and 'a, seed 0' in errors and 'stopped' in errors
+    os.kill(process, signal.SIGTERM)
+    begin = time.monotonic()
+    _, status = os.waitpid(process, 0)
+    assert time.monotonic() - begin < 20  # long before the step would end by itself
+    errors = (tmp_path / 'log').read_text()
+    assert os.waitstatus_to_exitcode(status) == 1 and 'a, seed 0' in errors and 'stopped' in errors
     (record, ) = records(tmp_path / 'out').values()
     assert record['state'] == 'started' and record['steps']['c10_retrain']['state'] == 'unfinished'
     (tools / 'wait').unlink()

@@ -11,10 +11,11 @@ from helpers.scopes import own_scope
 def experiment(data, tmp_path):
     """A function that writes an experiment on tiny configs with other fields."""
     fields = tiny.search_fields(data)
-    fields['model']['search_space'] = tiny.replaced(type='MBConvSupernet', estimator='two_path', **tiny.SCALE)
     search = tiny.write_config(
         tmp_path / 'search.py', 'imtnas_demo.py', auto_scale_lr=dict(base_batch_size=dict(cls=4, det=2)), **fields)
-    retraining = tiny.write_config(tmp_path / 'det.py', None, **tiny.retrain_fields(data, 'det'))
+    fields = tiny.retrain_fields(data, 'det')
+    fields['model']['backbone'].update(width_mult=1.)  # the layout of the search is narrow
+    retraining = tiny.write_config(tmp_path / 'det.py', None, **fields)
     evaluations = dict(det=dict(config=str(retraining), shape=(32, 32)))
 
     def write(**changes):

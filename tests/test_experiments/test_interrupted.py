@@ -72,10 +72,10 @@ def experiment(data, tmp_path):
     marks = tmp_path / 'marks'
     marks.mkdir()
     fields = tiny.search_fields(data, ('cls', ), rounds=1, max_epochs=2, epoch_length=3)
-    fields['model']['search_space'].update(layout='fairnas19', **tiny.SCALE)  # which the retraining's config scales
     search = tiny.write_config(tmp_path / 'search.py', 'imtnas_demo.py', **fields,
                                custom_hooks=[await_stop(marks, 'search', 4)])
     fields = retrainings.dropout(data)
+    fields['model']['backbone'].update(width_mult=1.)  # the layout of the search is narrow
     fields['default_hooks']['checkpoint'] = retrainings.LAST
     retrain = tiny.write_config(tmp_path / 'retrain.py', None, **dict(fields, custom_hooks=[
         await_stop(marks, 'retraining', 5)]))

@@ -63,6 +63,39 @@ def test_loss_and_gradients_are_the_models_own(name):
             torch.testing.assert_close(head[key].grad, parameter.grad, rtol=1e-5, atol=1e-7)
 
 
+@ROOT_MODELS.register_module()
+class ConvolvedTwice(torch.nn.Module):
+    """A neck that has its layer at two places."""
+
+    def __init__(self):
+        super().__init__()
+        self.first = torch.nn.Conv2d(16, 16, 1)
+        self.second = torch.nn.Sequential(self.first)
+
+    def forward(self, features):
+        return (self.second(self.first(features[-1])), )
+
+
+def test_a_layer_at_two_places_of_a_head_has_the_same_weights(monkeypatch):
+    monkeypatch.setitem(CLASSIFIER, 'neck', dict(type='ConvolvedTwice'))
+    task = build_task('cls')
+    model, encoder, gates, _ = build_reference('cls', task)
+    head = task.build_head()
+    assert [n for n in head.tensors() if n.startswith('neck')] == ['neck.first.weight', 'neck.first.bias']
+    for name, tensor in head.tensors().items():
+        model.get_parameter(name).data.copy_(tensor)
+    data = task.preprocess(classification_batch(), True)
+    torch.manual_seed(1)
+    expected, _ = model.parse_losses(model(**data, mode='loss'))
+    expected.backward()
+    torch.manual_seed(1)
+    loss, _ = task.loss(encoder, gates, head.tensors(), data)
+    loss.backward()
+    assert loss.item() == expected.item()
+    for name, parameter in head.named_parameters():
+        torch.testing.assert_close(parameter.grad, model.get_parameter(name).grad, rtol=1e-5, atol=1e-7)
+
+
 def test_detector_predicts_what_the_models_own_does():
     task = build_task('det').eval()
     model, encoder, gates, head = build_reference('det', task)

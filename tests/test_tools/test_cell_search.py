@@ -89,7 +89,8 @@ def test_search_derive_resume_test_of_what_is_shared(cifar, tmp_path, capsys, me
     del fields['model']['transfer']
     fields['default_hooks']['architecture'].update(interval=1)
     config = tiny.write_config(tmp_path / 'search.py', f'{method}_cifar_darts.py', **fields)
-    tiny.run('train', config, '--work-dir', tmp_path / 'whole')
+    with tiny.undrawn():
+        tiny.run('train', config, '--work-dir', tmp_path / 'whole')
     actual = load_genotype(tmp_path / 'whole' / 'architecture.json')
     assert (actual.sharing['method'], actual.sharing['tasks']) == (group, ['c10', 'c100'])
     if method == 'bmtas':

@@ -12,6 +12,7 @@ import torch
 from helpers import ranks, retrainings
 from helpers import tiny_run as tiny
 from helpers.search_state import differences
+from helpers.tiny_run import no_pictures  # noqa: F401
 
 pytestmark = pytest.mark.slow
 
@@ -85,7 +86,12 @@ def search(data, tmp_path_factory):
         folder / 'search.py', 'imtnas_demo.py', **fields,
         custom_imports=dict(imports=['imtnas_mm.algorithms', 'imtnas_mm.engine', 'imtnas_mm.spaces', 'save_rank']),
         custom_hooks=[dict(type='mmengine.SaveRank', folder=str(folder))])
-    launch('dist_train.sh', config, 2, '--work-dir', folder / 'work', modules=folder)
+
+    def main():
+        sys.path.insert(0, str(folder))
+        tiny.run('train', config, '--work-dir', folder / 'work', '--launcher', 'pytorch')
+
+    ranks.run(2, folder / 'output', main)
     return folder
 
 

@@ -12,6 +12,7 @@ from mmengine.registry import MODELS
 
 from helpers import tiny_run as tiny
 from helpers.forks import in_fork
+from helpers.tiny_run import no_pictures  # noqa: F401
 from imtnas_mm.checkpoint import CheckpointError, read_checkpoint
 from imtnas_mm.config.inference import plain_settings
 from imtnas_mm.genotype import GenotypeError, save_genotype
@@ -274,7 +275,7 @@ def test_refused(classifier, tmp_path):
     ):
         with pytest.raises(SystemExit, match=f'^export: .*{message}'):
             export(*args)
-    with pytest.raises(SystemExit, match='checkpoint: .*none.pth is not a file'):
+    with pytest.raises(SystemExit, match='checkpoint: .*none.pth. is not a file'):
         export(tmp_path / 'none.pth', 'a')
     assert sorted(path.name for path in tmp_path.iterdir()) == ['gone.pth', 'nothing.pth', 'number.pth']
     with pytest.raises(SystemExit, match='export: --architecture fairnas_c: contradicts the architecture in .*epoch_1'):

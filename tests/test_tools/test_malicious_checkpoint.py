@@ -7,6 +7,7 @@ import torch
 
 from helpers import tiny_run as tiny
 from helpers.malicious import write_malicious
+from helpers.tiny_run import no_pictures  # noqa: F401
 
 REFUSED = re.escape('code.pth: refused: it holds more than tensors and plain values, and could run code')
 

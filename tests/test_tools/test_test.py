@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from helpers import tiny_run as tiny
+from helpers.tiny_run import no_pictures  # noqa: F401
 from imtnas_mm.checkpoint import CheckpointError
 from imtnas_mm.datasets import DataError
 from imtnas_mm.genotype import GenotypeError, published_genotype, save_genotype
@@ -180,7 +181,7 @@ def test_bad_data(detector, tmp_path):
 def test_bad_flags(detector, search, tmp_path):
     config, work, _ = detector
     for where, args, message in (
-        (config, (work / 'none.pth', ), 'checkpoint: .*none.pth is not a file'),
+        (config, (work / 'none.pth', ), 'checkpoint: .*none.pth. is not a file'),
         (config, (work / 'epoch_3.pth', '--out', 'found.txt'), '--out found.txt: .*name a .pkl file'),
         (search[0], (search[1] / 'epoch_1.pth', '--out', 'found.pkl'), '--out, --show, --show-dir and --tta are for'),
         (search[0], (search[1] / 'epoch_1.pth', '--tta'), '--out, --show, --show-dir and --tta are for'),

@@ -2,6 +2,7 @@
 import pytest
 
 from helpers import tiny_run as tiny
+from helpers.tiny_run import no_pictures  # noqa: F401
 from imtnas_mm.datasets import DataError
 
 

@@ -23,6 +23,7 @@ from ...stored_architecture import refuse_contradiction, stored_genotype
 from ...tasks.joint_model import is_joint
 from .build import build_runner
 from .checks import check_data, check_work_dir, named_faults
+from .complete import complete
 from .config import is_search, load_config
 from .process_group import leave_group
 
@@ -192,6 +193,7 @@ def test(args: argparse.Namespace) -> None:
         raise SystemExit('--out, --show, --show-dir and --tta are for networks of one task; '
                          f'{args.config} has several, which are only evaluated')
     cfg.load_from = args.checkpoint
+    complete(cfg, 'test')
     if args.show or args.show_dir:
         paint(cfg, args)
     if args.tta:

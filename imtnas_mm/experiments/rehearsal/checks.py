@@ -1,12 +1,13 @@
 """Checks rehearsed experiments: whether columns have their metrics, and retrainings take what their search finds."""
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
 from ...genotype import resolve_genotype, save_genotype
-from ..declaration import SEARCH, SEARCH_METRICS, SEARCH_TEST, Experiment
+from ..checks import metric_refusals
+from ..declaration import SEARCH, SEARCH_TEST, Experiment
 from ..execute import complexity, joint_complexity, metrics_of
-from ..report import SIZES, of_round
+from ..report import of_round
 from ..run import Run
 
 Results = Mapping[str, dict[str, Any]]  # key of a training -> what its rehearsal gave
@@ -14,7 +15,7 @@ Results = Mapping[str, dict[str, Any]]  # key of a training -> what its rehearsa
 
 def missing_metrics(experiment: Experiment, runs: Sequence[Run], keys: Mapping[str, Mapping[str, str]],
                     results: Results) -> list[str]:
-    """Columns whose metric a row's rehearsed tests don't have, one text per row and column.
+    """Columns, and a limit of degenerate runs, whose metric a row's rehearsed tests don't have, one text per row each.
 
     Args:
         experiment (Experiment): with the columns.
@@ -22,20 +23,12 @@ def missing_metrics(experiment: Experiment, runs: Sequence[Run], keys: Mapping[s
         keys (dict): of :func:`different_trainings`.
         results (dict): of the trainings.
     """
-    texts = []
-    rows: dict[str, dict[str, set[str]]] = {}
+    rows: dict[str, dict[str, list[Set[str]]]] = {}
     for run in runs:
         for name, metrics in _tested(run, keys[run.identity], results):
-            rows.setdefault(run.row, {}).setdefault(name, set()).update(metrics)
-    for row, tested in rows.items():
-        for column in experiment.columns:
-            metric, evaluation = column.get('metric'), column.get('evaluation')
-            if metric in (None, *SIZES, *SEARCH_METRICS) or evaluation not in tested or metric in tested[evaluation]:
-                continue
-            known = ', '.join(sorted(tested[evaluation])) or 'no metric'
-            texts.append(f'{experiment.name}: {row}: columns: {column["name"]!r}: metric={metric!r}; {evaluation} has '
-                         f'{known}')
-    return texts
+            rows.setdefault(run.row, {}).setdefault(name, []).append(metrics.keys())
+    return [text for row, tested in rows.items() for text in metric_refusals(f'{experiment.name}: {row}', experiment,
+                                                                             tested)]
 
 
 def _tested(run: Run, keys: Mapping[str, str], results: Results) -> Iterator[tuple[str, dict[str, Any]]]:

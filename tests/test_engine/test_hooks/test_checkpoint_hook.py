@@ -57,9 +57,11 @@ def stopped(config, tmp_path):
 def test_damaged_checkpoints(config, whole, stopped):
     last = stopped / 'iter_3.pth'
     content = last.read_bytes()
-    for damaged in (content[:len(content) // 2], b'garbage' * 99, b''):
+    refused = r'iter_3.pth: cannot be loaded as a checkpoint'
+    for damaged, error, message in ((content[:len(content) // 2], CheckpointError, refused), (
+            b'garbage' * 99, CheckpointError, refused), (b'', SystemExit, r"--resume: '.*iter_3.pth' is empty")):
         last.write_bytes(damaged)
-        with pytest.raises(CheckpointError, match=r'iter_3.pth: cannot be loaded as a checkpoint'):
+        with pytest.raises(error, match=message):
             tiny.run('train', config, '--work-dir', stopped, '--resume', last)
     tiny.run('train', config, '--work-dir', stopped, '--resume')
     text = ''.join(file.read_text() for file in stopped.glob('*/*.log'))

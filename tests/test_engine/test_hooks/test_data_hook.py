@@ -25,7 +25,8 @@ def search_config(root, folder, order=('cls', 'det'), **fields):
 
 
 def retrain_config(root, folder, task, **fields):
-    return tiny.write_config(folder / f'{task}.py', None, **tiny.retrain_fields(root, task, **fields))
+    short = tiny.short_architecture().to_dict()
+    return tiny.write_config(folder / f'{task}.py', None, **tiny.retrain_fields(root, task, short, **fields))
 
 
 def spoil(root, kind, part):

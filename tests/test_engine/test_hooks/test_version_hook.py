@@ -1,6 +1,7 @@
 """Checkpoints say which version wrote them."""
 import imtnas_mm
 from helpers import tiny_run as tiny
+from helpers.tiny_run import no_pictures  # noqa: F401
 
 
 def test_a_checkpoint_of_a_retraining_and_its_export(data, tmp_path):

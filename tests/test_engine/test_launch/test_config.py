@@ -32,13 +32,13 @@ def test_mixed_precision(retrain):
 
 
 def test_resume(tmp_path):
-    (tmp_path / 'a.pth').touch()
+    (tmp_path / 'a.pth').write_bytes(b'weights')
     for args, expected in (((), (False, None)), (('--resume', ), (True, None)),
                            (('--resume', tmp_path / 'a.pth'), (True, str(tmp_path / 'a.pth')))):
         cfg = load(DEMO, *args)
         assert (cfg.resume, cfg.load_from) == expected
     for path in ('none.pth', tmp_path):  # a folder is none
-        with pytest.raises(SystemExit, match=f'--resume: {path} is not a file'):
+        with pytest.raises(SystemExit, match=f"--resume: '{path}' is not a file"):
             load(DEMO, '--resume', path)
 
 
@@ -59,7 +59,7 @@ def test_auto_scale_lr(retrain):
 
 
 def test_no_such_config():
-    with pytest.raises(SystemExit, match='config: none.py is not a file'):
+    with pytest.raises(SystemExit, match="config: 'none.py' is not a file"):
         load('none.py')
 
 

@@ -3,7 +3,7 @@ import pytest
 from mmengine.config import Config
 
 from helpers import tiny_run as tiny
-from helpers.tiny_run import data, quick_runs  # noqa: F401
+from helpers.tiny_run import data, no_pictures, quick_runs  # noqa: F401
 from imtnas_mm.engine.launch.total_batch import declared_batches, other_batches
 
 

@@ -204,7 +204,7 @@ def two_rank_config(data, path, batch_size, edges):
 
     They are fused by ``edges``, or share the first blocks where there are none.
     """
-    model = tiny.joint_model(('cls', 'cls2'))
+    model = tiny.short_joint_model(('cls', 'cls2'))
     if edges:
         model['backbone']['architecture']['sharing'] = dict(method='fusion', tasks=['cls', 'cls2'], edges=edges)
     model['backbone'].update(norm_eval=True)

@@ -94,7 +94,7 @@ def test_says_how_sure_the_architecture_is(search):
     text = tiny.log_text(search)
     changed = re.findall(r'Architecture after epoch (\d+): .*; (\d+) of (\d+) choices have changed in the epoch;', text)
     assert len(changed) == 1 and changed[0][0] == '2' and int(changed[0][1]) <= int(changed[0][2]) == len(LAYERS)
-    warning = certainty_of(load_genotype(search / 'architecture.json').importance).warning()
+    warning = certainty_of(load_genotype(search / 'architecture.json')).warning()
     assert warning is not None and text.count(warning) == 1  # four steps of A decide nothing
 
 
@@ -218,7 +218,8 @@ def one_iteration(folder, fields, **more):
     fields['train_cfg'] = dict(fields['train_cfg'], epoch_length=1)
     runner = tiny.runner_of(tiny.write_config(folder / 'tiny.py', 'imtnas_demo.py', **fields, **more), folder / 'work')
     start = {key: value.clone() for key, value in runner.model.state_dict().items()}
-    runner.train()
+    with tiny.undrawn():
+        runner.train()
     return start, runner.model.state_dict(), iterations(folder / 'work')[0], tiny.scalars(folder / 'work')[-1]
 
 
@@ -294,13 +295,16 @@ def test_mixed_precision_is_for_the_weight_stages_alone(data, tmp_path, monkeypa
         return result
 
     monkeypatch.setattr(Task, 'loss', spy)
-    config = tiny.write_config(tmp_path / 'tiny.py', 'imtnas_demo.py', **tiny.search_fields(data, epoch_length=1))
-    tiny.run('train', config, '--work-dir', tmp_path / 'half', '--amp')
+    fields = tiny.search_fields(data, epoch_length=1, val_begin=99)
+    config = tiny.write_config(tmp_path / 'tiny.py', 'imtnas_demo.py', **fields)
+    with tiny.undrawn():
+        tiny.run('train', config, '--work-dir', tmp_path / 'half', '--amp')
     weights, architecture = seen[:4], seen[4:]
     assert [(by_a, autocast) for by_a, autocast, _ in weights] == [(False, True)] * 4
     assert len(architecture) == 2
     assert all(entry == (True, False, torch.float32) for entry in architecture)
-    tiny.run('train', config, '--work-dir', tmp_path / 'full')
+    with tiny.undrawn():
+        tiny.run('train', config, '--work-dir', tmp_path / 'full')
     for stage in STAGES:  # bfloat16 has 8 bits
         half, full = (tiny.logged(tmp_path / which, f'{stage}/loss')[0] for which in ('half', 'full'))
         assert half != full and half == pytest.approx(full, rel=.05)

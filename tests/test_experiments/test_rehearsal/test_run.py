@@ -106,7 +106,7 @@ def test_a_row_of_each_space(tmp_path, monkeypatch, capsys):
     experiment, out = write(tmp_path / 'spaces.py', rows=ROWS), tmp_path / 'out.json'
     with pytest.raises(SystemExit) as ended:  # the columns of a row are those that it has
         rehearse(monkeypatch, experiment, tmp_path / 'work', '--out', out)
-    assert "mbconv: columns: 'D^val'" in str(ended.value) and str(ended.value).count('\n') == 1
+    assert "mbconv: columns[2].metric: 'c10/accuracy/top1'" in str(ended.value) and str(ended.value).count('\n') == 1
     text, told = capsys.readouterr().out, json.loads(out.read_text())
     by_user = {(training['users'][0].partition(': ')[2], training['name']): training for training in told['trainings']}
     assert {training['state'] for training in told['trainings']} == {'measured'}, text
@@ -150,7 +150,7 @@ def test_what_is_wrong_is_found(tmp_path, monkeypatch, capsys):
         rehearse(monkeypatch, experiment, tmp_path / 'work')
     for text in (
             r'batch, seed 0 \(and 1 more\): c10: train_dataloader\.batch_size: 2; .*written for 96',
-            r"wrong: batch: columns: 'error': metric='accuracy/top5'; c10 has accuracy/top1\n",
+            r"wrong: batch: columns\[0\]\.metric: 'accuracy/top5'; the evaluation c10 has accuracy/top1\n",
             r'wrong: head, c10: DataError: .*10 classes.*num_classes=9',
             r'space: c10: with what its search derives: \w+'):
         assert re.search(text, str(ended.value)), str(ended.value)
