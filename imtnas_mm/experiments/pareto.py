@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from ..picture import FAINT, INK
 from .declaration import Experiment
 from .figure import COLOURS, MARKERS
-from .report import number_text, value_of
+from .report import is_degenerate, number_text, value_of
 from .statistics import less_is_better
 
 NOTE = ('Of the runs of all rows, those that no other run beats: no run is at least as good in both figures and better '
@@ -18,11 +18,12 @@ WIDTH = 4.6  # of a panel, inches
 
 
 class Point(NamedTuple):
-    """A run."""
+    """A run; ``degenerate`` as the experiment declares it."""
     row: str
     seed: int
     cost: float
     accuracy: float
+    degenerate: bool = False
 
 
 def pareto_points(experiment: Experiment, finished: Mapping[str, list[dict[str, Any]]], accuracy: str) -> list[Point]:
@@ -40,7 +41,8 @@ def pareto_points(experiment: Experiment, finished: Mapping[str, list[dict[str, 
         for result in finished.get(row['name'], []):
             cost, value = (value_of(columns[name], result, experiment.columns) for name in (settings['cost'], accuracy))
             if cost is not None and value is not None:
-                points.append(Point(row['name'], result['seed'], cost, value))
+                degenerate = experiment.degenerate is not None and is_degenerate(experiment.degenerate, result)
+                points.append(Point(row['name'], result['seed'], cost, value, bool(degenerate)))
     return points
 
 
@@ -93,6 +95,8 @@ def pareto_text(experiment: Experiment, finished: Mapping[str, list[dict[str, An
 def pareto_figure(experiment: Experiment, finished: Mapping[str, list[dict[str, Any]]]) -> Figure:
     """A panel per accuracy: a point per run in the colour of its row, and a line along the front.
 
+    Degenerate runs, whose accuracies would press all others together, are left out and counted in the panel's title.
+
     Args:
         experiment (Experiment), finished (dict): for which :func:`has_pareto` is true.
     """
@@ -104,7 +108,8 @@ def pareto_figure(experiment: Experiment, finished: Mapping[str, list[dict[str, 
     FigureCanvasAgg(figure)
     handles: dict[str, Any] = {}
     for name, axes in zip(names, figure.subplots(1, len(names), squeeze=False)[0], strict=True):
-        points = pareto_points(experiment, finished, name)
+        runs = pareto_points(experiment, finished, name)
+        points = [point for point in runs if not point.degenerate]
         front = front_of(experiment, points, name)
         line, = axes.plot([point.cost for point in front], [point.accuracy for point in front], color=INK, lw=1.2,
                           linestyle='--', drawstyle='steps-post', label='no run beats these', gid='front', zorder=1)
@@ -123,7 +128,8 @@ def pareto_figure(experiment: Experiment, finished: Mapping[str, list[dict[str, 
         axes.set_axisbelow(True)
         for side in ('top', 'right'):
             axes.spines[side].set_visible(False)
-        axes.set_title(f'{len(points)} runs', size=9, color=FAINT)
+        left_out = len(runs) - len(points)
+        axes.set_title(f'{len(runs)} runs' + f', without {left_out} degenerate' * bool(left_out), size=9, color=FAINT)
     figure.legend(handles=[*(handle for name, handle in handles.items() if name != 'front'), handles['front']],
                   loc='outside lower center', ncols=columns, frameon=False, fontsize=8.5)
     figure.suptitle(experiment.title, size=11, weight='bold', color=INK)

@@ -205,10 +205,14 @@ def is_measured(column: dict[str, Any]) -> bool:
 
 def degenerate_text(degenerate: Mapping[str, Any], finished: list[dict[str, Any]]) -> str:
     """``3 of 10``: the runs whose accuracy is below the threshold, of those that have one."""
-    values = [one['results'].get(degenerate['evaluation'], {}).get('test', {}).get(degenerate['metric'])
-              for one in finished]
-    values = [value for value in values if value is not None]
-    return f'{sum(value < degenerate["below"] for value in values)} of {len(values)}' if values else '-'
+    known = [below for result in finished if (below := is_degenerate(degenerate, result)) is not None]
+    return f'{sum(known)} of {len(known)}' if known else '-'
+
+
+def is_degenerate(degenerate: Mapping[str, Any], finished: dict[str, Any]) -> bool | None:
+    """Whether the accuracy of a seed is below the threshold; None if it has none."""
+    value = finished['results'].get(degenerate['evaluation'], {}).get('test', {}).get(degenerate['metric'])
+    return None if value is None else value < degenerate['below']
 
 
 def table_rows(experiment: Experiment,

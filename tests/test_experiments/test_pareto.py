@@ -1,6 +1,7 @@
 """Accuracy against cost: sizes of derived cells, the runs that no other beats, their table and their picture."""
 import itertools
 import random
+from dataclasses import replace
 
 import pytest
 
@@ -107,6 +108,13 @@ def test_table_and_picture():
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ['cheap', 'dear', 'no run beats these']
     figure = pareto_figure(declared('accuracy', log=True), FINISHED)
     assert len(figure.axes) == 1 and figure.axes[0].get_xscale() == 'log'
+    assert figure.axes[0].get_title() == '4 runs'
+    figure = pareto_figure(replace(declared('accuracy'), degenerate=dict(
+        evaluation='nb', metric='c10', below=60.)), FINISHED)
+    axes, = figure.axes
+    assert axes.get_title() == '4 runs, without 1 degenerate'
+    assert sorted(y for dots in axes.collections for _, y in dots.get_offsets().tolist()) == [92., 93., 94.]
+    assert axes.lines[0].get_ydata().tolist() == [93., 94.]
 
 
 def test_the_report_of_the_sweep(tmp_path, capsys):
