@@ -4,7 +4,7 @@
 # make coverage  as make test, and which lines the tests reach: htmlcov/index.html
 # make docs    builds the site of docs/ and of the docstrings: site/index.html
 # make clean   removes caches and build outputs; never data/, work_dirs/ or .venv
-# Variables: PYTHON=python3.12, MAX_JOBS=8 (see tools/setup.sh), JOBS=2, THREADS=1, PYTEST_ARGS='-k genotype'
+# Variables: PYTHON=python3.12, MAX_JOBS=8, PIP_FIND_LINKS=wheels (see tools/setup.sh), JOBS=2, THREADS=1, PYTEST_ARGS='-k genotype'
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help

@@ -1,4 +1,7 @@
-"""Puts configs/ and tools/ into the wheel, in imtnas_mm/.mim, as mmdet does. All else is in pyproject.toml."""
+"""Puts configs/, tools/ and model-index.yml into the wheel, in imtnas_mm/.mim, as mmdet does.
+
+All else is in pyproject.toml.
+"""
 import shutil
 from pathlib import Path
 
@@ -10,7 +13,7 @@ CHECKOUT = ('setup.sh', 'demo.py', 'comparisons.py', 'evidence.py')  # tools tha
 
 
 class BuildWithTools(build_py):
-    """Builds the package, and copies the two folders into it; an editable installation finds them in the checkout."""
+    """Builds the package, and copies them into it; an editable installation finds them in the checkout."""
 
     def run(self):
         super().run()
@@ -20,6 +23,7 @@ class BuildWithTools(build_py):
             target = Path(self.build_lib) / 'imtnas_mm' / '.mim' / name
             shutil.rmtree(target, ignore_errors=True)
             shutil.copytree(ROOT / name, target, ignore=shutil.ignore_patterns('__pycache__', *CHECKOUT))
+        shutil.copy(ROOT / 'model-index.yml', target.parent)
 
 
 setup(cmdclass=dict(build_py=BuildWithTools))

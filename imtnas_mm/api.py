@@ -1,16 +1,19 @@
 """Searching, deriving and loading architectures from Python: ``from imtnas_mm import search, derive, ...``."""
 import copy
+import logging
 import os.path as osp
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
+from mmengine.logging import print_log
 
+from .analysis.certainty import certainty_of
 from .analysis.derive import Derived, architecture_of, derive_from_checkpoint
 from .engine.launch import is_search
 from .engine.launch.checks import make_work_dir
-from .engine.launch.config import restrict_single_task, unread_field
+from .engine.launch.config import merge_options, restrict_single_task, unread_field
 from .engine.launch.train import run
 from .genotype import Genotype, load_genotype, resolve_genotype
 from .networks.build import shared_options
@@ -52,7 +55,7 @@ def search(config: str | Path | Config, work_dir: str | Path | None = None, *, r
         fault = unread_field(key, cfg)
         if fault:
             raise ValueError(f'{key}: {name} {fault}')
-    cfg.merge_from_dict(copy.deepcopy(options))
+    merge_options(cfg, copy.deepcopy(options))
     restrict_single_task(cfg)
     cfg.launcher = cfg.get('launcher', 'none')
     stem = osp.splitext(osp.basename(cfg.filename))[0] if cfg.filename else 'search'
@@ -68,6 +71,8 @@ def search(config: str | Path | Config, work_dir: str | Path | None = None, *, r
 def derive(config: str | Path, checkpoint: str | Path, **options: Any) -> Derived:
     """The architecture of a search checkpoint, as tools/derive.py finds it.
 
+    A warning is logged if the architecture is no better than chance.
+
     Args:
         config: the file of the search's config.
         checkpoint: that the search wrote.
@@ -77,7 +82,11 @@ def derive(config: str | Path, checkpoint: str | Path, **options: Any) -> Derive
         CheckpointError: the checkpoint doesn't fit the config.
         ValueError: the config is of no search.
     """
-    return derive_from_checkpoint(str(config), str(checkpoint), options)
+    derived = derive_from_checkpoint(str(config), str(checkpoint), options)
+    warning = certainty_of(derived.genotype).warning()
+    if warning:
+        print_log(warning, 'current', logging.WARNING)
+    return derived
 
 
 def load_architecture(source: str | Path | Mapping[str, Any] | Genotype, config: str | Path | None = None,

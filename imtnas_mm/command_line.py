@@ -53,6 +53,10 @@ def check_data() -> None:
     run_tool('check_data')
 
 
+def measure_latency() -> None:
+    run_tool('measure_latency')
+
+
 def mm() -> None:
     run_tool('mm')
 

@@ -1,4 +1,5 @@
 """The drawing functions that all pictures of architectures share, on matplotlib; lengths are inches."""
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -7,18 +8,22 @@ from matplotlib import rc_context
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.colors import LinearSegmentedColormap, to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch, PathPatch, Polygon, Rectangle
 from matplotlib.path import Path as Outline
 from matplotlib.patheffects import withStroke
 from matplotlib.text import Text
 
+from .importance import UNSURE
+
 FIXED, FIXED_EDGE, INK, FAINT = '#e3e3e3', '#8a8a8a', '#222222', '#6b6b6b'
 MARGIN = .4
 HEAD = .09  # the length of an arrow's head
 WEIGHTS = LinearSegmentedColormap.from_list('weights', ['#ffffff', '#9ecae8', '#1d4f7c'])
-PALE = .3  # the darkest colour stands for at least this weight, so that equal weights stay pale
+PALE = 2.4  # times the uniform weight: the darkest colour stands for at least this, so that uniform ones stay pale
+DASHED = (0, (2.5, 1.5))  # the outline of a choice that is no better than chance
+UNSURE_NOTE = f'dashed: leads the next option by less than {math.expm1(UNSURE):.0%}'
 ROW, COLUMN = .235, .355  # of a heat map
 
 Point = tuple[float, float]
@@ -102,15 +107,27 @@ def draw_route(axes: Axes, points: Sequence[Point], colour: str, name: str, arro
 
 
 def draw_box(axes: Axes, box: tuple[float, float, float, float], fill: str, edge: str, name: str,
-             rounding: float = .05) -> None:
-    """A rounded box from the x and y of its centre, its width and its height."""
+             rounding: float = .05, unsure: bool = False) -> None:
+    """A rounded box from the x and y of its centre, its width and its height.
+
+    That of a choice which is no better than chance (``unsure``) is pale and has a dashed outline.
+    """
     x, y, width, height = box
-    axes.add_patch(FancyBboxPatch((x - width / 2, y - height / 2), width, height, facecolor=fill, edgecolor=edge,
-                                  boxstyle=f'round,pad=0,rounding_size={rounding}', lw=1, gid=name, zorder=2))
+    axes.add_patch(FancyBboxPatch((x - width / 2, y - height / 2), width, height, edgecolor=edge, lw=1, gid=name,
+                                  facecolor=paler(fill) if unsure else fill, linestyle=DASHED if unsure else '-',
+                                  boxstyle=f'round,pad=0,rounding_size={rounding}', zorder=2))
+
+
+def paler(colour: str) -> str:
+    """Two thirds of the way to white."""
+    return to_hex([(part + 2) / 3 for part in to_rgb(colour)])
 
 
 def weight_square(axes: Axes, x: float, y: float, weight: float, highest: float, name: str) -> None:
-    """A square of a heat map, its lower left corner at (x, y); the colour of ``highest`` is the darkest."""
+    """A square of a heat map with its weight, which may be a multiple of the uniform one.
+
+    Its lower left corner is at (x, y); the colour of ``highest`` is the darkest.
+    """
     share = weight / highest
     axes.add_patch(Rectangle((x, y), COLUMN, ROW, facecolor=WEIGHTS(share), edgecolor='#d5d5d5', lw=.5, gid=name))
     note(axes, x + COLUMN / 2, y + ROW / 2 - .01, f'{weight:.2f}', '#ffffff' if share > .7 else INK, size=7)

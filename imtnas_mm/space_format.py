@@ -92,6 +92,9 @@ class SpaceFormat:
             names of choices and options for the page of a search: group of the
             importance -> a :class:`Choice` per row, in the order of the rows.
             Without it the page numbers them.
+        never_taken (tuple[str]): the options in ``choices`` that no
+            architecture takes, such as ``none`` in DARTS: a choice needs no
+            lead over them.
         draw (optional): ``(genotype, title, **options) -> Figure`` of
             matplotlib; the options are ``network_options``. Without it the
             space has no picture, and code that needs one says so.
@@ -111,6 +114,7 @@ class SpaceFormat:
     to_string: Callable[[dict], str] | None = None
     from_string: Callable[[str], dict | None] | None = None
     choices: Callable[[dict], dict[str, list[Choice]]] | None = None
+    never_taken: tuple[str, ...] = ()
     draw: Callable[..., Any] | None = None
     cost: CostFormat | None = None
 

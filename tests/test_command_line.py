@@ -22,7 +22,7 @@ def wheel(tmp_path_factory):
     source = folder / 'source'
     for name in ('imtnas_mm', 'configs', 'tools'):
         shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns('__pycache__'))
-    for name in ('pyproject.toml', 'setup.py', 'MANIFEST.in', 'README.md', 'LICENSE'):
+    for name in ('pyproject.toml', 'setup.py', 'MANIFEST.in', 'model-index.yml', 'README.md', 'LICENSE'):
         shutil.copy(ROOT / name, source)
     code = "from setuptools.build_meta import build_wheel; build_wheel('.')"
     subprocess.run([sys.executable, '-c', code], cwd=source, check=True, capture_output=True)
@@ -38,6 +38,8 @@ def files_below(folder, pattern):
 def test_the_wheel_has_package_tools_and_configs(wheel):
     mim = wheel / 'imtnas_mm' / '.mim'
     assert files_below(mim / 'configs', '*.py') == files_below(ROOT / 'configs', '*.py')
+    assert files_below(mim, '*.yml') == {'model-index.yml'} | {
+        f'configs/{name}' for name in files_below(ROOT / 'configs', '*.yml')}
     assert files_below(ROOT / 'imtnas_mm', '*.py') == files_below(wheel / 'imtnas_mm', '*.py') - {
         str(path.relative_to(wheel / 'imtnas_mm')) for path in mim.rglob('*.py')}
     assert {f'{name}.py' for name in tools_of_scripts()} <= files_below(mim / 'tools', '*.py')

@@ -8,6 +8,7 @@ from mmengine.registry import MODELS, TRANSFORMS, init_default_scope
 from mmengine.utils import import_modules_from_strings
 from mmpretrain.structures import DataSample
 
+from helpers.model_index import check_metadata
 from helpers.tiny_run import shared_architecture
 from imtnas_mm.analysis.complexity import count_parameters
 from imtnas_mm.spaces import CellHead, CellNet
@@ -36,12 +37,13 @@ def build(cfg):
 
 @pytest.mark.parametrize('path', [*FOLDER.glob('*.py'), *FOLDER.with_name('independent').glob('*.py')],
                          ids=lambda path: path.stem)
-def test_it_resumes_exactly(path):
+def test_it_resumes_exactly_and_is_as_listed(path):
     cfg = Config.fromfile(path)
     loop = cfg.train_cfg.type.rpartition('.')[2]
     assert loop == ('JointTrainLoop' if is_joint(cfg) else 'RetrainLoop') and 'by_epoch' not in cfg.train_cfg
     assert 'imtnas_mm.engine' in cfg.custom_imports.imports
     assert cfg.default_hooks.checkpoint.type.rpartition('.')[2] == 'AtomicCheckpointHook'
+    check_metadata(path, cfg)
 
 
 @pytest.mark.parametrize('name', CONFIGS)

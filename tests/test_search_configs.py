@@ -6,6 +6,7 @@ import pytest
 from mmengine.config import Config
 from mmengine.utils import import_modules_from_strings
 
+from helpers.model_index import check_metadata
 from imtnas_mm.analysis.complexity import count_parameters
 from imtnas_mm.config.single_task import restrict_to_task
 from imtnas_mm.datasets import Split, splits_of
@@ -42,8 +43,9 @@ def phases_of(cfg):
 
 
 @pytest.mark.parametrize('name', CONFIGS)
-def test_builds(name):
+def test_builds_and_is_as_listed(name):
     cfg = load(name)
+    check_metadata(FOLDER / f'{name}.py', cfg)
     for part in phases_of(cfg):
         model = build(part)
         assert set(part.train_dataloader) == set(part.val_dataloader) == set(part.val_evaluator) == set(model.order)
@@ -66,6 +68,7 @@ def test_the_second_setting_is_the_weight_of_the_task_alone():
         assert cfg.model.encoder_task_weight == 0 and twin.model.encoder_task_weight == 1
         cfg.model.encoder_task_weight = twin.model.encoder_task_weight
         assert twin.to_dict() == cfg.to_dict()
+        check_metadata(FOLDER / f'{name}.py', twin)
 
 
 @pytest.mark.parametrize('name, space, minimum, frozen', [

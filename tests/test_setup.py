@@ -6,6 +6,7 @@ import subprocess
 import sys
 import textwrap
 import time
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -48,7 +49,7 @@ def write_program(path, body):
 
 
 def environment(**changes):
-    env = {k: v for k, v in os.environ.items() if k not in ('PYTHON', 'MAX_JOBS', 'PYTHONPATH')}
+    env = {k: v for k, v in os.environ.items() if k not in ('PYTHON', 'MAX_JOBS', 'PYTHONPATH', 'PIP_FIND_LINKS')}
     return {**env, **{k: str(v) for k, v in changes.items()}}
 
 
@@ -173,6 +174,7 @@ case "$*" in
         if [ -e "$here/pip.hangs" ]; then sleep 60 & echo $! >"$here/pip.child"; wait; fi
         fails=$(cat "$here/pip.fails" 2>/dev/null || echo 'no such call')
         case "$*" in *"$fails"*) echo 'error: refused'; exit 1;; esac;;
+    *'-m pip download'*) exec {sys.executable} "$@";;
     *'-m pip'*) echo "$@" >>"$here/pip.calls";;
     *mmcv.ops.nms*)
         left=$(cat "$here/bad_ops" 2>/dev/null || echo 0)
@@ -218,6 +220,44 @@ def test_steps_in_order_then_stamp_then_nothing(stand_in):
         file.write('# changed\n')
     assert setup(stand_in).returncode == 0
     assert len(pip_calls(stand_in)) == 6
+
+
+def write_wheel(folder, name, version, tag):
+    """A wheel of an empty package."""
+    folder.mkdir(exist_ok=True)
+    with zipfile.ZipFile(folder / f'{name}-{version}-{tag}.whl', 'w') as file:
+        info = f'{name}-{version}.dist-info'
+        file.writestr(f'{info}/METADATA', f'Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n')
+        file.writestr(f'{info}/WHEEL', f'Wheel-Version: 1.0\nRoot-Is-Purelib: false\nTag: {tag}\n')
+        file.writestr(f'{info}/RECORD', '')
+
+
+HERE = f'cp{sys.version_info.major}{sys.version_info.minor}'
+
+
+@pytest.mark.parametrize('version, tag, taken', [
+    ('2.3.6', f'{HERE}-none-any', True),
+    ('2.3.6', 'cp39-none-any', False),  # of another Python
+    ('2.3.5', f'{HERE}-none-any', False),
+])
+def test_a_wheel_of_mmcv_is_taken_without_a_compiler(stand_in, bare_path, tmp_path, version, tag, taken):
+    """pip itself looks for it; without a wheel that fits the compiler is asked for before anything is installed."""
+    write_wheel(tmp_path / 'wheels', 'onedl_mmcv', version, tag)
+    done = setup(stand_in, PATH=bare_path, CXX='c++', PIP_FIND_LINKS=tmp_path / 'wheels')
+    line = f"mmcv's ops are taken from PIP_FIND_LINKS, not compiled: onedl_mmcv-2.3.6-{tag}.whl"
+    assert (line in done.stdout) == taken == (done.returncode == 0), done.stderr
+    assert '9 min on 2 cores' not in done.stdout
+    if taken:
+        assert len(pip_calls(stand_in)) == 3
+    else:
+        assert 'PIP_FIND_LINKS has no wheel of onedl-mmcv==2.3.6 for Python 3.' in done.stdout
+        assert 'no C++ compiler' in done.stderr
+        assert not (stand_in / '.venv/pip.calls').exists()
+
+
+def test_the_time_of_compiling_is_said_beforehand(stand_in):
+    done = setup(stand_in, MAX_JOBS=3)
+    assert done.stdout.index('9 min on 2 cores (here: MAX_JOBS=3)') < done.stdout.index('step 1')
 
 
 def test_lost_ops_are_noticed_in_spite_of_the_stamp(stand_in):

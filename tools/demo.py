@@ -91,7 +91,7 @@ def certainty(architecture):
     """How sure the choices of an architecture file are."""
     from imtnas_mm.analysis.certainty import certainty_of
     from imtnas_mm.genotype import load_genotype
-    return certainty_of(load_genotype(architecture).importance or {})
+    return certainty_of(load_genotype(architecture))
 
 
 def checkpoint(work_dir):

@@ -44,8 +44,10 @@ def main(argv=None):
     print(f'space: {derived.genotype.space}')
     print(f'architecture: {derived.genotype.summary()}')
     if derived.genotype.importance is not None:
-        certainty = certainty_of(derived.genotype.importance)
-        print(f'certainty: {certainty.warning() or certainty}')
+        certainty = certainty_of(derived.genotype)
+        print(f'certainty: {certainty}')
+        if certainty.is_chance:
+            print(f'derive: warning: {certainty.warning()}', file=sys.stderr)
     print(f'parameters: {parameters:,} (backbone)')
     if derived.genotype.sharing is not None:
         tasks = derived.genotype.sharing['tasks']

@@ -11,7 +11,8 @@ def parse_args(argv=None):
                                      'architecture and class names, without the state of its training')
     parser.add_argument('checkpoint', help='checkpoint file')
     parser.add_argument('out', help='file to write: .pth or .safetensors (weights; without any of these endings, '
-                        'both), .onnx or .pt2 (the graph of the whole model); its config is written beside it')
+                        'both), .onnx or .pt2 (the graph of the whole model; of a joint training without --task a '
+                        'graph per task, OUT.TASK.onnx); its config is written beside it')
     parser.add_argument('--no-ema', action='store_true', help='of a training with EMAHook, export the weights of the '
                         'training itself and not the averaged ones')
     parser.add_argument('--architecture', help='architecture.json or published name of the network, where the one '
@@ -31,7 +32,7 @@ def has_classes(dataset_meta):
 
 def main(argv=None):
     args = parse_args(argv)
-    from imtnas_mm.engine.export import SUFFIXES, exported, exported_task, write_exported
+    from imtnas_mm.engine.export import SUFFIXES, exported, exported_task, write_exported, write_graphs
     from imtnas_mm.graph_file import is_graph
     single = osp.splitext(args.out)[1] in SUFFIXES or is_graph(args.out)
     paths = [args.out] if single else [args.out + suffix for suffix in SUFFIXES]
@@ -41,9 +42,12 @@ def main(argv=None):
         if any(osp.exists(path) and osp.samefile(path, args.checkpoint) for path in paths):
             raise ValueError(f'{args.checkpoint}: the export would replace it; name another file')
         content = exported(args.checkpoint, not args.no_ema, args.architecture)
-        if args.task is not None:
-            content = exported_task(content, args.task)
-        written = [file for path in paths for file in write_exported(content, path)]
+        if is_graph(args.out):
+            written = write_graphs(content, args.out, args.task)
+        else:
+            if args.task is not None:
+                content = exported_task(content, args.task)
+            written = [file for path in paths for file in write_exported(content, path)]
     except (OSError, ValueError) as error:
         sys.exit(f'export: {error}')
     meta = content['meta']

@@ -29,6 +29,7 @@ def main(argv=None):
     from imtnas_mm.experiments.evidence import export_records, read_exported
     from imtnas_mm.experiments.figure import figure_points, report_figure
     from imtnas_mm.experiments.page import experiment_page, search_pages
+    from imtnas_mm.experiments.pareto import has_pareto, pareto_figure
     from imtnas_mm.experiments.records import finished_records
     from imtnas_mm.experiments.report import comma_separated, finished_seeds, table_rows
     from imtnas_mm.experiments.report_text import full_report
@@ -61,6 +62,8 @@ def main(argv=None):
             written += write_picture(folder / experiment.name, lambda: report_figure(experiment, points))
     if has_curves(experiment, finished):
         written += write_picture(folder / f'{experiment.name}_curves', lambda: curves_figure(experiment, finished))
+    if has_pareto(experiment, finished):
+        written += write_picture(folder / f'{experiment.name}_pareto', lambda: pareto_figure(experiment, finished))
     if architectures:
         written += write_picture(folder / f'{experiment.name}_cells',
                                  lambda: cells_sheet(experiment.title, architectures))

@@ -4,6 +4,7 @@
 #   PYTHON=python3.12   the Python to use (default: python3 if it is 3.11 or 3.12, else the first of those on PATH)
 #   MAX_JOBS=8          compilers at a time for mmcv's ops (default 2; each wants about 1.5 GB of memory)
 #   CXX=clang++         the C++ compiler (default c++)
+#   PIP_FIND_LINKS=DIR  pip's own variable: a folder or page of wheels. If mmcv's is there, nothing is compiled
 #
 # The order matters. mmcv's build compiles its ops only where it can import torch, and reports success without them
 # otherwise. So torch goes in first, the rest follows without build isolation, and `import mmcv.ops` is a hard check.
@@ -178,9 +179,18 @@ pip_install() { # with .venv/bin on PATH: the build finds ninja there, and ops-c
         TMPDIR=$TMP "$VPY" -m pip install -v --progress-bar off "$@"
 }
 
+prebuilt_mmcv() { # the name of mmcv's wheel among those of PIP_FIND_LINKS, if there is one for this Python
+    [ -n "${PIP_FIND_LINKS:-}" ] || return 1
+    "$VPY" -m pip download --no-deps --no-index --only-binary :all: -d "$TMP/wheels" \
+        "$(grep '^onedl-mmcv==' "$ROOT/requirements.txt")" >>"$LOG" 2>&1 || return 1
+    (cd "$TMP/wheels" && echo onedl_mmcv-*.whl)
+}
+
 mend_ops() { # pip's cache ignores how a wheel was built: drop the cached mmcv and compile it anew
+    check_compiler "$PY"
+    check_gpu_compiler
     "$VPY" -m pip cache remove onedl_mmcv >>"$LOG" 2>&1 # fails where pip has no cache: nothing to drop then
-    run "step 4: mmcv came without working ops (a bad wheel in pip's cache?): compiling it anew, 9 min on 2 cores" \
+    run "step 4: mmcv came without working ops (a bad wheel?): compiling it anew, 9 min on 2 cores" \
         pip_install --no-build-isolation --no-cache-dir --force-reinstall --no-deps --no-binary onedl-mmcv \
         "$(grep '^onedl-mmcv==' "$ROOT/requirements.txt")"
 }
@@ -207,7 +217,7 @@ main() {
         return
     fi
     choose_python
-    check_compiler "$PY"
+    [ -n "${PIP_FIND_LINKS:-}" ] || check_compiler "$PY"
     check_libraries "$PY"
 
     mkdir -p "$VENV"
@@ -230,6 +240,17 @@ main() {
         run 'step 0: virtual environment' "$PY" -m venv "$VENV" ||
             fail_with_log 'the virtual environment could not be made.' "Delete what is there and run again: rm -rf '$VENV'"
     fi
+    local wheel step='step 2: all other packages'
+    if wheel=$(prebuilt_mmcv); then
+        say "mmcv's ops are taken from PIP_FIND_LINKS, not compiled: $wheel"
+    else
+        if [ -n "${PIP_FIND_LINKS:-}" ]; then
+            say "PIP_FIND_LINKS has no wheel of $(grep '^onedl-mmcv==' "$ROOT/requirements.txt") for Python $(version_of "$PY")"
+            check_compiler "$PY"
+        fi
+        say "mmcv's ops will be compiled, unless pip has them cached: 9 min on 2 cores (here: MAX_JOBS=${MAX_JOBS:-2})"
+        step+="; mmcv's ops are compiled unless pip has them cached (9 min on 2 cores)"
+    fi
     # torch's headers need C++20 while mmcv's build ends its flags with C++17; -O1 -g0 halves the build's time
     printf '#!/bin/sh\nexec %s "$@" -std=c++20 -g0 -O1\n' "${CXX:-c++}" >"$VENV/bin/ops-c++"
     chmod +x "$VENV/bin/ops-c++"
@@ -237,9 +258,8 @@ main() {
     run 'step 1: torch and the build tools (5 GB on disk; 1 to 5 min)' \
         pip_install -c "$ROOT/requirements.txt" -r "$ROOT/requirements-build.txt" ||
         fail_with_log 'torch or a build tool could not be installed.'
-    check_gpu_compiler
-    run "step 2: all other packages; mmcv's ops are compiled unless pip has them cached (9 min on 2 cores)" \
-        pip_install --no-build-isolation -c "$ROOT/requirements-build.txt" \
+    [ -n "$wheel" ] || check_gpu_compiler
+    run "$step" pip_install --no-build-isolation -c "$ROOT/requirements-build.txt" \
         -r "$ROOT/requirements.txt" -r "$ROOT/requirements-dev.txt" ||
         fail_with_log 'a package could not be installed.'
     run 'step 3: imtnas_mm itself, editable' pip_install --no-build-isolation --no-deps -e "$ROOT" ||

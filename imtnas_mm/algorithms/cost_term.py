@@ -1,4 +1,4 @@
-"""The term of A's loss that prices an architecture or holds it at a target: its parameters or multiply-accumulates."""
+"""The term of A's loss that prices an architecture or holds it at a target: its size, operations or latency."""
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -7,13 +7,24 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
-from ..analysis.cost_table import Macs, Measure, cost_format, cost_table, parameters
+from ..analysis.cost_table import (
+    IMAGE_SIZE,
+    CostTable,
+    Macs,
+    Shape,
+    cost_format,
+    cost_table,
+    image_shape,
+    parameters,
+    shown_cost,
+)
+from ..analysis.latency_file import read_latency
+from ..genotype import Genotype
 from ..networks.build import shared_options
 from ..spaces.base import Choices
 from ..transport import to_host
 
-MEASURES = ('MACs', 'Parameters')
-IMAGE_SIZE = 224  # of an image by default, as of tools/derive.py
+QUANTITIES = ('MACs', 'Parameters', 'Latency')
 
 
 def check_number(name: str, value: Any, zero: bool = False) -> None:
@@ -23,18 +34,28 @@ def check_number(name: str, value: Any, zero: bool = False) -> None:
         raise ValueError(f'model.cost.{name}={value!r} must be a finite number {"from 0 on" if zero else "above 0"}')
 
 
-def image_shape(size: Any) -> tuple[int, int, int]:
-    """``model.cost.shape``, a side or (height, width) -> (channels, height, width).
+def table_of(quantity: str, genotype: Genotype, options: Mapping[str, Any], shape: Shape, file: str | None
+             ) -> CostTable:
+    """The costs of a space's candidates.
+
+    Args:
+        quantity (str): of ``QUANTITIES``.
+        genotype (Genotype): any architecture of the space.
+        options (dict): of the derived network.
+        shape (tuple[int]): (channels, height, width) of an image.
+        file (str, optional): of the measured latencies.
 
     Raises:
-        ValueError: if it is neither.
+        ValueError: if the file is missing, superfluous or of other networks.
     """
-    sides = [size] * 2 if isinstance(size, int) else size
-    if not isinstance(sides, list | tuple) or len(sides) != 2 or any(
-            isinstance(side, bool) or not isinstance(side, int) or side < 1 for side in sides):
-        raise ValueError(f'model.cost.shape={size!r} must be the side of an image, or its (height, width)')
-    height, width = sides
-    return 3, height, width
+    if (file is None) == (quantity == 'Latency'):
+        raise ValueError("model.cost.table: is missing; type='Latency' needs a file of tools/measure_latency.py"
+                         if file is None else f"model.cost.table={file!r} is for type='Latency'; {quantity} are "
+                         'counted')
+    if quantity == 'Parameters':
+        return cost_table(genotype, options, shape, parameters)
+    macs = cost_table(genotype, options, shape, Macs())
+    return macs if file is None else read_latency(file, genotype.space, shape, options, macs)
 
 
 class CostTerm(nn.Module):
@@ -66,15 +87,18 @@ class CostTerm(nn.Module):
         alphas (dict[str, Tensor]): A; any values.
         search_space (dict): config of the space. The derived network takes its
             scale, as in ``tools/derive.py``.
-        type (str): ``MACs``, the multiply-accumulates of an image, or
-            ``Parameters``.
+        type (str): ``MACs``, the multiply-accumulates of an image;
+            ``Parameters``; or ``Latency``, the milliseconds of an image.
         target (float, optional): c; without it the cost has a price.
         weight (float): of the term; normalised validation losses are about 1.
         tolerance (float): the relative distance from a target that is free.
         shape (int | tuple[int], optional): the side of the image, or (height,
-            width), for ``MACs``; 224 by default.
+            width), for ``MACs`` and ``Latency``; 224 by default.
         network (dict, optional): more options of the derived network, such as
             the ``channels`` and ``layers`` of a retraining.
+        table (str, optional): for ``Latency``, the file of
+            ``tools/measure_latency.py``. It must be of this space, network and
+            image.
         unknown: raises ValueError.
 
     Raises:
@@ -87,15 +111,16 @@ class CostTerm(nn.Module):
     def __init__(self, space: Choices, alphas: Mapping[str, Tensor], search_space: Mapping[str, Any],
                  type: str | None = None, target: float | None = None, weight: float = 1.,
                  tolerance: float | None = None, shape: Any = None, network: Mapping[str, Any] | None = None,
-                 **unknown: Any) -> None:
+                 table: str | None = None, **unknown: Any) -> None:
         super().__init__()
         if unknown:
-            raise ValueError(f'model.cost has {sorted(unknown)}; it takes type, target, weight, tolerance, shape and '
-                             'network')
-        if type not in MEASURES:
-            raise ValueError(f'model.cost.type={type!r} is not one of {MEASURES}')
-        if type != 'MACs' and shape is not None:
-            raise ValueError(f"model.cost.shape={shape!r} is for type='MACs'; {type} don't depend on an image")
+            raise ValueError(f'model.cost has {sorted(unknown)}; it takes type, target, weight, tolerance, shape, '
+                             'network and table')
+        if type not in QUANTITIES:
+            raise ValueError(f'model.cost.type={type!r} is not one of {QUANTITIES}')
+        if type == 'Parameters' and shape is not None:
+            raise ValueError(f"model.cost.shape={shape!r} is for type='MACs' or 'Latency'; {type} don't depend on an "
+                             'image')
         check_number('weight', weight)
         if target is not None:
             check_number('target', target)
@@ -106,8 +131,7 @@ class CostTerm(nn.Module):
         check_number('tolerance', self.tolerance, zero=True)
         genotype = space.derive(to_host(alphas))
         options = {**shared_options(genotype.space, search_space), **(network or {})}
-        measure: Measure = Macs() if type == 'MACs' else parameters
-        self.table = cost_table(genotype, options, image_shape(IMAGE_SIZE if shape is None else shape), measure)
+        self.table = table_of(type, genotype, options, image_shape(IMAGE_SIZE if shape is None else shape), table)
         self.chosen = cost_format(genotype.space).chosen
         decisions = space.decisions()
         self.decision_of = {candidate: n for n, outcomes in enumerate(decisions) for outcome in outcomes
@@ -120,9 +144,9 @@ class CostTerm(nn.Module):
         self.range = tuple(self.table.fixed + sum(bounds) for bounds in zip(
             *((float(row.min()), float(row.max())) for row in costs), strict=True))
         if target is not None and not self.range[0] <= target <= self.range[1]:
-            low, high = self.range
+            low, high = (shown_cost(type, bound) for bound in self.range)
             raise ValueError(f'model.cost.target={target:,} is out of reach: an architecture of {genotype.space} has '
-                             f'{low:,.0f} to {high:,.0f} {type}')
+                             f'{low} to {high} {type}')
         self.register_buffer('costs', pad_sequence(costs, batch_first=True), persistent=False)
         self.mean = float(self.expected(self.probabilities(
             space, {name: torch.zeros_like(alpha) for name, alpha in alphas.items()})))

@@ -1,18 +1,17 @@
 """How sure the choices of an architecture are: by how much each choice leads the next best one."""
 import math
-from collections.abc import Iterator, Mapping
 from statistics import median
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-UNSURE = .01  # of a lead; A's alphas start within some .001 of each other
+from ..genotype import Genotype
+from ..importance import UNSURE, importance_rows, lead
+from ..space_format import format_of
+
 REMEDY = 'train longer, or raise optim_wrapper.architecture.optimizer.lr'
 
 
 class Certainty(NamedTuple):
-    """The leads of all choices.
-
-    A lead is ``ln(p_1 / p_2)`` of the two largest importance weights of a row. For a softmax it is the difference of
-    their alphas, so that it doesn't depend on the number of options.
+    """The leads of all choices, see :func:`imtnas_mm.importance.lead`.
 
     Args:
         choices (tuple[int]): the best option of each row with two options or more.
@@ -45,24 +44,21 @@ class Certainty(NamedTuple):
                 f'{math.expm1(UNSURE):.0%}: this architecture is hardly better than a random one; {REMEDY}')
 
 
-def certainty_of(importance: Mapping[str, Any]) -> Certainty:
-    """The leads of importance weights by group: nested lists whose innermost rows weigh the options of one choice.
+def certainty_of(genotype: Genotype) -> Certainty:
+    """The leads of all choices of an architecture; of none if it has no importance weights.
 
-    Options of weight 0, which P-DARTS has dropped, don't count.
+    Options of weight 0, which P-DARTS has dropped, don't count, nor do those that the space never takes
+    (``SpaceFormat.never_taken``).
     """
+    space_format = format_of(genotype.space)
+    named = space_format.choices(genotype.architecture) if space_format.choices and space_format.never_taken else {}
     choices, leads = [], []
-    for row in (row for group in importance.values() for row in importance_rows(group)):
-        ordered = sorted((weight for weight in row if weight > 0), reverse=True)
-        if len(ordered) > 1:
-            choices.append(max(range(len(row)), key=row.__getitem__))
-            leads.append(math.log(ordered[0] / ordered[1]))
+    for name, group in (genotype.importance or {}).items():
+        for place, row in enumerate(importance_rows(group)):
+            without = [i for i, option in enumerate(named[name][place].options if name in named else ())
+                       if option in space_format.never_taken]
+            options = [i for i, weight in enumerate(row) if weight > 0 and i not in without]
+            if len(options) > 1:
+                choices.append(max(options, key=row.__getitem__))
+                leads.append(lead(row, choices[-1], without))
     return Certainty(tuple(choices), tuple(leads))
-
-
-def importance_rows(group: Any) -> Iterator[list[float]]:
-    """The rows of a group of importance weights, each the weights of the options of one choice."""
-    if not isinstance(group[0], list):
-        yield group
-        return
-    for part in group:
-        yield from importance_rows(part)

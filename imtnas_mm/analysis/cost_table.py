@@ -15,6 +15,7 @@ from .complexity import count_macs, count_parameters
 Shape = tuple[int, ...]  # (channels, height, width)
 # (module, the shapes of its inputs in a pass of the network, one per call) -> its cost
 Measure = Callable[[nn.Module, Sequence[Shape]], float]
+IMAGE_SIZE = 224  # of an image by default, as of tools/derive.py
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,24 @@ def cost_format(space: str) -> CostFormat:
     if cost is None:
         raise ValueError(f'model.cost: the space {space} counts no costs: its SpaceFormat has no cost')
     return cost
+
+
+def image_shape(size: Any) -> Shape:
+    """``model.cost.shape``, a side or (height, width) -> (channels, height, width).
+
+    Raises:
+        ValueError: if it is neither.
+    """
+    sides = [size] * 2 if isinstance(size, int) else size
+    if not isinstance(sides, list | tuple) or len(sides) != 2 or any(
+            isinstance(side, bool) or not isinstance(side, int) or side < 1 for side in sides):
+        raise ValueError(f'model.cost.shape={size!r} must be the side of an image, or its (height, width)')
+    return 3, *sides
+
+
+def shown_cost(quantity: str, value: float) -> str:
+    """A cost for logs: ``301,056`` MACs or parameters, ``3.210 ms`` of latency."""
+    return f'{value:,.3f} ms' if quantity == 'Latency' else f'{value:,.0f}'
 
 
 def parameters(module: nn.Module, shapes: Sequence[Shape]) -> float:

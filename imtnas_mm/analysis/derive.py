@@ -67,13 +67,8 @@ def derive_from_checkpoint(config: str, checkpoint: str, cfg_options: dict[str, 
         CheckpointError: if the checkpoint doesn't fit the config.
         ValueError: if the config is not the config of a search.
     """
-    cfg = Config.fromfile(config)
-    cfg.merge_from_dict(cfg_options or {})
-    init_default_scope(cfg.get('default_scope', SCOPE))
-    options = cfg.get('model', {}).get('search_space')
-    if options is None:
-        raise ValueError(f'{config}: model.search_space: is missing; it must be the config of a search')
-    space = searched_choices(cfg, MODELS.build(options))
+    space, cfg = space_of_config(config, cfg_options)
+    options = cfg.model.search_space
     saved = load_weights(checkpoint)
     alphas = read_alphas(saved, space.alpha_shapes(), checkpoint, config)
     if 'progress' in saved['state_dict']:
@@ -84,6 +79,25 @@ def derive_from_checkpoint(config: str, checkpoint: str, cfg_options: dict[str, 
     genotype = replace(space.derive(alphas), source=source)
     check_scale(saved, genotype.space, options, checkpoint, config)
     return Derived(genotype, shared_options(genotype.space, options))
+
+
+def space_of_config(config: str, cfg_options: dict[str, Any] | None = None) -> tuple[Choices, Config]:
+    """What the search of a config decides on, and the config.
+
+    Args:
+        config (str): the file of the search's config.
+        cfg_options (dict, optional): merged into the config.
+
+    Raises:
+        ValueError: if the config is not the config of a search.
+    """
+    cfg = Config.fromfile(config)
+    cfg.merge_from_dict(cfg_options or {})
+    init_default_scope(cfg.get('default_scope', SCOPE))
+    options = cfg.get('model', {}).get('search_space')
+    if options is None:
+        raise ValueError(f'{config}: model.search_space: is missing; it must be the config of a search')
+    return searched_choices(cfg, MODELS.build(options)), cfg
 
 
 def derived_from_file(config: str, architecture: str, cfg_options: dict[str, Any] | None = None) -> Derived:

@@ -13,6 +13,7 @@ from ..compat.datasets import without_notes_on_imports
 from ..input_file import check_file, is_remote
 from . import checks
 from .checks import DataError
+from .class_names import image_folder, names_in
 from .dropped import dropped_of_coco
 from .pipeline import name_failures
 
@@ -134,7 +135,7 @@ def _check_coco(cfg, kind, root, field):
         return ()
     content = checks.load_coco(path, f'{field}.ann_file')
     classes = (cfg.get('metainfo') or {}).get('classes', kind.METAINFO.get('classes'))
-    classes = _names(classes, f'{field}.metainfo.classes')
+    classes = names_in(classes, f'{field}.metainfo.classes')
     if classes is not None:
         checks.check_coco_classes(content, path, classes, f'{field}.metainfo.classes')
     prefix = os.path.join(root, (cfg.get('data_prefix') or {}).get('img', ''))
@@ -145,25 +146,10 @@ def _check_coco(cfg, kind, root, field):
     return [f'{field}.ann_file: {path!r}: {line}' for line in dropped_of_coco(kind, cfg, content)]
 
 
-def _names(classes, field):
-    """Class names; a config may give a file with one name per line. ``None`` if it gives none."""
-    if not isinstance(classes, str):
-        return classes
-    check_file(classes, field, DataError)
-    with open(classes, encoding='utf-8') as file:
-        return [line.strip() for line in file if line.strip()]
-
-
 def _check_folders(cfg, kind, root, field):
-    prefix = cfg.get('data_prefix', '') or cfg.get('split', '')
-    prefix = prefix.get('img_path', '') if isinstance(prefix, dict) else prefix
-    ann_file = cfg.get('ann_file', '')
-    if not ann_file and cfg.get('split') and os.path.isfile(os.path.join(root, 'meta', f'{cfg["split"]}.txt')):
-        ann_file = os.path.join('meta', f'{cfg["split"]}.txt')  # as mmpretrain's ImageNet does
-    with_label = cfg.get('with_label', True) and cfg.get('split') != 'test'  # ImageNet's test set has no labels
+    path, ann_file, with_label = image_folder(cfg)
     classes = cfg.get('classes') or (cfg.get('metainfo') or {}).get('classes', kind.METAINFO.get('classes'))
-    classes = _names(classes, f'{field}.classes') if with_label else ()
-    path = os.path.join(root, prefix)
+    classes = names_in(classes, f'{field}.classes') if with_label else ()
     if is_remote(path):
         return ()
     if ann_file and kind.load_data_list is not CustomDataset.load_data_list:  # its format is unknown here
@@ -173,8 +159,7 @@ def _check_folders(cfg, kind, root, field):
                                 f'{field}.ann_file')
     elif with_label:
         return checks.check_class_folders(
-            path, classes, cfg.get('extensions', ('.jpg', '.jpeg', '.png', '.ppm', '.bmp', '.pgm', '.tif')),
-            f'{field}.data_prefix')
+            path, classes, cfg.get('extensions', checks.IMAGE_ENDINGS), f'{field}.data_prefix')
     return ()
 
 

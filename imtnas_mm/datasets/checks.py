@@ -18,6 +18,7 @@ from ..input_file import check_file
 
 COCO_LAYOUT = 'annotations/instances_{train,val}2017.json, train2017/*.jpg and val2017/*.jpg (COCO)'
 FOLDER_LAYOUT = 'train/<class>/*.JPEG and val/<class>/*.JPEG (ImageNet)'
+IMAGE_ENDINGS = ('.jpg', '.jpeg', '.png', '.ppm', '.bmp', '.pgm', '.tif')  # of mmpretrain's CustomDataset
 
 _IMAGE_KEYS = ('id', 'file_name', 'height', 'width')
 _ANNOTATION_KEYS = ('id', 'image_id', 'category_id', 'bbox', 'area')

@@ -22,8 +22,8 @@ BATCH = 2  # of the traced example; 1 would be taken for a constant
 SIDES = (128, 160)  # of the traced images; other sizes are as good
 
 
-def built(content: dict[str, Any]) -> tuple[nn.Module, dict[str, Any]]:
-    """(model with weights, settings of its config) of an export's content.
+def built(content: dict[str, Any]) -> nn.Module:
+    """The model of an export's content, with its weights.
 
     Raises:
         ValueError: it has no config, or its weights don't fit the config.
@@ -40,7 +40,7 @@ def built(content: dict[str, Any]) -> tuple[nn.Module, dict[str, Any]]:
         network = MODELS.build(ConfigDict(model))
     check_state_dict('state_dict', content['state_dict'], network.state_dict(), type(network).__name__)
     network.load_state_dict(content['state_dict'])
-    return network, settings
+    return network
 
 
 def traced(graph: ClassifierGraph | DetectorGraph, divisor: int = 1) -> torch.export.ExportedProgram:
@@ -70,8 +70,15 @@ def graph_settings(settings: dict[str, Any], detects: bool, divisor: int) -> dic
     return dict(kept, model=model)
 
 
-def write_graph(content: dict[str, Any], path: str) -> dict[str, Any]:
-    """Write the model of :func:`exported` as a graph.
+def write_graph(content: dict[str, Any], path: str, meta: dict[str, Any], part: str = '') -> dict[str, Any]:
+    """Write the model of :func:`exported`, or a part of it, as a graph.
+
+    Args:
+        content (dict): of :func:`exported`.
+        path (str): of the file.
+        meta (dict): of the file; its ``cfg`` is the config of the part.
+        part (str): path of the module whose graph it is, such as ``tasks.det``
+            of a joint model; the whole model by default.
 
     Returns:
         dict: the settings of the config in the file.
@@ -80,13 +87,13 @@ def write_graph(content: dict[str, Any], path: str) -> dict[str, Any]:
         ValueError: there is no graph of the model, or onnxscript is missing.
         OSError: the file can't be written.
     """
-    model: Any
-    model, settings = built(content)
+    whole = built(content)
+    model: Any = whole.get_submodule(part)
     graph = graph_of(model)
     detects = isinstance(graph, DetectorGraph)
     divisor = model.data_preprocessor.pad_size_divisor
-    settings = graph_settings(settings, detects, divisor)
-    metadata = metadata_of(dict(content['meta'], cfg=settings_text(settings)))
+    settings = graph_settings(plain_settings(meta['cfg'], 'meta.cfg'), detects, divisor)
+    metadata = metadata_of(dict(meta, cfg=settings_text(settings)))
     program = traced(graph, divisor)
     if path.endswith('.onnx'):
         data = onnx_bytes(program, graph, metadata)

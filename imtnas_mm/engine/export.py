@@ -13,7 +13,6 @@ from ..config.inference import FIELDS, inference_settings, plain_settings, setti
 from ..deploy.write import write_graph
 from ..genotype import resolve_genotype
 from ..graph_file import SUFFIXES as GRAPH_SUFFIXES
-from ..graph_file import is_graph
 from ..registry import MODELS, SCOPE
 from ..safetensors_file import SUFFIX, to_safetensors
 from ..space_format import format_of
@@ -85,28 +84,45 @@ def exported_task(content: dict[str, Any], task: str) -> dict[str, Any]:
         ValueError: there is no such task, or its network reads features of
             other tasks' networks.
     """
-    state, meta = content['state_dict'], content['meta']
-    tasks = list(dict.fromkeys(name.split('.')[1] for name in state if name.startswith('tasks.')))
-    genotype = resolve_genotype(meta['architecture']) if 'architecture' in meta else None
-    if not tasks or genotype is None or genotype.sharing is None:
+    meta, state = _task_meta(content, task), content['state_dict']
+    if any(name.startswith(f'tasks.{task}.backbone.fusion.') for name in state):
+        raise ValueError(f"--task {task}: its network reads features of other tasks' networks; export all together, or "
+                         f'a graph ({", ".join(GRAPH_SUFFIXES)})')
+    prefix = f'tasks.{task}.'
+    metadata = {name.removeprefix(prefix): value for name, value in state_metadata(state).items()
+                if name.startswith(prefix)}
+    return dict(meta=meta, state_dict=with_metadata({
+        name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)}, metadata))
+
+
+def _joint_tasks(content: dict[str, Any]) -> list[str]:
+    """The tasks of a joint training; none of another one."""
+    sharing = resolve_genotype(content['meta']['architecture']).sharing if 'architecture' in content['meta'] else None
+    return [] if sharing is None else list(dict.fromkeys(
+        name.split('.')[1] for name in content['state_dict'] if name.startswith('tasks.')))
+
+
+def _task_meta(content: dict[str, Any], task: str) -> dict[str, Any]:
+    """``meta`` of one task's model by itself, with the name of the task in ``meta['task']``.
+
+    Raises:
+        ValueError: there is no such task.
+    """
+    tasks, meta = _joint_tasks(content), content['meta']
+    if not tasks:
         raise ValueError(f'--task {task}: the checkpoint is not one of a joint training')
     if task not in tasks:
         raise ValueError(f'--task {task}: the checkpoint has the tasks {", ".join(tasks)}')
-    if any(name.startswith(f'tasks.{task}.backbone.fusion.') for name in state):
-        raise ValueError(f"--task {task}: its network reads features of other tasks' networks; export all together")
-    prefix = f'tasks.{task}.'
-    task_meta = {key: value for key, value in meta.items() if key not in ('cfg', 'dataset_meta')}
-    task_meta['architecture'] = replace(genotype, sharing=None).to_dict()
+    genotype = resolve_genotype(meta['architecture'])
+    kept = {key: value for key, value in meta.items() if key not in ('cfg', 'dataset_meta')}
+    kept.update(task=task, architecture=replace(genotype, sharing=None).to_dict())
     if task in (meta.get('dataset_meta') or {}):
-        task_meta['dataset_meta'] = meta['dataset_meta'][task]
+        kept['dataset_meta'] = meta['dataset_meta'][task]
     if 'cfg' in meta:
         settings = plain_settings(meta['cfg'], 'meta.cfg')
-        task_meta['cfg'] = settings_text(inference_settings(
-            task_settings(settings, task, genotype.space), task_meta['architecture'], task_meta.get('dataset_meta')))
-    metadata = {name.removeprefix(prefix): value for name, value in state_metadata(state).items()
-                if name.startswith(prefix)}
-    return dict(meta=task_meta, state_dict=with_metadata({
-        name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)}, metadata))
+        kept['cfg'] = settings_text(inference_settings(
+            task_settings(settings, task, genotype.space), kept['architecture'], kept.get('dataset_meta')))
+    return kept
 
 
 def task_settings(settings: dict[str, Any], task: str, space: str) -> dict[str, Any]:
@@ -153,27 +169,21 @@ def _trained_weights(checkpoint, saved, state):
 
 
 def write_exported(content: dict[str, Any], path: str) -> list[str]:
-    """Write the result of :func:`exported`, as the ending says.
+    """Write the weights of the result of :func:`exported`; ``.pth`` and ``.safetensors`` read back alike.
 
-    ``.pth`` and ``.safetensors`` read back alike; ``.onnx`` and ``.pt2`` hold
-    the graph of the model. The config stands beside the file, too, as
-    ``<path>.py``. It is for those who read configs from files (mmpretrain's
-    inferencers), and its ``load_from`` is the file.
+    The config stands beside the file, too, as ``<path>.py``. It is for those
+    who read configs from files (mmpretrain's inferencers), and its
+    ``load_from`` is the file.
 
     Returns:
         list[str]: the paths of the files.
 
     Raises:
-        ValueError: another ending, a value that safetensors can't hold, or a
-            model of which there is no graph.
+        ValueError: another ending, or a value that safetensors can't hold.
         OSError: the file can't be written; an old file at the path stays.
     """
     suffix, text = osp.splitext(path)[1], content['meta'].get('cfg')
-    beside = f'{{{{ fileDirname }}}}/{osp.basename(path)}'
-    if is_graph(path):
-        settings = write_graph(content, path)
-        text = settings_text(dict(settings, model=dict(settings['model'], file=beside)))
-    elif suffix == SUFFIX:
+    if suffix == SUFFIX:
         write_checkpoint(path, to_safetensors(dict(content, modules=state_metadata(content['state_dict']))))
     elif suffix in SUFFIXES:
         buffer = io.BytesIO()
@@ -181,8 +191,48 @@ def write_exported(content: dict[str, Any], path: str) -> list[str]:
         write_checkpoint(path, buffer.getvalue())
     else:
         raise ValueError(f'{path}: it must end with {", ".join((*SUFFIXES, *GRAPH_SUFFIXES))}')
-    if text is None:
-        return [path]
+    return [path] if text is None else [path, _write_config(path, text)]
+
+
+def write_graphs(content: dict[str, Any], path: str, task: str | None = None) -> list[str]:
+    """Write the model of :func:`exported` as a graph, ``.onnx`` or ``.pt2``, with its config beside it.
+
+    Of a joint training each task has a graph, ``<stem>.<task><ending>``; of a
+    fusion it has the parts of other tasks' networks that the task reads.
+
+    Args:
+        content (dict): of :func:`exported`.
+        path (str): of the graph.
+        task (str, optional): of a joint training, write the graph of this task alone, to ``path``.
+
+    Returns:
+        list[str]: the paths of the files.
+
+    Raises:
+        ValueError: there is no such task, or no graph of its model.
+        OSError: the file can't be written; an old file at the path stays.
+    """
+    stem, suffix = osp.splitext(path)
+    if task is not None:
+        graphs = {path: task}
+    else:
+        graphs = {f'{stem}.{name}{suffix}': name for name in _joint_tasks(content)} or {path: None}
+    written = []
+    for file, name in graphs.items():
+        meta = content['meta'] if name is None else _task_meta(content, name)
+        settings = write_graph(content, file, meta, '' if name is None else f'tasks.{name}')
+        beside = dict(settings, model=dict(settings['model'], file=_beside(file)))
+        written += [file, _write_config(file, settings_text(beside))]
+    return written
+
+
+def _beside(path: str) -> str:
+    """A file in the folder of a config, as mmengine writes it in the config."""
+    return f'{{{{ fileDirname }}}}/{osp.basename(path)}'
+
+
+def _write_config(path: str, text: str) -> str:
+    """Write the config of an exported file; returns its path."""
     write_whole(f'{path}.py', f'"""The config of {osp.basename(path)} for inference and testing."""\n{text}'
-                f'load_from = {beside!r}\n')
-    return [path, f'{path}.py']
+                f'load_from = {_beside(path)!r}\n')
+    return f'{path}.py'

@@ -4,6 +4,7 @@ from typing import Any
 
 from mmengine.runner import LogProcessor
 
+from ..analysis.cost_table import shown_cost
 from ..registry import LOG_PROCESSORS
 from .console import TwoTexts
 
@@ -40,8 +41,9 @@ class SearchLogProcessor(LogProcessor):
             parts.append(f'entropy of A {entropy:.4f}{change}')
             self.last_entropy = entropy
         if 'cost/derived' in figures:
-            parts.append(f'{runner.model.cost.quantity} {figures["cost/derived"]:,.0f} (expected '
-                         f'{figures["cost/expected"]:,.0f})')
+            quantity = runner.model.cost.quantity
+            derived, expected = (shown_cost(quantity, figures[f'cost/{name}']) for name in ('derived', 'expected'))
+            parts.append(f'{quantity} {derived} (expected {expected})')
         if 'transfer/active' in figures:
             parts.append(f'transfer {figures["transfer/active"]:.0%} active, '
                          f'{figures["transfer/different"]:.0%} told apart')

@@ -13,11 +13,14 @@ TABLE_FIELDS = ('table', 'metrics', 'seeds')  # of an evaluation that looks up
 SLICE_FIELDS = ('num', 'seed', 'rest')
 COLUMN_FIELDS = ('name', 'evaluation', 'metric', 'error', 'scale')
 SUM_FIELDS = ('name', 'sum')
+DERIVED_FIELDS = ('name', 'metric', 'shape', 'network', 'scale')
 DEGENERATE_FIELDS = ('evaluation', 'metric', 'below')
 FIGURE_FIELDS = ('x', 'left', 'right', 'log')
+PARETO_FIELDS = ('cost', 'accuracy', 'log')
 STANDINGS = ('regret', 'rank', 'percentile')  # before a metric of a table and a slash
 # a column of these has no evaluation
 SEARCH_METRICS = ('search_time', 'search_epoch_time', 'search_epochs', 'search_memory')
+DERIVED_METRICS = ('derived_parameters', 'derived_macs')  # of the architecture of a run; these have none either
 SEARCH, SEARCH_TEST = 'search', 'search_test'  # as evaluations: the search network on D^val, and on the test splits
 RESERVED = (SEARCH, SEARCH_TEST, 'derive', 'architecture', 'sampler', 'history')  # of a run's folder
 
@@ -68,7 +71,9 @@ class Experiment:
             one of ``SEARCH_METRICS`` without an evaluation),
             ``error`` (True shows
             100 minus the metric) and ``scale``; or ``name`` and ``sum`` (other
-            column's name -> weight).
+            column's name -> weight); or ``name``, one of ``DERIVED_METRICS`` as
+            ``metric``, ``shape`` (of an image), ``network`` (options of the
+            derived network) and ``scale``.
         ours (str | None): the row with which the t-tests compare all others that name none.
         figure (dict | None): ``x`` (its label), ``left`` and ``right`` (names
             of the columns on each axis) and ``log`` (x's scale).
@@ -79,6 +84,8 @@ class Experiment:
         degenerate (dict | None): ``evaluation``, ``metric`` and ``below``: runs
             whose metric is below it are counted as degenerate.
         cells (bool): whether the report draws the cells of all rows on a sheet.
+        pareto (dict | None): ``cost`` (a column), ``accuracy`` (columns that
+            are drawn over it, a point per run) and ``log`` (the cost's scale).
     """
     name: str
     title: str
@@ -91,6 +98,7 @@ class Experiment:
     curves: list[str] = field(default_factory=list)
     degenerate: dict[str, Any] | None = None
     cells: bool = False
+    pareto: dict[str, Any] | None = None
 
 
 def load_experiment(path: str | Path) -> Experiment:
@@ -165,7 +173,7 @@ class _Reader:
                 self.fail(place, name, f'it must be one of the rows {", ".join(row["name"] for row in rows)}')
         return Experiment(self.path.stem, cfg.get('title', self.path.stem), seeds, rows, columns, ours,
                           self.figure(rows, columns), self.statistics(columns, ours), self.curves(rows, columns),
-                          self.degenerate(rows), self.flag('cells', cfg))
+                          self.degenerate(rows), self.flag('cells', cfg), self.pareto(columns))
 
     def flag(self, field: str, where: dict[str, Any], otherwise: bool = False) -> bool:
         flag = where.get(field.rpartition('.')[2], otherwise)
@@ -342,6 +350,9 @@ class _Reader:
                 for name in column['sum']:
                     if name not in names:
                         self.fail(f'{field}.sum', name, f'it must be a column before it: {", ".join(names)}')
+            elif isinstance(column, dict) and column.get('metric') in DERIVED_METRICS:
+                self.check_fields(field, column, DERIVED_FIELDS, ('name', 'metric', 'shape'))
+                self.shape(f'{field}.shape', column['shape'])
             else:
                 self.check_fields(field, column, COLUMN_FIELDS, ('name', 'metric'))
                 if column['metric'] in SEARCH_METRICS:
@@ -355,6 +366,11 @@ class _Reader:
                 self.fail(f'{field}.name', column['name'], 'another column has this name')
             names.append(column['name'])
         return list(columns)
+
+    def shape(self, field: str, shape: Any) -> None:
+        if not isinstance(shape, list | tuple) or len(shape) != 2 or not all(
+                isinstance(side, int) and not isinstance(side, bool) and side > 0 for side in shape):
+            self.fail(field, shape, 'it must be the (height, width) of an image')
 
     def metric(self, field: str, column: dict[str, Any], rows: list[dict[str, Any]]) -> None:
         """That of a lookup whose evaluations all say which they have must be one of them."""
@@ -407,6 +423,19 @@ class _Reader:
             if not looked_up or metric_of(metric) != metric and not metric.startswith('regret/'):
                 self.fail(f'curves[{i}]', name, 'it must be a column of a metric of a table, or of its regret')
         return names
+
+    def pareto(self, columns: list[dict[str, Any]]) -> dict[str, Any] | None:
+        pareto = self.cfg.get('pareto')
+        if pareto is None:
+            return None
+        self.check_fields('pareto', pareto, PARETO_FIELDS, ('cost', 'accuracy'))
+        names = [column['name'] for column in columns]
+        if not isinstance(pareto['accuracy'], list | tuple) or not pareto['accuracy']:
+            self.fail('pareto.accuracy', pareto['accuracy'], f'it must be a list of columns: {", ".join(names)}')
+        for place, name in (('cost', pareto['cost']), *(('accuracy', name) for name in pareto['accuracy'])):
+            if name not in names:
+                self.fail(f'pareto.{place}', name, f'it must be one of the columns {", ".join(names)}')
+        return dict(pareto, log=self.flag('pareto.log', pareto))
 
     def degenerate(self, rows: list[dict[str, Any]]) -> dict[str, Any] | None:
         degenerate = self.cfg.get('degenerate')

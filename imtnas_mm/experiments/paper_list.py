@@ -90,6 +90,8 @@ ITEMS = (
     Item('Figures 3 to 16', "the cells that Table 3's IMTNAS and MTL-SWS found, on one sheet", 'figure3_to_16'),
     Item('E.5', 'IMTNAS over M in {2, 3, 4}, judged on images held out of the training sets', 'tune_rounds'),
 )
+# experiments that look up and are none of the paper's, and their rows
+BESIDES = (('nasbench201_cost_small', 'targets of MACs: accuracy against cost'), )
 TABLES, FIGURES = 32, 16  # in the paper
 
 
@@ -110,7 +112,8 @@ def document(template: str) -> str:
          f'`{item.experiment}_*`' if item.experiment else ', '.join(f'`configs/{file}`' for file in item.configs)
          or 'none', item.text) for item in ITEMS])
     lookups = table(('experiment', 'of the paper', 'rows'), [
-        (f'`{item.lookup[0]}`', item.names, item.lookup[1]) for item in ITEMS if item.lookup])
+        (f'`{item.lookup[0]}`', item.names, item.lookup[1]) for item in ITEMS if item.lookup] + [
+        (f'`{name}`', 'none', text) for name, text in BESIDES])
     for place, text in ((MAIN_PLACE, main), (LOOKUP_PLACE, lookups)):
         if template.count(place) != 1:
             raise ValueError(f'{place.strip()}: it must be in the template once, on a line of its own')
@@ -121,7 +124,7 @@ def document(template: str) -> str:
 def missing(experiments: Path, configs: Path) -> list[str]:
     """What the list names and the folders lack, and the experiments that it lacks; one text each."""
     named = {name for item in ITEMS for name in item.experiments()} | {
-        item.lookup[0] for item in ITEMS if item.lookup}
+        item.lookup[0] for item in ITEMS if item.lookup} | {name for name, _ in BESIDES}
     there = {path.stem for path in experiments.glob('*.py')}
     texts = [f'{name}: is in the list and not in {experiments}' for name in sorted(named - there)]
     texts += [f'{name}: is in {experiments} and not in the list of the tables and figures'

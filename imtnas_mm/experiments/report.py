@@ -10,13 +10,16 @@ from typing import Any
 
 from scipy import stats
 
-from .declaration import SEARCH, SEARCH_METRICS, SEARCH_TEST, Experiment, metric_of
+from .declaration import DERIVED_METRICS, SEARCH, SEARCH_METRICS, SEARCH_TEST, Experiment, metric_of
+from .derived_size import derived_size
 from .run import Run
 
 DEGENERATE = 'degenerate'
 EARLIER = re.compile(r'r\d+\.')  # before the task: of a round before the last
 STANDING_NOTE = ('Regret is what is missing to the best value in the table. Rank is that in the table, 1 is the best; '
                  'equal values share the better rank.')
+DERIVED_NOTE = ('Parameters and MACs of the architecture that a run derives are those of its backbone, one image; a '
+                'row that searches its tasks one by one has none.')
 SIZES = ('parameters', 'macs', 'epoch_time')  # of an evaluation, and no metric of its test
 NOTES = dict(
     parameters='Parameters are those of the retrained backbone; of tasks retrained together, of all their backbones, '
@@ -40,7 +43,8 @@ def finished_seeds(runs: Iterable[Run], records: Mapping[str, dict[str, Any]]) -
         records (dict): identity -> record of each finished run.
 
     Returns:
-        dict: of lists of dicts: ``seed``, ``results`` by evaluation, and the
+        dict: of lists of dicts: ``seed``, ``results`` by evaluation, the
+        ``architecture`` (None if there is none, or several), and the
         ``SEARCH_METRICS``, in seconds and bytes, None without a search. The
         result of a lookup has the ``history`` of its record. The results
         ``search`` and ``search_test`` have the metrics of the search network in
@@ -67,6 +71,7 @@ def finished_seeds(runs: Iterable[Run], records: Mapping[str, dict[str, Any]]) -
         finished.setdefault(row, []).append(dict(
             seed=seed,
             results=_results(its_runs, several),
+            **_architecture(several),
             search_time=sum(step['seconds'] for step in searches) if searches else None,
             search_epoch_time=_sum([step.get('epoch_seconds') for step in searches]),
             search_epochs=max((run.search.train_cfg.max_epochs for run in its_runs if run.search is not None),
@@ -79,6 +84,13 @@ def _sum(values: list[float | None]) -> float | None:
     """None if there is none, or one of them is None."""
     known = [value for value in values if value is not None]
     return sum(known) if known and len(known) == len(values) else None
+
+
+def _architecture(records: list[dict[str, Any]]) -> dict[str, Any]:
+    """``architecture``, if all records have the same; empty if they have several or none."""
+    kept = [{key: value for key, value in record['results'].get('architecture', {}).items()
+             if key not in ('source', 'importance')} for record in records]
+    return dict(architecture=kept[0]) if kept[0] and all(other == kept[0] for other in kept) else {}
 
 
 def _results(runs: list[Run], records: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -147,7 +159,11 @@ def _value(column: dict[str, Any], finished: dict[str, Any], columns: Mapping[st
         parts = [_value(columns[name], finished, columns) for name in column['sum']]
         return None if None in parts else sum(w * v for w, v in zip(column['sum'].values(), parts, strict=True))
     metric = column['metric']
-    if metric in SEARCH_METRICS:
+    if metric in DERIVED_METRICS:
+        architecture = finished.get('architecture')
+        value = None if architecture is None else derived_size(
+            metric, architecture, tuple(column['shape']), column.get('network') or {})
+    elif metric in SEARCH_METRICS:
         value = finished[metric]
     else:
         result = finished['results'].get(column['evaluation'], {})
@@ -184,7 +200,7 @@ def t_tests(ours: list[float], baseline: list[float]) -> tuple[float, float]:
 
 def is_measured(column: dict[str, Any]) -> bool:
     """Whether a column shows test metrics, with a deviation and, with ``ours``, t-tests."""
-    return column.get('metric') not in (*SIZES, *SEARCH_METRICS)
+    return column.get('metric') not in (*SIZES, *SEARCH_METRICS, *DERIVED_METRICS)
 
 
 def degenerate_text(degenerate: Mapping[str, Any], finished: list[dict[str, Any]]) -> str:
@@ -249,6 +265,7 @@ def markdown(experiment: Experiment, header: list[str], rows: list[list[str]]) -
     lines += ['', 'Mean ± sample standard deviation of n finished runs.']
     metrics = {column.get('metric') for column in experiment.columns}
     lines += [note for metric, note in NOTES.items() if metric in metrics]
+    lines += [DERIVED_NOTE] * bool(metrics & {*DERIVED_METRICS})
     lines += [STANDING_NOTE] * any(metric_of(metric) != metric for metric in metrics if metric)
     if experiment.degenerate:
         lines.append(f'Degenerate: runs whose {experiment.degenerate["metric"]} is below '

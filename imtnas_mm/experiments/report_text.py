@@ -1,8 +1,9 @@
-"""All that a report says in text: the table, and the comparisons with ours."""
+"""All that a report says in text: the table, accuracy against cost, and the comparisons with ours."""
 from collections.abc import Mapping
 from typing import Any
 
 from .declaration import Experiment
+from .pareto import has_pareto, pareto_text
 from .report import markdown, table_rows
 from .statistics import HEADER, statistics_note, statistics_tables
 
@@ -15,6 +16,8 @@ def full_report(experiment: Experiment, finished: Mapping[str, list[dict[str, An
         finished (dict): of :func:`~.report.finished_seeds`.
     """
     text = markdown(experiment, *table_rows(experiment, finished))
+    if has_pareto(experiment, finished):
+        text += f'\n{pareto_text(experiment, finished)}'
     if not experiment.statistics:
         return text
     for name, rows in statistics_tables(experiment, finished).items():

@@ -10,7 +10,7 @@ from typing import Any
 from mmengine.config import Config, ConfigDict
 
 from ..config.single_task import restrict_to_task
-from ..engine.launch.config import unread_field
+from ..engine.launch.config import merge_options, unread_field
 from ..genotype import Genotype, resolve_genotype
 from ..registry import TABLE_SAMPLERS
 from ..table_samplers import TableSampler
@@ -155,7 +155,7 @@ class _Configs:
             fault = unread_field(key, cfg)
             if fault:
                 raise ValueError(f'options: {key!r}; {file} {fault}')
-        cfg.merge_from_dict(copy.deepcopy(dict(options)))  # the merge takes _delete_ out of its argument
+        merge_options(cfg, copy.deepcopy(dict(options)))  # the merge takes _delete_ out of its argument
         cfg.merge_from_dict({'randomness.seed': seed})
         for place, several in slices.items():
             *parents, name = place.split('.')

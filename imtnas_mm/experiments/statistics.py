@@ -6,7 +6,7 @@ from typing import Any
 
 from scipy import stats
 
-from .declaration import SEARCH_METRICS, STANDINGS, Experiment
+from .declaration import DERIVED_METRICS, SEARCH_METRICS, STANDINGS, Experiment
 from .report import SIZES, mean_and_deviation, number_text, t_tests, value_of
 
 HEADER = ['row', 'n', 'mean', 'median', 'difference', 'A', 'wins', 'p (Welch)', 'Holm', 'p (Mann-Whitney)', 'Holm']
@@ -35,7 +35,7 @@ def less_is_better(column: Mapping[str, Any], columns: Mapping[str, Mapping[str,
         return terms.pop()
     metric = column['metric']
     standing, slash, _ = metric.partition('/')
-    less = metric in (*SEARCH_METRICS, *SIZES) or bool(slash) and standing in STANDINGS[:2]
+    less = metric in (*SEARCH_METRICS, *DERIVED_METRICS, *SIZES) or bool(slash) and standing in STANDINGS[:2]
     return bool(column.get('error')) != less
 
 

@@ -1,8 +1,8 @@
 """How the choices of a search sharpened: the importance weights of each layer or edge over time."""
 from typing import NamedTuple
 
-from ..analysis.certainty import importance_rows
 from ..genotype import Genotype
+from ..importance import importance_rows
 from ..space_format import Choice, format_of
 from .charts import Curve
 from .panels import thinned

@@ -5,6 +5,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from ..importance import multiple
 from .charts import Curve, inline_svg, is_steep, line_chart, small_chart, with_prefix
 from .choices import SharpeningChoice, sharpening_choices
 from .panels import EPOCH, ITERATION, MOST_POINTS, Panel, Section, sections_of
@@ -23,7 +24,7 @@ HEAD = """<!DOCTYPE html>
 """
 SHARPENED = ('A line per option: its weight over the iterations, as a multiple of the weight that it has if all are '
              'equal (dotted). All charts have the same range. Below: the option of the largest weight at the end, and '
-             'that weight.')
+             'that multiple.')
 NO_HISTORY = ('The work dir has no history of the choices: the search ran without HistoryHook, or its method weighs no '
               'options.')
 
@@ -126,8 +127,8 @@ def add_architecture(page: Page, search: SearchFolder) -> None:
     for choice in choices:
         level = 1. if choice.sums else None
         chart = small_chart(choice.relative, f'weights of {choice.name}', ranges[choice.sums], level)
-        equal = f' (equal: 1/{len(choice.curves)})' if choice.sums else ''
-        best = f'{choice.best} {_number(choice.last[choice.best])}{equal}'
+        weight = choice.last[choice.best]
+        best = f'{choice.best} {multiple(weight, len(choice.curves)) if choice.sums else _number(weight)}'
         page.add(f'<figure class="choice"><figcaption><b>{escape(choice.name)}</b></figcaption>{page.svg(chart)}'
                  f'<span>{escape(best)}</span></figure>')
     page.add('</div>', _details('the last weights', choices_table(choices)))

@@ -13,7 +13,9 @@ from imtnas_mm.algorithms import cost_term
 from imtnas_mm.algorithms.base import FOR_VALIDATION
 from imtnas_mm.algorithms.cost_term import CostTerm
 from imtnas_mm.analysis.complexity import count_macs, count_parameters
-from imtnas_mm.analysis.cost_table import cost_table, parameters
+from imtnas_mm.analysis.cost_table import CostTable, Macs, cost_table, parameters
+from imtnas_mm.analysis.latency_file import write_latency
+from imtnas_mm.genotype import GenotypeError
 from imtnas_mm.networks.build import build_network
 from imtnas_mm.registry import MODELS
 
@@ -130,6 +132,64 @@ def test_the_derived_cost_ends_within_five_percent_of_a_target(priced, share):
             assert distance <= .05
 
 
+# --- latency ----------------------------------------------------------------------------------------------------------
+
+
+def write_table(path, space, network, size=SIZE):
+    """A file of random latencies, and its table."""
+    genotype, image = space.derive(some_alphas(space)), (3, size, size)
+    macs = cost_table(genotype, network, image, Macs())
+    generator = torch.Generator().manual_seed(0)
+    random = torch.rand(len(macs.candidates), generator=generator, dtype=torch.float64).tolist()
+    table = CostTable(1.5, dict(zip(macs.candidates, random, strict=True)))
+    write_latency(path, genotype.space, image, network, table, macs, [], dict(device='cpu'))
+    return table
+
+
+def test_the_expected_latency_is_that_of_all_architectures(tmp_path):
+    """Against the sum over the 15,625 architectures of probability times latency: value and gradient, in float64."""
+    supernet, network = SPACES['NASBench201Supernet']
+    space = MODELS.build(dict(supernet, type='imtnas_mm.NASBench201Supernet'))
+    table = write_table(tmp_path / 'a.json', space, network)
+    alphas = {group: alpha.double().requires_grad_() for group, alpha in some_alphas(space).items()}
+    _, term = term_of('NASBench201Supernet', space, type='Latency', table=str(tmp_path / 'a.json'), shape=SIZE)
+    probabilities, latencies = torch.ones(1, dtype=torch.float64), torch.tensor([table.fixed], dtype=torch.float64)
+    for edge, row in enumerate(alphas['cell'].softmax(-1)):
+        costs = torch.tensor([table.candidates.get(('cell', edge, column), 0.) for column in range(5)])
+        probabilities = (probabilities[:, None] * row).flatten()
+        latencies = (latencies[:, None] + costs).flatten()
+    assert len(latencies) == 5**6
+    plain = (probabilities * latencies).sum()
+    loss, figures = term(space, alphas)
+    torch.testing.assert_close(figures['cost/expected'], plain.detach(), rtol=1e-6, atol=0)
+    torch.testing.assert_close(loss, plain / latencies.mean(), rtol=1e-6, atol=0)
+    expected, = torch.autograd.grad(plain / latencies.mean(), alphas['cell'])
+    gradient, = torch.autograd.grad(loss, alphas['cell'])
+    torch.testing.assert_close(gradient, expected, rtol=1e-5, atol=1e-9)
+    best = int(sum(5**(5 - i) * column for i, column in enumerate(alphas['cell'].argmax(-1).tolist())))
+    assert float(figures['cost/derived']) == pytest.approx(float(latencies[best]), rel=1e-6)
+    low, high = float(latencies.min()), float(latencies.max())
+    with pytest.raises(ValueError, match=f'model.cost.target=99.0 is out of reach: .* {low:.3f} ms to {high:.3f} ms '):
+        term_of('NASBench201Supernet', space, type='Latency', table=str(tmp_path / 'a.json'), shape=SIZE, target=99.)
+
+
+def test_a_table_of_other_networks_is_refused(tmp_path):
+    supernet, network = SPACES['NASBench201Supernet']
+    space = MODELS.build(dict(supernet, type='imtnas_mm.NASBench201Supernet'))
+    path = str(tmp_path / 'a.json')
+    write_table(path, space, network)
+    for name, options, message in (
+        ('NASBench201Supernet', {}, 'a.json: image: [16, 16]; it must be [224, 224], as in this search'),
+        ('NASBench201Supernet', dict(shape=SIZE, network=dict(channels=4, cells=2)),
+         'a.json: network.channels: 8; it must be 4, as in this search'),
+        ('NASBench201Supernet', dict(shape=SIZE, network=dict(channels=8)),
+         'a.json: network.cells: 2; this search does not set it'),
+        ('DARTSSupernet', dict(shape=SIZE), "a.json: space: 'nasbench201'; it must be 'darts', as in this search"),
+    ):
+        with pytest.raises(GenotypeError, match=re.escape(message)):
+            term_of(name, type='Latency', table=path, **options)
+
+
 # --- in a search -----------------------------------------------------------------------------------------------------
 
 COST = dict(type='MACs', shape=SIZE, weight=2.)
@@ -191,6 +251,23 @@ def test_the_gradient_near_a_target_is_that_of_one_decision_drawn_anew():
     assert gradient.abs().max() > 1e-3
 
 
+def test_a_search_for_latency(tmp_path):
+    """The table of its space, in the log and in A's gradient."""
+    table = write_table(tmp_path / 'a.json', MODELS.build(small_search.SPACE), {})
+    cost = dict(type='Latency', table=str(tmp_path / 'a.json'), shape=SIZE)
+    model, gradient, figures = gradient_of(cost, hypergradient='first_order')
+    _, without, _ = gradient_of(None, hypergradient='first_order')
+    chosen = model.cost.chosen(model.derive().architecture)
+    derived = table.fixed + sum(table.candidates.get(candidate, 0.) for candidate in chosen)
+    assert float(figures['cost/derived']) == pytest.approx(derived) and derived > table.fixed
+    alphas = model.architecture.named_alphas()
+    expected = model.cost.expected(model.cost.probabilities(model.space, alphas))
+    assert float(figures['cost/expected']) == pytest.approx(expected.item())
+    for name, slope in zip(alphas, torch.autograd.grad(expected, list(alphas.values())), strict=True):
+        assert slope.abs().max() > 0
+        torch.testing.assert_close(gradient[name] - without[name], slope / model.cost.mean, rtol=1e-6, atol=1e-9)
+
+
 @pytest.mark.parametrize('method', ['MTLNAS', 'BMTAS', 'MinibatchInterleaving', 'SeparateInterleaving'])
 def test_methods_with_other_choices_or_stages_have_the_term(method):
     model = build_method(method, cost=COST, dtype=torch.float32)
@@ -209,12 +286,15 @@ def test_random_search_says_that_it_has_no_use_for_it(monkeypatch):
 
 
 @pytest.mark.parametrize('wrong, message', [
-    (dict(type='FLOPs'), "model.cost.type='FLOPs' is not one of ('MACs', 'Parameters')"),
-    (dict(kind='MACs'), "model.cost has ['kind']; it takes type, target, weight, tolerance, shape and network"),
+    (dict(type='FLOPs'), "model.cost.type='FLOPs' is not one of ('MACs', 'Parameters', 'Latency')"),
+    (dict(kind='MACs'), "model.cost has ['kind']; it takes type, target, weight, tolerance, shape, network and table"),
+    (dict(type='Latency'), "model.cost.table: is missing; type='Latency' needs a file of tools/measure_latency.py"),
+    (dict(table='a.json'), "model.cost.table='a.json' is for type='Latency'; MACs are counted"),
+    (dict(type='Latency', table='none.json'), 'none.json: '),
     (dict(weight=0), 'model.cost.weight=0 must be a finite number above 0'),
     (dict(target=float('nan')), 'model.cost.target=nan must be a finite number above 0'),
     (dict(shape=(3, 32, 32)), 'model.cost.shape=(3, 32, 32) must be the side of an image, or its (height, width)'),
-    (dict(type='Parameters', shape=32), "model.cost.shape=32 is for type='MACs'; Parameters don't depend on an image"),
+    (dict(type='Parameters', shape=32), "model.cost.shape=32 is for type='MACs' or 'Latency'; Parameters don't"),
     (dict(tolerance=.1), 'model.cost.tolerance=0.1 is for a target, which model.cost lacks'),
     (dict(tolerance=-1, target=1e7), 'model.cost.tolerance=-1 must be a finite number from 0 on'),
     (dict(target=10), 'model.cost.target=10 is out of reach: an architecture of nasbench201 has'),

@@ -35,10 +35,10 @@ def test_picture_holds_every_layer_in_order(tmp_path, space):
     assert [text for text in written if re.match('MBConv|identity', text)] == [
         layer_label(choice) for choice in genotype.architecture['layers']
     ]
-    assert [text for text in written if text.startswith('0.')] == [
-        f'{.4 + .01 * i:.2f}' for i in range(len(genotype.architecture['layers']))
+    assert [text for text in written if re.match(r'×\d', text)] == [
+        f'×{(.4 + .01 * i) * len(layer.choices):.2f}' for i, layer in enumerate(searched_layers(space))
     ]
-    assert 'a title' in written and 'probability' in written
+    assert 'a title' in written and 'of uniform' in written and not any('dashed' in text for text in written)
     assert [text for text in written if text.endswith(' ch')] == [
         '32, 16 ch', f'{32 if space == "fairnas19" else 24} ch', '40 ch', '80 ch', '96 ch', '192 ch', '320 ch'
     ]
@@ -66,7 +66,27 @@ def test_boxes_show_kernel_and_expansion(tmp_path):
 
 def test_without_importance(tmp_path):
     svg, _ = draw_genotype(mixed_genotype('fairnas19', importance=False), tmp_path / 'a')
-    assert 'probability' not in texts(svg) and not any(text.startswith('0.') for text in texts(svg))
+    assert 'of uniform' not in texts(svg) and not any(re.match(r'×\d', text) for text in texts(svg))
+
+
+def test_what_is_no_better_than_chance_does_not_look_like_a_choice(tmp_path):
+    """1/6 and 1/7 are both uniform; a choice that leads by less than 1% is dashed."""
+    sure = mixed_genotype('fairnas19')
+    layers = searched_layers('fairnas19')
+    assert {len(layer.choices) for layer in layers} == {6, 7}
+    rows = {layer.name: [1.] * len(layer.choices) for layer in layers}
+    for i, (layer, choice) in enumerate(zip(layers, sure.architecture['layers'], strict=True)):
+        rows[layer.name][layer.choices.index(choice)] = 1.02 if i == 3 else 1.005
+    rows = {name: [weight / sum(row) for weight in row] for name, row in rows.items()}
+    svg, _ = draw_genotype(replace(sure, importance=rows), tmp_path / 'a')
+    written = texts(svg)
+    assert {text for text in written if re.match(r'×\d', text)} == {'×1.00', '×1.02'}
+    assert 'dashed: leads the next option by less than 1%' in written
+
+    def dashed(path):
+        return path.read_text().count('stroke-dasharray')
+
+    assert dashed(svg) == len(layers) - 1 and dashed(draw_genotype(sure, tmp_path / 'b')[0]) == 0
 
 
 def test_scale_of_the_network_is_drawn(tmp_path):

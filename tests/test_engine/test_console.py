@@ -87,6 +87,9 @@ def test_the_short_line_of_a_search():
     runner.model.cost = SimpleNamespace(quantity='MACs')
     line = processor.short_line(runner, 24, {**figures, 'cost/derived': 301056., 'cost/expected': 298765.4})
     assert ' | MACs 301,056 (expected 298,765) | ' in line
+    runner.model.cost = SimpleNamespace(quantity='Latency')
+    line = processor.short_line(runner, 24, {**figures, 'cost/derived': 3.25, 'cost/expected': 2.8764})
+    assert ' | Latency 3.250 ms (expected 2.876 ms) | ' in line
 
 
 def test_a_line_leaves_out_what_there_is_not():

@@ -273,6 +273,9 @@ def test_shared_runs():
         experiment, runs = planned(f'nasbench201_{name}_small')
         assert [run.identity for run in runs if run.row == experiment.ours] == [common]
     weighted = planned('nasbench201_weights_small')[1]
+    first_order, = (run.identity for run in planned('nasbench201_methods_small')[1]
+                    if run.row == 'IMTNAS, first order')
+    assert [run.identity for run in planned('nasbench201_cost_small')[1] if run.row == 'No target'] == [first_order]
     assert {run.identity for run in weighted} & {run.identity for run in planned('nasbench201_methods_small')[1]} == {
         run.identity for run in weighted if run.row == '1'}
     every = [run.identity for run in planned('table6_small', 3)[1] + planned('table7_small', 3)[1]]
@@ -385,6 +388,15 @@ def test_filters(tmp_path):
     (dict(rows=[dict(name='a', search=SEARCH, round=0)]), r'rows\[0\].round: 0; it must be the number of a round'),
     (dict(rows=[dict(name='a', architecture='darts_v2', round=1)]), r'rows\[0\].round: 1; it is of a search'),
     (dict(search_test=1), 'search_test: 1; it must be True or False'),
+    (dict(columns=[dict(name='x', metric='derived_macs')]), r'columns\[0\].shape: None; this field is missing'),
+    (dict(columns=[dict(name='x', metric='derived_macs', shape=32)]), r'columns\[0\].shape: 32; it must be the'),
+    (dict(columns=[dict(name='x', metric='derived_macs', shape=(32, 32), evaluation='c10')]),
+     r"columns\[0\].evaluation: 'c10'; unknown field"),
+    (dict(pareto=dict(cost='error')), 'pareto.accuracy: None; this field is missing'),
+    (dict(pareto=dict(cost='MACs', accuracy=['error'])), "pareto.cost: 'MACs'; it must be one of the columns error"),
+    (dict(pareto=dict(cost='error', accuracy=['AP'])), "pareto.accuracy: 'AP'; it must be one of the columns error"),
+    (dict(pareto=dict(cost='error', accuracy='error')), "pareto.accuracy: 'error'; it must be a list of columns"),
+    (dict(pareto=dict(cost='error', accuracy=['error'], log=1)), 'pareto.log: 1; it must be True or False'),
     (dict(cells='yes'), "cells: 'yes'; it must be True or False"),
     (dict(columns=[dict(name='x', evaluation='search_test', metric='m')]), r"columns\[0\].evaluation: 'search_test'"),
     (dict(gpus=0), 'gpus: 0; it must be a whole number from 1, the GPUs of a training'),

@@ -14,6 +14,7 @@ from imtnas_mm.experiments.report import (
     t_tests,
     table_rows,
 )
+from imtnas_mm.genotype import published_genotype
 
 
 def test_mean_and_deviation():
@@ -138,12 +139,14 @@ def test_report_of_an_experiment_of_the_package(name):
     metrics = {column['metric']: .5 for column in experiment.columns if 'metric' in column}
     of_rounds = {f'{before}{metric}': value for metric, value in metrics.items() for before in ('', 'r1.', 'r2.')}
     result = dict(test=metrics, parameters=10**6, macs=10**8)
+    architecture = published_genotype('nasbench201_resnet').to_dict()
     table = dict(file='a.csv', sha256='0')
     records = {run.identity: dict(
         steps={} if run.search is None else dict(
             search=dict(seconds=3600., peak_memory=2**30, logged_memory_mb=None, epoch_seconds=60.),
             **{f'{key}_retrain': dict(epoch_seconds=30.) for key in run.evaluations}),
         results={'search': {'1': metrics}, 'search_test': dict(test=of_rounds),
+                 **(dict(architecture=architecture) if run.tables else {}),
                  **{name: dict(result, table=table) for name in run.tables},
                  **{filled: result for key in run.evaluations  # a joint one fills the columns of its tasks
                     for filled in (run.tasks[key].values() if key in run.tasks else [key])}}) for run in runs}

@@ -1,4 +1,5 @@
 import importlib.util
+import logging
 import os
 import runpy
 import sys
@@ -10,6 +11,7 @@ from mmengine.config import Config
 from mmengine.logging import HistoryBuffer
 from mmengine.runner import save_checkpoint
 
+from imtnas_mm import derive
 from imtnas_mm.genotype import load_genotype, published_genotype
 from imtnas_mm.spaces.mbconv.layout import searched_layers
 
@@ -74,12 +76,29 @@ def test_derives_writes_and_prints(search, capsys):
     assert genotype.importance['layer02'] == pytest.approx([e2 / (e2 + 6)] + [1 / (e2 + 6)] * 6)
     assert {path.name for path in out.parent.iterdir()} == {'architecture.json', 'architecture.svg', 'architecture.png'}
     # the published figures of FairNAS-A without its head: 320 x 1280 (+ norm) on 7 x 7, 1280 x 1000 (+ bias)
-    printed = capsys.readouterr().out
+    printed, warned = capsys.readouterr()
+    assert 'certainty: the best option leads the second by 638.9% (median of 19 choices)' in printed
+    assert 'warning' not in warned
     assert f'parameters: {4_651_352 - 320 * 1280 - 2 * 1280 - 1280 * 1000 - 1000:,} ' in printed
     assert f'MACs: {388_122_848 - 49 * 320 * 1280 - 1280 * 1000:,} (backbone, 224 x 224)' in printed
     assert published_genotype('fairnas_a').summary() in printed
     for path in (out, out.with_suffix('.svg'), out.with_suffix('.png')):
         assert f'written: {path}' in printed
+
+
+def test_warns_of_an_architecture_no_better_than_chance(search, tmp_path, capsys, monkeypatch):
+    config, _, out = search
+    alphas = {name: alpha * 1e-3 for name, alpha in alphas_of(['mbconv_3x3_e3'] * 19).items()}
+    checkpoint = write_checkpoint(tmp_path / 'early.pth', alphas)
+    run(config, checkpoint, '--out', out)
+    warning = '19 of 19 choices lead the second best by less than 1%: this architecture is hardly better than a random'
+    assert f'derive: warning: {warning}' in capsys.readouterr().err
+    assert 'dashed: leads the next option by less than 1%' in out.with_suffix('.svg').read_text()
+    logged = []
+    monkeypatch.setattr('imtnas_mm.api.print_log', lambda text, logger, level: logged.append((level, text)))
+    derive(config, checkpoint)
+    (level, text), = logged
+    assert level == logging.WARNING and text.startswith(warning)
 
 
 def figure(printed, name):

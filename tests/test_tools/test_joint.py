@@ -1,10 +1,21 @@
-"""A joint training through the tools: train, test, export."""
+"""A joint training through the tools: train, test, export, graphs of its tasks."""
+import json
+import pickle
+from dataclasses import replace
+from unittest import mock
+
+import cv2
 import pytest
 import torch
+from mmdet.structures import DetDataSample
 
 from helpers import tiny_run as tiny
+from helpers.forks import in_fork
 from imtnas_mm.checkpoint import read_checkpoint
 from imtnas_mm.datasets import DataError
+from imtnas_mm.deploy import graphs
+from imtnas_mm.deploy.write import built
+from imtnas_mm.engine.export import exported
 from imtnas_mm.genotype import GenotypeError, published_genotype, save_genotype
 
 KEYS = ('cls/accuracy/top1', 'cls/accuracy/top2', 'det/coco/bbox_mAP', 'det/coco/bbox_mAP_50')
@@ -80,6 +91,92 @@ def test_a_task_that_reads_others_is_not_exported_alone(trained, tmp_path):
     with pytest.raises(SystemExit, match='--task cls: its network reads features of other tasks'):
         export(tmp_path / 'fused.pth', tmp_path / 'cls.pth', '--task', 'cls')
     assert [path.name for path in tmp_path.iterdir()] == ['fused.pth']
+
+
+# --- graphs ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope='module')
+def fused(data, tmp_path_factory):
+    """Config and checkpoint of networks that read each other's features."""
+    folder = tmp_path_factory.mktemp('fused')
+    edges = [['det', 2, 'cls', 2], ['cls', 3, 'det', 3]]
+    architecture = replace(tiny.short_architecture(), sharing=dict(
+        method='fusion', tasks=['cls', 'det'], edges=edges)).to_dict()
+    model = tiny.joint_model()
+    model['backbone']['architecture'] = architecture
+    model['tasks']['cls']['model']['head']['norm_cfg'] = dict(type='BN')  # predicts each image by itself
+    config = tiny.write_config(folder / 'joint.py', '_base_/joint_runtime.py', **tiny.joint_fields(
+        data, model=model, epoch_length=4))
+    tiny.run('train', config, '--work-dir', folder / 'work')
+    return config, folder / 'work' / 'epoch_1.pth'
+
+
+def of_the_model(model, task, path):
+    """The prediction of a task's model for the image of a file, which is not resized."""
+    image = cv2.imread(path)
+    sample = None if task == 'cls' else [DetDataSample(metainfo=dict(
+        img_shape=image.shape[:2], ori_shape=image.shape[:2], scale_factor=(1., 1.)))]
+    with torch.no_grad():
+        return model.tasks[task].test_step(dict(
+            inputs=[torch.from_numpy(image).permute(2, 0, 1)], data_samples=sample))[0]
+
+
+def annotate(model, data, path):
+    """COCO's file of the validation scenes, in which the model's three best detections are the objects."""
+    content = json.loads(tiny.annotation_file(data, 'val').read_text())
+    content['annotations'] = []
+    for image in content['images']:
+        best = of_the_model(model, 'det', str(data / 'coco' / 'val2017' / image['file_name'])).pred_instances
+        for (left, top, right, bottom), label in zip(best.bboxes[:3].tolist(), best.labels[:3].tolist(), strict=True):
+            content['annotations'].append(dict(
+                id=len(content['annotations']) + 1, image_id=image['id'], category_id=label + 1, iscrowd=0,
+                bbox=[left, top, right - left, bottom - top], area=(right - left) * (bottom - top)))
+    path.write_text(json.dumps(content))
+
+
+@pytest.mark.slow
+def test_the_graphs_of_the_tasks_are_tested_as_the_checkpoint(fused, data, tmp_path):
+    """Predictions, AP and accuracy through onnxruntime, by the config of the joint training."""
+    in_fork(check_graphs, *fused, data, tmp_path)
+
+
+def check_graphs(config, checkpoint, data, folder):
+    model = built(exported(str(checkpoint))).eval()
+    annotate(model, data, folder / 'scenes.json')
+    options = [f'{field}={folder / "scenes.json"}' for field in (
+        'test_dataloader.det.dataset.ann_file', 'test_evaluator.det.ann_file')]
+    tiny.run('test', config, checkpoint, '--work-dir', folder / 'checkpoint', options=options)
+    expected = tiny.tested(folder / 'checkpoint')
+    assert expected['det/coco/bbox_mAP'] > .3 and expected['cls/accuracy/top2'] > 0  # there is something to compare
+    export(checkpoint, folder / 'joint.onnx')
+    assert {path.name for path in folder.glob('joint.*')} == {
+        f'joint.{task}.onnx{suffix}' for task in ('cls', 'det') for suffix in ('', '.py')}
+    for task, keys in dict(cls=KEYS[:2], det=KEYS[2:]).items():
+        graph = folder / f'joint.{task}.onnx'
+        tiny.run('test', config, graph, '--work-dir', folder / task, '--out', folder / 'out.pkl', options=options)
+        actual = tiny.tested(folder / task)
+        assert [actual[key.removeprefix(f'{task}/')] for key in keys] == pytest.approx(
+            [expected[key] for key in keys], abs=1e-3)
+        for entry in pickle.loads((folder / 'out.pkl').read_bytes()):
+            right = of_the_model(model, task, str(entry['img_path']))
+            if task == 'cls':
+                torch.testing.assert_close(entry['pred_score'], right.pred_score, rtol=0, atol=1e-5)
+                continue
+            for name, margin in dict(bboxes=.05, scores=1e-4, labels=0).items():
+                torch.testing.assert_close(entry['pred_instances'][name], right.pred_instances[name], rtol=0,
+                                           atol=margin)
+    right = graphs.delta2bbox
+    with mock.patch.object(graphs, 'delta2bbox', lambda priors, deltas, *args, **kinds: right(
+            priors, deltas + .5, *args, **kinds)):
+        export(checkpoint, folder / 'wrong.pt2', '--task', 'det')
+    tiny.run('test', config, folder / 'wrong.pt2', '--work-dir', folder / 'wrong', options=options)
+    assert tiny.tested(folder / 'wrong')['coco/bbox_mAP'] < expected['det/coco/bbox_mAP'] - .1
+    others = tiny.write_config(folder / 'others.py', '_base_/joint_runtime.py', **tiny.joint_fields(
+        data, order=('cls', 'cls2')))
+    with pytest.raises(SystemExit, match='wrong.pt2 is the graph of one network for the task det, and .*others.py has '
+                       'the tasks cls, cls2; give the config of its training'):
+        tiny.run('test', others, folder / 'wrong.pt2', '--work-dir', folder / 'other')
 
 
 def test_refused(trained, tmp_path):

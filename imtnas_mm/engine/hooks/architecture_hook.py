@@ -56,7 +56,7 @@ class ArchitectureHook(Hook):
         genotype = runner.model.derive()
         text = f'Architecture after epoch {runner.epoch + 1}: {genotype.summary()}'
         if genotype.importance is not None:
-            certainty = certainty_of(genotype.importance)
+            certainty = certainty_of(genotype)
             if self.choices is not None and len(self.choices) == len(certainty.choices):
                 changed = sum(new != old for new, old in zip(certainty.choices, self.choices, strict=True))
                 text += f'; {changed} of {len(self.choices)} choices have changed in the epoch'
@@ -69,8 +69,7 @@ class ArchitectureHook(Hook):
 
     def after_train(self, runner: Any) -> None:
         self.save(runner, dict(epoch=runner.epoch, iter=runner.iter))
-        importance = runner.model.derive().importance
-        warning = None if importance is None else certainty_of(importance).warning()
+        warning = certainty_of(runner.model.derive()).warning()
         if warning:
             runner.logger.warning(warning)
 

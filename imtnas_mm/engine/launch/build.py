@@ -19,6 +19,7 @@ from ..hooks import (
     WorkersHook,
 )
 from ..runner import RetrainRunner
+from .complete import complete
 from .config import is_search
 from .process_group import start_group
 
@@ -26,11 +27,14 @@ from .process_group import start_group
 def build_runner(cfg: Config) -> Runner:
     """The config's runner; without a GPU its processes communicate over gloo.
 
+    What the config leaves to its search space and its data is filled in first, see :func:`complete`.
+
     With ``cfg.resume`` and no ``cfg.load_from`` it resumes from
     :func:`~imtnas_mm.checkpoint.latest_checkpoint`.
     """
     install()
     start_group(cfg)
+    complete(cfg)
     if cfg.launcher != 'none' and not torch.cuda.is_available() and not is_search(cfg):
         # mmengine's wrapper without its device_ids
         defaults = dict(broadcast_buffers=False, find_unused_parameters=cfg.get('find_unused_parameters', False))

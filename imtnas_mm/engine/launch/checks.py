@@ -11,6 +11,7 @@ from mmengine.config import Config
 from ...datasets import check_dataset, check_evaluator
 from ...datasets.workers import named_worker_deaths
 from ...tasks.joint_model import is_joint
+from .complete import complete_classes
 from .config import is_search
 from .process_group import job_rank
 
@@ -60,6 +61,8 @@ def named_faults(work_dir: str) -> Iterator[None]:
 def check_data(cfg: Config, *parts: str) -> list[str]:
     """Check the data of ``parts`` ('train', 'val', 'test') of a config of mmdet or mmpretrain.
 
+    Class names that the config leaves to its data are filled in first.
+
     The loops of a search and of a joint training check their data themselves.
 
     Returns:
@@ -67,6 +70,7 @@ def check_data(cfg: Config, *parts: str) -> list[str]:
         :func:`~imtnas_mm.datasets.log_dropped` once the run has its log.
     """
     dropped = []
+    complete_classes(cfg, parts[0])
     if is_search(cfg) or is_joint(cfg) or job_rank(cfg.launcher):  # one process is enough
         return dropped
     for part in parts:

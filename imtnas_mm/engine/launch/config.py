@@ -12,12 +12,14 @@ from mmengine.runner import Runner
 
 from ...arguments import config_options
 from ...config.single_task import restrict_to_task
+from ...config.task_data import DATA_FIELDS, expand_task_data
 from ...genotype import resolve_genotype
 from ...tasks.joint_model import is_joint
 from ..runner import SearchRunner
+from .parts import scope_of
 
 # top-level fields that are read though they are no argument of mmengine's Runner
-READ_FIELDS = ('activation_checkpointing', 'auto_scale_lr', 'compile', 'efficient_conv_bn_eval',
+READ_FIELDS = (*DATA_FIELDS, 'activation_checkpointing', 'auto_scale_lr', 'compile', 'efficient_conv_bn_eval',
                'find_unused_parameters', 'model_wrapper_cfg', 'runner_type', 'sync_bn', 'table')
 
 
@@ -36,7 +38,13 @@ def load_config(args: argparse.Namespace) -> Config:
     options = config_options(args.cfg_options)
     if options is not None:
         check_options(options, cfg, args.config)
-        cfg.merge_from_dict(options)
+    try:
+        merge_options(cfg, options or {})
+    except ValueError as error:
+        raise SystemExit(f'config: {args.config}: {error}') from error
+    if not (cfg.get('train_dataloader') or cfg.get('test_dataloader')) and (is_search(cfg) or 'data_task' in cfg):
+        raise SystemExit(f'config: {args.config}: task_data is missing; it describes the data of each task '
+                         '(docs/your_own_data.md)')
     restrict_single_task(cfg)
     if args.work_dir is not None:
         cfg.work_dir = args.work_dir
@@ -66,6 +74,28 @@ def load_config(args: argparse.Namespace) -> Config:
     elif resume is not None:
         cfg.resume, cfg.load_from = True, resume
     return cfg
+
+
+def merge_options(cfg: Config, options: Mapping[str, Any]) -> None:
+    """Merge options into a config, by dots or nested, and put dataloaders in the place of its ``task_data``.
+
+    Options of ``task_data`` come first, so that all others find the dataloaders that it makes.
+
+    Raises:
+        ValueError: ``task_data`` has a wrong entry.
+    """
+    first = {key: value for key, value in options.items() if key.partition('.')[0] in DATA_FIELDS}
+    cfg.merge_from_dict(first)
+    entries, several = cfg.get('task_data'), is_search(cfg) or is_joint(cfg)
+    if entries is not None:
+        tasks = list(cfg.model.tasks) if several else ['']
+        expand_task_data(cfg, {task: scope_of(cfg, task) for task in tasks}, is_search(cfg))
+    cfg.merge_from_dict({key: value for key, value in options.items() if key not in first})
+    if entries is not None and several:
+        trained = cfg.train_cfg.order if cfg.model.get('type') == 'SingleTask' else cfg.model.tasks
+        for task in trained:
+            if task not in cfg.train_dataloader:
+                raise ValueError(f'task_data.{task} is missing: the tasks are {list(trained)}, and each needs its data')
 
 
 def check_options(options: Iterable[str], cfg: Config, config: str) -> None:

@@ -1,6 +1,6 @@
 """Checks all data that a config names, for tools/check_data.py: files, annotations, class names, counts, one batch."""
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,11 +16,10 @@ from ...datasets import (
     splits_of,
     validation_part,
 )
-from ...registry import MODELS
-from ...tasks.joint_model import is_joint, task_scope
+from ...tasks.joint_model import is_joint
+from .complete import complete_classes
 from .config import is_search
-
-PARTS = ('train', 'val', 'test')
+from .parts import PARTS, evaluators_of, loaders_of, scope_of
 
 
 @dataclass(frozen=True)
@@ -63,6 +62,7 @@ def check_config_data(cfg: Config) -> tuple[list[CheckedData], list[str]]:
         for task, field, loader in loaders_of(cfg, part, several):
             try:
                 scope = scope_of(cfg, task)
+                complete_classes(cfg, part, task)
                 with DefaultScope.overwrite_default_scope(scope):
                     if is_validation_part(loader['dataset']):
                         dataset = _validation_part(cfg, task, field, loader, train, splits)
@@ -86,32 +86,6 @@ def check_config_data(cfg: Config) -> tuple[list[CheckedData], list[str]]:
     if not checked and not faults:
         faults.append('train_dataloader, val_dataloader, test_dataloader: the config has none of them')
     return checked, faults
-
-
-def loaders_of(cfg: Config, part: str, several: bool) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """(task, field of the dataset, config of the dataloader), one per task; a single task has the name ''."""
-    loaders = cfg.get(f'{part}_dataloader') or {}
-    for task, loader in (loaders.items() if several else [('', loaders)]):
-        if loader:
-            yield task, '.'.join(filter(None, (f'{part}_dataloader', task, 'dataset'))), loader
-
-
-def evaluators_of(cfg: Config, part: str, several: bool) -> Iterator[tuple[str, Any]]:
-    """(field, config of the evaluator)."""
-    evaluators = cfg.get(f'{part}_evaluator') or {}
-    for task, evaluator in (evaluators.items() if several else [('', evaluators)]):
-        if evaluator:
-            yield '.'.join(filter(None, (f'{part}_evaluator', task))), evaluator
-
-
-def scope_of(cfg: Config, task: str) -> str | None:
-    """The library of a task."""
-    if not task:
-        return cfg.get('default_scope', 'mmengine')
-    if task not in cfg.model.tasks:
-        raise ValueError(f'model.tasks has {sorted(cfg.model.tasks)}, and no {task}')
-    options = cfg.model.tasks[task]
-    return task_scope(task, options) if is_joint(cfg) else getattr(MODELS.get(options.type), 'scope', None)
 
 
 def _validation_part(cfg, task, field, loader, train, splits):

@@ -8,8 +8,9 @@ from mmengine.config import Config
 from ...config.of_one_task import data_of_task, schedule_of
 from ...datasets import build_dataset, splits_of
 from ...tasks.joint_model import is_joint
-from .config import is_search
-from .data_check import loaders_of, scope_of
+from .complete import complete, complete_classes
+from .config import is_search, merge_options
+from .parts import loaders_of, scope_of
 
 NEEDS_MODEL = ('get_flops', )
 
@@ -61,13 +62,20 @@ def config_for(tool: str, config: str, task: str | None, optimizer: str | None) 
         DataError: the training set, whose length vis_scheduler needs, can't be used.
     """
     cfg = Config.fromfile(config)
+    as_written = cfg.to_dict()
+    merge_options(cfg, {})
     several = is_search(cfg) or is_joint(cfg)
     if tool == 'vis_scheduler':
+        complete_classes(cfg, 'train')
         return schedule_of(cfg, optimizer), ['-d', str(epoch_length(cfg))]
     if optimizer is not None:
         raise ValueError(f'--optimizer: {optimizer!r}; it is for vis_scheduler')
+    if several and tool != 'print_config':
+        complete_classes(cfg, 'train')
+    elif tool != 'print_config':
+        complete(cfg)
     if not several or tool == 'print_config' and task is None:
-        return None, []
+        return (None if cfg.to_dict() == as_written else cfg), []
     scope = library_of(cfg, task)
     if tool in NEEDS_MODEL:
         raise ValueError(f'{config} has no model of one task; ' + (

@@ -14,6 +14,7 @@ from torch import nn
 
 from ...checkpoint import CheckpointError, check_checkpoint_file, read_checkpoint
 from ...config.inference import plain_settings
+from ...config.of_one_task import data_of_task
 from ...datasets import log_dropped
 from ...genotype import GenotypeError, contradiction, resolve_genotype
 from ...graph_file import is_graph
@@ -22,9 +23,12 @@ from ...stored_architecture import refuse_contradiction, stored_genotype
 from ...tasks.joint_model import is_joint
 from .build import build_runner
 from .checks import check_data, check_work_dir, named_faults
+from .complete import complete
 from .config import is_search, load_config
 from .process_group import leave_group
 
+# of a joint training, which no test of one task has
+JOINT_FIELDS = ('runner_type', 'log_processor', 'optim_wrapper', 'param_scheduler', 'auto_scale_lr')
 # of mmdet's PackDetInputs
 META_KEYS = ('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor')
 
@@ -132,23 +136,42 @@ def take_architecture(cfg: Config, args: argparse.Namespace) -> tuple[str, str]:
 def use_graph(cfg: Config, args: argparse.Namespace) -> None:
     """Have the graph in an ``.onnx`` or ``.pt2`` file take the place of the config's model.
 
+    The graph of one task of a joint training is tested on the data of this
+    task, also where the config is that of the joint training.
+
     Raises:
-        SystemExit: the config is for several tasks.
+        SystemExit: the config is of a search, or of a joint training without this task.
         CheckpointError: the file is no export of tools/export.py.
         GenotypeError: ``--architecture`` contradicts it.
     """
-    if is_search(cfg) or is_joint(cfg):
-        raise SystemExit(f'checkpoint: {args.checkpoint} is a graph of one task, and {args.config} has several; give '
-                         'the config of that task, such as the one beside the graph')
     saved = read_checkpoint(args.checkpoint)
     if 'cfg' not in saved['meta']:
         raise CheckpointError(f'{args.checkpoint}: has no config; it must be an export of tools/export.py')
     if args.architecture:
         refuse_contradiction(saved, args.checkpoint, resolve_genotype(args.architecture),
                              f'--architecture {args.architecture}')
-    settings = plain_settings(saved['meta']['cfg'], f'{args.checkpoint}: config', ('model', ))
+    settings = plain_settings(saved['meta']['cfg'], f'{args.checkpoint}: config', ('model', 'default_scope'))
+    if is_search(cfg) or is_joint(cfg):
+        task = saved['meta'].get('task')
+        if is_search(cfg) or task not in cfg.model.tasks:
+            raise SystemExit(f'checkpoint: {args.checkpoint} is the graph of one network'
+                             f'{"" if task is None else f" for the task {task}"}, and {args.config} has the tasks '
+                             f'{", ".join(cfg.model.tasks)}; give the config of its training, or the one beside the '
+                             'graph')
+        take_task(cfg, task, settings['default_scope'])
     cfg.model = ConfigDict(settings['model'], file=args.checkpoint)
     cfg.pop('data_preprocessor', None)
+
+
+def take_task(cfg: Config, task: str, scope: str) -> None:
+    """Have the config of a joint training test one task, by the loop, data and metrics of an ordinary retraining."""
+    of_task = data_of_task(cfg, task, scope)
+    of_task.visualizer.update({key: value for key, value in (cfg.get('visualizer') or {}).items() if key == 'name'})
+    for name in [name for name in cfg if name in JOINT_FIELDS or name.startswith(('train_', 'val_'))]:
+        cfg.pop(name)
+    for name in ('default_scope', 'visualizer', 'test_dataloader', 'test_evaluator'):
+        cfg[name] = of_task[name]
+    cfg.test_cfg = {}
 
 
 def is_derived(backbone: Mapping[str, Any]) -> bool:
@@ -170,6 +193,7 @@ def test(args: argparse.Namespace) -> None:
         raise SystemExit('--out, --show, --show-dir and --tta are for networks of one task; '
                          f'{args.config} has several, which are only evaluated')
     cfg.load_from = args.checkpoint
+    complete(cfg, 'test')
     if args.show or args.show_dir:
         paint(cfg, args)
     if args.tta:

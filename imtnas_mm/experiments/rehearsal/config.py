@@ -101,9 +101,9 @@ def _dataset(cfg: Mapping[str, Any], scope: str | None, field: str) -> dict[str,
     options: dict[str, Any] = dict(type='imtnas_mm.SyntheticDataset', pipeline=pipeline, **_images_of(cfg, kind, field))
     classes = {} if cfg.get('classes') is None else dict(classes=cfg['classes'])
     options['metainfo'] = {**kind.METAINFO, **(_plain(cfg.get('metainfo')) or {}), **classes}
-    if isinstance(options['metainfo'].get('classes'), str):
-        raise ValueError(f'{field}.metainfo.classes: {options["metainfo"]["classes"]!r}; a rehearsal reads no file; '
-                         'list the names')
+    names = options['metainfo'].get('classes', ())
+    if names is None or isinstance(names, str):  # None: those of the annotation file
+        raise ValueError(f'{field}.metainfo.classes: {names!r}; a rehearsal reads no file; list the names')
     if 'test_mode' in cfg:
         options['test_mode'] = cfg['test_mode']
     return options

@@ -38,6 +38,7 @@ def cell_format(name: str, title: str, traits: CellTraits = PLAIN, published: Ma
         blocks=block_labels,
         published=published or {},
         choices=partial(choice_names, traits),
+        never_taken=(NONE, ),
         draw=partial(draw_cells, title, traits),
         cost=CostFormat(cover=covering, chosen=chosen_candidates, modules=candidate_modules,
                         alike=alike_candidates()))

@@ -1,7 +1,7 @@
 """Draws cells as graphs, and importance weights as heat maps. Lengths are inches, y goes up."""
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
@@ -10,6 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 
 from ...genotype import Genotype
+from ...importance import UNSURE, lead, multiple
 from ...picture import (
     COLUMN,
     FAINT,
@@ -19,6 +20,7 @@ from ...picture import (
     MARGIN,
     PALE,
     ROW,
+    UNSURE_NOTE,
     Point,
     blank,
     draw_box,
@@ -32,7 +34,7 @@ from ...picture import (
 )
 from .derivation import Nodes
 from .graph import CellGraph, lay_out
-from .layout import AVG_POOL, CELLS, DILATED, EDGES, MAX_POOL, NODES, OPERATIONS, SEPARABLE, SKIP, Edge
+from .layout import AVG_POOL, CELLS, DILATED, EDGES, MAX_POOL, NODES, NONE, OPERATIONS, SEPARABLE, SKIP, Edge
 from .traits import CellTraits
 
 CELL_TITLES = {'normal': 'Normal cell', 'reduce': 'Reduction cell'}
@@ -53,7 +55,10 @@ PHASE_ROOM = .85  # the height of a row of phases beyond its heat maps
 
 
 def draw_cells(name: str, traits: CellTraits, genotype: Genotype, title: str | None) -> Figure:
-    """The two cells, and below them the weights that they are derived from.
+    """The two cells, and below them the weights that they are derived from, as multiples of uniform weights.
+
+    An operation that is no better than chance is pale and dashed. Probabilities of gates, which have no uniform value,
+    are drawn as they are.
 
     Args:
         name (str): the name of the space.
@@ -74,26 +79,31 @@ def draw_cells(name: str, traits: CellTraits, genotype: Genotype, title: str | N
     heading(axes, name, title)
     legend(axes, legend_handles())
 
-    top = height - .45
+    top, dashed = height - .45, False
     for cell, graph in graphs.items():
         weights = edge_notes(genotype.architecture[cell], importance, cell, traits) if importance else None
         draw_cell(axes, cell, graph, top, weights, remark_of(traits) if importance else '')
+        dashed |= any(edge.unsure for node in weights or () for edge in node)
         top -= ABOVE_GRAPH + graph.height + BELOW_GRAPH
     if not importance:
         return figure
 
     probability = traits.has_activation_probabilities
-    what = 'of every gate' if probability else 'of every operation on every edge'
+    what = 'of every gate' if probability else 'of every operation on every edge, as multiples of the uniform one'
     heading(axes, 'Activation probabilities' if probability else 'Importance weights',
-            f'{what}; framed: taken into the cell', y=top - .22, size=10)
+            f'{what}; framed: taken into the cell' + f'; {UNSURE_NOTE}' * dashed, y=top - .22, size=10)
     top -= .7
-    highest = 1 if probability else max(PALE, *(max(row) for cell in CELLS for row in importance[cell]))
+    shown = {cell: importance[cell] if probability else multiples(importance[cell], traits.narrows_candidates)
+             for cell in CELLS}
+    edges = {cell: [weight for node in range(NODES) for weight in multiples([edges_into(importance, cell, node)])[0]]
+             for cell in CELLS} if weighs_edges else {}
+    highest = 1 if probability else max(PALE, *(max(row) for rows in shown.values() for row in rows))
     for i, cell in enumerate(CELLS):
         kept = [[operation for operation, weight in zip(OPERATIONS, row, strict=True)
                  if weight or not traits.narrows_candidates] for row in importance[cell]]
-        heat_map(axes, cell, MARGIN + NAMES + i * (map_width + PHASE_GAP), top, importance[cell], kept,
-                 taken(genotype.architecture[cell]), highest, names=not i,
-                 edge_weights=edges_of(importance, cell) if weighs_edges else None, head=CELL_TITLES[cell])
+        heat_map(axes, cell, MARGIN + NAMES + i * (map_width + PHASE_GAP), top, shown[cell], kept,
+                 taken(genotype.architecture[cell]), highest, names=not i, edge_weights=edges.get(cell),
+                 head=CELL_TITLES[cell])
     return figure
 
 
@@ -131,13 +141,14 @@ def phases_figure(phases: Sequence[Mapping[str, Any]], title: str | None, genoty
     if graphs:
         legend(axes, legend_handles())
 
-    remark = 'weight of every candidate' + ('; framed: taken into the final cell' if genotype else '')
+    remark = 'weight of every candidate, as a multiple of the uniform one'
+    remark += '; framed: taken into the final cell' if genotype else ''
     top = height - .45
     for cell in CELLS:
         heading(axes, CELL_TITLES[cell], remark, y=top - .22, size=10)
         for i, phase in enumerate(phases):
             candidates = phase['candidates'][cell]
-            weights = phase['importance'][cell]
+            weights = multiples(phase['importance'][cell], narrows=True)
             highest = max(PALE, *(max(row) for row in weights))
             number = max(map(len, candidates))
             heat_map(axes, cell, MARGIN + NAMES + i * (map_width + PHASE_GAP), top - .7, weights, candidates,
@@ -159,29 +170,50 @@ def taken(nodes: Nodes) -> set[tuple[int, str]]:
     return {(edge_index(i, predecessor), operation) for i, node in enumerate(nodes) for operation, predecessor in node}
 
 
-def edges_of(importance: Mapping[str, Any], cell: str) -> list[float]:
-    """The weights of the 14 edges of a cell; the weights of the edges into a node sum to 1."""
-    return [weight for node in range(NODES) for weight in importance[f'{cell}_edges{node}']]
+def edges_into(importance: Mapping[str, Any], cell: str, node: int) -> list[float]:
+    """The weights of the edges into a node; they sum to 1."""
+    return importance[f'{cell}_edges{node}']
+
+
+def multiples(rows: Sequence[Sequence[float]], narrows: bool = False) -> list[list[float]]:
+    """Rows of weights as multiples of uniform ones, 1/n each. With ``narrows`` n leaves out options of weight 0."""
+    return [[weight * options(row, narrows) for weight in row] for row in rows]
+
+
+def options(row: Sequence[float], narrows: bool) -> int:
+    """Number of options of a row; with ``narrows`` those of weight 0, which the search has dropped, don't count."""
+    return sum(weight > 0 for weight in row) if narrows else len(row)
 
 
 def remark_of(traits: CellTraits) -> str:
     """The explanation of the numbers below the operations."""
     if traits.has_activation_probabilities:
         return 'below an operation: the activation probability of its gate'
-    return 'below an operation: its weight' + (', and that of its edge' if traits.weighs_edges else '')
+    return ('below an operation: its weight as a multiple of the uniform one'
+            + (', and that of its edge' if traits.weighs_edges else ''))
 
 
-def edge_notes(nodes: Nodes, importance: Mapping[str, Any], cell: str, traits: CellTraits) -> list[list[str]]:
-    """The texts below the two operations of each node."""
-    notes: list[list[str]] = []
+class EdgeNote(NamedTuple):
+    """The text below an operation, and whether the operation leads the next one of its edge by no more than chance."""
+    text: str
+    unsure: bool
+
+
+def edge_notes(nodes: Nodes, importance: Mapping[str, Any], cell: str, traits: CellTraits) -> list[list[EdgeNote]]:
+    """The notes on the two operations of each node."""
+    notes: list[list[EdgeNote]] = []
     for i, node in enumerate(nodes):
         notes.append([])
         for operation, predecessor in node:
-            edge = edge_index(i, predecessor)
-            text = f'{importance[cell][edge][OPERATIONS.index(operation)]:.2f}'
+            row, place = importance[cell][edge_index(i, predecessor)], OPERATIONS.index(operation)
+            without = [OPERATIONS.index(other) for other in (NONE, *(o for o, state in node if state == predecessor))]
+            text = f'{row[place]:.2f}'
+            if not traits.has_activation_probabilities:
+                text = multiple(row[place], options(row, traits.narrows_candidates))
             if traits.weighs_edges:
-                text += f' · edge {edges_of(importance, cell)[edge]:.2f}'
-            notes[-1].append(text)
+                weights = edges_into(importance, cell, i)
+                text += f' · edge {multiple(weights[predecessor], len(weights))}'
+            notes[-1].append(EdgeNote(text, lead(row, place, without) < UNSURE))
     return notes
 
 
@@ -191,7 +223,7 @@ def legend_handles() -> list[Artist]:
     return [*kinds, Line2D([], [], color=JOIN, lw=1.4, label='concatenation')]
 
 
-def draw_cell(axes: Axes, cell: str, graph: CellGraph, top: float, weights: Sequence[Sequence[str]] | None = None,
+def draw_cell(axes: Axes, cell: str, graph: CellGraph, top: float, weights: Sequence[Sequence[EdgeNote]] | None = None,
               remark: str = '', prefix: str = '', left: float = MARGIN, ids: str = '') -> None:
     """The graph of a cell below its heading.
 
@@ -200,8 +232,8 @@ def draw_cell(axes: Axes, cell: str, graph: CellGraph, top: float, weights: Sequ
         cell (str): ``normal`` or ``reduce``.
         graph (CellGraph): its positions.
         top (float): y of the heading.
-        weights (list[list[str]], optional): the texts of :func:`edge_notes`.
-        remark (str): explains these texts.
+        weights (list[list[EdgeNote]], optional): of :func:`edge_notes`.
+        remark (str): explains their texts.
         prefix (str): stands before the name of the cell.
         left (float): x of the heading.
         ids (str): stands before the ids in the SVG.
@@ -223,11 +255,12 @@ def draw_cell(axes: Axes, cell: str, graph: CellGraph, top: float, weights: Sequ
             draw_route(axes, put(edge.route), colour, name)
             draw_route(axes, put(edge.arrow), colour, f'{name}-arrow', arrow=True)
             (x, y), = put([(edge.label.x, edge.label.y)])
-            draw_box(axes, (x, y, edge.label.width, edge.label.height), fill, colour, f'{name}-label', rounding=.1)
+            draw_box(axes, (x, y, edge.label.width, edge.label.height), fill, colour, f'{name}-label', .1,
+                     weights is not None and weights[i][j].unsure)
             shift = .085 if weights else 0
             note(axes, x, y + shift - .01, operation_label(edge.operation), INK, size=9)
             if weights:
-                note(axes, x, y - shift - .02, weights[i][j], INK)
+                note(axes, x, y - shift - .02, weights[i][j].text, INK)
     for i, state in enumerate((*graph.states, graph.output)):
         fixed = not 2 <= i < len(graph.states)
         (x, y), = put([(state.x, state.y)])
@@ -285,7 +318,7 @@ def heat_map(axes: Axes, cell: str, left: float, top: float, weights: Sequence[S
         if names:
             note(axes, left - .1, y + ROW / 2, 'edge', INK, size=8, ha='right')
         for e, x in enumerate(columns):
-            weight_square(axes, x, y, edge_weights[e], 1, f'{cell}-edge{e}')
+            weight_square(axes, x, y, edge_weights[e], max(PALE, *edge_weights), f'{cell}-edge{e}')
     if names:
         note(axes, left - .1, y - .13, 'from', size=8, ha='right')
         note(axes, left - .1, y - .43, 'to', size=8, ha='right')

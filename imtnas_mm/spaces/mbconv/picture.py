@@ -3,10 +3,25 @@ from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import FancyBboxPatch, Patch
+from matplotlib.patches import Patch
 
 from ...genotype import Genotype
-from ...picture import FAINT, FIXED, FIXED_EDGE, INK, Colours, blank, heading, heading_width, legend, note
+from ...importance import UNSURE, lead, multiple
+from ...picture import (
+    FAINT,
+    FIXED,
+    FIXED_EDGE,
+    INK,
+    MARGIN,
+    UNSURE_NOTE,
+    Colours,
+    blank,
+    draw_box,
+    heading,
+    heading_width,
+    legend,
+    note,
+)
 from .architecture import layer_label
 from .layout import IDENTITY, PROJECTION, Layout, kernel_and_expansion, scaled_width, searched_layers
 
@@ -33,6 +48,8 @@ def draw_mbconv(layout: Layout, name: str, genotype: Genotype, title: str, width
                 stem_stride: int = 2, strides: Sequence[int] | None = None) -> Figure:
     """Left to right: one box per layer. Its height shows the kernel, its colour the expansion; a bar is the identity.
 
+    Below each is its weight as a multiple of the uniform one. A choice no better than chance is pale and dashed.
+
     Args:
         layout (Layout): the layout of the architecture.
         name (str): the name of the space.
@@ -49,7 +66,7 @@ def draw_mbconv(layout: Layout, name: str, genotype: Genotype, title: str, width
     has_last = layout.last_width is not None
     boxes = len(searched) + len(first) + has_last
     width = boxes * (BOX + GAP) + (stages + 1 + has_last) * STAGE_GAP + .8
-    row = .25 if genotype.importance else 0  # of the probabilities
+    row = .25 if genotype.importance else 0  # of the weights
     height = highest + row + 1.65
     figure, axes = blank(max(width, heading_width(name, title, len(colours))), height)
     middle = height - .8 - highest / 2
@@ -70,8 +87,9 @@ def draw_mbconv(layout: Layout, name: str, genotype: Genotype, title: str, width
         x += BOX + GAP
     bracket(axes, start, x - GAP, brackets, 'fixed', f'{", ".join(map(str, widths))} ch', stem_stride)
     if genotype.importance:
-        note(axes, (start + x - GAP) / 2, lowest - .16, 'probability')
+        note(axes, MARGIN, lowest - .16, 'of uniform', ha='left')
     total_stride = stem_stride
+    dashed = False
 
     for stage in range(stages):
         x += STAGE_GAP
@@ -80,16 +98,19 @@ def draw_mbconv(layout: Layout, name: str, genotype: Genotype, title: str, width
             if layer.stage != stage:
                 continue
             total_stride *= layer.stride
+            unsure = False
+            if genotype.importance:
+                weights, taken = genotype.importance[layer.name], layer.choices.index(choice)
+                unsure = lead(weights, taken) < UNSURE
+                dashed |= unsure
+                note(axes, x + BOX / 2, lowest - .16, multiple(weights[taken], len(weights)))
             if choice == IDENTITY:
-                bar(axes, x, middle, IDENTITY)
+                bar(axes, x, middle, IDENTITY, unsure)
             elif choice == PROJECTION:
-                box(axes, x, middle, LOWEST, PROJECTION, '#ffffff', INK)
+                box(axes, x, middle, LOWEST, PROJECTION, '#ffffff', INK, unsure)
             else:
                 kernel, expansion = kernel_and_expansion(choice)
-                box(axes, x, middle, box_height(kernel), layer_label(choice), *colours[expansion])
-            if genotype.importance:
-                probability = genotype.importance[layer.name][layer.choices.index(choice)]
-                note(axes, x + BOX / 2, lowest - .16, f'{probability:.2f}')
+                box(axes, x, middle, box_height(kernel), layer_label(choice), *colours[expansion], unsure)
             x += BOX + GAP
         channels = scaled_width(layout.widths[stage], width_mult)
         bracket(axes, start, x - GAP, brackets, f'stage {stage}', f'{channels} ch', total_stride)
@@ -97,19 +118,24 @@ def draw_mbconv(layout: Layout, name: str, genotype: Genotype, title: str, width
         x += STAGE_GAP
         box(axes, x, middle, LOWEST, 'Conv 1×1', FIXED, FIXED_EDGE)
         bracket(axes, x, x + BOX, brackets, 'fixed', f'{scaled_width(layout.last_width, width_mult)} ch', total_stride)
+    if dashed:
+        note(axes, MARGIN, height - .56, UNSURE_NOTE, ha='left', size=8.5)
     return figure
 
 
-def box(axes: Axes, x: float, middle: float, height: float, label: str, colour: str, edge: str) -> None:
+def box(axes: Axes, x: float, middle: float, height: float, label: str, colour: str, edge: str,
+        unsure: bool = False) -> None:
     """A box with an upright label."""
-    axes.add_patch(FancyBboxPatch((x, middle - height / 2), BOX, height, boxstyle='round,pad=0,rounding_size=.05',
-                                  facecolor=colour, edgecolor=edge, lw=1))
+    draw_box(axes, (x + BOX / 2, middle, BOX, height), colour, edge, '', unsure=unsure)
     axes.text(x + BOX / 2, middle, label, rotation=90, size=9, ha='center', va='center', color=INK)
 
 
-def bar(axes: Axes, x: float, middle: float, label: str) -> None:
+def bar(axes: Axes, x: float, middle: float, label: str, unsure: bool = False) -> None:
     """A thick line with an upright label above it."""
-    axes.plot([x, x + BOX], [middle, middle], color=INK, lw=3, solid_capstyle='round')
+    if unsure:
+        axes.plot([x, x + BOX], [middle, middle], color='#ffffff', lw=3)  # hides the arrow
+    axes.plot([x, x + BOX], [middle, middle], color=INK, lw=3, solid_capstyle='round',
+              linestyle=(0, (1.2, 1)) if unsure else '-')
     axes.text(x + BOX / 2, middle + .1, label, rotation=90, size=9, ha='center', va='bottom', color=FAINT)
 
 

@@ -5,6 +5,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
 from ...genotype import Genotype
+from ...importance import UNSURE, lead, multiple
 from ...picture import (
     COLUMN,
     FAINT,
@@ -14,6 +15,7 @@ from ...picture import (
     MARGIN,
     PALE,
     ROW,
+    UNSURE_NOTE,
     blank,
     draw_box,
     draw_route,
@@ -57,7 +59,9 @@ TRACKS = {  # no two of them cross
 
 
 def draw_cell(genotype: Genotype, title: str) -> Figure:
-    """The graph of the cell, and below it the weights that it comes from.
+    """The graph of the cell, and below it the weights that it comes from, as multiples of uniform weights.
+
+    An operation that is no better than chance is pale and dashed.
 
     Args:
         genotype (Genotype): of the space.
@@ -73,9 +77,14 @@ def draw_cell(genotype: Genotype, title: str) -> Figure:
     chosen = {Edge(target, source): operation for target, state in enumerate(genotype.architecture[CELL], 1)
               for operation, source in state}
     middle = height - .7 - 2 * LANE - HEIGHT / 2 + .1
-    for edge in EDGES:
-        weight = importance[EDGES.index(edge)][OPERATIONS.index(chosen[edge])] if importance else None
-        _draw_edge(axes, edge, chosen[edge], weight, middle, label)
+    dashed = False
+    for place, edge in enumerate(EDGES):
+        weight, unsure = None, False
+        if importance:
+            row, taken = importance[place], OPERATIONS.index(chosen[edge])
+            weight, unsure = multiple(row[taken], len(row)), lead(row, taken) < UNSURE
+        dashed |= unsure
+        _draw_edge(axes, edge, chosen[edge], weight, middle, label, unsure)
     for state, name in enumerate(NAMES):
         fixed = state in (0, STATES - 1)
         draw_box(axes, (_x(state), middle, WIDTH, HEIGHT), FIXED if fixed else '#ffffff', FIXED_EDGE if fixed else INK,
@@ -88,8 +97,10 @@ def draw_cell(genotype: Genotype, title: str) -> Figure:
                 frameon=False, fontsize=8.5, borderaxespad=0, borderpad=0, handlelength=1.2, columnspacing=1.2)
     if importance:
         top = height - .7 - graph - .1
-        heading(axes, 'Importance weights', 'of every operation on every edge; framed: taken into the cell', y=top,
+        heading(axes, 'Importance weights', 'as multiples of the uniform one; framed: taken into the cell', y=top,
                 size=10)
+        if dashed:
+            note(axes, MARGIN, height - .56, UNSURE_NOTE, ha='left', size=8.5)
         _draw_weights(axes, importance, chosen, top - .3)
     return figure
 
@@ -98,7 +109,7 @@ def _x(state):
     return MARGIN + WIDTH / 2 + state * GAP
 
 
-def _draw_edge(axes, edge, operation, weight, middle, height):
+def _draw_edge(axes, edge, operation, weight, middle, height, unsure):
     lane, leaves, enters = TRACKS[edge]
     y = middle + lane * LANE
     x = (_x(edge.source) + _x(edge.target)) / 2
@@ -110,15 +121,16 @@ def _draw_edge(axes, edge, operation, weight, middle, height):
     left, right = x - LABEL_WIDTH / 2, x + LABEL_WIDTH / 2
     draw_route(axes, [start, (min(first, left), y), (left, y)], colour, name)
     draw_route(axes, [(right, y), (right, y), (max(last, right), y), end], colour, f'{name}-arrow', arrow=True)
-    draw_box(axes, (x, y, LABEL_WIDTH, height), fill, colour, f'{name}-label', rounding=.1)
-    shift = .085 if weight is not None else 0
+    draw_box(axes, (x, y, LABEL_WIDTH, height), fill, colour, f'{name}-label', .1, unsure)
+    shift = .085 if weight else 0
     note(axes, x, y + shift - .01, operation_label(operation), INK if operation != NONE else FAINT, size=9)
-    if weight is not None:
-        note(axes, x, y - shift - .02, f'{weight:.2f}', INK)
+    if weight:
+        note(axes, x, y - shift - .02, weight, INK)
 
 
 def _draw_weights(axes, importance, chosen, top):
     """Operations x edges; every edge is named below its column."""
+    importance = [[len(row) * weight for weight in row] for row in importance]
     left, highest = MARGIN + ROOM, max(PALE, *(max(row) for row in importance))
     for row, operation in enumerate(OPERATIONS):
         y = top - (row + 1) * ROW

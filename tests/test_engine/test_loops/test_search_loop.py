@@ -94,7 +94,7 @@ def test_says_how_sure_the_architecture_is(search):
     text = tiny.log_text(search)
     changed = re.findall(r'Architecture after epoch (\d+): .*; (\d+) of (\d+) choices have changed in the epoch;', text)
     assert len(changed) == 1 and changed[0][0] == '2' and int(changed[0][1]) <= int(changed[0][2]) == len(LAYERS)
-    warning = certainty_of(load_genotype(search / 'architecture.json').importance).warning()
+    warning = certainty_of(load_genotype(search / 'architecture.json')).warning()
     assert warning is not None and text.count(warning) == 1  # four steps of A decide nothing
 
 

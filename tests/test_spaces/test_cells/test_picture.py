@@ -86,7 +86,7 @@ def test_picture_holds_every_edge_and_label(tmp_path, name):
                 assert route[0] == pytest.approx(state[2], abs=.01) and route[2] == pytest.approx(label[0], abs=.01)
                 assert f'fill: {KINDS[operation][1]}' in actual[f'{edge}-label'].get('style')
     assert len(actual) == 2 * (NODES + 3 + 2 * NODES + 8 * 4)
-    assert not any(re.search(r'0\.\d\d', text) for text in texts(svg))
+    assert not any(re.search(r'\d\.\d\d', text) for text in texts(svg))
     height, width = imread(png).shape[:2]
     assert width > 1500 and height > 600
 
@@ -113,28 +113,44 @@ def test_weights(tmp_path, space):
     genotype = weighted('darts_v2', space)
     svg, _ = draw_genotype(genotype, tmp_path / 'a')
     actual, written = groups(svg), texts(svg)
-    expected, shown = Counter(), [text for text in written if re.match(r'\d\.\d\d', text)]
+    expected, shown = Counter(), [text for text in written if re.match(r'×?\d\.\d\d', text)]
+    options = 1 if space == 'prdarts' else 3 if space == 'pdarts' else 8  # probabilities of gates stay as they are
     for cell in CELLS:
         for i, node in enumerate(genotype.architecture[cell]):
             for operation, predecessor in node:
                 edge = EDGES.index((i, predecessor))
-                text = f'{genotype.importance[cell][edge][OPERATIONS.index(operation)]:.2f}'
+                text = f'{options * genotype.importance[cell][edge][OPERATIONS.index(operation)]:.2f}'
+                text = text if space == 'prdarts' else f'×{text}'
                 if space == 'pcdarts':
-                    text += f' · edge {genotype.importance[f"{cell}_edges{i}"][predecessor]:.2f}'
+                    text += f' · edge ×{(i + 2) * genotype.importance[f"{cell}_edges{i}"][predecessor]:.2f}'
                 expected[text] += 1
                 assert f'{cell}-taken{edge}-{operation}' in actual
         for e, row in enumerate(genotype.importance[cell]):
             for operation, weight in zip(OPERATIONS, row, strict=True):
                 assert (f'{cell}-weight{e}-{operation}' in actual) == (weight > 0)
-                expected.update([f'{weight:.2f}'] if weight else [])
+                expected.update([f'{options * weight:.2f}'] if weight else [])
         for i in range(NODES) if space == 'pcdarts' else ():
-            expected.update(f'{weight:.2f}' for weight in genotype.importance[f'{cell}_edges{i}'])
+            expected.update(f'{(i + 2) * weight:.2f}' for weight in genotype.importance[f'{cell}_edges{i}'])
     assert Counter(shown) == expected
     assert sum('-weight' in key for key in actual) == 2 * 14 * (3 if space == 'pdarts' else 8)
     assert sum('-taken' in key for key in actual) == 16
     assert sum('-edge' in key for key in actual) == (28 if space == 'pcdarts' else 0)
     assert ('Activation probabilities' in written) == (space == 'prdarts')
     assert ('Importance weights' in written) == (space != 'prdarts')
+
+
+def test_operations_that_lead_by_chance_are_dashed(tmp_path):
+    """``none`` weighs most, which no cell takes; of the operations all but those into node 0 weigh the same."""
+    genotype = published_genotype('darts_v2')
+    rows = [[.5, *[.5 / 7] * 7] for _ in EDGES]
+    for operation, predecessor in genotype.architecture['normal'][0]:
+        rows[predecessor] = [.5 if name == 'none' else .2 if name == operation else .05 for name in OPERATIONS]
+    genotype = replace(genotype, importance=dict(normal=rows, reduce=[[.5, *[.5 / 7] * 7] for _ in EDGES]))
+    svg, _ = draw_genotype(genotype_from_dict(genotype.to_dict()), tmp_path / 'a')
+    dashed = {key for key, path in groups(svg).items() if 'stroke-dasharray' in path.get('style')}
+    assert dashed == {f'{cell}-node{i}-input{j}-label' for cell in CELLS for i in range(NODES) for j in range(2)
+                      if cell == 'reduce' or i}
+    assert {'×1.60', '×0.57'} <= set(texts(svg)) and any('; dashed: leads' in text for text in texts(svg))
 
 
 def test_colour_grows_with_the_weight(tmp_path):
@@ -194,9 +210,7 @@ def test_phases(tmp_path):
     heads = [f'phase {i}: {n} candidates per edge' for i, n in ((1, 8), (2, 5), (3, 3))]
     assert [text for text in written if text.startswith('phase')] == heads * 2
     assert {'P-DARTS', 'a title', 'Final normal cell', 'Final reduction cell'} <= set(written)
-    assert Counter(text for text in written if re.match(r'0\.\d\d', text)) == {
-        f'{1 / n:.2f}': 2 * 14 * n for n in (8, 5, 3)
-    }
+    assert Counter(text for text in written if re.match(r'\d\.\d\d', text)) == {'1.00': 2 * 14 * (8 + 5 + 3)}  # uniform
     again, _ = draw_phases(phases_of(genotype), tmp_path / 'again', 'a title', genotype=genotype)
     assert again.read_bytes() == svg.read_bytes()
 

@@ -43,6 +43,9 @@ def test_every_edge_and_weight(tmp_path):
         assert all(f'weight{place}-{operation}' in found for operation in OPERATIONS)
     # a row of the heat map and, twice, an edge
     assert written[operation_label('nor_conv_3x3')] == 3 and TEXT in written and 'NAS-Bench-201' in written
+    for row, edge in zip(genotype.importance['cell'], EDGES, strict=True):
+        assert written[f'×{5 * max(row):.2f}'], edge
+    assert not any('dashed' in text for text in written)
     boxes = [bounds(path) for key, path in found.items() if re.search('^state|label$', key)]
     assert len(boxes) == 10
     for i, (left, top, right, bottom) in enumerate(boxes):
@@ -50,6 +53,16 @@ def test_every_edge_and_weight(tmp_path):
             assert other[0] > right or other[2] < left or other[1] > bottom or other[3] < top
 
 
-@pytest.mark.parametrize('genotype', [weighted(), resolve_genotype('nasbench201_skip')], ids=['weights', 'none'])
+UNSURE = replace(weighted(), importance=dict(cell=[[.2] * 5] * 6))
+
+
+def test_an_untrained_cell_is_dashed(tmp_path):
+    svg, _ = draw_genotype(UNSURE, tmp_path / 'a')
+    assert svg.read_text().count('stroke-dasharray') == 6 and texts(svg).count('×1.00') == 6
+    assert 'dashed: leads the next option by less than 1%' in texts(svg)
+
+
+@pytest.mark.parametrize('genotype', [weighted(), UNSURE, resolve_genotype('nasbench201_skip')],
+                         ids=['weights', 'unsure', 'none'])
 def test_texts_do_not_overlap(genotype):
     check_texts(format_of('nasbench201').draw(genotype, 'a_config_of_a_long_name.py, iteration 123456'))
