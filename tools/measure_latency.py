@@ -2,7 +2,8 @@
 import argparse
 import sys
 
-from imtnas_mm.arguments import add_config_options, check_file, config_options
+from imtnas_mm.arguments import add_config_options, config_options
+from imtnas_mm.input_file import check_file
 
 
 def parse_args(argv=None):
@@ -28,7 +29,7 @@ def parse_args(argv=None):
         value = getattr(args, name)
         if value is not None and value < least:
             parser.error(f'--{name} {value}: it must be at least {least}')
-    check_file('config', args.config)
+    check_file(args.config, 'config')
     return args
 
 
