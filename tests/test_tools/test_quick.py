@@ -70,6 +70,7 @@ def test_a_refused_value(args, told):
     (['check_data.py', 'none.py'], "config: 'none.py' is not a file"),
     (['mm.py', 'print_config', 'none.py'], "config: 'none.py' is not a file"),
     (['lookup.py', 'a', '--table', 'none.csv'], "--table: 'none.csv' is not a file"),
+    (['measure_latency.py', 'none.py'], "config: 'none.py' is not a file"),
     (['report_search.py', 'none'], 'work_dir: none is not a folder'),
 ])
 def test_a_missing_file(args, told):
