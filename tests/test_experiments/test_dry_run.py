@@ -36,7 +36,7 @@ def dry(experiment, tmp_path):
 
 def test_runs_that_could_start(experiment, tmp_path, capsys):
     dry(experiment(), tmp_path)
-    first, second, *trainings = [line for line in capsys.readouterr().out.splitlines() if 'seed' in line]
+    first, second, *trainings = [line for line in capsys.readouterr().out.splitlines() if ', seed ' in line]
     assert [line.split(maxsplit=1)[1] for line in (first, second)] == [
         'new       ours, seed 0', 'new       ours, seed 1']
     assert trainings == [
