@@ -104,16 +104,17 @@ def memory_counter():
 @contextlib.contextmanager
 def without_caches():
     """Inside and after, constants that the package keeps are made anew: fakes must not stay."""
-    from imtnas_mm.layers import normalization
-    from imtnas_mm.transfer import pairs
-    kept = normalization.constant, pairs.pair_positions, pairs.pairs_of_sets
+    def clear():
+        for name, module in list(sys.modules.items()):
+            if name.partition('.')[0] == 'imtnas_mm':
+                for function in [value for value in vars(module).values() if hasattr(value, 'cache_clear')]:
+                    function.cache_clear()
+
+    clear()
     try:
-        for function in kept:
-            function.cache_clear()
         yield
     finally:
-        for function in kept:
-            function.cache_clear()
+        clear()
 
 
 @contextlib.contextmanager
