@@ -12,8 +12,7 @@ digits_space = dict(
         last_width=None,
         activation='ReLU6'),
     layers=[
-        'mbconv_5x5_e4', 'mbconv_5x5_e4', 'mbconv_3x3_e2', 'mbconv_5x5_e4', 'mbconv_3x3_e4', 'mbconv_5x5_e2',
-        'mbconv_3x3_e2'
+        'mbconv_5x5_e4', 'mbconv_5x5_e2', 'mbconv_3x3_e4', 'mbconv_3x3_e2', 'identity', 'mbconv_5x5_e4', 'identity'
     ])
 digits_architecture = dict(
     format='imtnas_mm.architecture', version=1, space='mbconv', architecture=digits_space)
