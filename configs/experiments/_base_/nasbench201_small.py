@@ -4,7 +4,7 @@ The table has 15,625 cells, trained in full by the authors of the benchmark. It 
 data do. A run counts as degenerate if its cell has at most 55 % on CIFAR-10: the cell of identities alone, where DARTS
 ends, has 54.30. Of the 15,625 cells 404 are below.
 """
-seeds = list(range(10))
+seeds = list(range(10, 20))  # those before have been looked at while settings were chosen
 search_options = {
     'train_cfg.order': ('c100', 'c10'),
     'train_cfg.max_epochs': 12,  # of 25 iterations: the history has 13 lookups
