@@ -94,7 +94,7 @@ def measure(cfg: Config, folder: str | Path, processes: int = 1, test: bool = Tr
         by their names) and, of a search, ``architecture``.
 
     Raises:
-        whatever the training raises.
+        Exception: any that the training raises.
     """
     cfg = rehearsal_config(cfg)
     cfg.work_dir = str(folder)
