@@ -86,12 +86,7 @@ def search(data, tmp_path_factory):
         folder / 'search.py', 'imtnas_demo.py', **fields,
         custom_imports=dict(imports=['imtnas_mm.algorithms', 'imtnas_mm.engine', 'imtnas_mm.spaces', 'save_rank']),
         custom_hooks=[dict(type='mmengine.SaveRank', folder=str(folder))])
-
-    def main():
-        sys.path.insert(0, str(folder))
-        tiny.run('train', config, '--work-dir', folder / 'work', '--launcher', 'pytorch')
-
-    ranks.run(2, folder / 'output', main)
+    launch('dist_train.sh', config, 2, '--work-dir', folder / 'work', modules=folder)
     return folder
 
 
