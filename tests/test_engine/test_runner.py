@@ -80,14 +80,16 @@ def test_resume_refuses_epochs_of_another_length(whole, tmp_path):
                  options=['train_cfg.epoch_length=1'])
 
 
-@pytest.mark.parametrize('option, message', [
-    ('model.search_space.width_mult=.2', r"has 'encoder_weights.*' of shape \(\d+, \d+\), which is .* here"),
-    ('train_cfg.rounds=2', "lacks 'heads.cls.1"),
+@pytest.mark.parametrize('options, message', [
+    (['model.search_space.width_mult=.2', 'model.tasks.cls.model.head.in_channels=None',
+      'model.tasks.det.model.neck.in_channels=None'],
+     r"has 'encoder_weights.*' of shape \(\d+, \d+\), which is .* here"),
+    (['train_cfg.rounds=2'], "lacks 'heads.cls.1"),
 ])
-def test_checkpoint_of_another_config(whole, tmp_path, option, message):
+def test_checkpoint_of_another_config(whole, tmp_path, options, message):
     path = whole[1] / 'epoch_1.pth'
     with pytest.raises(CheckpointError, match=rf'epoch_1.pth: not a checkpoint of this search: .*{message}') as error:
-        tiny.run('train', whole[0], '--work-dir', tmp_path, '--resume', path, options=[option])
+        tiny.run('train', whole[0], '--work-dir', tmp_path, '--resume', path, options=options)
     assert str(error.value).startswith(str(path))
 
 

@@ -61,7 +61,8 @@ def test_search_checkpoint(tmp_path, capsys):
     svg = (tmp_path / 'iter_9.svg').read_text()
     assert svg.count('identity</text>') == 15 and svg.count('MBConv6 7×7</text>') == 6
     e3 = torch.tensor(3.).exp().item()
-    assert svg.count(f'{e3 / (e3 + 6):.2f}</text>') == 15 and svg.count(f'{e3 / (e3 + 5):.2f}</text>') == 6
+    assert svg.count(f'×{7 * e3 / (e3 + 6):.2f}</text>') == 15
+    assert svg.count(f'×{6 * e3 / (e3 + 5):.2f}</text>') == 6
     assert '160 ch' in svg and 'search.py, iteration 9' in svg
     with pytest.raises(SystemExit, match=r'iter_9.pth: not a checkpoint of .*alphas.layer20'):
         run(tmp_path / 'iter_9.pth', '--config', config, '--cfg-options', 'model.search_space.layout=fairnas19')

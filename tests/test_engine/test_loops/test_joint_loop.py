@@ -93,7 +93,7 @@ def test_resume_refuses_what_would_not_continue_it(whole, tmp_path):
     with pytest.raises(CheckpointError, match=r'iter_3.pth: not a checkpoint of JointModel: it .*tasks\.cls\.backbone'):
         tiny.run('train', config, '--work-dir', tmp_path, '--resume', work / 'iter_3.pth',
                  options=['model.backbone.width_mult=.3', 'model.tasks.cls.model.head.in_channels=96',
-                          'model.tasks.det.model.neck.in_channels=[16,96]'])
+                          'model.tasks.det.model.neck.in_channels=[24,96]'])
 
 
 # --- the data of an iteration ---
