@@ -13,6 +13,7 @@ DATASETS: dict[Any, tuple[str, Any, Any]] = dict(
     mmdet=('CocoDataset',
            dict(ann_file='annotations/instances_train2017.json', data_prefix=dict(img='train2017/')),
            dict(ann_file='annotations/instances_val2017.json', data_prefix=dict(img='val2017/'))))
+# of mmdet's PackDetInputs, without those of a flip
 META_KEYS = ('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor')
 LOAD = dict(type='LoadImageFromFile')
 TEST_CROP = 224 / 256  # the share of a test image's short edge that a classifier sees, as in mmpretrain's pipelines

@@ -15,6 +15,7 @@ from torch import nn
 from ...checkpoint import CheckpointError, check_checkpoint_file, read_checkpoint
 from ...config.inference import plain_settings
 from ...config.of_one_task import data_of_task
+from ...config.task_data import META_KEYS
 from ...datasets import log_dropped
 from ...genotype import GenotypeError, contradiction, resolve_genotype
 from ...graph_file import is_graph
@@ -29,8 +30,6 @@ from .process_group import leave_group
 
 # of a joint training, which no test of one task has
 JOINT_FIELDS = ('runner_type', 'log_processor', 'optim_wrapper', 'param_scheduler', 'auto_scale_lr')
-# of mmdet's PackDetInputs
-META_KEYS = ('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor')
 
 
 def paint(cfg: Config, args: argparse.Namespace) -> None:

@@ -128,15 +128,14 @@ def warn_of_sorted_images(field, loader):
         loader (DataLoader): of any task; only datasets whose images have one label each are looked at.
     """
     data_info, classes = getattr(loader.dataset, 'get_data_info', None), loader.dataset.metainfo.get('classes')
-    first = list(itertools.islice(iter(loader.sampler), loader.batch_size or 0))
     if data_info is None or classes is None:
         return
-    infos = [data_info(i) for i in first]
+    infos = [data_info(i) for i in itertools.islice(loader.sampler, loader.batch_size or 0)]
     if not all(isinstance(info.get('gt_label'), int | np.integer) for info in infos):
         return
     seen = len({int(info['gt_label']) for info in infos})
-    if 2 * seen < min(len(classes), len(first)):
-        print_log(f'{field}: the first batch of {len(first)} images has {seen} of {len(classes)} classes. The norms of '
+    if 2 * seen < min(len(classes), len(infos)):
+        print_log(f'{field}: the first batch of {len(infos)} images has {seen} of {len(classes)} classes. The norms of '
                   'the search network take the statistics of the batch, so that its figures are too low on such '
                   f"batches. Mix the images: {field}.sampler=dict(type='DefaultSampler', shuffle=True, seed=0)",
                   logger='current', level=logging.WARNING)

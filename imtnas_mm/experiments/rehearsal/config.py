@@ -8,6 +8,7 @@ from mmengine.registry import DATASETS
 
 from ...compat.datasets import without_notes_on_imports
 from ...config.inference import without_weights
+from ...config.task_data import META_KEYS
 from ...datasets import is_validation_part
 from ...tasks.joint_model import task_scope
 
@@ -155,8 +156,7 @@ def _pack_boxes(loader: Any) -> None:
     """Test images of a detector carry their boxes, as CocoMetric without a file needs."""
     for step in (loader.get('dataset') or {}).get('pipeline', ()):
         if str(step.get('type')).rpartition('.')[2] == 'PackDetInputs':
-            keys = step.get('meta_keys', ('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor', 'flip',
-                                          'flip_direction'))
+            keys = step.get('meta_keys', (*META_KEYS, 'flip', 'flip_direction'))
             step['meta_keys'] = tuple(dict.fromkeys((*keys, 'instances')))
 
 
