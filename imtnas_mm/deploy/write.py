@@ -70,15 +70,13 @@ def graph_settings(settings: dict[str, Any], detects: bool, divisor: int) -> dic
     return dict(kept, model=model)
 
 
-def write_graph(content: dict[str, Any], path: str, meta: dict[str, Any], part: str = '') -> dict[str, Any]:
-    """Write the model of :func:`exported`, or a part of it, as a graph.
+def write_graph(model: Any, path: str, meta: dict[str, Any]) -> dict[str, Any]:
+    """Write a model as a graph.
 
     Args:
-        content (dict): of :func:`exported`.
+        model (nn.Module): of :func:`built`, or its part for one task.
         path (str): of the file.
-        meta (dict): of the file; its ``cfg`` is the config of the part.
-        part (str): path of the module whose graph it is, such as ``tasks.det``
-            of a joint model; the whole model by default.
+        meta (dict): of the file; its ``cfg`` is the config of the model.
 
     Returns:
         dict: the settings of the config in the file.
@@ -87,8 +85,6 @@ def write_graph(content: dict[str, Any], path: str, meta: dict[str, Any], part: 
         ValueError: there is no graph of the model, or onnxscript is missing.
         OSError: the file can't be written.
     """
-    whole = built(content)
-    model: Any = whole.get_submodule(part)
     graph = graph_of(model)
     detects = isinstance(graph, DetectorGraph)
     divisor = model.data_preprocessor.pad_size_divisor

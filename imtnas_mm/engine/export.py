@@ -10,7 +10,7 @@ from ..atomic_files import write_checkpoint, write_whole
 from ..checkpoint import CheckpointError, read_checkpoint
 from ..compat.modules import state_metadata, with_metadata
 from ..config.inference import FIELDS, inference_settings, plain_settings, settings_text
-from ..deploy.write import write_graph
+from ..deploy.write import built, write_graph
 from ..genotype import resolve_genotype
 from ..graph_file import SUFFIXES as GRAPH_SUFFIXES
 from ..registry import MODELS, SCOPE
@@ -217,10 +217,11 @@ def write_graphs(content: dict[str, Any], path: str, task: str | None = None) ->
         graphs = {path: task}
     else:
         graphs = {f'{stem}.{name}{suffix}': name for name in _joint_tasks(content)} or {path: None}
-    written = []
+    metas = {name: content['meta'] if name is None else _task_meta(content, name) for name in graphs.values()}
+    model, written = built(content), []
     for file, name in graphs.items():
-        meta = content['meta'] if name is None else _task_meta(content, name)
-        settings = write_graph(content, file, meta, '' if name is None else f'tasks.{name}')
+        part = model if name is None else model.get_submodule(f'tasks.{name}')
+        settings = write_graph(part, file, metas[name])
         beside = dict(settings, model=dict(settings['model'], file=_beside(file)))
         written += [file, _write_config(file, settings_text(beside))]
     return written
