@@ -22,6 +22,7 @@ import torch  # noqa: E402
 from hypothesis import settings  # noqa: E402
 from mmengine.fileio import load  # noqa: E402
 
+from helpers.devices import host_dropout  # noqa: E402
 from helpers.scopes import own_scope  # noqa: E402
 from imtnas_mm.precision import float32_products  # noqa: E402
 
@@ -64,7 +65,7 @@ def pytest_collection_finish():
 
 def pytest_collection_modifyitems(config, items):
     if config.getoption('--device') in ('cuda', 'pretended'):
-        computing = [item for item in items if {'device', 'gpu'} & set(getattr(item, 'fixturenames', ()))]
+        computing = [item for item in items if {'device', 'gpu', 'real_gpu'} & set(getattr(item, 'fixturenames', ()))]
         config.hook.pytest_deselected(items=[item for item in items if item not in computing])
         items[:] = computing
 
@@ -95,13 +96,14 @@ def gpu(request):
     """A context that has the device ``cuda``: a GPU's or, without one, that of ``helpers.pretend_cuda``.
 
     Entered, it gives the :class:`PretendedCuda`, or ``None`` where the GPU is
-    real. For tests that compare it with the CPU.
+    real; dropout then draws what it draws on the CPU. For tests that compare
+    the two.
     """
     from helpers.pretend_cuda import pretended_cuda
 
     @contextlib.contextmanager
     def real():
-        with float32_products(tf32=False):
+        with float32_products(tf32=False), mock.patch.object(torch.nn.functional, 'dropout', host_dropout):
             yield None
 
     if not torch.cuda.is_available():
@@ -109,6 +111,15 @@ def gpu(request):
     if request.config.getoption('--device') == 'cpu':
         pytest.skip('--device cpu: it needs the GPU that is there')
     return real
+
+
+@pytest.fixture
+def real_gpu():
+    """torch.device: ``cuda``, for tests whose subject the pretended device hasn't; without a GPU they are skipped."""
+    if not torch.cuda.is_available():
+        pytest.skip('needs a GPU')
+    with float32_products(tf32=False):
+        yield torch.device('cuda')
 
 
 @pytest.fixture(scope='session', autouse=True)

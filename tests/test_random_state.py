@@ -103,9 +103,8 @@ def test_torch_generators_are_seeded_as_by_manual_seed():
     assert torch.equal(torch.rand(5), actual)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
-def test_dropout_on_a_gpu():
-    ones = torch.ones(1000, device='cuda')
+def test_dropout_on_a_gpu(real_gpu):
+    ones = torch.ones(1000, device=real_gpu)
     state = torch.cuda.get_rng_state()
     actual = []
     for key in (7, 7, 8):

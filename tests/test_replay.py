@@ -103,10 +103,10 @@ def search(order=('plain', 'plain2'), rounds=1, hypergradient='first_order', **o
     return build(order, rounds, hypergradient=hypergradient, **copy.deepcopy(options))
 
 
-def searched(model, iterations):
+def searched(model, iterations, recorder=Trace):
     torch.manual_seed(1)
     if model.replay:
-        model.recordings = Recordings(Trace)
+        model.recordings = Recordings(recorder)
         model.any_rank = lambda flag: flag  # as on a GPU: the host asks later
     wrapper, figures = optimisers(model), []
     for i in range(iterations):
@@ -224,3 +224,43 @@ def test_only_a_gpu_is_recorded():
     iterate(model, optimisers(model))
     assert not any(model.replays(stage) for stage in model.stages)
     assert not model.recordings.kept
+
+
+ON_GPU = {
+    'exact': dict(rounds=2, hypergradient='exact'),
+    'finite differences': dict(hypergradient='finite_difference'),
+    'recomputed': dict(hypergradient='exact', recompute='all'),
+    'L2': dict(transfer=dict(type='L2Weights'), hypergradient='exact'),
+    'amp': dict(amp=True, arch_steps=2),
+    'tf32': dict(tf32=True),
+    'cells': dict(order=('cell', 'cell2'), space=CELLS, hypergradient='exact'),
+    'part of the channels': dict(
+        order=('cell', 'cell2'), space=dict(CELLS, type='PCDARTSSupernet', part=2), hypergradient='exact'),
+    'with detection': dict(order=('plain', 'det'), space={}, hypergradient='exact'),
+}
+
+
+@pytest.mark.parametrize('name', ON_GPU)
+def test_cuda_graphs_of_a_search_are_the_plain_one(name, real_gpu):
+    plain, replayed = (searched(search(replay=replay, **ON_GPU[name]).to(real_gpu), 4, CudaGraph)
+                       for replay in (False, True))
+    check_same(plain, replayed)
+
+
+def test_cuda_graphs_are_made_and_replayed(real_gpu):
+    model = search(replay=True, hypergradient='exact').to(real_gpu)
+    searched(model, 4, CudaGraph)
+    assert sum(isinstance(entry, CudaGraph) for entry in model.recordings.kept.values()) == 8
+
+
+def test_what_a_gpu_cannot_record_is_refused_in_words(real_gpu):
+    recordings = Recordings()
+
+    def reads(tensors, data):
+        return dict(y=tensors[0] * tensors[0].sum().item())
+
+    x = torch.ones(2, device=real_gpu)
+    assert recordings(('it', ), reads, [x])['y'].tolist() == [2, 2]
+    with pytest.raises(RuntimeError, match='^it: this computation could not be recorded.*Use model.replay=False'):
+        recordings(('it', ), reads, [x])
+    assert (x + 1).tolist() == [2, 2]  # the GPU goes on

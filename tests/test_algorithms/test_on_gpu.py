@@ -1,8 +1,8 @@
-"""Whole iterations of a search on CUDA, pretended where there is no GPU: the numbers of a CPU, and few reads."""
+"""Whole iterations of searches on CUDA, pretended where there is no GPU: the numbers of a CPU, and few reads."""
 import pytest
 import torch
 
-from helpers.small_search import CELLS, SPACE, build, iterate, optimisers
+from helpers.small_search import CELLS, SPACE, build, build_method, iterate, optimisers
 
 SPACES = {  # options that make a space small, and the tasks whose heads fit it
     'MBConv': (SPACE, ('cls', 'det')),
@@ -15,30 +15,94 @@ SPACES = {  # options that make a space small, and the tasks whose heads fit it
 }
 
 
-def searched(space, device):
+METHODS = {  # but RandomSearch, which doesn't compute, and SingleTask over several tasks
+    'MTLSAO': {}, 'MTLHWS': {}, 'MTLSWS': {}, 'MinibatchInterleaving': {}, 'SeparateInterleaving': {}, 'BMTAS': {},
+    'MTLNAS': {}, 'SingleTask': dict(order=('cls', ), hypergradient='exact'),
+}
+SETTINGS = {  # of IMTNAS
+    'finite differences': dict(hypergradient='finite_difference'),
+    'first order': dict(hypergradient='first_order'),
+    'stored weights': dict(encoder_weights=dict(type='StoredWeights')),
+    'recomputed': dict(recompute='all'),
+    'steps of A': dict(arch_steps=2),
+    'encoders learn the task': dict(encoder_task_weight=.5),
+    'relative': dict(transfer=dict(type='MMDTransfer', num_examples=4, num_augmentations=4, image_size=16)),
+    'L2 of weights': dict(transfer=dict(type='L2Weights')),
+    'L2 of embeddings': dict(transfer=dict(type='L2Embedding', num_examples=4, image_size=16)),
+    'similarity': dict(transfer=dict(type='ExampleSimilarity', num_examples=4, image_size=16)),
+}
+
+
+def of_space(name):
+    options, order = SPACES[name]
+    return build(order, space=options, rounds=1)
+
+
+def of_method(name):
+    return build_method(name, **dict(dict(order=('cls', 'det')), **METHODS[name]))
+
+
+def of_setting(name):
+    return build(rounds=1, **SETTINGS[name])
+
+
+def searched(make, device):
     """A search after one iteration, and its figures."""
-    options, order = SPACES[space]
     torch.manual_seed(0)
-    model = build(order, space=options, rounds=1).to(device)
+    model = make().to(device)
     wrapper = optimisers(model)
     torch.manual_seed(1)
     return model, iterate(model, wrapper)
 
 
-@pytest.mark.parametrize('space', SPACES)
-def test_an_iteration_is_that_of_a_cpu(space, gpu):
-    plain, expected = searched(space, 'cpu')
+def check_it_is_that_of_a_cpu(make, gpu, reads):
+    plain, expected = searched(make, 'cpu')
     with gpu() as pretended:
-        model, figures = searched(space, 'cuda')
+        model, figures = searched(make, 'cuda')
         if pretended:
-            assert pretended.reads.total() <= 4, pretended.reads  # A for draws, sampled gates, finiteness twice
+            assert pretended.reads.total() <= reads, pretended.reads
+        figures = {name: float(value) for name, value in figures.items()}
         kept = {**dict(model.named_parameters()), **dict(model.named_buffers())}
         assert [name for name, tensor in kept.items() if not tensor.is_cuda] == []
         state = {name: value.cpu() for name, value in model.state_dict().items()}
-        figures = {name: float(value) for name, value in figures.items()}
-    before = build(SPACES[space][1], space=SPACES[space][0], rounds=1).state_dict()
+    torch.manual_seed(0)
+    before = make().state_dict()
     moved = 0
     for name, value in plain.state_dict().items():
         torch.testing.assert_close(state[name], value, rtol=1e-6, atol=1e-8, msg=name)
         moved += not torch.equal(value, before[name])
-    assert moved and figures == pytest.approx({name: float(value) for name, value in expected.items()})
+    expected = {name: float(value) for name, value in expected.items()}
+    assert moved and figures == pytest.approx(expected, rel=1e-6, abs=1e-9)
+
+
+@pytest.mark.parametrize('space', SPACES)
+def test_an_iteration_is_that_of_a_cpu(space, gpu):
+    check_it_is_that_of_a_cpu(lambda: of_space(space), gpu, 4)  # A for draws, sampled gates, finiteness twice
+
+
+@pytest.mark.parametrize('method', METHODS)
+def test_methods(method, gpu):
+    check_it_is_that_of_a_cpu(lambda: of_method(method), gpu, 8 if method == 'SeparateInterleaving' else 6)  # two As
+
+
+@pytest.mark.parametrize('name', SETTINGS)
+def test_settings(name, gpu):
+    check_it_is_that_of_a_cpu(lambda: of_setting(name), gpu, 5)
+
+
+@pytest.mark.parametrize('space', ['MBConv', 'DARTS', 'PCDARTS'])
+def test_amp_and_tf32(space, real_gpu):
+    """Near the gradients in float32, and finite; the pretended device computes neither."""
+    options, order = SPACES[space]
+    figures = {}
+    for name, setting in dict(plain={}, amp=dict(amp=True), tf32=dict(tf32=True)).items():
+        torch.manual_seed(0)
+        model = build(order, space=options, rounds=1, dtype=torch.float32, **setting).to(real_gpu)
+        torch.manual_seed(1)
+        figures[name] = {key: float(value) for key, value in iterate(model, optimisers(model)).items()}
+        assert all(parameter.isfinite().all() for parameter in model.parameters())
+    losses = [key for key in figures['plain'] if 'loss' in key]
+    assert losses
+    for name in ('amp', 'tf32'):
+        for key in losses:
+            assert figures[name][key] == pytest.approx(figures['plain'][key], rel=.1, abs=.02), (name, key)

@@ -101,7 +101,8 @@ def test_third_derivative_raises(device):
 def test_it_keeps_its_operands_alone(device):
     """Not the normalised maps: what is saved are the maps, the weights, and vectors."""
     maps, weights = operands(3, (2, 3, 4, 4), device=device)
-    saved = [t for x, weight in zip(maps, weights, strict=True) for t in gated_norm(x, weight).grad_fn.saved_tensors]
+    results = [gated_norm(x, weight) for x, weight in zip(maps, weights, strict=True)]
+    saved = [t for result in results for t in result.grad_fn.saved_tensors]
     assert len(saved) >= 4 * len(maps)
     held = {t.data_ptr() for t in (*maps, *weights)}
     assert all(t.data_ptr() in held or t.shape == (3, ) for t in saved)

@@ -202,12 +202,11 @@ def test_a_model_neither_stores_nor_moves_them():
     assert torch.equal(copied.views(images), expected)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
 @pytest.mark.parametrize('pixels, size', [(32, 32), (64, 112)])
-def test_a_gpu_makes_the_views_that_a_cpu_makes(pixels, size):
+def test_a_gpu_makes_the_views_that_a_cpu_makes(pixels, size, real_gpu):
     """And the host never waits for it once the constants are there."""
     images, augmentations = torch.rand(40, 3, pixels, pixels), build_augmentations(DEFAULT_AUGMENTATIONS, size)
-    on_gpu = images.cuda()
+    on_gpu = images.to(real_gpu)
     augmentations(on_gpu)
     for seed in range(4):
         torch.manual_seed(seed)
