@@ -100,7 +100,7 @@ class Recordings:
                 if isinstance(error, torch.OutOfMemoryError):
                     raise
                 raise RuntimeError(f'{" ".join(map(str, key[0]))}: this computation could not be recorded to be '
-                                   f'replayed ({error}). Use model.replay=False') from error
+                                   f'replayed ({str(error).splitlines()[0]}). Use model.replay=False') from error
         return entry(arguments)
 
     def _settings(self) -> tuple:

@@ -175,7 +175,9 @@ class WeightStages(SearchAlgorithm):
             number (int): of the batch, where a stage has several for this purpose; each draws other numbers.
         """
         index = stage.index + number * len(self.stages)
-        with isolated_random(self.seed, purpose, self.iteration, index, get_rank()):
+        # mmcv's compiled focal loss has the precision of float32
+        with isolated_random(self.seed, purpose, self.iteration, index, get_rank()), \
+                plain_focal_loss(encoder.dtype == torch.float64):
             return self.tasks[stage.task].loss(encoder, gates, head, data)
 
     def preprocess(self, task: str, batch: Any, purpose: int, index: int) -> Any:

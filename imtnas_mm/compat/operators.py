@@ -37,7 +37,8 @@ OPERATORS = {entry.name: entry for entry in (
     Private(
         'avg_pool2d_backward',
         '(grad_output, self, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override) -> 1',
-        'the gradient of F.avg_pool2d, whose divisors differ at borders'),
+        'the gradient of F.avg_pool2d, whose divisors differ at borders',
+        undefined='on CUDA with padding, of channels-last maps: wrong values (pytorch/pytorch#188344, torch 2.11)'),
     Private(
         'convolution',
         '(input, weight, bias, stride, padding, dilation, transposed, output_padding, groups) -> 1',

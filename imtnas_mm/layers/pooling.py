@@ -46,7 +46,23 @@ def _means_gradient(grad, shape, kernel, stride, padding):
     if _by_sums(grad, kernel, stride):
         return _box_sums(grad / _counts(grad))
     like = grad if grad.shape == shape else grad.new_empty(shape).contiguous(memory_format=memory_format_of(grad))
-    return avg_pool2d_backward(grad, like, [kernel] * 2, [stride] * 2, [padding] * 2, not padding, False, None)
+    return _means_gradient_like(grad, like, kernel, stride, padding)
+
+
+def _means_gradient_like(grad, like, kernel, stride, padding):
+    """The gradient by PyTorch, of the shape and layout of ``like``.
+
+    PyTorch's CUDA kernel for maps whose strides are those of channels-last
+    ignores the padding and gives a wrong gradient (pytorch/pytorch#188344,
+    seen with 2.11), so no such map reaches it.
+    """
+    options = [kernel] * 2, [stride] * 2, [padding] * 2, not padding, False, None
+    if like.device.type == 'cpu' or not padding:
+        return avg_pool2d_backward(grad, like, *options)
+    if (kernel, stride) == (KERNEL, 1) and not like.is_contiguous():  # the box sums
+        return F.avg_pool2d(grad / _counts(like), KERNEL, 1, PADDING, divisor_override=1)
+    gradient = avg_pool2d_backward(grad.contiguous(), grad.new_empty(like.shape), *options)
+    return gradient.contiguous(memory_format=memory_format_of(like))
 
 
 def _by_sums(x, kernel, stride):
@@ -69,12 +85,13 @@ def _box_sums(x):
 
 def _counts(x):
     """The number of pixels in each box, shaped as an image: a full map, since broadcasting it is slow."""
-    return _counts_of(tuple(x.shape[1:]), x.dtype)
+    return _counts_of(tuple(x.shape[1:]), x.dtype, x.device)
 
 
-@functools.lru_cache(maxsize=16)
-def _counts_of(shape, dtype):
-    return _box_sums(torch.ones(1, *shape, dtype=dtype).contiguous(memory_format=torch.channels_last))
+@functools.cache  # for good: a CUDA graph may hold it
+def _counts_of(shape, dtype, device):
+    ones = torch.ones(1, *shape, dtype=dtype, device=device)
+    return _box_sums(ones.contiguous(memory_format=torch.channels_last))
 
 
 class _AvgPool(torch.autograd.Function):
@@ -124,7 +141,7 @@ class _PoolsGradient(torch.autograd.Function):
         of_max, of_avg = grad.chunk(2, 1)
         window = [KERNEL] * 2, [stride] * 2, [PADDING] * 2
         for_x = max_pool2d_with_indices_backward(of_max, x, *window, [1, 1], False, indices)
-        return for_x.add_(avg_pool2d_backward(of_avg, x, *window, False, False, None))
+        return for_x.add_(_means_gradient_like(of_avg, x, KERNEL, stride, PADDING))
 
     @staticmethod
     @once_differentiable

@@ -59,6 +59,7 @@ def check_it_is_that_of_a_cpu(make, gpu, reads):
     plain, expected = searched(make, 'cpu')
     with gpu() as pretended:
         model, figures = searched(make, 'cuda')
+        near = 1e-6 if pretended else 1e-4  # images of transfers are resized in float32
         if pretended:
             assert pretended.reads.total() <= reads, pretended.reads
         figures = {name: float(value) for name, value in figures.items()}
@@ -69,10 +70,10 @@ def check_it_is_that_of_a_cpu(make, gpu, reads):
     before = make().state_dict()
     moved = 0
     for name, value in plain.state_dict().items():
-        torch.testing.assert_close(state[name], value, rtol=1e-6, atol=1e-8, msg=name)
+        torch.testing.assert_close(state[name], value, rtol=near, atol=.01 * near, equal_nan=True, msg=name)
         moved += not torch.equal(value, before[name])
     expected = {name: float(value) for name, value in expected.items()}
-    assert moved and figures == pytest.approx(expected, rel=1e-6, abs=1e-9)
+    assert moved and figures == pytest.approx(expected, rel=near, abs=1e-3 * near)
 
 
 @pytest.mark.parametrize('space', SPACES)
