@@ -50,15 +50,24 @@ def export_records(folder: str | Path, experiment: Experiment, runs: Sequence[Ru
                    records: Mapping[str, dict[str, Any]]) -> Path:
     """Write the finished runs of an experiment; the same records give the same bytes.
 
+    Records that the file has of other runs stay in it: an experiment may run
+    in parts, in several work dirs.
+
     Args:
         folder (str | Path): to write to.
         experiment (Experiment): whose they are.
         runs (list[Run]): all that it has.
         records (dict): identity -> record of each finished run.
+
+    Raises:
+        RecordError: as :func:`read_exported`, of a file that is there.
     """
     head = dict(format=FORMAT, version=VERSION, experiment=experiment.name)
-    lines = [json.dumps(entry_of(run, records[run.identity]), separators=(',', ':'), allow_nan=False)
-             for run in runs if run.identity in records]
+    kept, _ = read_exported(folder, experiment, runs)
+    entries = {**kept, **{run.identity: entry_of(run, records[run.identity]) for run in runs
+                          if run.identity in records}}
+    lines = [json.dumps(entries[run.identity], separators=(',', ':'), allow_nan=False)
+             for run in runs if run.identity in entries]
     path = evidence_path(folder, experiment)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, json.dumps(head)[:-1] + ', "runs": [\n' + ',\n'.join(lines) + '\n]}\n')

@@ -58,6 +58,28 @@ def test_a_report_of_published_records_is_that_of_the_runs(finished, tmp_path):
     assert contents(tmp_path / 'a') == first
 
 
+def test_work_dirs_add_up(finished, tmp_path):
+    """One has the runs of seed 0 and the other those of seed 1; a run that both have is the last one's."""
+    folder, experiment = finished
+    report(experiment, '--work-dir', folder / 'out', '--out', tmp_path / 'a', '--export', tmp_path / 'records')
+    whole = (tmp_path / 'records' / 'experiment.json').read_text()
+    head, *lines, end = whole.splitlines()
+    parts = [[line.rstrip(',') for line in lines if f'"seed":{seed},' in line] for seed in (0, 1)]
+    assert all(parts)
+    kept = [part.replace('"seconds":', '"seconds":1') for part in parts[0]]
+    (tmp_path / 'records' / 'experiment.json').write_text('\n'.join([head, ',\n'.join(kept), end, '']))
+    for path in (folder / 'out').rglob('record.json'):
+        if json.loads(path.read_text())['seed'] == 1:
+            (tmp_path / 'second' / path.parent.relative_to(folder / 'out')).mkdir(parents=True)
+            (tmp_path / 'second' / path.relative_to(folder / 'out')).write_text(path.read_text())
+    report(experiment, '--work-dir', tmp_path / 'second', '--out', tmp_path / 'a', '--export', tmp_path / 'records')
+    found = (tmp_path / 'records' / 'experiment.json').read_text().splitlines()
+    assert sorted(line.rstrip(',') for line in found[1:-1]) == sorted([*kept, *parts[1]])
+    (tmp_path / 'records' / 'experiment.json').write_text('[')
+    with pytest.raises(SystemExit, match='experiment.json: is not JSON'):
+        report(experiment, '--work-dir', tmp_path / 'second', '--out', tmp_path / 'a', '--export', tmp_path / 'records')
+
+
 def test_what_is_published(finished, tmp_path):
     folder, experiment = finished
     report(experiment, '--work-dir', folder / 'out', '--out', tmp_path, '--export', tmp_path)
