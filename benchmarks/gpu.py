@@ -1,6 +1,6 @@
 """Measures the searches on one GPU, and the errors of A's gradient there; one command of at most 8 minutes.
 
-python benchmarks/gpu.py [--out FILE] [--quick] [--cpu] [--only PART ...]
+python benchmarks/gpu.py [--out FILE] [--quick] [--cpu] [--only PART ...] [--tables FILE]
 
 Each figure is printed when it is known, and FILE is written anew each time. If a part fails, only its figures are
 missing, and the exit status is 1. On a GPU no part begins after 7 minutes.
@@ -25,6 +25,8 @@ float64: `fp32`, in full; `tf32_weights`, with model.tf32 in the weight stages; 
 which no option allows. gradient_chain_share: the chain's share of the gradient. Errors are Euclidean, relative.
 
 --quick takes one repetition and leaves out some parts.
+--tables appends to a file, for one more iteration of each profiled search, the operators and kernels that take the most
+time, on the host and on the GPU, and the operators that take the most memory.
 --cpu runs all parts at small sizes on the CPU, and says which figures need a GPU; so does a machine without a GPU.
 """
 import copy
@@ -69,10 +71,11 @@ class Place:
         device (str): ``cuda`` or ``cpu``.
         small (bool): few channels and small images.
         repeats (int): iterations that are timed.
+        tables (str, optional): file for the tables of the profiled searches.
     """
 
-    def __init__(self, device, small, repeats):
-        self.device, self.small, self.repeats = device, small, repeats
+    def __init__(self, device, small, repeats, tables=None):
+        self.device, self.small, self.repeats, self.tables = device, small, repeats, tables
 
     @property
     def on_gpu(self):
@@ -153,6 +156,21 @@ def profiled(function, gpu=True):
             return read_trace(json.load(file)['traceEvents'])
 
 
+def tables(name, function, gpu, file):
+    """Appends to a file what takes the most time and memory in a call; the profiler slows the host."""
+    import torch
+    from torch.profiler import ProfilerActivity, profile
+    activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if gpu else [])]
+    with profile(activities=activities, profile_memory=True) as profiler:
+        function()
+        if gpu:
+            torch.cuda.synchronize()
+    averages = profiler.key_averages()
+    with open(file, 'a', encoding='utf-8') as out:
+        for sort in ('self_cpu_time_total', *(('self_cuda_time_total', 'self_cuda_memory_usage') if gpu else ())):
+            out.write(f'# {name}, by {sort}\n{averages.table(sort_by=sort, row_limit=40, max_name_column_width=80)}\n')
+
+
 # --- the parts; each gives figures one after the other ---
 
 
@@ -202,6 +220,9 @@ def search(place, name, config_name, mode, live=True, pixels=None, profile=True,
         seen = profiled(lambda: iterate(*batches))
         seen['busy'] = seen['busy_seconds'] / seconds
         yield {f'{name}_{key}': value for key, value in seen.items()}
+    if profile and place.tables:
+        batches = fresh()
+        tables(name, lambda: iterate(*batches), place.on_gpu, place.tables)
 
 
 def over_plain(place, name):
@@ -388,6 +409,7 @@ def main(argv=None):
     parser.add_argument('--quick', action='store_true')
     parser.add_argument('--cpu', action='store_true')
     parser.add_argument('--only', nargs='+', choices=PARTS, help='these parts alone')
+    parser.add_argument('--tables', metavar='FILE', help='append tables of operators and kernels to it')
     args = parser.parse_args(argv)
     import torch
     on_gpu = torch.cuda.is_available() and not args.cpu
@@ -399,7 +421,8 @@ def main(argv=None):
     logging.disable(logging.WARNING)  # what heads say of their initialisation
     imports()
     names = args.only or [name for name, part in PARTS.items() if part.quick or not args.quick]
-    place = Place('cuda' if on_gpu else 'cpu', not on_gpu, 1 if args.quick or not on_gpu else REPEATS)
+    place = Place('cuda' if on_gpu else 'cpu', not on_gpu, 1 if args.quick or not on_gpu else REPEATS,
+                  args.tables)
     failed = run(names, place, Figures(args.out))
     if failed:
         print(f'failed: {", ".join(failed)}', file=sys.stderr)

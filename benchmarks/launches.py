@@ -12,11 +12,14 @@ were active. A GPU runs other operators (its convolutions are not ours), and onl
 the tests' pretended CUDA device replaces it. `_gpu_operations` counts the operators that compute there, each of which
 launches at least one kernel; `_gpu_replayed_operations` those with `model.replay=True`, where a replay counts as one;
 `_host_reads` the reads for which the host waits; `_uploads` the copies to the device. On a real GPU `_launches` and
-`_replayed_launches` count kernels and graphs. --details prints operators and reads by name.
+`_replayed_launches` count kernels and graphs. --details prints operators and reads by name, and on a GPU the lines
+where the host waits.
 """
 import logging
 import os
 import sys
+import warnings
+from collections import Counter
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 MODES = ('exact', 'first_order')
@@ -36,7 +39,7 @@ def prepared(name, mode, device, recorder=None):
     data = Data(cfg, small=True)
     run = loop(cfg, model, data)
     torch.manual_seed(0)
-    batches = [data.iteration(model) for _ in range(4)]
+    batches = [data.iteration(model) for _ in range(5)]
     with making_live(model):
         run(batches.pop())
     run(batches.pop())
@@ -108,6 +111,19 @@ def launches(run):
     return sum(event.count for event in profiler.key_averages() if event.key in LAUNCHES)
 
 
+def waits(run):
+    """Counter of the lines of Python in which the host waited for the GPU, as PyTorch warns of it."""
+    import torch
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter('always')
+        torch.cuda.set_sync_debug_mode('warn')
+        try:
+            run()
+        finally:
+            torch.cuda.set_sync_debug_mode('default')
+    return Counter(f'{os.path.relpath(w.filename)}:{w.lineno}' for w in caught if 'synchroniz' in str(w.message))
+
+
 def on_gpu(name, mode, details):
     from counting import OperationCounter
 
@@ -116,6 +132,7 @@ def on_gpu(name, mode, details):
     with OperationCounter() as counter:
         run()
     if details:
+        print(f'# {name} {mode}, where the host waits: {dict(waits(run))}', file=sys.stderr)
         print(f'# {name} {mode} on a GPU: {counter.by_name.most_common(40)}\n# reads: {dict(counter.reads)}',
               file=sys.stderr)
     return dict(gpu_operations=counter.operations, host_reads=sum(counter.reads.values()) + counter.to_host,
