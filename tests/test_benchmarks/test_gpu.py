@@ -77,3 +77,12 @@ def test_searches_run(capsys):
     printed = capsys.readouterr().out
     assert f'{name}_seconds ' in printed and f'{name}_active 1' in printed
     assert f'{name}_gib, _reserved_gib, _busy and what else the profiler sees: needs a GPU' in printed
+
+
+def test_operators_in_both_layouts_run():
+    import gpu_layouts
+    results = {name: function() for name, function in gpu_layouts.operators(2, 16, 8, 'cpu')}
+    assert len(results) == 40
+    forward = results['pw4_products_fwd']
+    expected = results['pw4_cl_fwd'].permute(0, 2, 3, 1).reshape(-1, 4, 4).transpose(0, 1)
+    torch.testing.assert_close(forward, expected)
