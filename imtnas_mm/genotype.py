@@ -3,7 +3,7 @@ import copy
 import json
 import sys
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
@@ -30,7 +30,8 @@ class Genotype:
         importance (dict, optional): group of A -> nested lists. They are the
             softmaxed alphas of the search; a space may define others.
         source (dict, optional): where the architecture comes from, as strings
-            and numbers.
+            and numbers. ``without`` names an option that the search did not
+            derive, whatever its weight.
         sharing (dict, optional): what the tasks' networks share, as
             ``{'method': ..., 'tasks': [name, ...], ...}``. ``branching`` has
             ``'blocks': {block: [copy of the first task, copy of the second,
@@ -50,6 +51,16 @@ class Genotype:
         """The content of the architecture file."""
         fields = {name: value for name, value in asdict(self).items() if value is not None}
         return dict(format=FORMAT, version=VERSION, **fields)
+
+    def described(self, source: dict[str, Any]) -> 'Genotype':
+        """The same with more of where it comes from."""
+        return replace(self, source={**(self.source or {}), **source})
+
+    @property
+    def never_taken(self) -> tuple[str, ...]:
+        """tuple[str]: the options that no choice could take: those of the space, and that of the search."""
+        without = (self.source or {}).get('without')
+        return (*format_of(self.space).never_taken, *([str(without)] if without is not None else ()))
 
     def summary(self) -> str:
         """The architecture in one line, for logs."""

@@ -13,7 +13,7 @@ def parse_args(argv=None):
     parser.add_argument('--out', help='folder to write to (default: the work dir)')
     published = parser.add_mutually_exclusive_group()
     published.add_argument('--export', metavar='DIR', help='also write the records, without options and names of '
-                           'machines, to a file of this folder, to be published; records that it has of other runs stay')
+                           'machines, to a file of this folder, to be published; it keeps its records of other runs')
     published.add_argument('--records', metavar='DIR', help='report the records that --export wrote to this folder, '
                            'not those of the work dir')
     args = parser.parse_args(argv)

@@ -47,16 +47,16 @@ class Certainty(NamedTuple):
 def certainty_of(genotype: Genotype) -> Certainty:
     """The leads of all choices of an architecture; of none if it has no importance weights.
 
-    Options of weight 0, which P-DARTS has dropped, don't count, nor do those that the space never takes
-    (``SpaceFormat.never_taken``).
+    Options of weight 0, which P-DARTS has dropped, don't count, nor do those that no choice could take
+    (:attr:`Genotype.never_taken`).
     """
-    space_format = format_of(genotype.space)
-    named = space_format.choices(genotype.architecture) if space_format.choices and space_format.never_taken else {}
+    space_format, never_taken = format_of(genotype.space), genotype.never_taken
+    named = space_format.choices(genotype.architecture) if space_format.choices and never_taken else {}
     choices, leads = [], []
     for name, group in (genotype.importance or {}).items():
         for place, row in enumerate(importance_rows(group)):
             without = [i for i, option in enumerate(named[name][place].options if name in named else ())
-                       if option in space_format.never_taken]
+                       if option in never_taken]
             options = [i for i, weight in enumerate(row) if weight > 0 and i not in without]
             if len(options) > 1:
                 choices.append(max(options, key=row.__getitem__))

@@ -1,6 +1,6 @@
 """Reads the architecture of a search from its checkpoint, and the figures of its derived network."""
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -76,7 +76,7 @@ def derive_from_checkpoint(config: str, checkpoint: str, cfg_options: dict[str, 
     source = dict(config=Path(config).name, checkpoint=Path(checkpoint).name)
     if 'iter' in saved.get('meta', {}):
         source['iteration'] = saved['meta']['iter']
-    genotype = replace(space.derive(alphas), source=source)
+    genotype = space.derive(alphas).described(source)
     check_scale(saved, genotype.space, options, checkpoint, config)
     return Derived(genotype, shared_options(genotype.space, options))
 

@@ -54,3 +54,13 @@ def test_when_it_warns(sure, total, warned):
         assert warning.startswith(f'{total - sure} of {total} choices lead the second best by less than 1%: ')
         assert 'optim_wrapper.architecture.optimizer.lr' in warning
     assert (str(certainty) == 'there is nothing to choose') == (total == 0)
+
+
+@pytest.mark.parametrize('derive_none', [True, False])
+def test_none_of_nasbench201_is_a_rival_where_it_may_be_derived(derive_none):
+    from imtnas_mm.spaces import NASBench201Supernet
+    alphas = torch.tensor([[2., .2, 1., .5, 0.]] * 3 + [[1.9, 0., .3, 2., 0.]] * 3, dtype=torch.float64)
+    genotype = NASBench201Supernet(derive_none=derive_none).derive(dict(cell=alphas))
+    certainty = certainty_of(genotype.described(dict(epoch=3)))
+    assert certainty.choices == ((0, ) if derive_none else (2, )) * 3 + (3, ) * 3
+    assert certainty.leads == pytest.approx((1., ) * 3 + (.1, ) * 3 if derive_none else (.5, ) * 3 + (1.7, ) * 3)

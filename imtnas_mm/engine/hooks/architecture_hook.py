@@ -1,5 +1,4 @@
 """Hook of a search that logs the current architecture and how sure it is, and writes it as a file and as a picture."""
-import dataclasses
 import os.path as osp
 import resource
 import sys
@@ -83,7 +82,7 @@ class ArchitectureHook(Hook):
             iteration=progress['iter'],
             method=type(runner.model).__name__,
             seed=runner.seed)
-        genotype = dataclasses.replace(genotype, source=source)
+        genotype = genotype.described(source)
         stem = osp.join(runner.work_dir, 'architecture')
         save_genotype(genotype, f'{stem}.json')
         scale = shared_options(genotype.space, runner.cfg.model.search_space)

@@ -105,7 +105,8 @@ class NASBench201Supernet(SearchSpace):
         choices = importance[CELL][:, self.derivable].argmax(-1).tolist()
         cell = [[[OPERATIONS[self.derivable[choice]], edge.source] for choice, edge in zip(choices, EDGES, strict=True)
                  if edge.target == target] for target in range(1, EDGES[-1].target + 1)]
-        return Genotype(NAME, dict(cell=cell), {name: rows.tolist() for name, rows in importance.items()})
+        source = None if len(self.derivable) == len(OPERATIONS) else dict(without=NONE)
+        return Genotype(NAME, dict(cell=cell), {name: rows.tolist() for name, rows in importance.items()}, source)
 
     def decisions(self) -> list[list[tuple[Candidate, ...]]]:
         return [[outcomes[i] for i in self.derivable] for outcomes in super().decisions()]
