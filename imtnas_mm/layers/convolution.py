@@ -18,15 +18,17 @@ from ..compat import convolution_backward
 from ..compat.tensors import is_asked_for
 from ..registry import MODELS
 from . import pointwise
+from .normalization import by_channel
 from .pointwise import is_pointwise
 
 FAST_WIDTH = 3  # largest width of depthwise kernels for whose weight gradient oneDNN has vector code
 
 
-def _convolve(x, weight, options):
+def _convolve(x, weight, options, bias=None):
     if is_pointwise(x, weight, options):
-        return pointwise.convolve(x, weight, options[-1])
-    return F.conv2d(x, weight, None, *options)
+        y = pointwise.convolve(x, weight, options[-1])
+        return y if bias is None else y.add_(by_channel(bias))
+    return F.conv2d(x, weight, bias, *options)
 
 
 def _add_convolved(y, x, weight, options):
@@ -83,15 +85,16 @@ def _asked_for(ctx, number):
 class _Convolution(torch.autograd.Function):
 
     @staticmethod
-    def forward(ctx, x, weight, options):
+    def forward(ctx, x, weight, options, bias):
         ctx.save_for_backward(x, weight)
         ctx.options = options
-        return _convolve(x, weight, options)
+        return _convolve(x, weight, options, bias)
 
     @staticmethod
     def backward(ctx, grad):
         x, weight = ctx.saved_tensors
-        return *_ConvolutionGradients.apply(grad, x, weight, ctx.options, _asked_for(ctx, 2)), None
+        for_x, for_weight = _ConvolutionGradients.apply(grad, x, weight, ctx.options, _asked_for(ctx, 2))
+        return for_x, for_weight, None, grad.sum((0, 2, 3)) if ctx.needs_input_grad[3] else None
 
 
 class _ConvolutionGradients(torch.autograd.Function):
@@ -128,14 +131,26 @@ def conv2d(x: Tensor, weight: Tensor, stride: int = 1, padding: int = 0, dilatio
     options = (stride, stride), (padding, padding), (dilation, dilation), groups
     if torch.is_autocast_enabled(x.device.type):
         return F.conv2d(x, weight, None, *options)
-    return _Convolution.apply(x, weight, options)
+    return _Convolution.apply(x, weight, options, None)
 
 
 @MODELS.register_module(name=['TwiceDifferentiableConv2d', 'TwiceConv2d'])  # configs may have either name
 class TwiceDifferentiableConv2d(nn.Conv2d):
-    """``nn.Conv2d`` without bias and with zero padding, to be differentiated up to twice."""
+    """``nn.Conv2d`` with zero padding, to be differentiated up to twice."""
 
     def _conv_forward(self, input, weight, bias):
-        if bias is not None or self.padding_mode != 'zeros' or torch.is_autocast_enabled(input.device.type):
+        if self.padding_mode != 'zeros' or isinstance(self.padding, str) or input.dim() != 4 or \
+                torch.is_autocast_enabled(input.device.type):
             return super()._conv_forward(input, weight, bias)
-        return _Convolution.apply(input, weight, (self.stride, self.padding, self.dilation, self.groups))
+        return _Convolution.apply(input, weight, (self.stride, self.padding, self.dilation, self.groups), bias)
+
+
+def make_twice_differentiable(model: nn.Module) -> None:
+    """Makes each plain ``nn.Conv2d`` of a model one that is fast to differentiate twice, with the same parameters.
+
+    PyTorch's double backward takes the gradient as a kernel: one as large as
+    the map, for which cuDNN has slow algorithms and large workspaces.
+    """
+    for module in model.modules():
+        if type(module) is nn.Conv2d:
+            module.__class__ = TwiceDifferentiableConv2d

@@ -13,6 +13,7 @@ from torch.func import functional_call
 
 from ..compat.preprocessing import normalizes, reverses_colours
 from ..encoders import ParameterLayout
+from ..layers.convolution import make_twice_differentiable
 from ..registry import scoped
 from ..spaces.base import KnownGates, SearchSpace, gate_names
 from ..transport import to_device
@@ -128,6 +129,7 @@ class Task(nn.Module):
             raise ValueError(f'{type(built).__name__} has parameters outside its child modules, which a task does not '
                              f'reach: {unreached}')
         del built.data_preprocessor
+        make_twice_differentiable(built)
         built.to('meta')
         built.data_preprocessor = self.data_preprocessor
         # outside the module tree: they hold nothing to train, save or move

@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from imtnas_mm.layers import TwiceDifferentiableConv2d, convolution
-from imtnas_mm.layers.convolution import _slow_weight_gradient
+from imtnas_mm.layers.convolution import _slow_weight_gradient, make_twice_differentiable
 
 CASES = [
     dict(in_channels=4, out_channels=4, kernel_size=3, padding=1, groups=4),
@@ -13,21 +13,24 @@ CASES = [
 ]
 
 
+@pytest.mark.parametrize('bias', [False, True], ids=['', 'bias'])
 @pytest.mark.parametrize('options', CASES, ids=str)
 @pytest.mark.parametrize('layout', [torch.contiguous_format, torch.channels_last], ids=str)
-def test_value_and_two_derivatives_are_those_of_conv2d(options, layout, device):
-    plain = nn.Conv2d(**options, bias=False).double().to(device)
-    twice = TwiceDifferentiableConv2d(**options, bias=False).double().to(device)
+def test_value_and_two_derivatives_are_those_of_conv2d(options, layout, bias, device):
+    plain = nn.Conv2d(**options, bias=bias).double().to(device)
+    twice = TwiceDifferentiableConv2d(**options, bias=bias).double().to(device)
     twice.load_state_dict(plain.state_dict())
     x = torch.randn(2, 4, 7, 6, dtype=torch.float64).to(device).contiguous(memory_format=layout).requires_grad_()
     actual = []
     for conv in (plain, twice):
-        y = conv(x)
-        first = torch.autograd.grad((y**3).sum(), [x, conv.weight], create_graph=True)
-        second = torch.autograd.grad(sum((g**2).sum() for g in first), [x, conv.weight])
-        weight_alone, = torch.autograd.grad((conv(x)**3).sum(), [conv.weight], create_graph=True)
-        third = torch.autograd.grad((weight_alone**2).sum(), [x, conv.weight])
-        actual.append([y, *first, *second, *third])
+        y, inputs = conv(x), [x, *conv.parameters()]
+        first = torch.autograd.grad((y**3).sum(), inputs, create_graph=True)
+        second = torch.autograd.grad(sum((g**2).sum() for g in first), inputs)
+        rows = []
+        for alone in conv.parameters():
+            part, = torch.autograd.grad((conv(x)**3).sum(), [alone], create_graph=True)
+            rows += torch.autograd.grad((part**2).sum(), inputs)
+        actual.append([y, *first, *second, *rows])
     for a, b in zip(*actual, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-10)
 
@@ -43,6 +46,24 @@ def test_gradgradcheck(device):
     # a GPU may add in another order each time
     assert torch.autograd.gradcheck(function, (x, weight), nondet_tol=1e-10)
     assert torch.autograd.gradgradcheck(function, (x, weight), nondet_tol=1e-10)
+
+
+def test_a_model_is_made_twice_differentiable():
+    """Its parameters, results and exotic convolutions stay; no kernel of the second derivative is as large as the map."""
+    model = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(), nn.Conv2d(4, 2, 3, padding='same'),
+                          nn.Conv2d(2, 2, 1, padding_mode='circular')).double()
+    x = torch.randn(2, 3, 9, 8, dtype=torch.float64)
+    names, expected = list(model.state_dict()), model(x)
+    make_twice_differentiable(model)
+    assert [type(module).__name__ for module in model] == ['TwiceDifferentiableConv2d', 'ReLU'] + [
+        'TwiceDifferentiableConv2d'] * 2
+    assert list(model.state_dict()) == names and torch.equal(model(x), expected)
+    inputs = [x.requires_grad_(), *model[0].parameters()]
+    first = torch.autograd.grad((model[0](x)**3).sum(), inputs, create_graph=True)
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], record_shapes=True) as profile:
+        torch.autograd.grad(sum((g**2).sum() for g in first), inputs)
+    kernels = [event.input_shapes[1] for event in profile.events() if event.name == 'aten::convolution']
+    assert kernels and all(kernel[2:] == [3, 3] for kernel in kernels)
 
 
 def test_one_convolution_a_term():
