@@ -12,6 +12,9 @@ no_transfer = {'model.transfer': None}
 joint = {'model.encoder_task_weight': 1.}  # every task's encoder learns from its task, too
 baseline = {**no_transfer, 'optim_wrapper.encoder.optimizer.lr': .1}  # the rate of stored weights
 sharing = {**baseline, 'model.sharing_weight': 100.}
+twice = {  # the iterations, and so about the time of IMTNAS
+    'train_cfg.max_epochs': 24, 'train_cfg.val_interval': 24,
+    **{f'param_scheduler.{part}.0.T_max': 24 for part in ('encoder', 'head', 'architecture')}}
 alone = dict(c100=['c100'], c10=['c10', 'imagenet16'])
 
 
@@ -33,14 +36,15 @@ rows = [
         'model.virtual_step': dict(momentum=True, weight_decay=True)}),
     *both_orders('MTL-SAO', {'model.type': 'MTLSAO', **baseline}),
     *both_orders('MTL-HWS', {'model.type': 'MTLHWS', **baseline}),
+    dict(name='MTL-HWS, first order, twice the iterations', search=search, options={
+        'model.type': 'MTLHWS', **baseline, 'model.hypergradient': 'first_order', **twice}),
     *both_orders('MTL-SWS', {'model.type': 'MTLSWS', **sharing}),
     dict(name='MTL-NAS', search='../mtlnas_cifar_nasbench201_small.py', options={'train_cfg.warmup_epochs': 2}),
     dict(name='BMTAS', search='../bmtas_cifar_nasbench201_small.py', options={'train_cfg.warmup_epochs': 2}),
     *both_orders('MI', {'model.type': 'MinibatchInterleaving', **sharing}),
     dict(name='SI', search=search, options={'model.type': 'SeparateInterleaving', **baseline}),
     dict(name='SI, twice the iterations', search=search, options={
-        'model.type': 'SeparateInterleaving', **baseline, 'train_cfg.max_epochs': 24, 'train_cfg.val_interval': 24,
-        **{f'param_scheduler.{part}.0.T_max': 24 for part in ('encoder', 'head', 'architecture')}}),
+        'model.type': 'SeparateInterleaving', **baseline, **twice}),
     *both_orders('IMTNAS', {}),
     *both_orders('IMTNAS, joint', joint),
     *both_orders('IMTNAS, joint, without transfer', {**joint, **no_transfer}),
