@@ -99,8 +99,9 @@ class Recordings:
             except RuntimeError as error:
                 if isinstance(error, torch.OutOfMemoryError):
                     raise
+                reason = (str(error).splitlines() or [type(error).__name__])[0]
                 raise RuntimeError(f'{" ".join(map(str, key[0]))}: this computation could not be recorded to be '
-                                   f'replayed ({str(error).splitlines()[0]}). Use model.replay=False') from error
+                                   f'replayed ({reason}). Use model.replay=False') from error
         return entry(arguments)
 
     def _settings(self) -> tuple:

@@ -114,9 +114,9 @@ def gpu(request):
 
 
 @pytest.fixture
-def real_gpu():
+def real_gpu(request):
     """torch.device: ``cuda``, for tests whose subject the pretended device hasn't; without a GPU they are skipped."""
-    if not torch.cuda.is_available():
+    if not torch.cuda.is_available() or request.config.getoption('--device') == 'cpu':
         pytest.skip('needs a GPU')
     with float32_products(tf32=False):
         yield torch.device('cuda')

@@ -117,14 +117,15 @@ def searched(model, iterations, recorder=Trace):
     return model.state_dict(), figures
 
 
-def check_same(plain, replayed):
+def check_same(plain, replayed, rtol=1e-10):
     (states, figures), (others, actual) = plain, replayed
     for name, value in states.items():
-        torch.testing.assert_close(others[name], value, rtol=1e-10, atol=1e-12, msg=name)
+        torch.testing.assert_close(others[name], value, rtol=rtol, atol=.01 * rtol, msg=name)
     for one, other in zip(figures, actual, strict=True):
         assert one.keys() == other.keys()
         for name in one:
-            torch.testing.assert_close(torch.as_tensor(other[name]), torch.as_tensor(one[name]), msg=name)
+            torch.testing.assert_close(torch.as_tensor(other[name]), torch.as_tensor(one[name]),
+                                       rtol=max(rtol, 1e-5), atol=1e-5, msg=name)
 
 
 @pytest.mark.parametrize('mode, rounds, number', [
@@ -231,8 +232,8 @@ ON_GPU = {
     'finite differences': dict(hypergradient='finite_difference'),
     'recomputed': dict(hypergradient='exact', recompute='all'),
     'L2': dict(transfer=dict(type='L2Weights'), hypergradient='exact'),
-    'amp': dict(amp=True, arch_steps=2),
-    'tf32': dict(tf32=True),
+    'amp': dict(amp=True, arch_steps=2, dtype=torch.float32),
+    'tf32': dict(tf32=True, dtype=torch.float32),
     'cells': dict(order=('cell', 'cell2'), space=CELLS, hypergradient='exact'),
     'part of the channels': dict(
         order=('cell', 'cell2'), space=dict(CELLS, type='PCDARTSSupernet', part=2), hypergradient='exact'),
@@ -244,7 +245,8 @@ ON_GPU = {
 def test_cuda_graphs_of_a_search_are_the_plain_one(name, real_gpu):
     plain, replayed = (searched(search(replay=replay, **ON_GPU[name]).to(real_gpu), 4, CudaGraph)
                        for replay in (False, True))
-    check_same(plain, replayed)
+    # kernels that add in any order differ in rounding
+    check_same(plain, replayed, 1e-3 if ON_GPU[name].get('dtype') == torch.float32 else 1e-10)
 
 
 def test_cuda_graphs_are_made_and_replayed(real_gpu):

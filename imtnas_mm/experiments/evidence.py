@@ -60,10 +60,10 @@ def export_records(folder: str | Path, experiment: Experiment, runs: Sequence[Ru
         records (dict): identity -> record of each finished run.
 
     Raises:
-        RecordError: as :func:`read_exported`, of a file that is there.
+        RecordError: as :func:`kept_records`.
     """
     head = dict(format=FORMAT, version=VERSION, experiment=experiment.name)
-    kept, _ = read_exported(folder, experiment, runs)
+    kept = kept_records(folder, experiment, runs)
     entries = {**kept, **{run.identity: entry_of(run, records[run.identity]) for run in runs
                           if run.identity in records}}
     lines = [json.dumps(entries[run.identity], separators=(',', ':'), allow_nan=False)
@@ -72,6 +72,21 @@ def export_records(folder: str | Path, experiment: Experiment, runs: Sequence[Ru
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, json.dumps(head)[:-1] + ', "runs": [\n' + ',\n'.join(lines) + '\n]}\n')
     return path
+
+
+def kept_records(folder: str | Path, experiment: Experiment, runs: Sequence[Run]) -> dict[str, dict[str, Any]]:
+    """The records that an export into a folder keeps: identity -> record.
+
+    Raises:
+        RecordError: as :func:`read_exported`; or some were made by other
+            options, whose results an export would mix with its own.
+    """
+    kept, other = read_exported(folder, experiment, runs)
+    if other:
+        raise RecordError(f'{evidence_path(folder, experiment)}: {other} of {len(kept)} records were made by options '
+                          'that the configs no longer have, and an export would mix them with others; remove the file '
+                          'to publish this work dir alone')
+    return kept
 
 
 def read_exported(folder: str | Path, experiment: Experiment,
@@ -101,7 +116,8 @@ def read_exported(folder: str | Path, experiment: Experiment,
     for i, record in enumerate(data['runs']):
         place = record['row'], record['task'], record['seed']
         if place not in places:
-            raise RecordError(f'{path}: runs[{i}]: {place}; {experiment.name} has no such row, task and seed')
+            raise RecordError(f'{path}: runs[{i}]: {place}; {experiment.name} has no such row, task and seed; remove '
+                              'the line, or the file')
         if places[place] in found:
             raise RecordError(f'{path}: runs[{i}]: {place}: is there twice')
         found[places[place]] = record

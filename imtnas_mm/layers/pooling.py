@@ -60,7 +60,8 @@ def _means_gradient_like(grad, like, kernel, stride, padding):
     if like.device.type == 'cpu' or not padding:
         return avg_pool2d_backward(grad, like, *options)
     if (kernel, stride) == (KERNEL, 1) and not like.is_contiguous():  # the box sums
-        return F.avg_pool2d(grad / _counts(like), KERNEL, 1, PADDING, divisor_override=1)
+        counts = _gpu_counts(*like.shape[2:], like.dtype, like.device)
+        return F.avg_pool2d(grad / counts, KERNEL, 1, PADDING, divisor_override=1)
     gradient = avg_pool2d_backward(grad.contiguous(), grad.new_empty(like.shape), *options)
     return gradient.contiguous(memory_format=memory_format_of(like))
 
@@ -85,13 +86,18 @@ def _box_sums(x):
 
 def _counts(x):
     """The number of pixels in each box, shaped as an image: a full map, since broadcasting it is slow."""
-    return _counts_of(tuple(x.shape[1:]), x.dtype, x.device)
+    return _counts_of(tuple(x.shape[1:]), x.dtype)
+
+
+@functools.lru_cache(maxsize=16)
+def _counts_of(shape, dtype):
+    return _box_sums(torch.ones(1, *shape, dtype=dtype).contiguous(memory_format=torch.channels_last))
 
 
 @functools.cache  # for good: a CUDA graph may hold it
-def _counts_of(shape, dtype, device):
-    ones = torch.ones(1, *shape, dtype=dtype, device=device)
-    return _box_sums(ones.contiguous(memory_format=torch.channels_last))
+def _gpu_counts(height, width, dtype, device):
+    """[1, 1, height, width], which broadcasts at no cost on a GPU."""
+    return _box_sums(torch.ones(1, 1, height, width, dtype=dtype, device=device))
 
 
 class _AvgPool(torch.autograd.Function):

@@ -71,7 +71,7 @@ def check_it_is_that_of_a_cpu(make, gpu, reads):
     moved = 0
     for name, value in plain.state_dict().items():
         torch.testing.assert_close(state[name], value, rtol=near, atol=.01 * near, equal_nan=True, msg=name)
-        moved += not torch.equal(value, before[name])
+        moved += not torch.equal(value.nan_to_num(), before[name].nan_to_num())
     expected = {name: float(value) for name, value in expected.items()}
     assert moved and figures == pytest.approx(expected, rel=near, abs=1e-3 * near)
 
@@ -105,5 +105,6 @@ def test_amp_and_tf32(space, real_gpu):
     losses = [key for key in figures['plain'] if 'loss' in key]
     assert losses
     for name in ('amp', 'tf32'):
+        assert name == 'tf32' or figures[name] != figures['plain']  # TF32 may have no kernel for so small maps
         for key in losses:
             assert figures[name][key] == pytest.approx(figures['plain'][key], rel=.1, abs=.02), (name, key)

@@ -75,9 +75,16 @@ def test_work_dirs_add_up(finished, tmp_path):
     report(experiment, '--work-dir', tmp_path / 'second', '--out', tmp_path / 'a', '--export', tmp_path / 'records')
     found = (tmp_path / 'records' / 'experiment.json').read_text().splitlines()
     assert sorted(line.rstrip(',') for line in found[1:-1]) == sorted([*kept, *parts[1]])
-    (tmp_path / 'records' / 'experiment.json').write_text('[')
-    with pytest.raises(SystemExit, match='experiment.json: is not JSON'):
-        report(experiment, '--work-dir', tmp_path / 'second', '--out', tmp_path / 'a', '--export', tmp_path / 'records')
+    for text, message in (('[', 'experiment.json: is not JSON'),
+                          (whole.replace('"identity":"', '"identity":"x'), 'records were made by options that the '
+                           'configs no longer have, and an export would mix them with others; remove the file'),
+                          (whole.replace('"seed":1', '"seed":7'), 'no such row, task and seed; remove the line')):
+        (tmp_path / 'records' / 'experiment.json').write_text(text)
+        with pytest.raises(SystemExit, match=message):
+            report(experiment, '--work-dir', tmp_path / 'second', '--out', tmp_path / 'c', '--export',
+                   tmp_path / 'records')
+        assert (tmp_path / 'records' / 'experiment.json').read_text() == text
+        assert not (tmp_path / 'c').exists()
 
 
 def test_what_is_published(finished, tmp_path):

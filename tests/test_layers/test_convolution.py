@@ -49,7 +49,7 @@ def test_gradgradcheck(device):
 
 
 def test_a_model_is_made_twice_differentiable():
-    """Its parameters, results and exotic convolutions stay; no kernel of the second derivative is as large as the map."""
+    """Its parameters and results stay; no kernel of the second derivative is as large as the map."""
     model = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(), nn.Conv2d(4, 2, 3, padding='same'),
                           nn.Conv2d(2, 2, 1, padding_mode='circular')).double()
     x = torch.randn(2, 3, 9, 8, dtype=torch.float64)

@@ -82,7 +82,7 @@ def draw_cell(genotype: Genotype, title: str) -> Figure:
         weight, unsure = None, False
         if importance:
             row, taken = importance[place], OPERATIONS.index(chosen[edge])
-            without = [OPERATIONS.index(operation) for operation in genotype.never_taken]
+            without = [i for i, operation in enumerate(OPERATIONS) if operation in genotype.never_taken]
             weight, unsure = multiple(row[taken], len(row)), lead(row, taken, without) < UNSURE
         dashed |= unsure
         _draw_edge(axes, edge, chosen[edge], weight, middle, label, unsure)
