@@ -7,4 +7,4 @@ _base_ = [
     '_base_/search_runtime.py', '_base_/models/imtnas_cells.py', '_base_/datasets/cifar_search.py',
     '_base_/schedules/imtnas_cifar_50e.py'
 ]
-model = dict(recompute='views')  # the 400 images of a transfer take 89 GiB otherwise, see docs/hypergradient.md
+model = dict(recompute='views')  # the 400 images of a transfer take 101 GiB otherwise, see docs/hypergradient.md
