@@ -15,7 +15,8 @@ from .report import mean_and_deviation, shown
 
 Curve = list[tuple[int, float, float, int]]  # x, mean, sample standard deviation, number of runs
 AXES = dict(iteration='iterations of the search', queries='queries of the table')  # a history has one of them
-STYLES = ('-', '--', ':')
+STYLES = ('-', '--', ':', (0, (6, 1, 1, 1, 1, 1)), (0, (3, 3)))
+MANY = 6  # curves; the bands of more hide one another
 
 
 def curves_of(experiment: Experiment, finished: Mapping[str, list[dict[str, Any]]],
@@ -87,15 +88,17 @@ def curves_figure(experiment: Experiment, finished: Mapping[str, list[dict[str, 
     columns = [column for column in experiment.columns if column['name'] in experiment.curves]
     found = {column['name']: curves_of(experiment, finished, column) for column in columns}
     kinds = [axis for axis in AXES if any(axis in curves for curves in found.values())]
-    height = 3.2 * len(columns) + .26 * math.ceil((len(experiment.rows) + 2) / 3) + .5
+    height = 3.2 * len(columns) + .26 * math.ceil((len(finished) + 2) / 3) + .5
     figure = Figure(figsize=(6.4 if len(kinds) == 1 else 10.4, height), layout='constrained')
     FigureCanvasAgg(figure)
     panels = figure.subplots(len(columns), len(kinds), squeeze=False, sharey='row', sharex='col',
                              width_ratios=[1.8, 1][:len(kinds)] if len(kinds) > 1 else [1])
     handles: dict[str, Any] = {}
+    drawn = [row['name'] for row in experiment.rows
+             if any(row['name'] in curves for of_column in found.values() for curves in of_column.values())]
     for column, row_of_panels in zip(columns, panels, strict=True):
         for axis, axes in zip(kinds, row_of_panels, strict=True):
-            _draw(axes, axis, found[column['name']].get(axis, {}), [row['name'] for row in experiment.rows], handles)
+            _draw(axes, axis, found[column['name']].get(axis, {}), drawn, experiment.ours, handles)
             for name, level in levels_of(finished, column).items():
                 label = dict(mean='random architecture (mean of the table)', best='best of the table')[name]
                 line = axes.axhline(level, color=INK if name == 'best' else FAINT, lw=1, linestyle='-.', label=label,
@@ -107,22 +110,32 @@ def curves_figure(experiment: Experiment, finished: Mapping[str, list[dict[str, 
     figure.legend(handles=list(handles.values()), loc='outside lower center', ncols=3 if len(kinds) > 1 else 2,
                   frameon=False, fontsize=8.5)
     figure.suptitle(experiment.title, size=11, weight='bold', color=INK)
-    panels[0][0].set_title('mean ± sample standard deviation of the runs', size=9, color=FAINT)
+    panels[0][0].set_title('mean and sample standard deviation of the runs', size=9, color=FAINT)
     return figure
 
 
-def _draw(axes: Axes, axis: str, curves: dict[str, Curve], rows: list[str], handles: dict[str, Any]) -> None:
-    """The curves; a row has one colour and style in all panels. What a sampler has stays until it finds better."""
-    steps = 'post' if axis == 'queries' else None
-    for name, curve in curves.items():
+def _draw(axes: Axes, axis: str, curves: dict[str, Curve], rows: list[str], ours: str | None,
+          handles: dict[str, Any]) -> None:
+    """The curves; a row has one colour and style in all panels. What a sampler has stays until it finds better.
+
+    The deviation is a band; of many curves only ours has one, and the others have a bar at their end.
+    """
+    steps, many = 'post' if axis == 'queries' else None, len(curves) > MANY
+    longest = max((curve[-1][0] for curve in curves.values()), default=0)
+    for number, (name, curve) in enumerate(curves.items()):
         place = rows.index(name)
         colour, style = COLOURS[place % len(COLOURS)], STYLES[place // len(COLOURS) % len(STYLES)]
         x, mean, deviation, _ = zip(*curve, strict=True)
         spread = [0. if math.isnan(one) else one for one in deviation]
-        line, = axes.plot(x, mean, color=colour, linestyle=style, lw=1.6, label=name, gid=name,
-                          drawstyle='steps-post' if steps else 'default')
-        axes.fill_between(x, [m - d for m, d in zip(mean, spread, strict=True)],
-                          [m + d for m, d in zip(mean, spread, strict=True)], color=colour, alpha=.12, lw=0, step=steps)
+        line, = axes.plot(x, mean, color=colour, linestyle=style, lw=2.4 if many and name == ours else 1.6, label=name,
+                          gid=name, drawstyle='steps-post' if steps else 'default', zorder=3 if name == ours else 2)
+        if many and name != ours:
+            axes.errorbar([x[-1] + .012 * longest * (1 + number)], [mean[-1]], yerr=[spread[-1]], color=colour, fmt='o',
+                          ms=2.5, lw=1, capsize=2)
+        else:
+            axes.fill_between(x, [m - d for m, d in zip(mean, spread, strict=True)],
+                              [m + d for m, d in zip(mean, spread, strict=True)], color=colour, alpha=.15, lw=0,
+                              step=steps)
         handles.setdefault(name, line)
     axes.grid(axis='y', color='#e6e6e6', lw=.8)
     axes.set_axisbelow(True)

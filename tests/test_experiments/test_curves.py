@@ -57,3 +57,16 @@ def test_figure():
 def test_whether_there_are_any():
     assert has_curves(declared('accuracy'), FINISHED)
     assert not has_curves(declared(), FINISHED) and not has_curves(declared('accuracy'), {})
+
+
+def test_each_of_many_rows_has_a_look_of_its_own():
+    """Colour and style together; only ours has a band, the others a bar at their end."""
+    names = [f'row {i}' for i in range(24)]
+    finished = {name: [run('iteration', [0, 10], [float(i), 50. + i])] * 2 for i, name in enumerate(names[4:20])}
+    experiment = Experiment('many', 'Many', [0, 1], [dict(name=name) for name in names], COLUMNS, ours='row 7',
+                            curves=['accuracy'])
+    axes, = curves_figure(experiment, finished).axes
+    lines = [line for line in axes.lines if str(line.get_gid()).startswith('row')]
+    assert [line.get_gid() for line in lines] == names[4:20]
+    assert len({(line.get_color(), str(line._dash_pattern)) for line in lines}) == 16
+    assert len(axes.containers) == 15 and sum(line.get_linewidth() > 2 for line in lines) == 1
