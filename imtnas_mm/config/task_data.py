@@ -7,6 +7,8 @@ from mmengine.config import Config
 
 DATA_FIELDS = ('task_data', 'data_task')  # the fields that :func:`expand_task_data` reads
 ENTRY_FIELDS = ('data_root', 'train', 'val', 'test', 'classes', 'image_size', 'batch_size', 'num_workers', 'flip')
+PARTS = ('train', 'val', 'test')
+PLACES = {'ann_file', 'data_prefix', 'data_root'}  # fields of datasets, by which one at the wrong place is known
 # the dataset class of a library, and its fields in the standard layout
 DATASETS: dict[Any, tuple[str, Any, Any]] = dict(
     mmpretrain=('CustomDataset', dict(data_prefix='train'), dict(data_prefix='val')),
@@ -56,6 +58,11 @@ def expand_task_data(cfg: Config, scopes: Mapping[str, str | None], search: bool
         return
     if not isinstance(entries, Mapping) or not all(isinstance(entry, Mapping) for entry in entries.values()):
         raise ValueError(f'task_data={entries!r}: must be a dict of one dict per task')
+    for part in PARTS:
+        value = cfg.get(part)
+        if isinstance(value, Mapping) and PLACES & set(value) and all(value != e.get(part) for e in entries.values()):
+            raise ValueError(f'{part}={dict(value)!r}: stands at the top of the config, where nothing reads it; fields '
+                             f"of a task's dataset belong into task_data.<task>.{part}, with tasks {sorted(entries)}")
     several = '' not in scopes
     unknown = sorted(set(entries) - set(scopes)) if several else []
     if unknown:

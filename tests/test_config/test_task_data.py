@@ -112,3 +112,14 @@ def test_a_wrong_entry(change, message):
 def test_tasks_that_do_not_fit(scopes, fields, message):
     with pytest.raises(ValueError, match=message):
         expanded(scopes, **fields)
+
+
+def test_a_dataset_at_the_top_of_the_config_is_refused():
+    """Unless an entry has it: then it is a variable."""
+    part = dict(ann_file='boxes.json')
+    with pytest.raises(ValueError, match=r"train=\{'ann_file': 'boxes.json'\}: stands at the top of the config, where "
+                       r"nothing reads it; .* belong into task_data.<task>.train, with tasks \['det'\]"):
+        expanded({'': 'mmdet'}, task_data=dict(det=ENTRY), data_task='det', train=part)
+    cfg = expanded({'': 'mmdet'}, task_data=dict(det=dict(ENTRY, train=part)), data_task='det', train=part,
+                   test=dict(other=3))
+    assert cfg.train_dataloader.dataset.ann_file == 'boxes.json'
