@@ -3,6 +3,7 @@ import re
 from pathlib import Path
 
 import pytest
+import torch
 from mmengine.config import Config
 from mmengine.utils import import_modules_from_strings
 
@@ -135,7 +136,7 @@ def test_pcdarts_on_imagenet():
     model = build(load('imtnas_imagenet_pcdarts'))
     assert model.order == ('imagenet', ) and [stage.name for stage in model.stages] == ['r1.imagenet', 'r2.imagenet']
     assert len(model.space.cells) == 8 and model.space.part == 2
-    strides = [module.stride for module in model.space.stem.modules() if type(module).__name__ == 'Conv2d']
+    strides = [module.stride for module in model.space.stem.modules() if isinstance(module, torch.nn.Conv2d)]
     assert strides == [(2, 2)] * 3  # from 224 to 28 pixels
 
 
