@@ -421,8 +421,7 @@ def main(argv=None):
     logging.disable(logging.WARNING)  # what heads say of their initialisation
     imports()
     names = args.only or [name for name, part in PARTS.items() if part.quick or not args.quick]
-    place = Place('cuda' if on_gpu else 'cpu', not on_gpu, 1 if args.quick or not on_gpu else REPEATS,
-                  args.tables)
+    place = Place('cuda' if on_gpu else 'cpu', not on_gpu, 1 if args.quick or not on_gpu else REPEATS, args.tables)
     failed = run(names, place, Figures(args.out))
     if failed:
         print(f'failed: {", ".join(failed)}', file=sys.stderr)

@@ -26,7 +26,7 @@ def main(argv=None):
     from imtnas_mm.atomic_files import write_whole
     from imtnas_mm.experiments import load_experiment, plan_runs
     from imtnas_mm.experiments.curves import curves_figure, has_curves
-    from imtnas_mm.experiments.evidence import export_records, kept_records, read_exported
+    from imtnas_mm.experiments.evidence import export_records, read_exported
     from imtnas_mm.experiments.figure import figure_points, report_figure
     from imtnas_mm.experiments.page import experiment_page, search_pages
     from imtnas_mm.experiments.pareto import has_pareto, pareto_figure
@@ -45,10 +45,10 @@ def main(argv=None):
                 print(f'report: {other} records were made by options that the configs no longer have', file=sys.stderr)
         else:
             records = finished_records(args.work_dir, runs)
-        if args.export:
-            kept_records(args.export, experiment, runs)  # refused before anything is written
         finished = finished_seeds(runs, records)
         architectures = found_architectures(experiment, runs, records) if experiment.cells else {}
+        # first of all that is written: it may refuse the file that is there
+        exported = [export_records(args.export, experiment, runs, records)] if args.export else []
     except ValueError as error:
         sys.exit(f'report: {error}')
     folder = Path(args.out or args.work_dir)
@@ -73,9 +73,7 @@ def main(argv=None):
     write_whole(page, experiment_page(experiment.title, text, [path for path in written if path.suffix == '.svg'],
                                       [] if args.records else search_pages(args.work_dir, runs, folder)))
     written.append(page)
-    if args.export:
-        written.append(export_records(args.export, experiment, runs, records))
-    for path in written:
+    for path in written + exported:
         print(f'written: {path}')
     if not finished:
         print(f'report: no row has a seed whose runs are all finished; tools/compare.py {args.experiment} runs them',

@@ -5,8 +5,8 @@ from typing import Any
 from mmengine.config import Config, ConfigDict
 
 from ..datasets import is_validation_part
+from .task_data import PARTS
 
-PARTS = ('train', 'val', 'test')
 VISUALIZERS = dict(mmdet='DetLocalVisualizer', mmpretrain='UniversalVisualizer')
 
 

@@ -6,8 +6,8 @@ from typing import Any
 from mmengine.config import Config
 
 DATA_FIELDS = ('task_data', 'data_task')  # the fields that :func:`expand_task_data` reads
-ENTRY_FIELDS = ('data_root', 'train', 'val', 'test', 'classes', 'image_size', 'batch_size', 'num_workers', 'flip')
 PARTS = ('train', 'val', 'test')
+ENTRY_FIELDS = ('data_root', *PARTS, 'classes', 'image_size', 'batch_size', 'num_workers', 'flip')
 PLACES = {'ann_file', 'data_prefix', 'data_root'}  # fields of datasets, by which one at the wrong place is known
 # the dataset class of a library, and its fields in the standard layout
 DATASETS: dict[Any, tuple[str, Any, Any]] = dict(
@@ -194,7 +194,7 @@ def check_entry(entry: Mapping[str, Any], field: str, scope: str | None) -> None
     workers = entry.get('num_workers', 2)
     check('num_workers', _counts(workers) or workers == 0 and workers is not False, 'a whole number from 0')
     check('flip', isinstance(flip, (int, float)) and 0 <= flip <= 1, 'a share between 0 and 1')
-    for part in ('train', 'val', 'test'):
+    for part in PARTS:
         check(part, isinstance(entry.get(part, {}), Mapping),
               "the fields of the dataset, as in dict(data_prefix='train')")
 

@@ -60,33 +60,22 @@ def export_records(folder: str | Path, experiment: Experiment, runs: Sequence[Ru
         records (dict): identity -> record of each finished run.
 
     Raises:
-        RecordError: as :func:`kept_records`.
+        RecordError: as :func:`read_exported`, of the file that is there; or
+            some of its records were made by other options. Nothing is written.
     """
-    head = dict(format=FORMAT, version=VERSION, experiment=experiment.name)
-    kept = kept_records(folder, experiment, runs)
+    head, path = dict(format=FORMAT, version=VERSION, experiment=experiment.name), evidence_path(folder, experiment)
+    kept, other = read_exported(folder, experiment, runs)
+    if other:
+        raise RecordError(f'{path}: {other} of {len(kept)} records were made by options that the configs no longer '
+                          'have, and an export would mix them with others; remove the file to publish this work dir '
+                          'alone')
     entries = {**kept, **{run.identity: entry_of(run, records[run.identity]) for run in runs
                           if run.identity in records}}
     lines = [json.dumps(entries[run.identity], separators=(',', ':'), allow_nan=False)
              for run in runs if run.identity in entries]
-    path = evidence_path(folder, experiment)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, json.dumps(head)[:-1] + ', "runs": [\n' + ',\n'.join(lines) + '\n]}\n')
     return path
-
-
-def kept_records(folder: str | Path, experiment: Experiment, runs: Sequence[Run]) -> dict[str, dict[str, Any]]:
-    """The records that an export into a folder keeps: identity -> record.
-
-    Raises:
-        RecordError: as :func:`read_exported`; or some were made by other
-            options, whose results an export would mix with its own.
-    """
-    kept, other = read_exported(folder, experiment, runs)
-    if other:
-        raise RecordError(f'{evidence_path(folder, experiment)}: {other} of {len(kept)} records were made by options '
-                          'that the configs no longer have, and an export would mix them with others; remove the file '
-                          'to publish this work dir alone')
-    return kept
 
 
 def read_exported(folder: str | Path, experiment: Experiment,

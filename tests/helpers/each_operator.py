@@ -8,11 +8,6 @@ NOT_COMPARED = ('empty', 'rand', 'bernoulli', 'uniform', 'normal', 'exponential'
                 '_to_copy', 'set_', 'record_stream', '_local_scalar_dense', 'is_pinned', '_pin_memory')
 
 
-def is_view(func):
-    """Whether a result shares the memory of an argument and is not written."""
-    return any(result.alias_info and not result.alias_info.is_write for result in func._schema.returns)
-
-
 class EachOperator(TorchDispatchMode):
     """Compares the operators that run inside, of forward and backward passes, with those of a CPU on the same numbers.
 
@@ -31,7 +26,7 @@ class EachOperator(TorchDispatchMode):
         kwargs = dict(kwargs or {})
         name = func._schema.name.removeprefix('aten::')
         tensors = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, torch.Tensor)]
-        if (not any(x.device.type == self.device for x in tensors) or is_view(func) or
+        if (not any(x.device.type == self.device for x in tensors) or func.is_view or
                 any(part in name for part in NOT_COMPARED)):
             return func(*args, **kwargs)
         host, host_kwargs = tree_map_only(torch.Tensor, lambda x: x.detach().cpu().contiguous().clone(), (args, kwargs))

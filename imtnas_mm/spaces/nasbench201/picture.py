@@ -78,11 +78,11 @@ def draw_cell(genotype: Genotype, title: str) -> Figure:
               for operation, source in state}
     middle = height - .7 - 2 * LANE - HEIGHT / 2 + .1
     dashed = False
+    without = [i for i, operation in enumerate(OPERATIONS) if operation in genotype.never_taken]
     for place, edge in enumerate(EDGES):
         weight, unsure = None, False
         if importance:
             row, taken = importance[place], OPERATIONS.index(chosen[edge])
-            without = [i for i, operation in enumerate(OPERATIONS) if operation in genotype.never_taken]
             weight, unsure = multiple(row[taken], len(row)), lead(row, taken, without) < UNSURE
         dashed |= unsure
         _draw_edge(axes, edge, chosen[edge], weight, middle, label, unsure)
