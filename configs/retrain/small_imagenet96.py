@@ -1,0 +1,24 @@
+"""small_imagenet.py at 96 pixels and the layout's own strides, for the detector of 320 pixels: small_retinanet_coco320.py.
+
+The images have 64 pixels and are enlarged, so that objects are as large in the last features as those of the detector.
+"""
+_base_ = ['small_imagenet.py']
+model = dict(
+    backbone=dict(width_mult=.5, strides=(2, 2, 2, 1, 2, 1)),
+    head=dict(in_channels=160, hidden_channels=1280))
+train_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='RandomResizedCrop', scale=96, crop_ratio_range=(.35, 1.)),
+    dict(type='RandomFlip', prob=.5, direction='horizontal'),
+    dict(type='PackInputs'),
+]
+test_pipeline = [dict(type='LoadImageFromFile'), dict(type='Resize', scale=96), dict(type='PackInputs')]
+train_dataloader = dict(num_workers=0, persistent_workers=False, dataset=dict(pipeline=train_pipeline))
+val_dataloader = dict(num_workers=0, persistent_workers=False, dataset=dict(pipeline=test_pipeline))
+test_dataloader = val_dataloader
+max_epochs = 6
+train_cfg = dict(max_epochs=max_epochs, val_interval=2)
+param_scheduler = [
+    dict(type='LinearLR', start_factor=.01, by_epoch=False, begin=0, end=200),
+    dict(type='CosineAnnealingLR', T_max=max_epochs, eta_min=0., by_epoch=True, convert_to_iter_based=True),
+]
