@@ -39,6 +39,23 @@ class CostFormat:
     alike: Mapping[Candidate, Candidate] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, kw_only=True)
+class PhaseFormat:
+    """What a space that is searched in phases does with the candidates of a phase.
+
+    The candidates are those of the supernet's :meth:`SearchSpace.candidates`, as JSON values.
+
+    Args:
+        check: ``candidates -> None``. It raises :class:`ValueError` for
+            candidates of a damaged record.
+        draw (optional): ``(phases, title, genotype) -> Figure`` of matplotlib.
+            Each phase has ``candidates`` and ``importance``; the genotype is
+            the result of the last.
+    """
+    check: Callable[[dict], Any]
+    draw: Callable[..., Any] | None = None
+
+
 class Choice(NamedTuple):
     """The names of a choice and of its options, as ``('layer 3', ('3x3 e3', '3x3 e6'))``."""
     name: str
@@ -98,6 +115,10 @@ class SpaceFormat:
         draw (optional): ``(genotype, title, **options) -> Figure`` of
             matplotlib; the options are ``network_options``. Without it the
             space has no picture, and code that needs one says so.
+        sheet (optional): ``(title, genotypes) -> Figure``, the architectures
+            of several rows below each other, row -> genotype.
+        phases (PhaseFormat, optional): how a search in phases is recorded.
+            Without it ``phases`` of a config is refused.
         cost (CostFormat, optional): how costs are counted. Without it
             ``model.cost`` of a search is refused.
     """
@@ -116,6 +137,8 @@ class SpaceFormat:
     choices: Callable[[dict], dict[str, list[Choice]]] | None = None
     never_taken: tuple[str, ...] = ()
     draw: Callable[..., Any] | None = None
+    sheet: Callable[[str, Mapping[str, Any]], Any] | None = None
+    phases: PhaseFormat | None = None
     cost: CostFormat | None = None
 
 

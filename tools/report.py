@@ -35,7 +35,7 @@ def main(argv=None):
     from imtnas_mm.experiments.report_text import full_report
     from imtnas_mm.experiments.sheet import found_architectures
     from imtnas_mm.picture import write_picture
-    from imtnas_mm.spaces.cells.sheet import cells_sheet
+    from imtnas_mm.space_format import format_of
     try:
         experiment = load_experiment(args.experiment)
         runs = plan_runs(experiment)
@@ -67,8 +67,9 @@ def main(argv=None):
     if has_pareto(experiment, finished):
         written += write_picture(folder / f'{experiment.name}_pareto', lambda: pareto_figure(experiment, finished))
     if architectures:
-        written += write_picture(folder / f'{experiment.name}_cells',
-                                 lambda: cells_sheet(experiment.title, architectures))
+        sheet = format_of(next(iter(architectures.values())).space).sheet
+        assert sheet is not None  # found_architectures
+        written += write_picture(folder / f'{experiment.name}_cells', lambda: sheet(experiment.title, architectures))
     page = folder / f'{experiment.name}.html'
     write_whole(page, experiment_page(experiment.title, text, [path for path in written if path.suffix == '.svg'],
                                       [] if args.records else search_pages(args.work_dir, runs, folder)))

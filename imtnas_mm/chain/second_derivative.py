@@ -1,11 +1,9 @@
 """Refuses operators without a second derivative, by which a chain would silently lose a term."""
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
-
-from ..transport import tensors_of
 
 ADVICE = 'which exact_pullback needs. Use difference_pullback, or a module without this operator'
 ONCE = once_differentiable(lambda ctx: None).__code__
@@ -13,6 +11,15 @@ ONCE = once_differentiable(lambda ctx: None).__code__
 
 class SecondDerivativeError(RuntimeError):
     """An operator on the chain can't be differentiated twice; the message names its module."""
+
+
+def outputs_of(output: Any) -> Iterator[Tensor]:
+    """The tensors in the output of a module: a tensor, or lists, tuples and mappings of outputs."""
+    if isinstance(output, Tensor):
+        yield output
+    elif isinstance(output, Mapping | list | tuple):
+        for value in output.values() if isinstance(output, Mapping) else output:
+            yield from outputs_of(value)
 
 
 def nodes_of(*tensors: Tensor) -> set[Any]:
@@ -53,7 +60,7 @@ def check_twice_differentiable(function: Callable[[], Tensor], module: nn.Module
     for name, child in module.named_modules():
 
         def note(_, __, output, name=name):
-            for node in nodes_of(*tensors_of(output)):
+            for node in nodes_of(*outputs_of(output)):
                 if differentiable_once(node):
                     guilty.setdefault(node, name)  # children finish first, so the innermost is kept
 

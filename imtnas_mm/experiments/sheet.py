@@ -3,7 +3,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..genotype import Genotype, genotype_from_dict
-from ..spaces.cells.sheet import check_cells
+from ..space_format import format_of
 from .declaration import Experiment
 from .run import Run
 
@@ -18,7 +18,7 @@ def found_architectures(experiment: Experiment, runs: Iterable[Run],
         records (dict): identity -> record of each finished run.
 
     Raises:
-        ValueError: if the architecture of a record is damaged, or has no cells.
+        ValueError: if the architecture of a record is damaged, or its space has no sheet or another one.
     """
     by_place: dict[tuple[str, str | None], Genotype] = {}
     for run in sorted(runs, key=lambda run: run.seed):
@@ -26,7 +26,11 @@ def found_architectures(experiment: Experiment, runs: Iterable[Run],
         architecture = records.get(run.identity, {}).get('results', {}).get('architecture')
         if architecture is not None and place not in by_place:
             by_place[place] = genotype_from_dict(architecture, f'the record of {run.name}')
-            check_cells(run.name, by_place[place])
+            space, first = by_place[place].space, next(iter(by_place.values())).space
+            if format_of(space).sheet is None:
+                raise ValueError(f'cells: {run.name}: the SpaceFormat of {space} has no sheet')
+            if format_of(space).sheet is not format_of(first).sheet:
+                raise ValueError(f'cells: {run.name}: an architecture of {space} has no place on the sheet of {first}')
     order = [row['name'] for row in experiment.rows]
     return {row if task is None else f'{row}, {task}': by_place[row, task]
             for row, task in sorted(by_place, key=lambda place: order.index(place[0]))}

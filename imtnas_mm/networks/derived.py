@@ -76,7 +76,7 @@ class DerivedNet(FreezableStages, BaseModule):
             architecture.
         ValueError: if another argument is not valid.
     """
-    joint_config = 'configs/retrain/joint_mbconv_cls_det.py'  # trains networks that share parts
+    joint_config: str | None = None  # of the repository: trains networks that share parts
     layers_prefix = 'layers.'  # the entries of the state dict that depend on the architecture start with it
 
     def __init__(self, architecture: Genotype | dict[str, Any] | str | Path | None = None,
@@ -95,9 +95,9 @@ class DerivedNet(FreezableStages, BaseModule):
         if frozen_stages not in range(-1, number + 1):
             raise ValueError(f'frozen_stages={frozen_stages!r}: {space} takes -1 to {number}')
         if self.genotype.sharing is not None:
+            together = f'; {self.joint_config} trains them together' if self.joint_config else ''
             print_log(f'architecture: sharing: the tasks {self.genotype.sharing["tasks"]} share parts of their '
-                      f'networks, which a single network leaves out of account; {self.joint_config} trains them '
-                      'together', 'current', logging.WARNING)
+                      f'networks, which a single network leaves out of account{together}', 'current', logging.WARNING)
         self.out_indices = tuple(out_indices)
         self.norm_eval = norm_eval
         self.frozen_stages = frozen_stages

@@ -1,7 +1,7 @@
 """The base class of search spaces: supernets whose operations are mixed by gates, and the choices that A makes."""
 import contextlib
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol, Self
 
 import numpy as np
@@ -291,6 +291,14 @@ class SearchSpace(BaseModule):
     @abstractmethod
     def derive(self, alphas: Mapping[str, Tensor]) -> Genotype:
         """The architecture of these alphas."""
+
+    def candidates(self) -> Mapping[str, Sequence[tuple[str, ...]]]:
+        """The candidates of a phase, for a space that is searched in phases: group of A -> names per row."""
+        raise NotImplementedError(f'{type(self).__name__} has no phases')
+
+    def next_candidates(self, alphas: Mapping[str, Tensor], number: int) -> Mapping[str, Sequence[tuple[str, ...]]]:
+        """The ``number`` candidates per row that the next phase gets."""
+        raise NotImplementedError(f'{type(self).__name__} has no phases')
 
     @property
     def stage_channels(self) -> tuple[int, ...]:

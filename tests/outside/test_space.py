@@ -1,12 +1,15 @@
 """A search space from outside the package, in one file: searched, derived, retrained, and left without a picture."""
 import json
 import re
+from dataclasses import replace
 
 import pytest
+from matplotlib.figure import Figure
 
 from helpers import tiny_run as tiny
 from imtnas_mm.analysis import draw
 from imtnas_mm.genotype import GenotypeError, load_genotype, published_genotype, resolve_genotype, save_genotype
+from imtnas_mm.space_format import format_of, register_space
 
 IMPORTS = dict(imports=['imtnas_mm.engine', 'outside.toy_space'], allow_failed_imports=False)
 
@@ -97,6 +100,21 @@ def test_draw_says_that_there_is_no_picture(search, tmp_path, said, file):
     with pytest.raises(SystemExit) as error:
         tiny.tool('draw').main([str(work_dir / file), '--config', str(config), '--out', str(tmp_path / 'a')])
     assert error.value.code == 1 and said == [draw.no_picture('toy')] and not list(tmp_path.iterdir())
+
+
+def test_a_drawing_function_gives_it_a_picture(tmp_path):
+    space_format = replace(format_of('toy'), name='toy_drawn', published={}, draw=lambda genotype, title, channels=4: (
+        figure_of(f'{genotype.summary()} with {channels} channels, {title}')))
+    register_space(space_format)
+    genotype = replace(published_genotype('toy_small'), space='toy_drawn')
+    svg, png = draw.draw_genotype(genotype, tmp_path / 'a', 'a title', channels=8)
+    assert '3 3 with 8 channels, a title' in svg.read_text() and png.stat().st_size
+
+
+def figure_of(text):
+    figure = Figure()
+    figure.text(.1, .5, text)
+    return figure
 
 
 def test_what_tasks_share_is_drawn_without_the_picture_of_the_space(tmp_path, said):

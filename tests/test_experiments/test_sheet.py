@@ -37,8 +37,10 @@ def test_tasks_that_are_searched_one_by_one(tmp_path):
 def test_an_architecture_without_cells(tmp_path):
     experiment = load_experiment(write(tmp_path, seeds=[0]))
     runs = plan_runs(experiment)
-    with pytest.raises(ValueError, match='cells: a, seed 0: an architecture of fairnas19 has no normal and reduction'):
+    with pytest.raises(ValueError, match='cells: a, seed 0: the SpaceFormat of fairnas19 has no sheet'):
         found_architectures(experiment, runs, records_of(runs, ('fairnas_a', None)))
+    with pytest.raises(ValueError, match='cells: a, seed 0: the SpaceFormat of nasbench201 has no sheet'):
+        found_architectures(experiment, runs, records_of(runs, ('nasbench201_best_cifar10', None)))
 
 
 def test_the_sheet_shows_every_operation_of_every_cell(tmp_path):

@@ -15,8 +15,9 @@ from helpers import killed_run as killed
 from helpers import tiny_run as tiny
 from helpers.cifar_files import write_cifar
 from helpers.killed_run import killed_at_call
-from imtnas_mm.engine.launch.phases import check_phases, read_phases, run_phases
-from imtnas_mm.genotype import load_genotype
+from imtnas_mm.engine.launch.phases import check_phases, check_space, read_phase, run_phases
+from imtnas_mm.genotype import load_genotype, published_genotype, save_genotype
+from imtnas_mm.spaces import DARTSSupernet
 from imtnas_mm.spaces.cells.layout import SKIP
 
 pytestmark = pytest.mark.slow
@@ -222,12 +223,13 @@ def test_a_phase_is_tested_and_derived_with_its_own_config(phased, tmp_path):
 
 def test_a_damaged_record_is_named(tmp_path):
     path = tmp_path / 'phase.json'
-    assert read_phases(path) is None
+    assert read_phase(tmp_path) is None
+    save_genotype(published_genotype('pdarts'), tmp_path / 'architecture.json')
     for text in ('{', '[]', '{"format": "other"}', '{"format": "imtnas_mm.phase"}',
                  '{"format": "imtnas_mm.phase", "candidates": {"normal": []}, "kept": null}'):
         path.write_text(text)
         with pytest.raises(ValueError, match=r'phase.json: cannot be read .*remove it to run the phase again'):
-            read_phases(path)
+            read_phase(tmp_path)
 
 
 @pytest.mark.parametrize('phases, message', [
@@ -240,6 +242,12 @@ def test_bad_phases(phases, message):
     from mmengine.config import Config
     with pytest.raises(ValueError, match=message):
         check_phases(Config(dict(phases=phases)))
+
+
+def test_a_space_without_phases():
+    with pytest.raises(ValueError, match='model.search_space.type=DARTSSupernet has no phases; it must be a space with '
+                                         'next_candidates, such as PDARTSSupernet'):
+        check_space(DARTSSupernet(channels=4, layers=3))
 
 
 def test_phases_need_a_work_dir_to_resume_from(tmp_path):

@@ -13,8 +13,9 @@ from mmengine.logging import print_log
 from ...analysis.draw import draw_genotype
 from ...atomic_files import write_whole
 from ...genotype import load_genotype, save_genotype
-from ...spaces.cells.pdarts import check_candidates
-from ...spaces.cells.picture import draw_phases
+from ...picture import write_picture
+from ...space_format import PhaseFormat, format_of
+from ...spaces.base import SearchSpace
 from .build import build_runner
 from .total_batch import warn_of_other_batches
 
@@ -50,7 +51,7 @@ def run_phases(cfg: Config) -> None:
     records = []
     for number, phase in enumerate(cfg.phases, 1):
         folder = osp.join(cfg.work_dir, f'phase{number}')
-        record = read_phases(osp.join(folder, RECORD)) if cfg.get('resume') else None
+        record = read_phase(folder) if cfg.get('resume') else None
         if record is None:
             record = run_phase(phase_config(cfg, phase, folder, records), phase['keep'], osp.join(folder, RECORD))
         else:
@@ -77,10 +78,11 @@ def phase_config(cfg: Config, phase: Mapping[str, Any], folder: str, records: Se
     return changed
 
 
-def check_space(space: Any) -> None:
+def check_space(space: SearchSpace) -> None:
     """Raises ValueError for a search space that can't be searched in phases."""
-    if not hasattr(space, 'next_candidates'):
-        raise ValueError(f'phases: model.search_space.type={type(space).__name__} has no phases; PDARTSSupernet has')
+    if type(space).next_candidates is SearchSpace.next_candidates:
+        raise ValueError(f'phases: model.search_space.type={type(space).__name__} has no phases; it must be a space '
+                         'with next_candidates, such as PDARTSSupernet')
 
 
 def run_phase(cfg: Config, keep: int | None, path: str) -> dict[str, Any]:
@@ -116,8 +118,17 @@ def as_lists(candidates: Mapping[str, Sequence[Sequence[str]]]) -> dict[str, lis
     return {kind: [list(names) for names in rows] for kind, rows in candidates.items()}
 
 
-def read_phases(path: str) -> dict[str, Any] | None:
+def phase_format(space: str) -> PhaseFormat:
+    """Raises ValueError if the format of a space has no phases."""
+    phases = format_of(space).phases
+    if phases is None:
+        raise ValueError(f'the SpaceFormat of {space} has no phases')
+    return phases
+
+
+def read_phase(folder: str) -> dict[str, Any] | None:
     """The record of a phase that has ended; ``None`` if it has not."""
+    path = osp.join(folder, RECORD)
     if not osp.isfile(path):
         return None
     try:
@@ -125,9 +136,10 @@ def read_phases(path: str) -> dict[str, Any] | None:
             record = json.load(file)
         if record.get('format') != FORMAT:
             raise ValueError(f'format: {record.get("format")!r}; it must be {FORMAT!r}')
+        phases = phase_format(load_genotype(osp.join(folder, 'architecture.json')).space)
         for name in ('candidates', 'kept'):
             if record[name] is not None:
-                check_candidates(record[name])
+                phases.check(record[name])
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f'{path}: cannot be read ({type(error).__name__}: {error}); remove it to run the phase '
                          'again') from error
@@ -138,4 +150,6 @@ def finish(work_dir: str, last_folder: str, records: Sequence[Mapping[str, Any]]
     genotype = load_genotype(osp.join(last_folder, 'architecture.json'))
     save_genotype(genotype, osp.join(work_dir, 'architecture.json'))
     draw_genotype(genotype, osp.join(work_dir, 'architecture'))
-    draw_phases(records, osp.join(work_dir, 'phases'), genotype=genotype)
+    draw = phase_format(genotype.space).draw
+    if draw is not None:
+        write_picture(osp.join(work_dir, 'phases'), lambda: draw(records, None, genotype))

@@ -4,18 +4,19 @@ from functools import partial
 from typing import Any
 
 from ...genotype import Place, check_importance, check_object
-from ...space_format import Candidate, Choice, CostFormat, SpaceFormat
+from ...space_format import Candidate, Choice, CostFormat, PhaseFormat, SpaceFormat
 from .derivation import Nodes
 from .layout import CELLS, COLUMN, EDGES, NODES, NONE, OPERATIONS, STAGES, Edge, reductions
 from .network import CellNet
 from .picture import draw_cells
+from .sheet import cells_sheet
 from .traits import CellTraits
 
 PLAIN = CellTraits()
 
 
-def cell_format(name: str, title: str, traits: CellTraits = PLAIN, published: Mapping[str, dict] | None = None
-                ) -> SpaceFormat:
+def cell_format(name: str, title: str, traits: CellTraits = PLAIN, published: Mapping[str, dict] | None = None,
+                phases: PhaseFormat | None = None) -> SpaceFormat:
     """The format of a space of cells, whose derived network is :class:`CellNet`.
 
     An architecture is ``{'normal': nodes, 'reduce': nodes}``. A cell has four
@@ -27,6 +28,7 @@ def cell_format(name: str, title: str, traits: CellTraits = PLAIN, published: Ma
         traits (CellTraits): the differences to DARTS.
         published (dict[str, dict], optional): architectures by name, as
             :func:`read_cells` returns them.
+        phases (PhaseFormat, optional): of a space that is searched in phases.
     """
     return SpaceFormat(
         name=name,
@@ -40,6 +42,8 @@ def cell_format(name: str, title: str, traits: CellTraits = PLAIN, published: Ma
         choices=partial(choice_names, traits),
         never_taken=(NONE, ),
         draw=partial(draw_cells, title, traits),
+        sheet=cells_sheet,
+        phases=phases,
         cost=CostFormat(cover=covering, chosen=chosen_candidates, modules=candidate_modules,
                         alike=alike_candidates()))
 

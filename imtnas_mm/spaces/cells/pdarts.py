@@ -1,4 +1,4 @@
-"""The search space of P-DARTS. Its phases are run by ``engine/launch/phases.py``."""
+"""The search space of P-DARTS, which is searched in phases: ``engine/launch/phases.py`` runs them."""
 import contextlib
 import math
 from collections.abc import Iterator, Mapping
@@ -9,10 +9,11 @@ from torch import Tensor
 
 from ...progress import Progress
 from ...registry import MODELS
-from ...space_format import register_space
+from ...space_format import PhaseFormat, register_space
 from .derivation import Nodes, limit_skips, strongest_edges
 from .format import cell_format, read_cells
 from .layout import CELLS, COLUMN, EDGES, OPERATIONS
+from .picture import phases_figure
 from .plan import Candidates, Mixture
 from .supernet import CellSupernet
 from .traits import CellTraits
@@ -153,4 +154,6 @@ PUBLISHED = dict(  # Chen et al., 2019 (P-DARTS)
         'skip-0 dil3-1 | skip-0 sep3-1 | sep3-1 sep3-3 | sep3-0 dil5-4',
         'avg-0 sep5-1 | sep3-0 dil5-2 | max-0 dil3-1 | dil3-1 dil5-3'))
 
-register_space(cell_format(PDARTSSupernet.name, 'P-DARTS', CellTraits(narrows_candidates=True), published=PUBLISHED))
+register_space(cell_format(
+    PDARTSSupernet.name, 'P-DARTS', CellTraits(narrows_candidates=True), published=PUBLISHED,
+    phases=PhaseFormat(check=check_candidates, draw=phases_figure)))

@@ -1,6 +1,5 @@
 """Draws cells as graphs, and importance weights as heat maps. Lengths are inches, y goes up."""
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from matplotlib.artist import Artist
@@ -30,7 +29,6 @@ from ...picture import (
     note,
     operation_label,
     weight_square,
-    write_picture,
 )
 from .derivation import Nodes
 from .graph import CellGraph, lay_out
@@ -107,29 +105,18 @@ def draw_cells(name: str, traits: CellTraits, genotype: Genotype, title: str | N
     return figure
 
 
-def draw_phases(phases: Sequence[Mapping[str, Any]], path_stem: str | Path, title: str | None = None,
-                genotype: Genotype | None = None) -> tuple[Path, Path]:
-    """Draws the candidates of P-DARTS in each phase, the phases side by side and the final cells below.
+def phases_figure(phases: Sequence[Mapping[str, Any]], title: str | None, genotype: Genotype | None) -> Figure:
+    """The candidates of P-DARTS in each phase, the phases side by side and the final cells below.
 
     Args:
         phases (list[dict]): ``importance`` and ``candidates`` of each phase.
             ``importance`` has 14 rows of weights per cell in the order of
             ``OPERATIONS``; ``candidates`` has the names of the candidates on
             each of the 14 edges.
-        path_stem (str | Path): the path of the files without ``.svg`` and
-            ``.png``.
         title (str, optional): follows the name of the space.
         genotype (Genotype, optional): the result. Its operations are framed in
             the phases. Without it, only the phases are drawn.
-
-    Returns:
-        tuple[Path, Path]: the SVG and the PNG.
     """
-    return write_picture(path_stem, lambda: phases_figure(phases, title, genotype))
-
-
-def phases_figure(phases: Sequence[Mapping[str, Any]], title: str | None, genotype: Genotype | None) -> Figure:
-    """The figure of :func:`draw_phases`."""
     map_width = heat_map_width()
     width = 2 * MARGIN + NAMES + len(phases) * (map_width + PHASE_GAP) - PHASE_GAP
     graphs = {cell: lay_out(genotype.architecture[cell], width - 2 * MARGIN, LABEL) for cell in CELLS} \

@@ -13,18 +13,12 @@ CELL_WIDTH, GAP = 9., .5
 ABOVE_ROW = .55  # the heading of a row
 
 
-def check_cells(name: str, genotype: Genotype) -> None:
-    """Raises ValueError unless the architecture of a row is a normal and a reduction cell."""
-    if set(genotype.architecture) != set(CELLS):
-        raise ValueError(f'cells: {name}: an architecture of {genotype.space} has no normal and reduction cell')
-
-
 def cells_sheet(title: str, genotypes: Mapping[str, Genotype]) -> Figure:
     """The sheet.
 
     Args:
         title (str): of the sheet.
-        genotypes (dict): name of a row -> its architecture; of :func:`check_cells`.
+        genotypes (dict): name of a row -> its architecture; of a space of cells.
     """
     graphs = {name: {cell: lay_out(genotype.architecture[cell], CELL_WIDTH, LABEL) for cell in CELLS}
               for name, genotype in genotypes.items()}

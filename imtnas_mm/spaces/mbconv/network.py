@@ -51,6 +51,7 @@ class MBConvNet(DerivedNet):
         GenotypeError: if the architecture is not valid.
         ValueError: if another argument is not valid.
     """
+    joint_config = 'configs/retrain/joint_mbconv_cls_det.py'
 
     def __init__(self,
                  architecture: Genotype | dict[str, Any] | str | Path | None = None,

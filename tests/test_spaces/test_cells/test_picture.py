@@ -10,10 +10,10 @@ from matplotlib.image import imread
 from helpers.pictures import SVG, bounds, check_texts, texts
 from imtnas_mm.analysis.draw import draw_genotype
 from imtnas_mm.genotype import Genotype, genotype_from_dict, published_genotype
-from imtnas_mm.picture import operation_label
+from imtnas_mm.picture import operation_label, write_picture
 from imtnas_mm.space_format import format_of
 from imtnas_mm.spaces.cells.layout import CELLS, EDGES, NODES, OPERATIONS
-from imtnas_mm.spaces.cells.picture import KINDS, draw_phases, phases_figure
+from imtnas_mm.spaces.cells.picture import KINDS, phases_figure
 
 SPACES = ('darts', 'pdarts', 'pcdarts', 'prdarts')
 PUBLISHED = ('darts_v1', 'darts_v2', 'pdarts', 'pc_darts_cifar', 'pc_darts_image', 'pr_darts')
@@ -200,7 +200,8 @@ def test_same_architecture_gives_the_same_files(tmp_path, name):
 
 def test_phases(tmp_path):
     genotype = weighted('pdarts')
-    svg, png = draw_phases(phases_of(genotype), tmp_path / 'new' / 'phases', 'a title', genotype=genotype)
+    svg, png = write_picture(
+        tmp_path / 'new' / 'phases', lambda: phases_figure(phases_of(genotype), 'a title', genotype))
     assert (svg.name, png.name) == ('phases.svg', 'phases.png') and png.read_bytes().startswith(b'\x89PNG')
     actual, written = groups(svg), texts(svg)
     for cell in CELLS:
@@ -211,12 +212,12 @@ def test_phases(tmp_path):
     assert [text for text in written if text.startswith('phase')] == heads * 2
     assert {'P-DARTS', 'a title', 'Final normal cell', 'Final reduction cell'} <= set(written)
     assert Counter(text for text in written if re.match(r'\d\.\d\d', text)) == {'1.00': 2 * 14 * (8 + 5 + 3)}  # uniform
-    again, _ = draw_phases(phases_of(genotype), tmp_path / 'again', 'a title', genotype=genotype)
+    again, _ = write_picture(tmp_path / 'again', lambda: phases_figure(phases_of(genotype), 'a title', genotype))
     assert again.read_bytes() == svg.read_bytes()
 
 
 def test_phases_without_the_outcome(tmp_path):
-    svg, _ = draw_phases(phases_of(weighted('pdarts')), tmp_path / 'phases')
+    svg, _ = write_picture(tmp_path / 'phases', lambda: phases_figure(phases_of(weighted('pdarts')), None, None))
     assert not any('state' in key or 'taken' in key for key in groups(svg))
     assert not any('Final' in text or 'framed' in text for text in texts(svg))
 
