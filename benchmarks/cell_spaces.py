@@ -103,7 +103,7 @@ def iteration(model, optim_wrapper, number, index=0):
     model.start_iteration(index)
     for stage, data in zip(model.stages, batches, strict=True):
         model.train_stage(stage, data, optim_wrapper)
-    model.update_architecture(val, optim_wrapper)
+    model.update_architecture([val], optim_wrapper)
     model.step_weights(optim_wrapper)
     return time.process_time() - start
 

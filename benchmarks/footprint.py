@@ -187,7 +187,7 @@ def iteration(model, cfg, data, counter, report=lambda *_: None):
         model.train_stage(stage, data.stage(stage, previous), optim_wrapper)
         previous = stage
         report(f'stage {stage.name}', counter)
-    model.update_architecture({name: data.batch(name) for name in model.order}, optim_wrapper)
+    model.update_architecture([{name: data.batch(name) for name in model.order}], optim_wrapper)
     report("A's step", counter)
 
 

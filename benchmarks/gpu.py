@@ -237,7 +237,7 @@ def over_plain(place, name):
         def iterate(model=model, optim_wrapper=optim_wrapper, train=train, val=val):
             model.start_iteration(0)
             model.train_stage(model.stages[0], dict(train=train), optim_wrapper)
-            model.update_architecture(val, optim_wrapper)
+            model.update_architecture([val], optim_wrapper)
             model.step_weights(optim_wrapper)
 
         for _ in range(1 + place.warm):
@@ -273,8 +273,8 @@ class Gradient:
         import torch
         from paper_searches import active_share, build, making_live, optimisers
 
-        from imtnas_mm.algorithms.base import FOR_VALIDATION
         from imtnas_mm.precision import float32_products
+        from imtnas_mm.random_state import Purpose
         model = build(self.cfg, mode, tf32=tf32_weights).to(device, dtype)
         optim_wrapper, plain = optimisers(self.cfg, model), model.transfer_views
 
@@ -299,9 +299,9 @@ class Gradient:
         model.transfer.threshold = self.threshold
         stages()
         with float32_products(tf32_chain):
-            data = {task: model.preprocess(task, batch, FOR_VALIDATION, i)
-                    for i, (task, batch) in enumerate(batches.architecture.items())}
-            gradient, _ = model.architecture_gradient(data)
+            data = {task: model.preprocess(task, batch, Purpose.VALIDATION, i)
+                    for i, (task, batch) in enumerate(batches.architecture[0].items())}
+            gradient, _ = model.architecture_gradient([data])
         self.active = active_share(model)
         return torch.cat([part.detach().flatten().double().cpu() for part in gradient.values()])
 

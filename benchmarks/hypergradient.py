@@ -135,7 +135,7 @@ def iteration(model, optim_wrapper, batch, images, index, num):
     for stage in model.stages:
         model.train_stage(stage, dict(train=batch(stage.task), examples=(images(num // 2), images(num // 2))),
                           optim_wrapper)
-    model.update_architecture({name: batch(name) for name in model.order}, optim_wrapper)
+    model.update_architecture([{name: batch(name) for name in model.order}], optim_wrapper)
     model.step_weights(optim_wrapper)
 
 

@@ -112,7 +112,7 @@ class Data:
         for stage in model.stages:
             batches.stages.append(self.stage(stage, previous))
             previous = stage
-        batches.architecture = {name: self.batch(name) for name in model.order}
+        batches.architecture = [{name: self.batch(name) for name in model.order}]
         return batches
 
 

@@ -53,3 +53,8 @@ def mean_entropy(importance: Mapping[str, Tensor]) -> Tensor:
     rows = [weights.reshape(-1, weights.shape[-1]) for weights in importance.values()]
     total = functools.reduce(torch.add, [torch.special.entr(row).sum() for row in rows])
     return total / sum(len(row) for row in rows)
+
+
+def one_hot(values: Tensor) -> Tensor:
+    """[..., n] -> [..., n] with 1 at the largest value of the last axis, the first if several are equal."""
+    return torch.zeros_like(values).scatter(-1, values.argmax(-1, keepdim=True), 1)

@@ -13,6 +13,10 @@ from torch import Tensor
 from .atomic_files import write_whole
 
 HISTORY = 'architecture_history.jsonl'  # in the work dir
+LOOKUPS = 'lookups.jsonl'  # beside it, of LookupHook
+# how lines of the log begin that the page of a search shows
+AFTER_EPOCH = 'Architecture after epoch'
+TABLE_AT_END = 'Table at the end of the search: '
 DIGITS = 6  # significant digits of the file's numbers
 
 

@@ -18,10 +18,6 @@ from ..transport import to_device, to_host
 from .method import SearchMethod
 from .stage import Stage, check_order, interleaved_stages
 
-# the purposes of random numbers: the first number after the seed in a key of random_state
-FOR_GATES, FOR_LOSS, FOR_VIEWS = Purpose.GATES, Purpose.LOSS, Purpose.VIEWS
-FOR_VALIDATION, FOR_HEADS, FOR_PREPROCESSING = Purpose.VALIDATION, Purpose.HEADS, Purpose.PREPROCESSING
-
 
 class SearchAlgorithm(SearchMethod, BaseModel):
     """A search method as a model of mmengine's Runner.
@@ -62,7 +58,7 @@ class SearchAlgorithm(SearchMethod, BaseModel):
         self.rounds = rounds
         self.seed = seed
         self.stages = interleaved_stages(self.order, rounds)
-        with isolated_random(seed, FOR_HEADS):  # the libraries initialise the heads
+        with isolated_random(*Purpose.HEADS.key(seed=seed)):  # the libraries initialise the heads
             self.tasks = nn.ModuleDict({
                 name: MODELS.build(dict(tasks[name], search_space=search_space)) for name in self.order
             })
@@ -132,7 +128,7 @@ class SearchAlgorithm(SearchMethod, BaseModel):
 
     def start_iteration(self, iteration: int) -> None:
         self.iteration = iteration
-        generator = torch.Generator().manual_seed(seed_of(self.seed, FOR_GATES, iteration))
+        generator = torch.Generator().manual_seed(seed_of(*Purpose.GATES.key(seed=self.seed, iteration=iteration)))
         on_host = to_host(self.architecture.named_alphas())
         draw = self.space.draw(on_host, generator)
         self.draw = dict(zip(draw, to_device(list(draw.values()), self.progress.device), strict=True))

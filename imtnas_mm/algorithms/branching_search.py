@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from ..analysis.complexity import COUNTED
-from ..architecture import mean_entropy
+from ..architecture import mean_entropy, one_hot
 from ..layers.noise import gumbel
 from ..spaces.base import SearchSpace
 from .shared_choices import SharedChoices
@@ -124,8 +124,3 @@ class Branching(SharedChoices):
     def sharing(self, logits: Tensor) -> dict[str, Any]:
         blocks = dict(zip(self.space.blocks(), logits.argmax(-1).tolist(), strict=True))
         return dict(method='branching', tasks=list(self.tasks), blocks=blocks)
-
-
-def one_hot(values: Tensor) -> Tensor:
-    """[..., n] -> [..., n] with 1 at the largest value of the last axis, the first if several are equal."""
-    return torch.zeros_like(values).scatter(-1, values.argmax(-1, keepdim=True), 1)

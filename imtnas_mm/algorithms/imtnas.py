@@ -9,10 +9,9 @@ from mmengine.optim import OptimWrapperDict
 from torch import Tensor
 
 from ..chain import GradientStep, KeptGradient, Record, Variable, gradients, leaves
-from ..random_state import isolated_random
+from ..random_state import Purpose, isolated_random
 from ..registry import MODELS
 from ..transfer import Encoder, KnowledgeTransfer, TransferLoss
-from .base import FOR_VIEWS
 from .hypernetwork_step import HypernetworkStep
 from .optimiser_rules import check_same_step
 from .stage import Stage
@@ -120,7 +119,9 @@ class IMTNAS(UnrolledSearch):
         """The augmented images of a stage, always the same; ``None`` without a transfer, or for one without images."""
         if self.transfer is None:
             return None
-        with isolated_random(self.seed, FOR_VIEWS, self.iteration, record.stage.index, get_rank()):
+        key = Purpose.VIEWS.key(
+            seed=self.seed, iteration=self.iteration, stage=record.stage.index, rank=get_rank())
+        with isolated_random(*key):
             return self.transfer.views(record.examples)
 
     def encoder_objective(self, record: StageRecord, previous: StageRecord, gates: Mapping[str, Tensor],

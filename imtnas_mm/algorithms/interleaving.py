@@ -9,14 +9,14 @@ from torch import Tensor
 from ..chain import Record, Variable, WeightedSum
 from ..registry import MODELS
 from .sharing_step import SharingStep, check_sgd, factors_in_turn, weighted_sum
-from .soft_sharing import MTLSWS
+from .soft_sharing import SoftSharing
 from .stage import Stage
 from .stage_record import StageRecord
 from .weight_stages import step
 
 
 @MODELS.register_module()
-class MinibatchInterleaving(MTLSWS):
+class MinibatchInterleaving(SoftSharing):
     """The model of MTL-SWS, whose tasks step in turns, each on a minibatch.
 
     ``W~_k = W_k - eta (beta_k grad L_k + 2 gamma (sum_{j<k} (W - W~_j) + sum_{j>k} (W - W_j)))`` with W = W~_k
@@ -27,7 +27,7 @@ class MinibatchInterleaving(MTLSWS):
     divided by ``1 + 2 gamma eta (K - 1)``, 6 for two tasks at gamma = 100 and eta = .025.
 
     Args:
-        args, options: of :class:`MTLSWS`.
+        args, options: of :class:`SoftSharing`.
 
     Raises:
         ValueError: for ``virtual_step.momentum``.
@@ -82,9 +82,6 @@ class MinibatchInterleaving(MTLSWS):
         alone, earlier = Variable(), self.records[:record.stage.task_index]
         terms = [(alone, factors[0]), *((other.stepped_encoder, factors[1]) for other in earlier)]
         return [*self.task_parts(record, alone), WeightedSum(record.stepped_encoder, terms)]
-
-    def join(self, optim_wrapper: OptimWrapperDict) -> None:
-        """Does nothing: a task's update depends on those of earlier tasks alone."""
 
     def train_stage(self, stage: Stage, batch: dict, optim_wrapper: OptimWrapperDict) -> dict[str, Tensor]:
         figures = super().train_stage(stage, batch, optim_wrapper)

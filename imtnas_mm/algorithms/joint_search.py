@@ -1,4 +1,5 @@
 """Multi-task search with a common architecture: MTL-SAO and MTL-HWS (paper 4.2)."""
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -67,6 +68,10 @@ class JointSearch(UnrolledSearch):
         """alpha_k times the factor of Lbar_k^val."""
         return self.val_weights[record.stage.task] * super().validation_factor(record, loss)
 
+
+class JointSteps(JointSearch):
+    """A joint search whose W~ depend on the steps of all tasks: they are computed after the last stage."""
+
     def train_stage(self, stage: Stage, batch: dict, optim_wrapper: OptimWrapperDict) -> dict[str, Tensor]:
         figures = super().train_stage(stage, batch, optim_wrapper)
         if len(self.records) == len(self.stages):
@@ -78,8 +83,9 @@ class JointSearch(UnrolledSearch):
         if len(self.records) == len(self.stages):
             self.join(optim_wrapper)
 
+    @abstractmethod
     def join(self, optim_wrapper: OptimWrapperDict) -> None:
-        """After the last stage: computes W~ of all stages, where it depends on the steps of all tasks."""
+        """Sets W~ and ``parts`` of all records, from the steps of each task alone."""
 
 
 @MODELS.register_module()
@@ -88,7 +94,7 @@ class MTLSAO(JointSearch):
 
 
 @MODELS.register_module()
-class MTLHWS(JointSearch):
+class MTLHWS(JointSteps):
     """All tasks share the same encoder weights, ``W~ = W - eta sum_k beta_k grad_W L_k`` (Eq. 8)."""
     one_encoder = True
 

@@ -1,6 +1,7 @@
 """The interface of a search method: all that the train loop, the evaluation and the hooks call."""
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from mmengine.optim import OptimWrapperDict
 from torch import Tensor, nn
@@ -8,7 +9,9 @@ from torch import Tensor, nn
 from ..architecture import Architecture
 from ..genotype import Genotype
 from ..progress import Progress
-from ..spaces.base import Choices
+from ..spaces.base import Choices, SearchSpace
+from ..transfer import KnowledgeTransfer
+from .cost_term import CostTerm
 from .stage import Stage
 
 
@@ -19,7 +22,7 @@ class SearchMethod(ABC):
     round m of the iteration. One iteration of the loop is::
 
         method.set_progress(progress)
-        stages = method.active_stages()          # a batch per stage, and a batch per task for A
+        stages = method.active_stages()          # a batch per stage, and batches of each task for A
         method.start_iteration(iteration)
         for stage, batch in zip(stages, batches):
             method.train_stage(stage, batch, optim_wrapper)
@@ -48,6 +51,12 @@ class SearchMethod(ABC):
         num_examples (int): the number of images that a stage after the first
             takes besides its batch, half of them from the previous task; 0 for
             none.
+        transfer (KnowledgeTransfer | None): read if the figures have
+            ``transfer/active``.
+        cost (CostTerm | None): read if the figures have ``cost/derived``.
+        later_entries (tuple[str]): entries of the state dict that checkpoints
+            of earlier versions lack; a resumed search then starts from the
+            present values.
     """
     order: tuple[str, ...]
     rounds: int
@@ -59,11 +68,25 @@ class SearchMethod(ABC):
     unroll_batch: str = 'val'
     architecture_batches: int = 1
     num_examples: int = 0
+    transfer: KnowledgeTransfer | None
+    cost: CostTerm | None
+    later_entries: tuple[str, ...] = ()
 
     @property
     @abstractmethod
     def space(self) -> Choices:
         """The choices that A makes: a search space, or a space with another group (:class:`SharedChoices`)."""
+
+    @staticmethod
+    def choices(space: SearchSpace, model: Mapping[str, Any], order: Sequence[str]) -> Choices:
+        """The choices that A makes in the search of a config, for code that reads its checkpoints.
+
+        Args:
+            space (SearchSpace): built by ``model.search_space``.
+            model (dict): the config of the method.
+            order (tuple[str]): the tasks of a round.
+        """
+        return space
 
     @abstractmethod
     def check_epochs(self, max_epochs: int) -> None:
@@ -98,15 +121,14 @@ class SearchMethod(ABC):
         """
 
     @abstractmethod
-    def update_architecture(self, batches: dict[str, dict], optim_wrapper: OptimWrapperDict,
-                            more: Sequence[dict[str, dict]] = ()) -> dict[str, Tensor]:
+    def update_architecture(self, batches: Sequence[dict[str, dict]],
+                            optim_wrapper: OptimWrapperDict) -> dict[str, Tensor]:
         """Steps A.
 
         Args:
-            batches (dict[str, dict]): a raw batch per task.
+            batches (sequence of dict): ``architecture_batches`` times a raw
+                batch per task.
             optim_wrapper (OptimWrapperDict): as above.
-            more (sequence of dict): the further batches. The loop leaves the
-                argument out for methods whose ``architecture_batches`` is 1.
 
         Returns:
             dict[str, Tensor]: the tasks' validation losses at A before the step.

@@ -44,8 +44,8 @@ class RandomSearch(JointSearch):
     def active_stages(self) -> tuple[Stage, ...]:
         return ()
 
-    def update_architecture(self, batches: dict[str, dict], optim_wrapper: OptimWrapperDict,
-                            more: Sequence[dict[str, dict]] = ()) -> dict[str, Tensor]:
+    def update_architecture(self, batches: Sequence[dict[str, dict]],
+                            optim_wrapper: OptimWrapperDict) -> dict[str, Tensor]:
         return {}
 
     def step_optimisers(self, optim_wrapper: OptimWrapperDict) -> None:

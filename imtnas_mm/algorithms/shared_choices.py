@@ -24,10 +24,15 @@ class SharedChoices(ABC):
     Args:
         space (SearchSpace): the space of the operations.
         tasks (tuple[str]): the names of the K tasks.
+
+    Raises:
+        ValueError: if there are no tasks.
     """
     group: str  # the name of the group in A
 
     def __init__(self, space: SearchSpace, tasks: Sequence[str]) -> None:
+        if not tasks:
+            raise ValueError('train_cfg.order: is missing; it must name the tasks, which share parts')
         self.space, self.tasks = space, tuple(tasks)
         self.progress: Progress | None = None
 

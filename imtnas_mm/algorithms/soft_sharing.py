@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..chain import Record, Variable, WeightedSum
 from ..registry import MODELS
-from .joint_search import JointSearch
+from .joint_search import JointSearch, JointSteps
 from .sharing_step import SharingStep, check_sgd, joint_factors, weighted_sum
 from .stage import Stage
 from .stage_record import StageRecord
@@ -20,8 +20,7 @@ from .weight_stages import check_choice
 SHARING_STEPS = ('implicit', 'explicit')
 
 
-@MODELS.register_module()
-class MTLSWS(JointSearch):
+class SoftSharing(JointSearch):
     """Each task has encoder weights; ``gamma sum_{k<j} ||W_k - W_j||^2`` draws them together.
 
     Encoder weights are stored, also where a config names a hypernetwork. Its
@@ -114,8 +113,20 @@ class MTLSWS(JointSearch):
         """``2 gamma eta`` of the one-step update of a stage's W; eta is its rate on a gradient."""
         return 2 * self.sharing_weight * record.weights_rule.gradient_rate
 
+
+@MODELS.register_module()
+class MTLSWS(SoftSharing, JointSteps):
+    """Soft weight sharing whose tasks step together, from the weights at the start of the iteration.
+
+    Args:
+        args, options: of :class:`SoftSharing`.
+    """
+
     def join(self, optim_wrapper: OptimWrapperDict) -> None:
-        """``W~ = C U``, where the rows of U are the steps of the tasks alone (:func:`.joint_factors`)."""
+        """``W~ = C U``, where the rows of U are the steps of the tasks alone (:func:`.joint_factors`).
+
+        The explicit term is a part of the steps: W~ is that of each task alone.
+        """
         if not self.implicit:
             return
         factors = joint_factors([self.virtual_strength(record) for record in self.records])

@@ -79,13 +79,6 @@ class StageRecord(Record):
         """The value of W~, [D]."""
         return self.stepped_encoder.value
 
-    @property
-    def virtual_head(self) -> dict[str, Tensor] | None:
-        """H~ and the head's buffers by name; ``None`` before the last round."""
-        if self.head is None:
-            return None
-        return {**{name: variable.value for name, variable in self.head.items()}, **(self.head_constants or {})}
-
     def take_kept(self) -> tuple[KeptGradient | None, KeptGradient | None]:
         """``kept`` and ``kept_head``, which then are gone: their graphs serve once."""
         kept, self.kept, self.kept_head = (self.kept, self.kept_head), None, None

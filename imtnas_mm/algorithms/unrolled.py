@@ -18,7 +18,7 @@ from ..chain import Adjoints, Map, Variable, check_twice_differentiable, sweep
 from ..compat.focal_loss import plain_focal_loss
 from ..compat.tensors import foreach_mul
 from ..precision import float32_products
-from .base import FOR_VALIDATION
+from ..random_state import Purpose
 from .cost_term import CostTerm
 from .gradient_signal import GradientSignal
 from .loss_scale import LossScale
@@ -106,19 +106,18 @@ class UnrolledSearch(WeightStages):
         return self.hypergradient == 'exact' and not self.warming_up and super().keeps(stage)
 
     @float32_products(False)
-    def update_architecture(self, batches: dict[str, dict], optim_wrapper: OptimWrapperDict,
-                            more: Sequence[dict[str, dict]] = ()) -> dict[str, Tensor]:
+    def update_architecture(self, batches: Sequence[dict[str, dict]],
+                            optim_wrapper: OptimWrapperDict) -> dict[str, Tensor]:
         """Steps A by Eq. 30, ``arch_steps`` times."""
-        data, *further = [
-            {name: self.preprocess(name, batch, FOR_VALIDATION, index + number * len(self.order))
-             for index, (name, batch) in enumerate(some.items())} for number, some in enumerate((batches, *more))]
+        data = [{name: self.preprocess(name, batch, Purpose.VALIDATION, index + number * len(self.order))
+                 for index, (name, batch) in enumerate(by_task.items())} for number, by_task in enumerate(batches)]
         alphas = self.architecture.named_alphas()
         figures: dict[str, Tensor] = {}
         for index in range(self.arch_steps):
             if index:
                 self.refresh_gates()
                 self.run_chain_again(optim_wrapper)
-            gradient, losses = self.architecture_gradient(data, further)
+            gradient, losses = self.architecture_gradient(data)
             self.ledger.note(f"iteration {self.iteration + 1}, the architecture's step",
                              {f'the gradient of {name}': [part] for name, part in gradient.items()})
             self.settle()
@@ -130,14 +129,12 @@ class UnrolledSearch(WeightStages):
             self.space.after_architecture_step(before, alphas, self.draw)
         return figures
 
-    def architecture_gradient(self, data: dict, more: Sequence[dict] = ()
-                              ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    def architecture_gradient(self, data: Sequence[dict]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """The gradient of Eq. 30, the same on all ranks.
 
         Args:
-            data (dict): a preprocessed batch of D_k^val per task.
-            more (sequence of dict): further such batches, over which the
-                gradient is averaged.
+            data (sequence of dict): dicts of a preprocessed batch of D_k^val
+                per task, over which the gradient is averaged.
 
         Returns:
             (dict[str, Tensor], dict[str, Tensor]): gradient by group of A; figures.
@@ -148,7 +145,7 @@ class UnrolledSearch(WeightStages):
                 if record.stage.task not in self._checked:
                     self.check_task(record)
                     self._checked.add(record.stage.task)
-        gradient, chain, figures = self.loss_gradient(data, more)
+        gradient, chain, figures = self.loss_gradient(data)
         self.reduce([*gradient.values(), *(chain or {}).values()])
         alphas = self.architecture.named_alphas()
         loss = self.space.architecture_loss(alphas)
@@ -161,7 +158,7 @@ class UnrolledSearch(WeightStages):
             figures = {**figures, **of_cost}
         return gradient, {**figures, **self.signal.update(gradient, chain)}
 
-    def loss_gradient(self, data: dict, more: Sequence[dict] = ()
+    def loss_gradient(self, data: Sequence[dict]
                       ) -> tuple[dict[str, Tensor], dict[str, Tensor] | None, dict[str, Tensor]]:
         """The gradient of the validation losses by A on the data of this rank, by the method ``hypergradient``.
 
@@ -170,7 +167,7 @@ class UnrolledSearch(WeightStages):
         of the stages are constants.
 
         Args:
-            data, more: of :meth:`architecture_gradient`.
+            data: of :meth:`architecture_gradient`.
 
         Returns:
             (dict[str, Tensor], dict[str, Tensor] | None, dict[str, Tensor]): by
@@ -182,7 +179,7 @@ class UnrolledSearch(WeightStages):
         adjoints = Adjoints([*self.gate_variables, self.importance_variable])
         figures = {
             f'{task}/val_loss': self.validation_adjoints(
-                record, [data[task], *(batches[task] for batches in more)], adjoints, chain)
+                record, [batches[task] for batches in data], adjoints, chain)
             for task, record in ((record.stage.task, record) for record in self.last_records())}
         if not chain:
             return self.through_gates(adjoints), None, figures
@@ -239,7 +236,7 @@ class UnrolledSearch(WeightStages):
     def validation_loss(self, record: StageRecord, gates: Mapping[str, Tensor], encoder: Tensor,
                         head: Mapping[str, Tensor], data: dict, number: int = 0) -> Tensor:
         """L_k^val(A, W~_k^(M), H~_k^(M)) of Eq. 6 on the batch ``number`` of this step of A."""
-        return self.task_loss(record.stage, gates, encoder, head, data, FOR_VALIDATION, number)[0]
+        return self.task_loss(record.stage, gates, encoder, head, data, Purpose.VALIDATION, number)[0]
 
     def validation_factor(self, record: StageRecord, loss: Tensor) -> Tensor:
         """The factor of a task's validation loss in Lbar^val, a constant; updates the scale of the loss.

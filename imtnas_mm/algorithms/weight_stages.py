@@ -16,12 +16,12 @@ from ..compat.modules import NormBase
 from ..encoders import StoredWeights
 from ..finite import FiniteLedger
 from ..precision import float32_products
-from ..random_state import isolated_random
+from ..random_state import Purpose, isolated_random
 from ..replay import Recordings
 from ..spaces.base import GateValues
 from ..tasks.base import Head
 from ..transport import to_device
-from .base import FOR_LOSS, FOR_PREPROCESSING, SearchAlgorithm
+from .base import SearchAlgorithm
 from .hypernetwork_step import HypernetworkStep
 from .optimiser_rules import Clipping, buffer_of, check_known, check_only_rate, rules_of
 from .stage import Stage
@@ -166,23 +166,25 @@ class WeightStages(SearchAlgorithm):
     # --- the losses of a stage, as functions of all that they depend on ---
 
     def task_loss(self, stage: Stage, gates: Mapping[str, Tensor], encoder: Tensor, head: Mapping[str, Tensor],
-                  data: Any, purpose: int = FOR_LOSS, number: int = 0) -> tuple[Tensor, dict[str, Tensor]]:
+                  data: Any, purpose: Purpose = Purpose.LOSS, number: int = 0) -> tuple[Tensor, dict[str, Tensor]]:
         """L_k(A, W, H, D), see :meth:`Task.loss`. A stage of an iteration always draws the same random numbers.
 
         Args:
             stage, gates, encoder, head, data: k, A, W, H and D.
-            purpose (int): of the random numbers.
+            purpose (Purpose): of the random numbers.
             number (int): of the batch, where a stage has several for this purpose; each draws other numbers.
         """
         index = stage.index + number * len(self.stages)
+        key = purpose.key(seed=self.seed, iteration=self.iteration, stage=index, rank=get_rank())
         # mmcv's compiled focal loss has the precision of float32
-        with isolated_random(self.seed, purpose, self.iteration, index, get_rank()), \
-                plain_focal_loss(encoder.dtype == torch.float64):
+        with isolated_random(*key), plain_focal_loss(encoder.dtype == torch.float64):
             return self.tasks[stage.task].loss(encoder, gates, head, data)
 
-    def preprocess(self, task: str, batch: Any, purpose: int, index: int) -> Any:
+    def preprocess(self, task: str, batch: Any, purpose: Purpose, index: int) -> Any:
         """A raw batch -> the input of the task's losses. Augmentations that mix images draw by iteration and stage."""
-        with isolated_random(self.seed, FOR_PREPROCESSING, purpose, self.iteration, index, get_rank()):
+        key = Purpose.PREPROCESSING.key(
+            seed=self.seed, batch_purpose=int(purpose), iteration=self.iteration, index=index, rank=get_rank())
+        with isolated_random(*key):
             return self.tasks[task].preprocess(batch, True)
 
     def stage_loss(self, stage: Stage, gates: Mapping[str, Tensor], encoder: Tensor, head: Mapping[str, Tensor],
@@ -282,7 +284,7 @@ class WeightStages(SearchAlgorithm):
         for part in ('encoder', 'head'):
             check_known(part, optim_wrapper[part], self.virtual)
         head = self.rules('head', self.head(stage).trained(), optim_wrapper)
-        data = self.preprocess(stage.task, batch['train'], FOR_LOSS, stage.index)
+        data = self.preprocess(stage.task, batch['train'], Purpose.LOSS, stage.index)
         if self.step_space == 'hypernetwork':
             return StageRecord(stage, data, None, head, step=self.hypernetwork_step_of(stage, optim_wrapper))
         return StageRecord(stage, data, self.encoder_rule(stage, optim_wrapper), head)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..checkpoint import CheckpointError, check_state_dict
 from ..compat.safe_loading import load_safely
-from ..config.text import expression_at, keywords, plain_value
+from ..config_text import expression_at, keywords, plain_value
 from ..genotype import Genotype, load_genotype, plain, resolve_genotype
 from ..networks.build import build_network, shared_options
 from ..networks.derived import DerivedNet
@@ -142,12 +142,7 @@ def architecture_of(source: str, config: str | None = None, cfg_options: dict | 
 def searched_choices(cfg: Config, space: SearchSpace) -> Choices:
     """The choices that the search of a config decides on: those of its space, and those of its method, if any."""
     method = MODELS.get(cfg.model.get('type', 'IMTNAS'))
-    if method is None or not hasattr(method, 'choices'):
-        return space
-    order = cfg.get('train_cfg', {}).get('order')
-    if not order:
-        raise ValueError(f'train_cfg.order: is missing; {cfg.model.type} needs the tasks')
-    return method.choices(space, cfg.model, order)
+    return space if method is None else method.choices(space, cfg.model, cfg.get('train_cfg', {}).get('order') or ())
 
 
 def load_weights(checkpoint: str) -> dict[str, Any]:

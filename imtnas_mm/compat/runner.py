@@ -7,7 +7,6 @@ from mmengine.visualization.vis_backend import BaseVisBackend
 
 from .private import LIBRARIES, Private
 
-PARTS = ('train', 'val', 'test')
 NAMES = (
     *(Private(
         f'mmengine.runner.Runner.{name}', '', reason, undefined='before the runner is built', seen=LIBRARIES)
@@ -51,7 +50,7 @@ def start_from(runner: Runner, checkpoint: str | None) -> None:
 
 def built_loops(runner: Runner) -> dict[str, BaseLoop]:
     """The loops that the run has, by 'train', 'val' and 'test'; a test has no train loop."""
-    loops = {part: getattr(runner, f'_{part}_loop') for part in PARTS}
+    loops = {part: getattr(runner, f'_{part}_loop') for part in ('train', 'val', 'test')}
     return {part: loop for part, loop in loops.items() if isinstance(loop, BaseLoop)}
 
 

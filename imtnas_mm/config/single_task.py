@@ -1,7 +1,7 @@
 """Turns the config of a search over several tasks into the search of one task."""
 from mmengine.config import Config
 
-PARTS = ('train_dataloader', 'val_dataloader', 'val_evaluator', 'test_dataloader', 'test_evaluator')
+DATA_FIELDS = ('train_dataloader', 'val_dataloader', 'val_evaluator', 'test_dataloader', 'test_evaluator')
 
 
 def restrict_to_task(cfg: Config, task: str) -> None:
@@ -17,8 +17,8 @@ def restrict_to_task(cfg: Config, task: str) -> None:
     cfg.model.type = 'SingleTask'
     phases = [phase.config.model for phase in cfg.get('phases', []) if 'tasks' in phase.config.get('model', {})]
     splits = (cfg.train_cfg.get('split') or {}).get('tasks')
-    for tasks in [cfg[part] for part in PARTS if cfg.get(part)] + [model.tasks for model in (cfg.model, *phases)] + [
-            splits] * bool(splits):
+    of_data = [cfg[field] for field in DATA_FIELDS if cfg.get(field)]
+    for tasks in [*of_data, *(model.tasks for model in (cfg.model, *phases)), *([splits] if splits else [])]:
         for name in names:
             if name != task:
                 tasks.pop(name, None)

@@ -5,7 +5,7 @@ from mmengine.optim import OptimWrapperDict, build_optim_wrapper
 
 from ..registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIMIZERS
 
-PARTS = dict(encoder='encoder_weights', head='heads', architecture='architecture')
+OPTIMISED = dict(encoder='encoder_weights', head='heads', architecture='architecture')
 
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()
@@ -20,8 +20,8 @@ class SearchOptimWrapperConstructor:
     def __init__(self, optim_wrapper_cfg: dict[str, Any], paramwise_cfg: dict[str, Any] | None = None) -> None:
         if paramwise_cfg is not None:
             raise ValueError('optim_wrapper.paramwise_cfg: give it to optim_wrapper.encoder, .head or .architecture')
-        if set(optim_wrapper_cfg) != set(PARTS):
-            raise ValueError(f'optim_wrapper has {sorted(optim_wrapper_cfg)}; a search takes {sorted(PARTS)}')
+        if set(optim_wrapper_cfg) != set(OPTIMISED):
+            raise ValueError(f'optim_wrapper has {sorted(optim_wrapper_cfg)}; a search takes {sorted(OPTIMISED)}')
         for name, cfg in optim_wrapper_cfg.items():
             if cfg.get('accumulative_counts', 1) != 1 or cfg.get('type', 'OptimWrapper') != 'OptimWrapper':
                 raise ValueError(f'optim_wrapper.{name}={dict(cfg)}: a search steps once per iteration with a plain '
@@ -32,7 +32,7 @@ class SearchOptimWrapperConstructor:
         self.cfg = optim_wrapper_cfg
 
     def __call__(self, model: Any) -> OptimWrapperDict:
-        wrappers = {name: build_optim_wrapper(getattr(model, part), self.cfg[name]) for name, part in PARTS.items()}
+        wrappers = {name: build_optim_wrapper(getattr(model, part), self.cfg[name]) for name, part in OPTIMISED.items()}
         for name, wrapper in wrappers.items():
             if wrapper.clip_grad_kwargs:  # else all log their norms under the same name
                 wrapper.grad_name = f'{name}.{wrapper.grad_name}'

@@ -69,9 +69,3 @@ def finished_records(work_dir: str | Path, runs: Iterable[Run]) -> dict[str, dic
 
 def write_record(path: str | Path, record: dict[str, Any]) -> None:
     write_whole(path, json.dumps(record, indent=1) + '\n')
-
-
-def comparable(record: dict[str, Any]) -> dict[str, Any]:
-    """A record without times and memory: equal for a continued run and an uninterrupted one."""
-    steps = {name: step['state'] for name, step in record['steps'].items()}
-    return dict(record, steps=steps)

@@ -9,16 +9,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..architecture_history import HISTORY, read_architecture_history, read_json_lines
-from ..config.text import expression_at, plain_value
+from ..architecture_history import (
+    AFTER_EPOCH,
+    HISTORY,
+    LOOKUPS,
+    TABLE_AT_END,
+    read_architecture_history,
+    read_json_lines,
+)
+from ..config_text import expression_at, plain_value
 from ..genotype import Genotype, load_genotype
 
 SCALARS = 'vis_data/scalars.json'  # of mmengine, in the folder of a run
-LOOKUPS = 'lookups.jsonl'
 LINE = re.compile(r'(?P<time>\d{4}/\d\d/\d\d \d\d:\d\d:\d\d) - \S+ - (?P<level>[A-Z]+) - (?P<text>.*)')
 RESUMED = re.compile(r'resumed epoch: (\d+), iter: (\d+)')
-ARCHITECTURE = re.compile(r'Architecture after epoch \d+: ')
-TABLE = 'Table at the end of the search: '
+ARCHITECTURE = re.compile(AFTER_EPOCH + r' \d+: ')
 
 
 class Complaint(NamedTuple):
@@ -121,7 +126,7 @@ def _add_records(search: SearchFolder, records: list[tuple[str, str, str]]) -> N
                 before._replace(count=before.count + 1)
         elif ARCHITECTURE.match(text):
             said['architecture'] = text
-        elif text.startswith(TABLE):
+        elif text.startswith(TABLE_AT_END):
             said['table'] = text
     search.complaints = list(complaints.values())
     search.said = [text for text in said.values() if text] or search.said

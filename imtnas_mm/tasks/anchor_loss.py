@@ -23,7 +23,7 @@ State = list[tuple[Tensor | None, int | None]]  # tensors, and how often each wa
 Metas = Sequence[Mapping[str, Any]]  # of each image
 
 METHODS = ('loss', 'loss_by_feat', 'loss_by_feat_single', 'get_targets', '_get_targets_single', 'get_anchors')
-PARTS = dict(
+PLAIN_CLASSES = dict(
     assigner=MaxIoUAssigner, sampler=PseudoSampler, prior_generator=AnchorGenerator, bbox_coder=DeltaXYWHBBoxCoder)
 
 
@@ -42,7 +42,7 @@ def why_not(model: nn.Module) -> str | None:
     for name in METHODS:
         if getattr(type(head), name) is not getattr(AnchorHead, name):
             return f'bbox_head is {type(head).__name__}, with {name} of its own'
-    for name, kind in PARTS.items():
+    for name, kind in PLAIN_CLASSES.items():
         part = getattr(head, name, None)
         if type(part) is not kind:
             return f'its {name} is {type(part).__name__}, not {kind.__name__}'

@@ -167,7 +167,7 @@ def iterate(model, optim_wrapper, iteration=0, batches=None, val=None, architect
     for stage, batch in zip(model.active_stages(), batches, strict=True):
         figures.update(model.train_stage(stage, batch, optim_wrapper))
     if architecture:
-        figures.update(model.update_architecture(val_batches(model) if val is None else val, optim_wrapper))
+        figures.update(model.update_architecture([val_batches(model) if val is None else val], optim_wrapper))
         figures.update(model.follow_architecture(optim_wrapper))
     model.step_weights(optim_wrapper)
     return figures

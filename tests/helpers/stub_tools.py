@@ -4,11 +4,11 @@ import signal
 from dataclasses import replace
 from pathlib import Path
 
-from imtnas_mm.engine.hooks.lookup_hook import HISTORY
-from imtnas_mm.experiments.records import comparable
+from imtnas_mm.architecture_history import LOOKUPS
 from imtnas_mm.genotype import published_genotype, resolve_genotype, save_genotype
 
 from . import tiny_run as tiny
+from .records import comparable
 
 SEARCH = str(tiny.ROOT / 'configs' / 'imtnas_cifar_pcdarts_small.py')
 RETRAIN = str(tiny.ROOT / 'configs' / 'retrain' / 'small_cells_cifar10.py')
@@ -97,7 +97,7 @@ def write_lookups(tools, seed, *strings):
     folder.mkdir()
     lines = [dict(epoch=i, iteration=20 * i, architecture=string, entropy=1.5 - .25 * i, accuracies={})
              for i, string in enumerate(strings)]
-    (folder / HISTORY).write_text(''.join(json.dumps(line) + '\n' for line in lines))
+    (folder / LOOKUPS).write_text(''.join(json.dumps(line) + '\n' for line in lines))
     genotype = resolve_genotype(strings[-1])
     source = dict(experiment='at_noon', epoch=len(strings) - 1, seed=seed)
     save_genotype(replace(genotype, source=source), folder / 'architecture.json')

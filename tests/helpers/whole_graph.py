@@ -3,8 +3,8 @@ from dataclasses import dataclass, field
 
 import torch
 
-from imtnas_mm.algorithms.base import FOR_VALIDATION
 from imtnas_mm.architecture import flat_importance
+from imtnas_mm.random_state import Purpose
 from imtnas_mm.transfer import Encoder
 
 
@@ -119,7 +119,7 @@ def validation_loss(model, alphas, prepared, val, rates, steps=None):
         if stage.round == model.rounds - 1:
             virtual_head = {n: head_parameters[n] - eta_h * s for n, s in zip(names, head_steps, strict=True)}
             loss, _ = model.task_loss(stage, gates, virtual, {**virtual_head, **constants}, val[stage.task],
-                                      FOR_VALIDATION)
+                                      Purpose.VALIDATION)
             total = total + loss
         teacher, previous = virtual, stage
     return total

@@ -33,7 +33,7 @@ class HillClimbing(WeightStages):
     @torch.no_grad()
     def update_architecture(self, batches, optim_wrapper):
         data = {name: self.preprocess(name, batch, Purpose.VALIDATION, index)
-                for index, (name, batch) in enumerate(batches.items())}
+                for index, (name, batch) in enumerate(batches[0].items())}
         losses = self.validation_losses(data)
         generator = torch.Generator().manual_seed(seed_of(self.seed, STEPS, self.iteration))
         alphas = self.architecture.named_alphas()

@@ -6,12 +6,12 @@ import torch
 from mmengine.config import Config
 
 from helpers.small_search import CELLS, SPACE, TASKS, classification_batch, iterate, optimisers, raw_batch, val_batches
-from imtnas_mm.algorithms.base import FOR_VALIDATION
 from imtnas_mm.algorithms.branching_search import BRANCHING, block_macs, expected_copies
 from imtnas_mm.analysis.complexity import count_macs, count_parameters
 from imtnas_mm.analysis.derive import searched_choices
 from imtnas_mm.architecture import flat_importance
 from imtnas_mm.progress import Progress
+from imtnas_mm.random_state import Purpose
 from imtnas_mm.registry import MODELS
 
 RATES = (.05, .02)  # of small_search.optimisers
@@ -43,7 +43,7 @@ def after_stages(model, seed=3):
     for stage, batch in zip(model.stages, batches_of(model), strict=True):
         model.train_stage(stage, batch, wrapper)
         prepared.append(model.records[-1].data)
-    val = {name: model.preprocess(name, batch, FOR_VALIDATION, i)
+    val = {name: model.preprocess(name, batch, Purpose.VALIDATION, i)
            for i, (name, batch) in enumerate(val_batches(model).items())}
     return prepared, val
 
@@ -65,7 +65,7 @@ def whole_graph(model, prepared, val, chain):
             steps = [step.detach() for step in steps]
         virtual = {n: p - RATES[1] * s for (n, p), s in zip(own.items(), steps[1:], strict=True)}
         total = total + model.task_loss(stage, gates, encoder - RATES[0] * steps[0], {**virtual, **fixed},
-                                        val[stage.task], FOR_VALIDATION)[0]
+                                        val[stage.task], Purpose.VALIDATION)[0]
     total = total + model.space.architecture_loss(alphas)
     return dict(zip(alphas, torch.autograd.grad(total, list(alphas.values())), strict=True))
 
@@ -80,7 +80,7 @@ def test_the_gradient_is_the_whole_graphs(hypergradient, order, space, hard):
     model = build(order, space, hypergradient=hypergradient, branching=dict(hard=hard))
     prepared, val = after_stages(model)
     expected = whole_graph(model, prepared, val, chain=hypergradient == 'exact')
-    actual, _ = model.architecture_gradient(val)
+    actual, _ = model.architecture_gradient([val])
     assert expected[BRANCHING].abs().max() > 1e-4
     for name, gradient in expected.items():
         torch.testing.assert_close(actual[name], gradient, rtol=1e-8, atol=1e-11)
@@ -91,7 +91,7 @@ def test_leaving_out_the_path_through_the_mixed_weights_is_seen(monkeypatch):
     prepared, val = after_stages(model)
     expected = whole_graph(model, prepared, val, chain=False)[BRANCHING]
     monkeypatch.setattr(model.encoder_weights, 'mixed_by_architecture', False)
-    actual, _ = model.architecture_gradient(val)
+    actual, _ = model.architecture_gradient([val])
     assert not torch.allclose(actual[BRANCHING], expected, rtol=1e-3, atol=1e-6)
 
 

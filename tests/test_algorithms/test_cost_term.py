@@ -10,13 +10,13 @@ from helpers import small_search
 from helpers.small_search import build, build_method, iterate, optimisers, stage_batches, val_batches
 from imtnas_mm import space_format
 from imtnas_mm.algorithms import cost_term
-from imtnas_mm.algorithms.base import FOR_VALIDATION
 from imtnas_mm.algorithms.cost_term import CostTerm
 from imtnas_mm.analysis.complexity import count_macs, count_parameters
 from imtnas_mm.analysis.cost_table import CostTable, Macs, cost_table, parameters
 from imtnas_mm.analysis.latency_file import write_latency
 from imtnas_mm.genotype import GenotypeError
 from imtnas_mm.networks.build import build_network
+from imtnas_mm.random_state import Purpose
 from imtnas_mm.registry import MODELS
 
 LAYOUT = dict(name='twelve', widths=(8, 16, 24), depths=(4, 4, 4), strides=(1, 2, 2), stem_width=8, first_width=8)
@@ -202,8 +202,8 @@ def gradient_of(cost, dtype=torch.float64, **options):
     wrapper = optimisers(model)
     for stage, batch in zip(model.stages, stage_batches(model), strict=True):
         model.train_stage(stage, batch, wrapper)
-    data = {name: model.preprocess(name, batch, FOR_VALIDATION, 0) for name, batch in val_batches(model).items()}
-    return (model, *model.architecture_gradient(data))
+    data = {name: model.preprocess(name, batch, Purpose.VALIDATION, 0) for name, batch in val_batches(model).items()}
+    return (model, *model.architecture_gradient([data]))
 
 
 @pytest.mark.parametrize('hypergradient', ['exact', 'finite_difference', 'first_order'])

@@ -4,8 +4,8 @@ import torch
 
 from helpers import small_search
 from helpers.small_search import CELLS, TRANSFER, build, iterate, optimisers, raw_batch, stage_batches, val_batches
-from imtnas_mm.algorithms.base import FOR_VALIDATION
 from imtnas_mm.algorithms.gradient_signal import GradientSignal, flat
+from imtnas_mm.random_state import Purpose
 
 ON_CELLS = dict(order=('cell', 'cell2'), rounds=1, space=CELLS, architecture=dict(init_std=.5),
                 transfer=dict(TRANSFER, num_augmentations=2, image_size=12, threshold=.05))
@@ -19,15 +19,15 @@ def after_stages(**options):
     for stage, batch in zip(model.stages, stage_batches(model), strict=True):
         model.train_stage(stage, batch, wrapper)
     return model, [
-        {name: model.preprocess(name, batch, FOR_VALIDATION, 0) for name, batch in val_batches(model).items()}
+        {name: model.preprocess(name, batch, Purpose.VALIDATION, 0) for name, batch in val_batches(model).items()}
         for _ in range(2)]
 
 
 @pytest.mark.parametrize('mode', ['exact', 'first_order'])
 def test_the_gradient_is_the_mean_over_the_batches(mode):
     model, data = after_stages(loss_normalization='none', hypergradient=mode)
-    alone = [model.architecture_gradient(some) for some in data]
-    together, figures = model.architecture_gradient(data[0], data[1:])
+    alone = [model.architecture_gradient([batches]) for batches in data]
+    together, figures = model.architecture_gradient(data)
     expected = sum(flat(gradient) for gradient, _ in alone) / 2
     torch.testing.assert_close(flat(together), expected, rtol=1e-10, atol=1e-14)
     assert not torch.allclose(expected, flat(alone[0][0]), rtol=1e-2)
@@ -37,7 +37,7 @@ def test_the_gradient_is_the_mean_over_the_batches(mode):
 
 def test_the_scale_of_the_losses_moves_once_per_step_by_their_mean():
     model, data = after_stages(loss_normalization='first_value')
-    _, figures = model.architecture_gradient(data[0], data[1:])
+    _, figures = model.architecture_gradient(data)
     expected = torch.stack([figures[f'{name}/val_loss'] for name in model.order])
     torch.testing.assert_close(model.loss_scale.means, expected)
 
@@ -48,9 +48,9 @@ def test_each_batch_draws_its_random_numbers():
     model = build(('cls', ), 1, transfer=None)
     model.start_iteration(0)
     stage, head = model.stages[0], model.head(model.stages[0])
-    data = model.preprocess('cls', raw_batch('cls'), FOR_VALIDATION, 0)
+    data = model.preprocess('cls', raw_batch('cls'), Purpose.VALIDATION, 0)
     encoder = model.encoder(stage, model.importance).detach()
-    losses = [model.task_loss(stage, model.gates, encoder, head.tensors(), data, FOR_VALIDATION, number)[0].item()
+    losses = [model.task_loss(stage, model.gates, encoder, head.tensors(), data, Purpose.VALIDATION, number)[0].item()
               for number in (0, 1, 2, 0)]
     assert len(set(losses)) == 3 and losses[0] == losses[3]
 
@@ -65,7 +65,7 @@ def test_a_search_with_several_batches_moves_a_alone_differently():
         model.start_iteration(0)
         for stage, batch in zip(model.stages, batches, strict=True):
             model.train_stage(stage, batch, wrapper)
-        model.update_architecture(val[0], wrapper, *([val[1:]] if number > 1 else []))
+        model.update_architecture(val[:number], wrapper)
         model.step_weights(wrapper)
         ends.append(model.state_dict())
     differing = {name.split('.')[0] for name in ends[0] if not torch.equal(ends[0][name], ends[1][name])}
@@ -74,9 +74,9 @@ def test_a_search_with_several_batches_moves_a_alone_differently():
 
 def test_the_share_of_the_chain_is_what_first_order_leaves_out():
     model, data = after_stages()
-    whole, figures = model.architecture_gradient(data[0])
+    whole, figures = model.architecture_gradient(data[:1])
     model.hypergradient = 'first_order'
-    direct, without = model.architecture_gradient(data[0])
+    direct, without = model.architecture_gradient(data[:1])
     expected = (flat(whole) - flat(direct)).norm() / flat(whole).norm()
     torch.testing.assert_close(figures['architecture/chain_share'], expected, rtol=1e-9, atol=0)
     assert expected > 1e-3 and 'architecture/chain_share' not in without

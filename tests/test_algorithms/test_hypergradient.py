@@ -9,10 +9,10 @@ from helpers.differentiable_once import Once, OnceModule
 from helpers.small_search import CELLS, TRANSFER, build, iterate, optimisers, stage_batches, val_batches
 from helpers.whole_graph import StepsOfV, validation_loss, whole_graph_gradient
 from imtnas_mm.algorithms import task_pullbacks
-from imtnas_mm.algorithms.base import FOR_LOSS, FOR_VALIDATION
 from imtnas_mm.chain import GradientStep, SecondDerivativeError
 from imtnas_mm.genotype import Genotype
 from imtnas_mm.progress import Progress
+from imtnas_mm.random_state import Purpose
 from imtnas_mm.registry import MODELS
 from imtnas_mm.spaces import SearchSpace
 from imtnas_mm.transfer import KnowledgeTransfer, TransferLoss
@@ -72,7 +72,7 @@ def active_chain(least=3, **options):
 
 def gradient(model, data, mode):
     model.hypergradient = mode
-    return model.architecture_gradient(data)[0]
+    return model.architecture_gradient([data])[0]
 
 
 # both kinds of weights with both estimators that are differentiable in A, and each of them on short and long chains
@@ -427,10 +427,10 @@ def darts_gradient(model, alphas, weights, head, train, val, rates, momenta, buf
     def loss(w, gates, data, purpose):
         return model.task_loss(stage, gates, w[0], dict(zip(names, w[1:], strict=True)), data, purpose)[0]
 
-    inner = torch.autograd.grad(loss(values, gates, train, FOR_LOSS), values, create_graph=True)
+    inner = torch.autograd.grad(loss(values, gates, train, Purpose.LOSS), values, create_graph=True)
     moved = [(w - r * (m * b + g + d * w)).detach().requires_grad_()
              for w, g, r, m, b, d in zip(values, inner, rates, momenta, buffers, decay, strict=True)]
-    outer = loss(moved, gates, val, FOR_VALIDATION)
+    outer = loss(moved, gates, val, Purpose.VALIDATION)
     direct = torch.autograd.grad(outer, list(alphas.values()), retain_graph=True)
     v = torch.autograd.grad(outer, moved)
     dot = sum((r * g * x).sum() for r, g, x in zip(rates, inner, v, strict=True))
@@ -478,7 +478,8 @@ def test_one_task_one_round_is_darts(as_darts, sgd):
     record = model.records[0]
     model.step_weights(optim_wrapper)
     stepped = dict(W=model.encoder_weights.weights[0], **dict(model.heads['cls'][0].named_parameters()))
-    for name, value in dict(record.virtual_head, W=record.virtual_encoder).items():
+    stepped_head = {name: variable.value for name, variable in record.head.items()}
+    for name, value in dict(stepped_head, W=record.virtual_encoder).items():
         assert (value - stepped[name]).abs().max().item() < 1e-12 or not as_darts, name
 
 

@@ -189,7 +189,7 @@ def test_teacher_gets_no_gradient_in_the_first_order_step():
     model.train_stage(model.stages[0], batches[0], optim_wrapper)
     before = model.encoder_weights.weights[0].grad.clone()
     model.train_stage(model.stages[1], batches[1], optim_wrapper)
-    model.update_architecture(val_batches(model), optim_wrapper)
+    model.update_architecture([val_batches(model)], optim_wrapper)
     assert torch.equal(model.encoder_weights.weights[0].grad, before)
     assert not model.records[0].virtual_encoder.requires_grad
 
@@ -218,7 +218,7 @@ def test_a_moves_only_in_its_own_update():
     assert not part(changed(model, before), 'architecture')
     assert part(changed(model, before), 'heads') and part(changed(model, before), 'encoder_weights')
     before = snapshot(model)
-    model.update_architecture(val_batches(model), optim_wrapper)
+    model.update_architecture([val_batches(model)], optim_wrapper)
     moved = changed(model, before)
     assert part(moved, 'architecture') and not part(moved, 'heads') and not part(moved, 'encoder_weights')
 
@@ -242,11 +242,11 @@ def test_train_and_validation_gradients_never_mix(mode):
             for parameter in model.parameters():
                 parameter.grad = torch.full_like(parameter, 100.)
         data = {name: model.tasks[name].preprocess(batch, True) for name, batch in val.items()}
-        gradients.append(model.architecture_gradient(data)[0])
+        gradients.append(model.architecture_gradient([data])[0])
         if not noise:
             for name, parameter in model.named_parameters():
                 assert parameter.grad is None or torch.equal(parameter.grad, held[name])
-            model.update_architecture(val, optim_wrapper)
+            model.update_architecture([val], optim_wrapper)
             model.step_weights(optim_wrapper)
             ends.append({n: t for n, t in model.state_dict().items() if n.startswith(('heads', 'encoder'))})
     assert all(torch.equal(a, b) for a, b in zip(ends[0].values(), ends[1].values(), strict=True))
@@ -314,7 +314,7 @@ def test_arch_steps_make_the_chain_again():
         model.start_iteration(0)
         for stage, batch in zip(model.stages, batches, strict=True):
             model.train_stage(stage, batch, optim_wrapper)
-        model.update_architecture(val, optim_wrapper)
+        model.update_architecture([val], optim_wrapper)
         return model, optim_wrapper, batches, val
 
     twice, *_ = start(2)
@@ -323,7 +323,7 @@ def test_arch_steps_make_the_chain_again():
     once.start_iteration(0)
     for stage, batch in zip(once.stages, batches, strict=True):
         once.train_stage(stage, batch, optim_wrapper)
-    once.update_architecture(val, optim_wrapper)
+    once.update_architecture([val], optim_wrapper)
     for name in once.architecture.alphas:
         torch.testing.assert_close(twice.architecture.alphas[name], once.architecture.alphas[name])
     # and the second chain left the weights' gradients alone
@@ -407,7 +407,7 @@ def test_amp_is_for_the_weight_stages_alone(monkeypatch):
         model.train_stage(stage, batch, optim_wrapper)
     assert seen and all(seen)
     seen.clear()
-    model.update_architecture(val_batches(model), optim_wrapper)
+    model.update_architecture([val_batches(model)], optim_wrapper)
     assert seen and not any(seen)
 
 

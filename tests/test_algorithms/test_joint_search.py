@@ -4,7 +4,7 @@ import torch
 
 from helpers.small_search import SPACE, assert_same, iterate, optimisers, stage_batches, trace_steps, val_batches
 from helpers.small_search import build_method as build
-from imtnas_mm.algorithms.base import FOR_LOSS, FOR_VALIDATION
+from imtnas_mm.random_state import Purpose
 
 STORED = dict(type='StoredWeights')
 
@@ -65,8 +65,8 @@ def test_exact_gradient_is_that_of_the_whole_graph(method, options):
     model.start_iteration(0)
     for stage, batch in zip(model.stages, batches, strict=True):
         model.train_stage(stage, batch, optim_wrapper)
-    data = {n: model.preprocess(n, b, FOR_VALIDATION, i) for i, (n, b) in enumerate(val.items())}
-    actual, _ = model.architecture_gradient(data)
+    data = {n: model.preprocess(n, b, Purpose.VALIDATION, i) for i, (n, b) in enumerate(val.items())}
+    actual, _ = model.architecture_gradient([data])
 
     alphas = {n: a.detach().requires_grad_() for n, a in model.architecture.named_alphas().items()}
     gates = model.space.gate_tensors(alphas, model.draw)
@@ -74,7 +74,7 @@ def test_exact_gradient_is_that_of_the_whole_graph(method, options):
     losses = []
     for stage, batch in zip(model.stages, batches, strict=True):
         own, constants = heads[stage.task]
-        prepared = model.preprocess(stage.task, batch['train'], FOR_LOSS, stage.index)
+        prepared = model.preprocess(stage.task, batch['train'], Purpose.LOSS, stage.index)
         losses.append(beta[stage.task] * model.task_loss(
             stage, gates, encoders[stage.task_index], {**own, **constants}, prepared)[0])
     objective = sum(losses)
@@ -103,7 +103,7 @@ def test_exact_gradient_is_that_of_the_whole_graph(method, options):
         own, constants = heads[stage.task]
         head = {n: p - eta_h * steps[id(p)] for n, p in own.items()}
         total = total + alpha[stage.task] * model.task_loss(
-            stage, gates, virtuals[stage.task_index], {**head, **constants}, data[stage.task], FOR_VALIDATION)[0]
+            stage, gates, virtuals[stage.task_index], {**head, **constants}, data[stage.task], Purpose.VALIDATION)[0]
     expected = dict(zip(alphas, torch.autograd.grad(total, list(alphas.values())), strict=True))
     for name in expected:
         torch.testing.assert_close(actual[name], expected[name], rtol=1e-9, atol=1e-13)
@@ -131,8 +131,8 @@ def test_a_second_step_of_the_architecture_starts_from_the_weights_of_the_iterat
     model.run_chain_again(optim_wrapper)  # at the same A: the same chain
     for old, new in zip(before, model.records, strict=True):
         assert torch.equal(old.virtual_encoder, new.virtual_encoder)
-        for name, value in old.virtual_head.items():
-            torch.testing.assert_close(value, new.virtual_head[name], rtol=0, atol=0)
+        for name, variable in old.head.items():
+            torch.testing.assert_close(variable.value, new.head[name].value, rtol=0, atol=0)
 
 
 def test_a_random_architecture_is_the_seeds_own():

@@ -13,10 +13,10 @@ from helpers.small_search import (
     stage_batches,
     val_batches,
 )
-from imtnas_mm.algorithms.base import FOR_VALIDATION
 from imtnas_mm.algorithms.fusion_search import FUSION
 from imtnas_mm.analysis.derive import searched_choices
 from imtnas_mm.progress import Progress
+from imtnas_mm.random_state import Purpose
 from imtnas_mm.registry import MODELS, scoped
 from imtnas_mm.spaces.fused_supernet import edge_name
 
@@ -47,7 +47,7 @@ def after_stages(model):
     model.start_iteration(0)
     for stage, batch in zip(model.stages, stage_batches(model), strict=True):
         model.train_stage(stage, batch, wrapper)
-    return {name: model.preprocess(name, batch, FOR_VALIDATION, i)
+    return {name: model.preprocess(name, batch, Purpose.VALIDATION, i)
             for i, (name, batch) in enumerate(val_batches(model).items())}
 
 
@@ -69,7 +69,7 @@ def whole_graph(model, val, chain):
     for stage, trained, constants in zip(model.stages, copies, fixed, strict=True):
         head = {n: p - RATES[1] * next(steps) for n, p in trained.items()}
         total = total + model.task_loss(stage, gates, virtual, {**head, **constants}, val[stage.task],
-                                        FOR_VALIDATION)[0]
+                                        Purpose.VALIDATION)[0]
     return dict(zip(alphas, torch.autograd.grad(total, list(alphas.values())), strict=True))
 
 
@@ -79,7 +79,7 @@ def test_the_gradient_is_the_whole_graphs(hypergradient, order, space):
     model = build(order, space=space, hypergradient=hypergradient)
     val = after_stages(model)
     expected = whole_graph(model, val, chain=hypergradient != 'first_order')
-    actual, figures = model.architecture_gradient(val)
+    actual, figures = model.architecture_gradient([val])
     without = whole_graph(model, val, chain=False)
     assert expected[FUSION].abs().min() > 1e-9 and figures['architecture/loss'] > 0
     if hypergradient == 'exact':

@@ -6,8 +6,8 @@ import torch
 
 from helpers.small_search import CLASSIFIER, TASKS, assert_same, iterate, optimisers, stage_batches, val_batches
 from helpers.small_search import build_method as build
-from imtnas_mm.algorithms.base import FOR_LOSS, FOR_VALIDATION
 from imtnas_mm.progress import Progress
+from imtnas_mm.random_state import Purpose
 
 DARTS = dict(order=('cls', ), loss_normalization='none', architecture=dict(init_std=.5))
 SECOND = dict(virtual_step=dict(momentum=True, weight_decay=True))
@@ -41,7 +41,7 @@ def test_the_weights_step_at_the_new_architecture(order):
     figures = iterate(model, wrapper, 1, batches, val)
     assert any(not torch.equal(value, old[name]) for name, value in architecture(model).items())
     gates = model.space.gate_tensors({n: a.detach() for n, a in model.architecture.named_alphas().items()}, model.draw)
-    data = model.preprocess('cls', batches[0]['train'], FOR_LOSS, 0)
+    data = model.preprocess('cls', batches[0]['train'], Purpose.LOSS, 0)
     names = [name for name, _ in head.named_parameters()]
     loss, _ = model.task_loss(stage, gates, before[0], dict(zip(names, before[1:], strict=True)), data)
     loss.backward()
@@ -56,13 +56,13 @@ def test_first_order_judges_the_architecture_at_the_weights_themselves():
     model, wrapper, batches, val = start(**FIRST)
     model.start_iteration(0)
     model.train_stage(model.stages[0], batches[0], wrapper)
-    data = {'cls': model.preprocess('cls', val['cls'], FOR_VALIDATION, 0)}
-    actual, _ = model.architecture_gradient(data)
+    data = {'cls': model.preprocess('cls', val['cls'], Purpose.VALIDATION, 0)}
+    actual, _ = model.architecture_gradient([data])
     alphas = {n: a.detach().requires_grad_() for n, a in model.architecture.named_alphas().items()}
     gates = model.space.gate_tensors(alphas, model.draw)
     head = model.heads['cls'][0]
     loss, _ = model.task_loss(model.stages[0], gates, model.encoder_weights.weights[0].detach(), head.tensors(),
-                              data['cls'], FOR_VALIDATION)
+                              data['cls'], Purpose.VALIDATION)
     expected = dict(zip(alphas, torch.autograd.grad(loss, list(alphas.values())), strict=True))
     for name in expected:
         torch.testing.assert_close(actual[name], expected[name], rtol=1e-10, atol=1e-13)

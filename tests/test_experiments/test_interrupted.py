@@ -14,10 +14,10 @@ from helpers import (
     retrainings,
 )
 from helpers import tiny_run as tiny
+from helpers.records import comparable
 from helpers.search_state import differences
 from imtnas_mm.experiments import load_experiment, plan_runs
 from imtnas_mm.experiments.execute import Processes, Stopped, execute
-from imtnas_mm.experiments.records import comparable
 
 pytestmark = pytest.mark.slow
 

@@ -114,7 +114,7 @@ def test_exact_gradient_through_each_kind(kind, weights, device):
     prepared = [(record.data, model.transfer_views(record) if record.stage.index else None) for record in model.records]
     val = {name: model.tasks[name].preprocess(batch, True) for name, batch in raw.items()}
     _, expected = whole_graph_gradient(model, prepared, val, (.05, .02))
-    actual, _ = model.architecture_gradient(val)
+    actual, _ = model.architecture_gradient([val])
     actual, expected = (torch.cat([g.flatten() for g in gradient.values()]) for gradient in (actual, expected))
     assert ((actual - expected).norm() / expected.norm()).item() < 1e-10
 

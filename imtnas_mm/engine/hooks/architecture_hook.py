@@ -11,6 +11,7 @@ from mmengine.hooks import Hook
 
 from ...analysis.certainty import certainty_of
 from ...analysis.draw import draw_genotype
+from ...architecture_history import AFTER_EPOCH
 from ...genotype import save_genotype
 from ...networks.build import shared_options
 from ...registry import HOOKS
@@ -53,7 +54,7 @@ class ArchitectureHook(Hook):
 
     def after_train_epoch(self, runner: Any) -> None:
         genotype = runner.model.derive()
-        text = f'Architecture after epoch {runner.epoch + 1}: {genotype.summary()}'
+        text = f'{AFTER_EPOCH} {runner.epoch + 1}: {genotype.summary()}'
         if genotype.importance is not None:
             certainty = certainty_of(genotype)
             if self.choices is not None and len(self.choices) == len(certainty.choices):

@@ -10,11 +10,11 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from ...accuracy_table import read_table
+from ...architecture_history import LOOKUPS, TABLE_AT_END
 from ...atomic_files import write_whole
 from ...registry import HOOKS
 
-HISTORY = 'lookups.jsonl'  # in the work dir
-LOOKUPS = 'lookups'  # in mmengine's message hub, which checkpoints keep
+IN_HUB = 'lookups'  # of mmengine's message hub, which checkpoints keep
 
 
 @HOOKS.register_module()
@@ -50,15 +50,15 @@ class LookupHook(Hook):
 
     def before_train(self, runner: Any) -> None:
         self.table.check_space(runner.model.derive().space)
-        before = runner.message_hub.get_info(LOOKUPS, []) if runner.iter else []
-        runner.message_hub.update_info(LOOKUPS, before)
+        before = runner.message_hub.get_info(IN_HUB, []) if runner.iter else []
+        runner.message_hub.update_info(IN_HUB, before)
         if runner.iter == 0:
             self.look_up(runner, 0)
             return
         self.write(runner)
         if not before or before[0]['iteration'] > 0:
             runner.logger.warning(f'table={self.table.file!r}: the checkpoint holds no lookups from the beginning of '
-                                  f'the search; {HISTORY} begins later')
+                                  f'the search; {LOOKUPS} begins later')
 
     def after_train_epoch(self, runner: Any) -> None:
         epoch = runner.epoch + 1
@@ -69,7 +69,7 @@ class LookupHook(Hook):
         standings = self.table.standing(runner.model.derive())
         figures = ', '.join(f'{metric} {one.value:.2f} (rank {one.rank:,} of {len(self.table):,}, regret '
                             f'{one.regret:.2f})' for metric, one in standings.items())
-        runner.logger.info(f'Table at the end of the search: {figures}')
+        runner.logger.info(f'{TABLE_AT_END}{figures}')
 
     @torch.no_grad()
     def look_up(self, runner: Any, epoch: int) -> None:
@@ -80,7 +80,7 @@ class LookupHook(Hook):
         entropy = float(model.space.entropy(model.architecture.named_alphas()))
         line = dict(epoch=epoch, iteration=runner.iter, architecture=string, entropy=entropy, accuracies=accuracies)
         hub = runner.message_hub
-        hub.update_info(LOOKUPS, [*hub.get_info(LOOKUPS), line])
+        hub.update_info(IN_HUB, [*hub.get_info(IN_HUB), line])
         scalars = {f'table/{metric}': value for metric, value in accuracies.items()}
         hub.update_scalars(scalars)
         runner.visualizer.add_scalars({**scalars, 'epoch': epoch, 'iter': runner.iter}, step=runner.iter)
@@ -91,8 +91,8 @@ class LookupHook(Hook):
     def write(self, runner: Runner) -> None:
         """The history anew: what an interrupted run wrote after the checkpoint isn't in it."""
         if is_main_process():
-            lines = [json.dumps(line) for line in runner.message_hub.get_info(LOOKUPS)]
-            write_whole(Path(runner.work_dir) / HISTORY, '\n'.join(lines) + '\n' if lines else '')
+            lines = [json.dumps(line) for line in runner.message_hub.get_info(IN_HUB)]
+            write_whole(Path(runner.work_dir) / LOOKUPS, '\n'.join(lines) + '\n' if lines else '')
 
 
 def read_history(folder: str | Path) -> list[dict[str, Any]]:
@@ -101,4 +101,4 @@ def read_history(folder: str | Path) -> list[dict[str, Any]]:
     Raises:
         OSError: if the search had no table.
     """
-    return [json.loads(line) for line in (Path(folder) / HISTORY).read_text(encoding='utf-8').splitlines()]
+    return [json.loads(line) for line in (Path(folder) / LOOKUPS).read_text(encoding='utf-8').splitlines()]

@@ -6,12 +6,13 @@ from mmengine.config import Config
 
 from ...config.channels import backbone_channels, fill_channels
 from ...config.class_numbers import fill_classes
+from ...config.task_data import PARTS
 from ...genotype import GenotypeError, resolve_genotype
 from ...registry import SCOPE, scoped
 from ...space_format import format_of
 from ...tasks.joint_model import is_joint
 from .config import is_search
-from .parts import PARTS, loaders_of, scope_of
+from .parts import loaders_of, scope_of
 
 
 def complete(cfg: Config, part: str = 'train') -> None:

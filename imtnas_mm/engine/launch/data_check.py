@@ -7,6 +7,7 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
+from ...config.task_data import PARTS
 from ...datasets import (
     DataError,
     build_dataset,
@@ -19,7 +20,7 @@ from ...datasets import (
 from ...tasks.joint_model import is_joint
 from .complete import complete_classes
 from .config import is_search
-from .parts import PARTS, evaluators_of, loaders_of, scope_of
+from .parts import evaluators_of, loaders_of, scope_of
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,6 @@ from mmengine.config import Config
 from ...registry import MODELS
 from ...tasks.joint_model import is_joint, task_scope
 
-PARTS = ('train', 'val', 'test')
-
 
 def loaders_of(cfg: Config, part: str, several: bool) -> Iterator[tuple[str, str, dict[str, Any]]]:
     """(task, field of the dataset, config of the dataloader), one per task; a single task has the name ''."""

@@ -23,10 +23,9 @@ from .task_data import TaskData
 
 @dataclass
 class IterationBatches:
-    """The data of one iteration: one batch per stage, one per task for A, and ``more`` of those for A."""
+    """The data of one iteration: one batch per stage, and dicts of one batch per task for A."""
     stages: list = field(default_factory=list)
-    architecture: dict = field(default_factory=dict)
-    more: list[dict] = field(default_factory=list)
+    architecture: list[dict] = field(default_factory=list)
 
 
 class SearchData(FeedData):
@@ -80,7 +79,7 @@ class SearchData(FeedData):
                 batch['examples'] = tuple(self.examples[s.task].next()['inputs'] for s in (previous, stage))
             batches.stages.append(batch)
             previous = stage
-        batches.architecture, *batches.more = [
+        batches.architecture = [
             {name: feed.next() for name, feed in self.architecture.items() if name in active}
             for _ in range(self.architecture_batches)]
         return batches
@@ -192,8 +191,7 @@ class InterleavedSearchLoop(FeedLoop):
         for stage, batch in zip(model.active_stages(), batches.stages, strict=True):
             figures.update(model.train_stage(stage, batch, runner.optim_wrapper))
         if self._epoch >= self.warmup_epochs:
-            more = [batches.more] if batches.more else []
-            figures.update(model.update_architecture(batches.architecture, runner.optim_wrapper, *more))
+            figures.update(model.update_architecture(batches.architecture, runner.optim_wrapper))
             figures.update(model.follow_architecture(runner.optim_wrapper))
         model.step_weights(runner.optim_wrapper)
         figures.update(model.figures())

@@ -38,7 +38,7 @@ from .layout import (
 from .plan import Bundle, Candidates, Family, GroupPlan, GroupWeights
 
 # operation -> its weights: (name, whether depthwise)
-PARTS = {
+WEIGHTS_OF = {
     **{operation: (('depthwise1', True), ('pointwise1', False), ('depthwise2', True), ('pointwise2', False))
        for operation in SEPARABLE},
     **{operation: (('depthwise', True), ('pointwise', False)) for operation in DILATED},
@@ -158,7 +158,7 @@ class EdgeGroup(nn.Module):
             operation: tuple(i for i in self.edges if operation in candidates[i]) for operation in OPERATIONS
         }
         for operation in CONVOLUTIONS:
-            for name, depthwise in PARTS[operation]:
+            for name, depthwise in WEIGHTS_OF[operation]:
                 shape = (1, *[kernel_size(operation)] * 2) if depthwise else (channels, 1, 1)
                 self._hold(operation, name, channels, shape)
         if stride == 2:
@@ -197,7 +197,7 @@ class EdgeGroup(nn.Module):
             last: list[Tensor] = []
             for family in bundle.families:
                 parts = [[row for operation, edges in family.parts for row in self._rows(operation, name, edges)]
-                         for name, _ in PARTS[family.operations[0]]]
+                         for name, _ in WEIGHTS_OF[family.operations[0]]]
                 slots += parts[:-1]
                 last += parts[-1]
             kernels.append([*slots, last])

@@ -10,28 +10,26 @@ from .layout import IDENTITY, PROJECTION, Layer, Layout, kernel_and_expansion, s
 Cfg = dict[str, Any]
 
 
-def stem_and_first(table: Layout, width_mult: float, stem_stride: int, norm_cfg: Cfg | None, act_cfg: Cfg | None,
-                   conv_cfg: Cfg | None = None) -> tuple[ConvModule, nn.Module]:
+def stem_and_first(table: Layout, width_mult: float, stem_stride: int, norm_cfg: Cfg | None, act_cfg: Cfg | None
+                   ) -> tuple[ConvModule, nn.Module]:
     """The modules before the searched layers: the 3x3 convolution, and the separable convolution if there is any."""
     if stem_stride not in (1, 2):
         raise ValueError(f'stem_stride={stem_stride!r} must be 1 or 2')
     width = scaled_width(table.stem_width, width_mult)
-    options: dict[str, Any] = dict(conv_cfg=conv_cfg, norm_cfg=norm_cfg)
-    stem = ConvModule(3, width, 3, stem_stride, 1, act_cfg=act_cfg, **options)
+    stem = ConvModule(3, width, 3, stem_stride, 1, norm_cfg=norm_cfg, act_cfg=act_cfg)
     if table.first_width is None:
         return stem, nn.Identity()
     return stem, nn.Sequential(
-        ConvModule(width, width, 3, 1, 1, groups=width, act_cfg=act_cfg, **options),
-        ConvModule(width, scaled_width(table.first_width, width_mult), 1, act_cfg=None, **options))
+        ConvModule(width, width, 3, 1, 1, groups=width, norm_cfg=norm_cfg, act_cfg=act_cfg),
+        ConvModule(width, scaled_width(table.first_width, width_mult), 1, norm_cfg=norm_cfg, act_cfg=None))
 
 
-def last_convolution(table: Layout, in_channels: int, width_mult: float, norm_cfg: Cfg | None, act_cfg: Cfg | None,
-                     conv_cfg: Cfg | None = None) -> nn.Module | None:
+def last_convolution(table: Layout, in_channels: int, width_mult: float, norm_cfg: Cfg | None, act_cfg: Cfg | None
+                     ) -> nn.Module | None:
     """The 1x1 convolution after the last stage; None if the layout has none."""
     if table.last_width is None:
         return None
-    return ConvModule(in_channels, scaled_width(table.last_width, width_mult), 1, conv_cfg=conv_cfg, norm_cfg=norm_cfg,
-                      act_cfg=act_cfg)
+    return ConvModule(in_channels, scaled_width(table.last_width, width_mult), 1, norm_cfg=norm_cfg, act_cfg=act_cfg)
 
 
 def activation_of(table: Layout, act_cfg: Cfg | None) -> Cfg:
@@ -39,7 +37,7 @@ def activation_of(table: Layout, act_cfg: Cfg | None) -> Cfg:
     return dict(type=table.activation) if act_cfg is None else act_cfg
 
 
-def mbconv(layer: Layer, choice: str, norm_cfg: Cfg | None, act_cfg: Cfg | None, conv_cfg: Cfg | None = None,
+def mbconv(layer: Layer, choice: str, norm_cfg: Cfg | None, act_cfg: Cfg | None,
            se_ratio: float | None = None) -> nn.Module:
     """The module of a choice of a layer.
 
@@ -53,8 +51,7 @@ def mbconv(layer: Layer, choice: str, norm_cfg: Cfg | None, act_cfg: Cfg | None,
     if choice == IDENTITY:
         return nn.Identity()
     if choice == PROJECTION:
-        return ConvModule(layer.in_channels, layer.out_channels, 1, layer.stride, conv_cfg=conv_cfg, norm_cfg=norm_cfg,
-                          act_cfg=None)
+        return ConvModule(layer.in_channels, layer.out_channels, 1, layer.stride, norm_cfg=norm_cfg, act_cfg=None)
     kernel, expansion = kernel_and_expansion(choice)
     return InvertedResidual(
         layer.in_channels,
@@ -63,6 +60,5 @@ def mbconv(layer: Layer, choice: str, norm_cfg: Cfg | None, act_cfg: Cfg | None,
         kernel_size=kernel,
         stride=layer.stride,
         se_cfg=None if se_ratio is None else dict(channels=layer.in_channels * expansion, ratio=expansion / se_ratio),
-        conv_cfg=conv_cfg,
         norm_cfg=norm_cfg,
         act_cfg=act_cfg)

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ...architecture import one_hot
 from ...genotype import Genotype
 from ...layers.activation import twice_differentiable_act_cfg
 from ...layers.noise import gumbel
@@ -18,7 +19,6 @@ from .architecture import mbconv_genotype
 from .blocks import activation_of, last_convolution, mbconv, stem_and_first
 from .layout import Layer, by_stage, get_layout, mbconv_blocks, searched_layers, stage_widths
 
-CONVOLUTION = dict(type='imtnas_mm.TwiceDifferentiableConv2d')
 ESTIMATORS = ('softmax', 'two_path', 'gumbel')
 
 
@@ -28,7 +28,7 @@ class MixedLayer(nn.Module):
     def __init__(self, layer: Layer, norm_cfg: dict[str, Any] | None, act_cfg: dict[str, Any] | None) -> None:
         super().__init__()
         self.choices = nn.ModuleDict(
-            {choice: mbconv(layer, choice, norm_cfg, act_cfg, CONVOLUTION) for choice in layer.choices})
+            {choice: mbconv(layer, choice, norm_cfg, act_cfg) for choice in layer.choices})
 
     def forward(self, x: Tensor, gate: Tensor, chosen: Iterable[int] | None = None) -> Tensor:
         """[N, C, H, W] -> a map of the layer's width.
@@ -116,10 +116,10 @@ class MBConvSupernet(SearchSpace):
         self.searched = searched_layers(table, width_mult, strides)
         norm_cfg = twice_differentiable_norm_cfg(norm_cfg)
         act_cfg = twice_differentiable_act_cfg(activation_of(table, act_cfg))
-        self.stem, self.first = stem_and_first(table, width_mult, stem_stride, norm_cfg, act_cfg, CONVOLUTION)
+        self.stem, self.first = stem_and_first(table, width_mult, stem_stride, norm_cfg, act_cfg)
         self.layers = nn.ModuleDict(
             {layer.name: MixedLayer(layer, norm_cfg, act_cfg) for layer in self.searched})
-        self.last = last_convolution(table, self.searched[-1].out_channels, width_mult, norm_cfg, act_cfg, CONVOLUTION)
+        self.last = last_convolution(table, self.searched[-1].out_channels, width_mult, norm_cfg, act_cfg)
         self._names = {  # (layer, choice) -> the names of its parameters
             (name, choice): [f'layers.{name}.choices.{choice}.{inside}' for inside, _ in part.named_parameters()]
             for name in self.layers for choice, part in self.mixed_layer(name).choices.items()}
@@ -171,7 +171,7 @@ class MBConvSupernet(SearchSpace):
         """The gates of the mixture; for an estimator that samples, those of the likeliest path."""
         if self.estimator == 'softmax':
             return super().evaluation_gates(alphas)
-        return {f'gates.{name}': one_hot_of_largest(alpha).to(alpha) for name, alpha in alphas.items()}
+        return {f'gates.{name}': one_hot(alpha).to(alpha) for name, alpha in alphas.items()}
 
     @torch.no_grad()
     def after_architecture_step(self, before: Mapping[str, Tensor], alphas: Mapping[str, Tensor],
@@ -218,13 +218,8 @@ class MBConvSupernet(SearchSpace):
             x = yield x
 
 
-def one_hot_of_largest(values: Tensor) -> Tensor:
-    """[n] -> [n] with 1 at the largest value, the first if several are equal."""
-    return torch.zeros_like(values).scatter(0, values.argmax(0, keepdim=True), 1)
-
-
 def straight_through(soft: Tensor) -> Tensor:
     """Forward the one-hot of the largest value, backward the gradient of ``soft``; zeros are exact."""
-    hard = one_hot_of_largest(soft.detach())
+    hard = one_hot(soft.detach())
     # where() instead of hard - soft.detach() + soft: values are exactly 0 or exactly 1
     return torch.where(hard.bool(), 1 + (soft - soft.detach()), soft * 0)

@@ -16,8 +16,6 @@ from ..stem import cell_stem
 from .edges import SearchCell, SearchReduction, cell_gates
 from .layout import CELL, EDGES, NAME, NONE, OPERATIONS, STAGES, block_names, check_size, stage_widths
 
-CONVOLUTION = dict(type='imtnas_mm.TwiceDifferentiableConv2d')
-
 
 @MODELS.register_module()
 class NASBench201Supernet(SearchSpace):
@@ -62,7 +60,7 @@ class NASBench201Supernet(SearchSpace):
             raise ValueError(f'out_indices={tuple(out_indices)}: the network has the stages 0, 1 and 2')
         self.channels, self.cells_per_stage, self.out_indices = channels, cells, tuple(out_indices)
         self.norm = EdgeNorm(norm_cfg)
-        self.stem = cell_stem(stem, channels, _without_affine(norm_cfg), stem_stride, CONVOLUTION)
+        self.stem = cell_stem(stem, channels, _without_affine(norm_cfg), stem_stride)
         self.cells = nn.ModuleList()
         for width in self.stage_channels:
             self.cells.extend(SearchCell(width, self.norm) for _ in range(cells))

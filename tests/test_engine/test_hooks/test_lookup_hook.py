@@ -6,7 +6,8 @@ import pytest
 from helpers import tiny_run as tiny
 from helpers.tiny_run import no_pictures  # noqa: F401
 from imtnas_mm.accuracy_table import TableError
-from imtnas_mm.engine.hooks.lookup_hook import HISTORY, read_history
+from imtnas_mm.architecture_history import LOOKUPS
+from imtnas_mm.engine.hooks.lookup_hook import read_history
 from imtnas_mm.genotype import load_genotype
 from imtnas_mm.space_format import format_of
 
@@ -64,7 +65,7 @@ def test_log_and_scalars(whole):
 
 def test_a_resumed_search_has_the_same_history(config, whole, tmp_path):
     """Lines that an interrupted search wrote after the checkpoint are not in it twice."""
-    (tmp_path / HISTORY).write_text((whole / HISTORY).read_text())
+    (tmp_path / LOOKUPS).write_text((whole / LOOKUPS).read_text())
     tiny.run('train', config, '--work-dir', tmp_path, '--resume', whole / 'epoch_2.pth')
     assert read_history(tmp_path) == read_history(whole)
 
