@@ -1,4 +1,4 @@
-"""The only place where the package uses, replaces or silences undocumented parts of PyTorch and other libraries.
+"""Lists all undocumented parts of PyTorch and other libraries that the package uses; holds all that it replaces.
 
 Each entry states its reason, its undefined results, and the versions in which it was
 seen. Importing this package changes no library. :func:`install` replaces mmengine's
@@ -44,6 +44,9 @@ NAMES = (  # undocumented names other than PyTorch's operators
     Private(
         'mmdet.models.dense_heads.base_dense_head.BaseDenseHead._bbox_post_process', '',
         'as _predict_by_feat_single', seen=LIBRARIES),
+    Private(
+        'mmpretrain.models.heads.ClsHead._get_loss', '',
+        'the loss of scores, which CellHead also takes of its auxiliary classifier', seen=LIBRARIES),
     Private(
         'mmpretrain.models.heads.ClsHead._get_predictions', '',
         'the softmax of the outputs; a head that overrides it has other scores, and no graph', seen=LIBRARIES),

@@ -18,6 +18,13 @@ NAMES = (
         _val_loop='as _train_loop', _test_loop='as _train_loop',
         _has_loaded='set when a search loads its checkpoint, so that the runner does not load it again',
         _randomness_cfg='whether seeds differ between processes (`diff_rank_seed`)').items()),
+    *(Private(f'mmengine.runner.EpochBasedTrainLoop.{name}', '', reason, seen=LIBRARIES) for name, reason in dict(
+        _decide_current_val_interval='called by RetrainLoop: `dynamic_intervals` change the interval of validations',
+        _epoch='set by ResumableLoop; the property `epoch` has no setter', _iter='as _epoch', _max_epochs='as _epoch',
+        _max_iters='as _epoch').items()),
+    Private(
+        'mmengine.hooks.CheckpointHook._save_checkpoint_with_step', '',
+        'overridden by AtomicCheckpointHook: a file is complete before another is removed', seen=LIBRARIES),
     Private(
         'mmengine.optim.OptimWrapper._accumulative_counts', '',
         'number of batches per step of the optimiser', seen=LIBRARIES),

@@ -164,7 +164,7 @@ class EdgeGroup(nn.Module):
         if stride == 2:
             for name in HALVES:
                 self._hold(SKIP, name, channels // 2, (channels, 1, 1))
-        self._register_state_dict_hook(_split_entries)
+        self.register_state_dict_post_hook(_split_entries)
         self.register_load_state_dict_pre_hook(_join_entries)
 
     def _hold(self, operation: str, name: str, rows: int, shape: tuple[int, ...]) -> None:
