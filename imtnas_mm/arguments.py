@@ -52,6 +52,7 @@ def check_source(parser: argparse.ArgumentParser, args: argparse.Namespace) -> N
         parser.error('--cfg-options needs --config')
     if args.config:
         check_file(args.config, '--config')
+    if args.config or args.source.endswith('.json'):
         check_file(args.source, 'source')
 
 

@@ -29,7 +29,9 @@ class GivenUp(Exception):
 
 @dataclass(frozen=True)
 class Card:
-    """Args:
+    """A GPU of this machine.
+
+    Args:
         id (str): its number or UUID in ``CUDA_VISIBLE_DEVICES``.
         key (str): equal in all processes of the machine: its UUID if nvidia-smi
             reports it, else ``id``.

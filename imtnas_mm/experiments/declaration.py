@@ -31,7 +31,9 @@ class ExperimentError(ValueError):
 
 @dataclass(frozen=True)
 class Experiment:
-    """Args:
+    """An experiment: its rows, its seeds, and the columns and pictures of its report.
+
+    Args:
         name (str): the file's stem.
         title (str): of the table.
         seeds (list[int]): of the search and of the retrainings.

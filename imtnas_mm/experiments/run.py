@@ -23,7 +23,9 @@ SHOWING_HOOKS = ('HistoryHook', 'ReportHook')
 
 @dataclass(frozen=True)
 class Run:
-    """Args:
+    """A row with one seed: the resolved configs of its search and evaluations.
+
+    Args:
         row (str): its name in the experiment.
         seed (int): of the search and of the retrainings.
         search (Config | None): resolved.
