@@ -9,9 +9,9 @@ from ...registry import HOOKS
 
 @HOOKS.register_module()
 class DropPathHook(Hook):
-    """Before epoch e of E (from 0), edges of a ``CellNet`` are dropped at e / E times its ``drop_path``, as in DARTS.
+    """Before epoch e of E (from 0), edges of a network are dropped at e / E times its ``drop_path``, as in DARTS.
 
-    The rate is logged as ``drop_path``.
+    The network has the method ``scale_drop_path``, as ``CellNet`` has. The rate is logged as ``drop_path``.
     """
 
     def before_train(self, runner: Any) -> None:
@@ -19,7 +19,7 @@ class DropPathHook(Hook):
         if not self.networks:
             model = runner.model.module if is_model_wrapper(runner.model) else runner.model
             raise ValueError(f'DropPathHook: no part of {type(model).__name__} has a drop path to set; model.backbone '
-                             'must be a CellNet')
+                             'must be a network with scale_drop_path, such as CellNet')
 
     def before_train_epoch(self, runner: Any) -> None:
         for network in self.networks:
