@@ -75,8 +75,8 @@ def sharing_of(genotype: Genotype) -> dict[str, Any]:
         ValueError: if the genotype has none.
     """
     if genotype.sharing is None:
-        raise ValueError('architecture: sharing: is missing; it must be the result of a search for what the tasks '
-                         'share')
+        raise ValueError('architecture: sharing: is missing; it must be the result of a BMTAS or MTL-NAS search, '
+                         'which decides on shared parts')
     return genotype.sharing
 
 
@@ -192,7 +192,7 @@ def check_importance(importance: Any, shapes: dict[str, tuple[int, ...]], place:
 
 def _check_sharing(sharing: Any, space_format: SpaceFormat, architecture: dict[str, Any], place: Place) -> None:
     if not isinstance(sharing, dict):
-        place.fail(sharing, 'it must be an object with method, tasks and what the method shares')
+        place.fail(sharing, 'it must be an object with method, tasks and the shared parts')
     method = sharing.get('method')
     if not isinstance(method, str) or method not in SHARING:
         place['method'].fail(method, f'known methods are {", ".join(map(repr, SHARING))}')

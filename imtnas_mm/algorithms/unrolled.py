@@ -111,7 +111,7 @@ class UnrolledSearch(WeightStages):
         """Steps A by Eq. 30, ``arch_steps`` times."""
         data, *further = [
             {name: self.preprocess(name, batch, FOR_VALIDATION, index + number * len(self.order))
-             for index, (name, batch) in enumerate(some.items())} for number, some in enumerate((batches, *more))]
+             for index, (name, batch) in enumerate(raw.items())} for number, raw in enumerate((batches, *more))]
         alphas = self.architecture.named_alphas()
         figures: dict[str, Tensor] = {}
         for index in range(self.arch_steps):

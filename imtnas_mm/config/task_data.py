@@ -70,18 +70,18 @@ def expand_task_data(cfg: Config, scopes: Mapping[str, str | None], search: bool
     if not several and chosen not in entries:
         raise ValueError(f'data_task={chosen!r}: must be the task of task_data that is trained, one of '
                          f'{sorted(entries)}')
-    made: dict[str, Any] = {}
+    filled: dict[str, Any] = {}
     for task, scope in scopes.items():
         name = task or chosen
         if name not in entries:  # a search of a single task needs no data of the others
             continue
         for field, value in task_fields(entries[name], f'task_data.{name}', scope, search).items():
             if several:
-                made.setdefault(field, {})[task] = value
+                filled.setdefault(field, {})[task] = value
             else:
-                made[field] = value
-    merged = Config(made)
-    for field in made:
+                filled[field] = value
+    merged = Config(filled)
+    for field in filled:
         if cfg.get(field) is not None:
             merged.merge_from_dict({field: cfg[field]})
         cfg[field] = merged[field]
@@ -136,15 +136,15 @@ def task_fields(entry: Mapping[str, Any], field: str, scope: str | None, search:
     order = dict(sampler(True), seed=0) if search and not detects else sampler(False)
     validated = dict(type='imtnas_mm.ValidationPart', pipeline=pipeline(entry, 'part')) if search else dataset(
         val, 'val')
-    made = dict(
+    filled = dict(
         train_dataloader=dict(loader, dataset=dataset(train, 'train'), **({} if search else dict(
             sampler=sampler(True)))),
         val_dataloader=dict(loader, dataset=validated, sampler=order),
         test_dataloader=dict(loader, dataset=dataset(test, 'test'), sampler=order))
     for part, fields in (('val', None if search else val), ('test', test)):
         if not detects or fields is None or 'ann_file' in fields:  # other datasets have metrics that only users know
-            made[f'{part}_evaluator'] = metric(fields)
-    return made
+            filled[f'{part}_evaluator'] = metric(fields)
+    return filled
 
 
 def classification_pipeline(entry: Mapping[str, Any], part: str) -> list[dict[str, Any]]:

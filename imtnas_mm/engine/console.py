@@ -15,9 +15,9 @@ class TwoTexts(str):
     short: str
 
     def __new__(cls, text: str, short: str) -> 'TwoTexts':
-        made = super().__new__(cls, text)
-        made.short = short
-        return made
+        texts = super().__new__(cls, text)
+        texts.short = short
+        return texts
 
 
 class ConsoleFormatter(logging.Formatter):

@@ -1,4 +1,4 @@
-"""Writes a document that a tool makes from a template, or checks that the file is what the tool would write."""
+"""Writes a document from a template, or checks that the document is up to date."""
 import sys
 from pathlib import Path
 

@@ -56,5 +56,5 @@ def table_result(table: AccuracyTable, file: str, architecture: dict[str, Any],
         best={metric: table.best(metric) for metric in table.metrics}))
     if history is not None:
         lookups = [table.lookup(string) for string in history['architecture']]
-        result['accuracies'] = {metric: [found[metric] for found in lookups] for metric in table.metrics}
+        result['accuracies'] = {metric: [lookup[metric] for lookup in lookups] for metric in table.metrics}
     return result

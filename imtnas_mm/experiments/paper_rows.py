@@ -54,7 +54,7 @@ def multitask(search: str, sharing_weight: float, suffix: str = '', joint: Optio
     """
 
     def row(name: str, method: str, *options: Options | None) -> Row:
-        merged = {key: value for some in options if some for key, value in some.items()}
+        merged = {key: value for part in options if part for key, value in part.items()}
         return dict(name=f'{name}{suffix}', search=search, options={'model.type': method, **merged}, **fields)
 
     weight = {'model.sharing_weight': sharing_weight}

@@ -79,7 +79,7 @@ def statistics_tables(experiment: Experiment,
         column = columns[name]
 
         def by_seed(row: Any, column: dict[str, Any] = column) -> dict[int, float]:
-            pairs = ((one['seed'], value_of(column, one, experiment.columns)) for one in finished.get(row, []))
+            pairs = ((result['seed'], value_of(column, result, experiment.columns)) for result in finished.get(row, []))
             return {seed: value for seed, value in pairs if value is not None}
 
         ours = by_seed(experiment.ours)

@@ -135,7 +135,7 @@ def add_architecture(page: Page, search: SearchFolder) -> None:
 
 
 def _range(choices: Iterable[SharpeningChoice]) -> tuple[float, float]:
-    """Of the y axes of some choices, with a margin."""
+    """The limits of the y axes of some choices, with a margin."""
     weights = [y for choice in choices for curve in choice.relative for _, y in curve.points]
     margin = .05 * (max(weights, default=1.) - min(weights, default=0.)) or .01
     return min(weights, default=0.) - margin, max(weights, default=1.) + margin

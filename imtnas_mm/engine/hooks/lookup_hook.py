@@ -19,7 +19,7 @@ LOOKUPS = 'lookups'  # in mmengine's message hub, which checkpoints keep
 
 @HOOKS.register_module()
 class LookupHook(Hook):
-    """Logs the accuracies that a table has of the present architecture, which it is derived to.
+    """Derives the present architecture and logs its accuracies in a table.
 
     They are logged as ``table/<metric>`` before the first iteration, after
     epochs, and with ranks at the end. ``lookups.jsonl`` in the work dir has a
@@ -67,8 +67,8 @@ class LookupHook(Hook):
 
     def after_train(self, runner: Any) -> None:
         standings = self.table.standing(runner.model.derive())
-        figures = ', '.join(f'{metric} {one.value:.2f} (rank {one.rank:,} of {len(self.table):,}, regret '
-                            f'{one.regret:.2f})' for metric, one in standings.items())
+        figures = ', '.join(f'{metric} {standing.value:.2f} (rank {standing.rank:,} of {len(self.table):,}, regret '
+                            f'{standing.regret:.2f})' for metric, standing in standings.items())
         runner.logger.info(f'Table at the end of the search: {figures}')
 
     @torch.no_grad()

@@ -51,7 +51,7 @@ def unflatten(tensors: tuple[Tensor, ...]) -> CellGates:
 
 
 def cell_gates(gates: Tensor, widths: Sequence[int]) -> list[CellGates]:
-    """Gates [edges, operations] -> :class:`CellGates` for each of some widths."""
+    """Gates [edges, operations] -> :class:`CellGates` for each width."""
     ordered = gates.flatten().index_select(0, _positions(gates.device)).view(len(EDGES), len(MIXED))
     convolutions, maps = ordered.split(2, 1)
     maps = maps.split(SIZES)
@@ -65,7 +65,7 @@ def cell_gates(gates: Tensor, widths: Sequence[int]) -> list[CellGates]:
 
 @functools.cache
 def _positions(device):
-    """Of the gates of ``MIXED`` in the rows of ``BY_SOURCE``, made once per device."""
+    """The indices of the gates of ``MIXED``, in the rows of ``BY_SOURCE``; made once per device."""
     return torch.tensor([edge * len(OPERATIONS) + COLUMN[operation] for edge in BY_SOURCE for operation in MIXED],
                         device=device)
 

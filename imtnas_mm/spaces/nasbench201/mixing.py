@@ -23,7 +23,7 @@ from ...layers.pooling import avg_pool, avg_pool_transposed
 
 
 def mix(x: Tensor, rows: Tensor, convolved: Sequence[Tensor], before: Sequence[Tensor] = ()) -> tuple[Tensor, ...]:
-    """Adds what leaves a state.
+    """The contributions of a state to the later states, added to their sums.
 
     Args:
         x (Tensor): [N, C, H, W], the state.
@@ -42,7 +42,7 @@ def mix(x: Tensor, rows: Tensor, convolved: Sequence[Tensor], before: Sequence[T
 def _plain(x, rows, convolved, before):
     """:func:`mix` in mixed precision."""
     sums = (rows @ _maps(x, avg_pool(x, 1))).view(len(rows), *_flat(x).shape)
-    sums = sums + sum(_apart(one, len(rows)) for one in convolved)
+    sums = sums + sum(_apart(maps, len(rows)) for maps in convolved)
     totals = [total.permute(0, 3, 1, 2) for total in sums.unbind()]
     return tuple(map(torch.add, totals, before) if before else totals)
 
