@@ -32,7 +32,7 @@ class Genotype:
         source (dict, optional): where the architecture comes from, as strings
             and numbers. ``without`` names an option that the search did not
             derive, whatever its weight.
-        sharing (dict, optional): what the tasks' networks share, as
+        sharing (dict, optional): the shared parts of the tasks' networks, as
             ``{'method': ..., 'tasks': [name, ...], ...}``. ``branching`` has
             ``'blocks': {block: [copy of the first task, copy of the second,
             ...], ...}``. Copies count from 0. Tasks that use the same copy
@@ -85,8 +85,8 @@ def contradiction(genotype: Genotype, other: Genotype, sharing: bool = False) ->
 
     Args:
         genotype, other (Genotype): importance and source are left out.
-        sharing (bool): whether ``sharing`` is compared as well; a network of
-            one task leaves it out of account.
+        sharing (bool): whether ``sharing`` is compared as well; it makes no
+            difference to a network of one task.
     """
     names = ('space', 'architecture', *(('sharing', ) if sharing else ()))
     differences = (_difference(getattr(genotype, name), getattr(other, name), name) for name in names)

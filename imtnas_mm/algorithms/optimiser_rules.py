@@ -1,4 +1,4 @@
-"""What the optimisers of a search do to each parameter: the rules of the one-step approximations."""
+"""The rules of the one-step approximations: the step of a search's optimisers for each parameter."""
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -86,7 +86,7 @@ def check_same_step(optim_wrapper: OptimWrapper, virtual: Mapping[str, bool]) ->
     through V only if the chain makes the same step.
 
     Raises:
-        ValueError: names what the optimiser has and the chain lacks.
+        ValueError: names the settings of the optimiser that the chain lacks.
     """
     where = "model.step_space='hypernetwork' with model.hypernetwork_step='stage'"
     kind = type(optim_wrapper.optimizer)

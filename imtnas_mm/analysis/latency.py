@@ -87,7 +87,7 @@ class Latency:
         self.times: dict[tuple[str, Shape], float] = {}
 
     def __call__(self, module: nn.Module, shapes: Sequence[Shape]) -> float:
-        """The sum over the shapes of its inputs; 0 for what is not timed yet."""
+        """The sum over the shapes of its inputs; 0 for modules that are not timed yet."""
         total = 0.
         for shape in shapes:
             key = repr(module), shape
@@ -122,7 +122,7 @@ def device_name(device: str) -> str:
 
 @dataclass(frozen=True)
 class TimedNetwork:
-    """A whole network: its architecture in a line, its milliseconds, and what the table says."""
+    """A whole network: its architecture in a line, its measured milliseconds, and those of the table."""
     architecture: str
     measured: float
     table: float

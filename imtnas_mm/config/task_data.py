@@ -42,8 +42,8 @@ def expand_task_data(cfg: Config, scopes: Mapping[str, str | None], search: bool
     - ``batch_size``, ``num_workers`` (2): per process.
     - ``flip`` (.5): the share of training images that are mirrored.
 
-    What the config has in ``train_dataloader`` and the other fields is merged into what is made here. Class names that
-    are to come from files are left as None.
+    The config's own ``train_dataloader`` and other fields are merged into these. Class names that are to come from
+    files are left as None.
 
     Args:
         cfg (Config): of a search, a joint training or a retraining. A retraining names its task in ``data_task``.

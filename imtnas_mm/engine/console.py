@@ -1,4 +1,4 @@
-"""What a run prints on the console: short lines, and little before the first figures. The log file has everything."""
+"""The console output of a run: short lines, and little before the first figures. The log file has everything."""
 import copy
 import logging
 

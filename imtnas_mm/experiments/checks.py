@@ -36,7 +36,7 @@ def refusals(runs: Iterable[Run], gpus_per_run: int | None = None, available: in
 
 
 def table_refusals(runs: Iterable[Run]) -> list[str]:
-    """What is wrong with the tables that runs look up in, one text for each different fault."""
+    """The faults of the tables of runs, one text per different fault."""
     names_of: dict[tuple[str, str, tuple[str, ...] | None], list[str]] = {}  # field, file, metrics -> names
     for run in runs:
         for name, options in run.tables.items():

@@ -1,4 +1,4 @@
-"""The rows of the paper's tables and figures, which the files in configs/experiments/ have at two scales.
+"""The rows of the paper's tables and figures, for the files in configs/experiments/ at both scales.
 
 ``search`` is the config of a search, relative to the experiment's file. A row
 is a dict as :class:`~imtnas_mm.experiments.Experiment` has it.
@@ -105,7 +105,7 @@ def single_tasks(space: str, search: str, c10: Sequence[str] = ('c10', ), max_ep
     """A cell space's own method, which searches each task by itself.
 
     Args:
-        c10: the evaluations of what CIFAR-10's search gives.
+        c10: the evaluations of the architecture of CIFAR-10's search.
         max_epochs: of each search, None for those of the config.
     """
     options = {'model.loss_normalization': 'none', **CELL_SPACES[space][2], **epochs(max_epochs)}

@@ -150,7 +150,7 @@ def value_of(column: dict[str, Any], finished: dict[str, Any], columns: Iterable
 
 
 def shown(column: dict[str, Any], value: float) -> float:
-    """What a column shows of a metric's value."""
+    """A metric's value as a column shows it."""
     return (100 - value if column.get('error') else value) * column.get('scale', 1)
 
 

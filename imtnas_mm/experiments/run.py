@@ -108,7 +108,7 @@ class Run:
 
 
 def _options_of(cfg: Config) -> dict[str, Any]:
-    """A config without what no result depends on: hooks that only show the search, and declared total batches of tasks.
+    """A config without fields that change no result: hooks that only show the search, and declared batches of tasks.
 
     The total batch of a single dataloader stays, since auto_scale_lr may scale the rate by it.
     """

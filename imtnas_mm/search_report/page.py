@@ -107,7 +107,7 @@ def add_complaints(page: Page, search: SearchFolder) -> None:
 
 
 def add_architecture(page: Page, search: SearchFolder) -> None:
-    """The drawn architecture, what the log says of it, and the charts of its choices."""
+    """The drawn architecture, the log's lines on it, and the charts of its choices."""
     page.add(_heading('Architecture'))
     for name, label in (('architecture', 'the architecture'), ('architecture_sharing', 'what the tasks share')):
         picture = search.picture(name)

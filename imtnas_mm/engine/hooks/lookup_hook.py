@@ -73,7 +73,7 @@ class LookupHook(Hook):
 
     @torch.no_grad()
     def look_up(self, runner: Any, epoch: int) -> None:
-        """The present architecture, ``epoch`` epochs done."""
+        """Looks up and logs the present architecture, after ``epoch`` epochs."""
         model = runner.model
         string = self.table.string_of(model.derive())
         accuracies = self.table.lookup(string)
@@ -89,7 +89,7 @@ class LookupHook(Hook):
         self.write(runner)
 
     def write(self, runner: Runner) -> None:
-        """The history anew: what an interrupted run wrote after the checkpoint isn't in it."""
+        """Writes the history anew, without the lines that an interrupted run wrote after the checkpoint."""
         if is_main_process():
             lines = [json.dumps(line) for line in runner.message_hub.get_info(LOOKUPS)]
             write_whole(Path(runner.work_dir) / HISTORY, '\n'.join(lines) + '\n' if lines else '')

@@ -98,7 +98,7 @@ def dump(cfg: Config, path: str) -> None:
 
 
 def take_architecture(cfg: Config, args: argparse.Namespace) -> tuple[str, str]:
-    """Have the config build the network of which the checkpoint's weights are.
+    """Have the config build the network of the checkpoint's weights.
 
     ``--architecture`` comes before the architecture that the checkpoint holds,
     and this before the config's.

@@ -55,7 +55,7 @@ def rehearse(args: Namespace, measure: Measure | None = None) -> None:
     Raises:
         SystemExit: a training fails or has another total batch than its config
             declares, a column has no such metric, or a retraining does not take
-            what its search finds.
+            the architecture of its search.
     """
     if args.gpus == '0':
         os.environ['CUDA_VISIBLE_DEVICES'] = ''

@@ -1,4 +1,4 @@
-"""The edges of a searched NAS-Bench-201 cell, those that leave one state computed together.
+"""The edges of a searched NAS-Bench-201 cell; edges from the same state are computed together.
 
 A mixed edge is ``sum_o gate_o o(x)``. The edges that leave a state share its ReLU
 and its pool; their 3x3 convolutions are one convolution to (targets x channels)
@@ -91,7 +91,7 @@ class SearchCell(nn.Module):
         return x
 
     def convolved(self, source: int, x: Tensor, gates: CellGates) -> tuple[Tensor, Tensor]:
-        """What the convolutions that leave a state bring to their targets, [N, targets * C, H, W] each."""
+        """The maps of the convolutions from a state to its targets, [N, targets * C, H, W] each."""
         rectified, targets = relu(x), SIZES[source]
         return (
             self.norm.weighted(conv2d(rectified, self.conv_3x3[source], padding=1), gates.conv_3x3[source], targets),

@@ -1,4 +1,4 @@
-"""Adds what a state of a cell brings to the later states, with fast second derivatives.
+"""Adds the contributions of a cell's state to the later states, with fast second derivatives.
 
 With the pool P, the gates ``r [T, 2]`` of identity and pool, the convolved maps ``c`` (T
 side by side in each) and the sums ``s`` of the states before,
@@ -23,7 +23,7 @@ from ...layers.pooling import avg_pool, avg_pool_transposed
 
 
 def mix(x: Tensor, rows: Tensor, convolved: Sequence[Tensor], before: Sequence[Tensor] = ()) -> tuple[Tensor, ...]:
-    """The contributions of a state to the later states, added to their sums.
+    """Adds the contributions of a state to the sums of the later states.
 
     Args:
         x (Tensor): [N, C, H, W], the state.
