@@ -29,7 +29,7 @@ class Sampled:
 
 
 class Queries:
-    """What a sampler sees of a table: its architectures, and their accuracies one by one, so many of them.
+    """A sampler's view of a table: its architectures, and the accuracies of ``number`` of them, one by one.
 
     Args:
         table (AccuracyTable): answers the queries.
@@ -78,9 +78,9 @@ class TableSampler(ABC):
 
     Args:
         queries (int): n, the budget.
-        metric (str): column of the table that is asked for and selects; where the benchmark has one, an accuracy that
-            is not the one reported.
-        without (str, optional): a choice, such as ``none`` of an edge; architectures that have it are not asked for.
+        metric (str): the queried column, by which it selects; where the benchmark has one, an accuracy that is not the
+            reported one.
+        without (str, optional): a choice, such as ``none`` of an edge; architectures that have it are not queried.
             So a sampler has the same space as a search that doesn't derive the choice.
     """
 

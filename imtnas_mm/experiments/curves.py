@@ -116,7 +116,7 @@ def curves_figure(experiment: Experiment, finished: Mapping[str, list[dict[str, 
 
 def _draw(axes: Axes, axis: str, curves: dict[str, Curve], rows: list[str], ours: str | None,
           handles: dict[str, Any]) -> None:
-    """The curves; a row has one colour and style in all panels. What a sampler has stays until it finds better.
+    """The curves; a row has one colour and style in all panels. A sampler's curve stays level until a better query.
 
     The deviation is a band; of many curves only ours has one, and the others have a bar at their end.
     """

@@ -32,7 +32,7 @@ def table_result(table: AccuracyTable, file: str, architecture: dict[str, Any],
 
     Args:
         table (AccuracyTable): with the metrics of the evaluation.
-        file (str): what the experiment calls it.
+        file (str): its name in the experiment.
         architecture (dict): the content of an architecture file.
         history (dict, optional): columns, of which ``architecture`` are strings in the benchmark's notation.
 

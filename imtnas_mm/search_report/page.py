@@ -80,7 +80,7 @@ def title_of(search: SearchFolder) -> str:
 
 
 def facts_of(search: SearchFolder) -> dict[str, Any]:
-    """What the top of the page says, as far as config and log have it."""
+    """The facts at the top of the page, as far as config and log have them."""
     last = search.training[-1] if search.training else {}
     total = search.setting('train_cfg', 'max_epochs')
     order = search.setting('train_cfg', 'order') or search.setting('model', 'order')
