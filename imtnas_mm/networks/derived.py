@@ -15,7 +15,7 @@ from ..space_format import format_of, registered_spaces
 from ..stored_architecture import refuse_contradiction, stored_genotype
 from .stage_outputs import Stages, stage_outputs
 
-RECORDED = 'architecture'  # a derived network's entry in the metadata of a state dict: its space and architecture
+RECORDED = 'architecture'  # what the metadata of a state dict have of each derived network: its space and architecture
 
 
 def before_last(outputs: Sequence[Tensor], auxiliary: Sequence[Tensor]) -> tuple[Tensor, ...]:
