@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ..chain import StepRule
 
-# the optimisers whose steps a chain knows, by what model.virtual_step asks of them. AdamW's decay is that of SGD
+# the optimisers whose steps a chain knows, per setting of model.virtual_step. AdamW's decay is that of SGD
 KNOWN: dict[str, tuple[type, ...]] = dict(
     momentum=(torch.optim.SGD, ), weight_decay=(torch.optim.SGD, torch.optim.AdamW),
     clip_grad=(torch.optim.Optimizer, ))

@@ -8,14 +8,14 @@ from mmengine.config import Config
 DATA_FIELDS = ('task_data', 'data_task')  # the fields that :func:`expand_task_data` reads
 PARTS = ('train', 'val', 'test')
 ENTRY_FIELDS = ('data_root', *PARTS, 'classes', 'image_size', 'batch_size', 'num_workers', 'flip')
-PLACES = {'ann_file', 'data_prefix', 'data_root'}  # fields of datasets, by which one at the wrong place is known
+PLACES = {'ann_file', 'data_prefix', 'data_root'}  # fields of datasets; at the top of a config they are refused
 # the dataset class of a library, and its fields in the standard layout
 DATASETS: dict[Any, tuple[str, Any, Any]] = dict(
     mmpretrain=('CustomDataset', dict(data_prefix='train'), dict(data_prefix='val')),
     mmdet=('CocoDataset',
            dict(ann_file='annotations/instances_train2017.json', data_prefix=dict(img='train2017/')),
            dict(ann_file='annotations/instances_val2017.json', data_prefix=dict(img='val2017/'))))
-# of mmdet's PackDetInputs, without those of a flip
+# the default of mmdet's PackDetInputs without the fields of a flip
 META_KEYS = ('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor')
 LOAD = dict(type='LoadImageFromFile')
 TEST_CROP = 224 / 256  # the share of a test image's short edge that a classifier sees, as in mmpretrain's pipelines

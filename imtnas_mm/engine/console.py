@@ -3,7 +3,7 @@ import copy
 import logging
 
 LONG = 20  # lines
-# how the texts begin that mmengine logs before a run
+# the beginnings of mmengine's texts before a run
 FILE_ONLY = ('System environment', 'Config:', 'Hooks will be executed in the following order', 'paramwise_options -- ',
              'Distributed training is not used', 'Checkpoints will be saved to',
              # warnings of mmengine about classes that mmengine itself uses

@@ -17,9 +17,9 @@ CELL_SPACES: dict[str, tuple[str, str, Options]] = dict(
     Pdarts=('pdarts', 'pdarts_', FIRST_ORDER),
     Pcdarts=('pcdarts', 'pcdarts_', FIRST_ORDER),
     Prdarts=('prdarts', '', FIRST_ORDER))
-# Epochs of the paper's searches that aren't the 50 of Tables 24 to 27, which are of IMTNAS and, but for the numbers
-# here, of the other methods of several tasks. 4.4.1: the baselines' numbers are in the appendix, and are larger than
-# those in their papers. P-DARTS has 50 in each of its three phases, since its paper has 25 in each.
+# Epochs of the paper's searches where they aren't the 50 of Tables 24 to 27. Those tables are of IMTNAS, and their 50
+# hold for the other methods of several tasks, too. 4.4.1: the appendix has the baselines' numbers, larger than those in
+# their own papers. P-DARTS has 50 in each of its three phases, since its paper has 25 in each.
 OWN_EPOCHS = dict(Darts2nd=150, Prdarts=200)  # of a space's own method: E.1 ("regular DARTS"), E.4
 SWS_EPOCHS = dict(Pcdarts=100)  # of MTL-SWS: Tables 20 and 21
 

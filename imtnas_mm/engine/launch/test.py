@@ -28,7 +28,7 @@ from .complete import complete
 from .config import is_search, load_config
 from .process_group import leave_group
 
-# of a joint training, which no test of one task has
+# fields of a joint training that a test of one task lacks
 JOINT_FIELDS = ('runner_type', 'log_processor', 'optim_wrapper', 'param_scheduler', 'auto_scale_lr')
 
 

@@ -10,7 +10,7 @@ from ..execute import complexity, joint_complexity, metrics_of
 from ..report import of_round
 from ..run import Run
 
-Results = Mapping[str, dict[str, Any]]  # key of a training -> what its rehearsal gave
+Results = Mapping[str, dict[str, Any]]  # key of a training -> result of its rehearsal
 
 
 def missing_metrics(experiment: Experiment, runs: Sequence[Run], keys: Mapping[str, Mapping[str, str]],

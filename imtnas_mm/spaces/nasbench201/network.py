@@ -44,7 +44,7 @@ class Cell(nn.Module):
 
     def __init__(self, states: list, channels: int, norm_cfg: dict[str, Any]) -> None:
         super().__init__()
-        # an edge's name has all there is to know of it: weights of another architecture don't fit by accident
+        # an edge's name has its state, operation and source, so that weights of another architecture don't fit
         self.states = [[(source, f'state{i}_{name}_{source}') for name, source in state if name != NONE]
                        for i, state in enumerate(states, 1)]
         self.edges = nn.ModuleDict({
