@@ -38,10 +38,10 @@ class Standing:
 
     Args:
         value (float): the metric; more is better.
-        rank (int): 1 is the best; equal values share the best rank of them.
-        percentile (float): of the table's other architectures, those behind this one or level with it in rank, in %:
+        rank (int): 1 is the best; equal values share their best rank.
+        percentile (float): share of the table's other architectures that are not better, in %:
             ``100 (n - rank) / (n - 1)``; 100 for the best.
-        regret (float): what is missing to the table's best value.
+        regret (float): how far the value is below the best of the table.
     """
     value: float
     rank: int
@@ -110,7 +110,7 @@ class AccuracyTable:
         return self._places[string]
 
     def lookup(self, architecture: Genotype | str) -> dict[str, float]:
-        """Metric -> value, as in the table; equal networks under another string are what the table says they are.
+        """Metric -> value, as in the table; an equal network under another string has an entry of its own.
 
         Raises:
             TableError: as :meth:`place`.
@@ -124,23 +124,23 @@ class AccuracyTable:
         Raises:
             TableError: as :meth:`place`.
         """
-        found = {}
+        standings = {}
         for metric, value in self.lookup(architecture).items():
             rank = len(self) - int(np.searchsorted(self._sorted[metric], value, 'right')) + 1
             percentile = 100 * (len(self) - rank) / (len(self) - 1) if len(self) > 1 else 100.
-            found[metric] = Standing(value, rank, percentile, self.best(metric) - value)
-        return found
+            standings[metric] = Standing(value, rank, percentile, self.best(metric) - value)
+        return standings
 
     @functools.cached_property
     def _architectures(self) -> tuple[dict[str, _Leaves], dict[_Leaves, str], dict[_Path, dict[Any, None]]]:
         """String -> leaves, leaves -> string, and the values of each leaf over all architectures, in their order."""
         read = _notation(format_of(self.space))[1]
-        leaves = {string: tuple(_leaves(read(string))) for string in self.strings}
+        leaves_of = {string: tuple(_leaves(read(string))) for string in self.strings}
         values: dict[_Path, dict[Any, None]] = {}
-        for one in leaves.values():
-            for path, value in one:
+        for leaves in leaves_of.values():
+            for path, value in leaves:
                 values.setdefault(path, {})[value] = None
-        return leaves, {one: string for string, one in leaves.items()}, values
+        return leaves_of, {leaves: string for string, leaves in leaves_of.items()}, values
 
     def neighbours(self, string: str) -> list[str]:
         """The table's architectures that differ from one in one value of their dicts, such as an edge's operation.
@@ -148,27 +148,27 @@ class AccuracyTable:
         Raises:
             TableError: if the string is not in the table.
         """
-        leaves, strings, values = self._architectures
-        own = leaves[self.strings[self.place(string)]]
-        changed = (own[:i] + ((path, value), ) + own[i + 1:] for i, (path, present) in enumerate(own)
+        leaves_of, strings, values = self._architectures
+        leaves = leaves_of[self.strings[self.place(string)]]
+        changed = (leaves[:i] + ((path, value), ) + leaves[i + 1:] for i, (path, present) in enumerate(leaves)
                    for value in values[path] if value != present)
-        return [strings[one] for one in changed if one in strings]
+        return [strings[neighbour] for neighbour in changed if neighbour in strings]
 
     def strings_without(self, value: str) -> list[str]:
-        """The architectures of which no choice is this one, such as ``none`` of an edge.
+        """The architectures that make this choice nowhere, such as ``none`` of an edge.
 
         Raises:
             TableError: if no architecture of the table has the choice, or each has it.
         """
-        leaves, _, _ = self._architectures
-        left = [string for string, pairs in leaves.items() if all(choice != value for _, choice in pairs)]
+        leaves_of, _, _ = self._architectures
+        left = [string for string, leaves in leaves_of.items() if all(choice != value for _, choice in leaves)]
         if len(left) in (0, len(self)):
             raise TableError(f'{self.file}: {value!r}; it must be a choice that some architectures have and some have '
                              'not')
         return left
 
     def mean(self, metric: str) -> float:
-        """What a random architecture has on average."""
+        """The average of a random architecture."""
         return statistics.fmean(self.values[metric].tolist())
 
     def best(self, metric: str) -> float:
@@ -282,12 +282,12 @@ def _notation(space_format: SpaceFormat) -> tuple[Callable[[dict], str], Callabl
 
 
 class _Notation:
-    """That of the space which the first string of a table is of."""
+    """The notation of a table: that of the space of its first string."""
 
     def __init__(self, where: str, string: str) -> None:
         genotype = self._genotype(where, string)
         if genotype is None:
-            known = [name for name, one in registered_spaces().items() if one.from_string is not None]
+            known = [name for name, space_format in registered_spaces().items() if space_format.from_string is not None]
             raise TableError(f'{where}: {ARCHITECTURE}: {string!r}; it must be in the notation of a registered space: '
                              f'{", ".join(known) or "none has one"}')
         self.space = genotype.space

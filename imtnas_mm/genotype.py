@@ -32,7 +32,7 @@ class Genotype:
         source (dict, optional): where the architecture comes from, as strings
             and numbers. ``without`` names an option that the search did not
             derive, whatever its weight.
-        sharing (dict, optional): what the tasks' networks share, as
+        sharing (dict, optional): the shared parts of the tasks' networks, as
             ``{'method': ..., 'tasks': [name, ...], ...}``. ``branching`` has
             ``'blocks': {block: [copy of the first task, copy of the second,
             ...], ...}``. Copies count from 0. Tasks that use the same copy
@@ -75,8 +75,8 @@ def sharing_of(genotype: Genotype) -> dict[str, Any]:
         ValueError: if the genotype has none.
     """
     if genotype.sharing is None:
-        raise ValueError('architecture: sharing: is missing; it must be the result of a search for what the tasks '
-                         'share')
+        raise ValueError('architecture: sharing: is missing; it must be the result of a BMTAS or MTL-NAS search, '
+                         'which decides on shared parts')
     return genotype.sharing
 
 
@@ -85,8 +85,8 @@ def contradiction(genotype: Genotype, other: Genotype, sharing: bool = False) ->
 
     Args:
         genotype, other (Genotype): importance and source are left out.
-        sharing (bool): whether ``sharing`` is compared as well; a network of
-            one task leaves it out of account.
+        sharing (bool): whether ``sharing`` is compared as well; it makes no
+            difference to a network of one task.
     """
     names = ('space', 'architecture', *(('sharing', ) if sharing else ()))
     differences = (_difference(getattr(genotype, name), getattr(other, name), name) for name in names)
@@ -192,7 +192,7 @@ def check_importance(importance: Any, shapes: dict[str, tuple[int, ...]], place:
 
 def _check_sharing(sharing: Any, space_format: SpaceFormat, architecture: dict[str, Any], place: Place) -> None:
     if not isinstance(sharing, dict):
-        place.fail(sharing, 'it must be an object with method, tasks and what the method shares')
+        place.fail(sharing, 'it must be an object with method, tasks and the shared parts')
     method = sharing.get('method')
     if not isinstance(method, str) or method not in SHARING:
         place['method'].fail(method, f'known methods are {", ".join(map(repr, SHARING))}')

@@ -7,7 +7,7 @@ from typing import Any
 from .safetensors_file import meta_of
 
 SUFFIXES = ('.onnx', '.pt2')
-EXTRA = 'imtnas_mm.json'  # the file inside a .pt2 that holds what the metadata of an .onnx hold
+EXTRA = 'imtnas_mm.json'  # the file inside a .pt2 with the content of an .onnx file's metadata
 
 
 def is_graph(path: str | Path) -> bool:

@@ -16,16 +16,16 @@ def importance_rows(group: Any) -> Iterator[list[float]]:
 
 
 def lead(row: Sequence[float], taken: int, without: Collection[int] = ()) -> float:
-    """``ln(p / q)`` of the weight p of the option that is taken, and the weight q of the next one.
+    """``ln(p / q)`` of the weight p of the taken option and the weight q of the next one.
 
-    For a softmax it is the difference of their alphas, so that it doesn't depend on the number of options. Heavier
-    options, those of weight 0 and those at the places ``without`` were not to be had, so that they don't count; inf if
-    no other option is left.
+    For a softmax it is the difference of the two alphas, so it doesn't depend on the number of options. Options
+    heavier than the taken one, of weight 0, or in ``without`` could not be taken and don't count. The result is inf
+    if no option is left.
     """
     others = [weight for i, weight in enumerate(row) if i != taken and i not in without and 0 < weight <= row[taken]]
     return math.log(row[taken] / max(others)) if others else math.inf
 
 
 def multiple(weight: float, options: int) -> str:
-    """A weight over the uniform one of so many options: ``'×1.02'`` of .17 and 6 options."""
+    """A weight as a multiple of the uniform one: ``'×1.02'`` for .17 and 6 options."""
     return f'×{weight * options:.2f}'

@@ -14,7 +14,7 @@ def check_file(path: str, field: str, error: type[BaseException] = SystemExit) -
     Args:
         path (str): a file.
         field (str): the argument or the place in the config that names it.
-        error (type): what is raised; SystemExit ends a tool.
+        error (type): the error to raise; SystemExit ends a tool.
 
     Raises:
         error: names the field and the path.

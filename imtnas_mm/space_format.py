@@ -22,9 +22,9 @@ class CostFormat:
     """How the cost of a network is the sum of a fixed part and of the costs of its chosen candidates.
 
     Args:
-        cover: ``architecture -> list[architecture]``, architectures of the
-            same space that choose every candidate at least once, all together,
-            but those of ``alike``.
+        cover: ``architecture -> list[architecture]``: architectures of the
+            same space. Together they choose every candidate at least once,
+            except those in ``alike``.
         chosen: ``architecture -> list[candidate]``. A candidate without a
             module, such as ``none``, costs nothing.
         modules: ``network -> dict[str, candidate]``, the path of each module

@@ -19,7 +19,7 @@ def stored_genotype(saved: Mapping[str, Any], path: str | Path) -> Genotype | No
         path (str): of the checkpoint, for errors.
 
     Returns:
-        Genotype | None: None if the checkpoint says nothing of it.
+        Genotype | None: None if the checkpoint holds none.
 
     Raises:
         GenotypeError: it is not valid, or is a file that isn't there.

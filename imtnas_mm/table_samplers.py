@@ -1,6 +1,6 @@
 """Random queries and regularised evolution: they ask a table for n accuracies, train nothing, and take the best.
 
-They are what a search that trains a supernet must beat: n queries stand for n trainings.
+A search that trains a supernet must beat them: n queries stand for n trainings.
 """
 import random
 from abc import ABC, abstractmethod
@@ -13,7 +13,7 @@ from .registry import TABLE_SAMPLERS
 
 @dataclass(frozen=True)
 class Sampled:
-    """What a sampler came to.
+    """The result of a sampler.
 
     Args:
         best (list[tuple[int, str]]): the queries that were better than all before them, by number from 1, and their
@@ -29,10 +29,10 @@ class Sampled:
 
 
 class Queries:
-    """What a sampler sees of a table: its architectures, and their accuracies one by one, so many of them.
+    """A sampler's view of a table: its architectures, and the accuracies of ``number`` of them, one by one.
 
     Args:
-        table (AccuracyTable): that is asked.
+        table (AccuracyTable): answers the queries.
         metric (str): of it; more is better.
         number (int): n.
         without (str, optional): a choice; architectures that have it are left out.
@@ -78,9 +78,9 @@ class TableSampler(ABC):
 
     Args:
         queries (int): n, the budget.
-        metric (str): column of the table that is asked for and selects; where the benchmark has one, an accuracy that
-            is not the one reported.
-        without (str, optional): a choice, such as ``none`` of an edge; architectures that have it are not asked for.
+        metric (str): the queried column, by which it selects; where the benchmark has one, an accuracy that is not the
+            reported one.
+        without (str, optional): a choice, such as ``none`` of an edge; architectures that have it are not queried.
             So a sampler has the same space as a search that doesn't derive the choice.
     """
 

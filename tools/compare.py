@@ -1,6 +1,6 @@
 """Run a declared experiment: search, derive, retrain and test every row with every seed; stopped runs continue.
 
-With --rehearse, run nothing but an iteration of each training on images of noise, and say what all would cost.
+With --rehearse, run only an iteration of each training on images of noise, and print the cost of the whole.
 """
 import argparse
 import os.path as osp
@@ -13,8 +13,8 @@ LIMIT = 30  # minutes of a training's rehearsal
 
 def parse_args(argv=None):
     parser = argparse.ArgumentParser(description='Run the rows and seeds of an experiment that have no record yet')
-    parser.add_argument('experiment', nargs='+', help='file in configs/experiments/; --rehearse takes several, and of '
-                        'a folder its *_paper.py')
+    parser.add_argument('experiment', nargs='+', help='file in configs/experiments/; --rehearse takes several, and '
+                        'folders for their *_paper.py')
     parser.add_argument('--work-dir', default='work_dirs/experiments', help='default: %(default)s')
     parser.add_argument('--jobs', type=int, help='runs at once (default: as many as the GPUs hold; 1 on CPUs; all on a '
                         'Slurm cluster)')
@@ -30,7 +30,7 @@ def parse_args(argv=None):
     rehearsal.add_argument('--limit', type=float, metavar='MINUTES', help='for a training, which is skipped if it '
                            f'takes longer (default: {LIMIT})')
     rehearsal.add_argument('--memory', type=float, metavar='GIB', help='of the host, for a training, which is skipped '
-                           'if it needs more (default: what is free, or without a limit where a GPU trains)')
+                           'if it needs more (default: the free memory, or without a limit where a GPU trains)')
     rehearsal.add_argument('--out', metavar='FILE', help='for the table too: .md or .json')
     gpus = parser.add_argument_group('GPUs')
     gpus.add_argument('--gpus', help='how many, as in 4, or which visible ones, as in 0,2 or 2, (default: all); '
@@ -97,8 +97,8 @@ def check_cluster(parser, args):
                 parser.error(f'--{option}: it is of Slurm jobs; add --executor slurm')
     else:
         if args.gpus not in (None, '0'):
-            parser.error(f'--gpus {args.gpus}: Slurm chooses the GPUs of a job; --gpus-per-run says how many a run '
-                         'gets, and --gpus 0 that it gets none')
+            parser.error(f'--gpus {args.gpus}: Slurm chooses the GPUs of a job; --gpus-per-run sets the GPUs per '
+                         'run, and --gpus 0 gives it none')
         if args.runs_per_gpu > 1:
             parser.error(f'--runs-per-gpu {args.runs_per_gpu}: a Slurm job has its GPUs for itself')
         if args.time is None:

@@ -11,21 +11,21 @@ def parse_args(argv=None):
                                      'architecture and class names, without the state of its training')
     parser.add_argument('checkpoint', help='checkpoint file')
     parser.add_argument('out', help='file to write: .pth or .safetensors (weights; without any of these endings, '
-                        'both), .onnx or .pt2 (the graph of the whole model; of a joint training without --task a '
-                        'graph per task, OUT.TASK.onnx); its config is written beside it')
-    parser.add_argument('--no-ema', action='store_true', help='of a training with EMAHook, export the weights of the '
-                        'training itself and not the averaged ones')
-    parser.add_argument('--architecture', help='architecture.json or published name of the network, where the one '
-                        'that the config of the checkpoint names is elsewhere now')
-    parser.add_argument('--task', help='of a joint training, export the model of this task by itself, with the names '
-                        'of an ordinary retraining')
+                        'both), .onnx or .pt2 (the graph of the whole model; a joint training without --task has '
+                        'one graph per task, OUT.TASK.onnx); its config is written beside it')
+    parser.add_argument('--no-ema', action='store_true', help='export the trained weights instead of the averages '
+                        'that EMAHook made')
+    parser.add_argument('--architecture', help="architecture.json or published name of the network, if the file that "
+                        "the checkpoint's config names has moved")
+    parser.add_argument('--task', help="export one task's model of a joint training, with the names of an ordinary "
+                        'retraining')
     args = parser.parse_args(argv)
     check_file(args.checkpoint, 'checkpoint')
     return args
 
 
 def has_classes(dataset_meta):
-    """Whether ``dataset_meta`` has class names, of its one task or of each of several."""
+    """Whether ``dataset_meta`` has class names: of its single task, or of each task."""
     return 'classes' in dataset_meta or bool(dataset_meta) and all(
         isinstance(meta, dict) and 'classes' in meta for meta in dataset_meta.values())
 

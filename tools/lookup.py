@@ -7,7 +7,7 @@ from imtnas_mm.input_file import check_file
 
 
 def parse_args(argv=None):
-    parser = argparse.ArgumentParser(description='Print what a tabular benchmark says of an architecture')
+    parser = argparse.ArgumentParser(description='Print the accuracies and ranks of an architecture in a table')
     add_source(parser)
     parser.add_argument('--table', metavar='FILE', help='CSV, or CSV packed by gzip (.gz), with the '
                         "columns architecture (strings in the benchmark's notation) and metrics, of which more is "
@@ -34,9 +34,9 @@ def main(argv=None):
         sys.exit(f'lookup: {error}')
     name, rank = max(map(len, ('metric', *standings))), f'rank of {len(table):,}'
     print(f'{"metric":{name}}  {"value":>9}  {rank}  percentile     best     mean   regret')
-    for metric, one in standings.items():
-        print(f'{metric:{name}}  {one.value:9.4f}  {one.rank:{len(rank)},}  {one.percentile:10.2f}  '
-              f'{table.best(metric):7.2f}  {table.mean(metric):7.2f}  {one.regret:7.2f}')
+    for metric, standing in standings.items():
+        print(f'{metric:{name}}  {standing.value:9.4f}  {standing.rank:{len(rank)},}  {standing.percentile:10.2f}  '
+              f'{table.best(metric):7.2f}  {table.mean(metric):7.2f}  {standing.regret:7.2f}')
 
 
 if __name__ == '__main__':

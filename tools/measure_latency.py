@@ -14,8 +14,8 @@ def parse_args(argv=None):
     parser.add_argument('--shape', type=int, nargs='+', metavar=('H', 'W'), help='size of the image, one number for a '
                         'square (default: model.cost.shape of the config, or 224)')
     parser.add_argument('--device', default='cpu', help='cpu, cuda, cuda:1, ... (default: %(default)s)')
-    parser.add_argument('--backend', choices=['torch', 'onnxruntime'], default='torch', help='what computes; '
-                        'onnxruntime takes the CPU and some seconds per module (default: %(default)s)')
+    parser.add_argument('--backend', choices=['torch', 'onnxruntime'], default='torch', help='library that runs '
+                        'the networks; onnxruntime takes the CPU and some seconds per module (default: %(default)s)')
     parser.add_argument('--threads', type=int, help="of the CPU (default: PyTorch's choice)")
     parser.add_argument('--repeats', type=int, default=30, help='timed passes per module, of which the median counts '
                         '(default: %(default)s)')

@@ -22,10 +22,10 @@ def parse_args(argv=None):
         allow_abbrev=False)
     parser.add_argument('tool', choices=sorted(TOOLS))
     parser.add_argument('config', help='config file of a search or of a retraining')
-    parser.add_argument('--of', metavar='TASK', help='of a search or a joint training: the task whose data the tool '
-                        'gets')
-    parser.add_argument('--optimizer', metavar='NAME', help='of a search, for vis_scheduler: encoder, head or '
-                        'architecture')
+    parser.add_argument('--of', metavar='TASK', help='the task whose data the tool gets, in a search or a joint '
+                        'training')
+    parser.add_argument('--optimizer', metavar='NAME', help='the optimiser of a search, for vis_scheduler: encoder, '
+                        'head or architecture')
     args, args.rest = parser.parse_known_args(argv)
     check_file(args.config, 'config')
     return args

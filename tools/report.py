@@ -47,7 +47,7 @@ def main(argv=None):
             records = finished_records(args.work_dir, runs)
         finished = finished_seeds(runs, records)
         architectures = found_architectures(experiment, runs, records) if experiment.cells else {}
-        # first of all that is written: it may refuse the file that is there
+        # written first, since it may refuse an existing file
         exported = [export_records(args.export, experiment, runs, records)] if args.export else []
     except ValueError as error:
         sys.exit(f'report: {error}')

@@ -19,9 +19,9 @@ def parse_args(argv=None):
                         "search, mmengine's AmpOptimWrapper for a retraining")
     parser.add_argument('--auto-scale-lr', action='store_true', help='scale the learning rate of a retraining with '
                         'its batch size')
-    parser.add_argument('--architecture', help='what to retrain: an architecture.json or a published name; sets '
-                        'model.backbone.architecture')
-    parser.add_argument('--dry-run', action='store_true', help='build everything, say what would run, and run nothing: '
+    parser.add_argument('--architecture', help='the architecture to retrain: an architecture.json or a published name; '
+                        'sets model.backbone.architecture')
+    parser.add_argument('--dry-run', action='store_true', help='build everything, describe the run, and run nothing: '
                         'wrong fields, missing data files and unknown metrics are refused within seconds')
     add_launch_arguments(parser)
     args = parser.parse_args(argv)

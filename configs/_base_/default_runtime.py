@@ -1,4 +1,4 @@
-"""What every retraining shares."""
+"""Shared by all retrainings."""
 default_hooks = dict(
     timer=dict(type='IterTimerHook'),
     logger=dict(type='LoggerHook', interval=50),

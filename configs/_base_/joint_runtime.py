@@ -1,4 +1,4 @@
-"""What every joint retraining shares: the runner, its loops and logs."""
+"""Shared by all joint retrainings: the runner, its loops and logs."""
 _base_ = ['default_runtime.py']
 custom_imports = dict(
     imports=['imtnas_mm.datasets', 'imtnas_mm.engine', 'imtnas_mm.networks', 'imtnas_mm.tasks'],

@@ -1,4 +1,4 @@
-"""What every search config shares: the runner, its loops, hooks and logs."""
+"""Shared by all search configs: the runner, its loops, hooks and logs."""
 custom_imports = dict(
     imports=[
         'imtnas_mm.algorithms', 'imtnas_mm.datasets', 'imtnas_mm.engine', 'imtnas_mm.networks', 'imtnas_mm.spaces'

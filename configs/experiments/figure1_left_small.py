@@ -1,4 +1,4 @@
-"""The paper's Figure 1, left, at the scale of minutes a run."""
+"""The paper's Figure 1, left, at a scale of minutes per run."""
 _base_ = ['_base_/cls_det_small.py']
 from imtnas_mm.experiments.paper_rows import weights_of_classification
 

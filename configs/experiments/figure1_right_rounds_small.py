@@ -1,4 +1,4 @@
-"""figure1_right_rounds_paper.py at the scale of minutes a run: the networks of each round of one search."""
+"""figure1_right_rounds_paper.py at a scale of minutes per run: the networks of each round of one search."""
 _base_ = ['_base_/cls_det_small.py']
 from imtnas_mm.experiments.paper_rows import rounds_of_one_search
 

@@ -1,4 +1,4 @@
-"""The paper's Figure 1, right, at the scale of minutes a run. 2 is table2_small.py's IMTNAS."""
+"""The paper's Figure 1, right, at a scale of minutes per run. 2 is table2_small.py's IMTNAS."""
 _base_ = ['_base_/cls_det_small.py']
 from imtnas_mm.experiments.paper_rows import rounds
 

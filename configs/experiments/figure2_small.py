@@ -1,4 +1,4 @@
-"""The paper's Figure 2 at the scale of minutes a run. 2 is table6_small.py's "Ours"."""
+"""The paper's Figure 2 at a scale of minutes per run. 2 is table6_small.py's "Ours"."""
 _base_ = ['_base_/cifar_small.py']
 from imtnas_mm.experiments.paper_rows import rounds
 

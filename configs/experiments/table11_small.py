@@ -1,4 +1,4 @@
-"""The paper's Table 11 at the scale of minutes a run. DARTS-1st and PC-DARTS are rows of Tables 16 and 3."""
+"""The paper's Table 11 at a scale of minutes per run. DARTS-1st and PC-DARTS are rows of Tables 16 and 3."""
 _base_ = ['_base_/three_tasks_small.py']
 from imtnas_mm.experiments.paper_rows import cifar_of_three_tasks
 

@@ -1,4 +1,4 @@
-"""The paper's Table 13 at the scale of minutes a run. PC-DARTS on CIFAR-10 is retrained on the small ImageNet, too."""
+"""The paper's Table 13 at a scale of minutes per run. PC-DARTS on CIFAR-10 is retrained on the small ImageNet, too."""
 _base_ = ['_base_/three_tasks_small.py']
 from imtnas_mm.experiments.paper_rows import cell_search, imagenet_searches, single_tasks, three_tasks
 

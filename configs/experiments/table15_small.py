@@ -1,4 +1,4 @@
-"""The paper's Table 15 at the scale of minutes a run, with the networks of the search space."""
+"""The paper's Table 15 at a scale of minutes per run, with the networks of the search space."""
 _base_ = ['_base_/cls_det_small.py']
 title = 'Table 15 (small): additional networks'
 ours = 'IMTNAS (ours)'

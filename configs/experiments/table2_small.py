@@ -1,4 +1,4 @@
-"""The paper's Table 2 at the scale of minutes a run; of the independent networks, those of the search space."""
+"""The paper's Table 2 at a scale of minutes per run; of the independent networks, those of the search space."""
 _base_ = ['_base_/cls_det_small.py']
 from imtnas_mm.experiments.paper_rows import multitask, sharing_searches
 

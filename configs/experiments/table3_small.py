@@ -1,4 +1,4 @@
-"""The paper's Table 3 at the scale of minutes a run, without the transfer to ImageNet."""
+"""The paper's Table 3 at a scale of minutes per run, without the transfer to ImageNet."""
 _base_ = ['_base_/cifar_small.py']
 from imtnas_mm.experiments.paper_rows import cell_search, multitask, sharing_searches, single_tasks
 

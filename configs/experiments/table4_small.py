@@ -1,4 +1,4 @@
-"""The paper's Table 4 at the scale of minutes a run, on PC-DARTS."""
+"""The paper's Table 4 at a scale of minutes per run, on PC-DARTS."""
 _base_ = ['_base_/cifar_small.py']
 from imtnas_mm.experiments.paper_rows import weights_of_cifar10
 

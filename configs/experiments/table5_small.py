@@ -1,4 +1,4 @@
-"""The paper's Table 5 at the scale of minutes a run. The single tasks and HN are rows of table3_small.py."""
+"""The paper's Table 5 at a scale of minutes per run. The single tasks and HN are rows of table3_small.py."""
 _base_ = ['_base_/cifar_small.py']
 from imtnas_mm.experiments.paper_rows import cell_search, encoder_weights
 

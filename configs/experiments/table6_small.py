@@ -1,4 +1,4 @@
-"""The paper's Table 6, kinds of transfer, and Table 8's C = 0, at the scale of minutes a run."""
+"""The paper's Table 6, kinds of transfer, and Table 8's C = 0, at a scale of minutes per run."""
 _base_ = ['_base_/cifar_small.py']
 from imtnas_mm.experiments.paper_rows import transfers
 

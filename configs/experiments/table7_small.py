@@ -1,4 +1,4 @@
-"""The paper's Table 7, the order of the tasks, at the scale of minutes a run. Order 1 is table6_small.py's "Ours"."""
+"""The paper's Table 7, the order of the tasks, at a scale of minutes per run. Order 1 is table6_small.py's "Ours"."""
 _base_ = ['_base_/cifar_small.py']
 from imtnas_mm.experiments.paper_rows import orders
 

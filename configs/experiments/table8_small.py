@@ -1,4 +1,4 @@
-"""The paper's Table 8 at the scale of minutes a run; 6 is table6_small.py's "Ours", 0 its "No transfer"."""
+"""The paper's Table 8 at a scale of minutes per run; 6 is table6_small.py's "Ours", 0 its "No transfer"."""
 _base_ = ['_base_/cifar_small.py']
 from imtnas_mm.experiments.paper_rows import augmentations
 

@@ -1,4 +1,4 @@
-"""The paper's Table 9 at the scale of minutes a run: as many stages in both rows."""
+"""The paper's Table 9 at a scale of minutes per run: as many stages in both rows."""
 _base_ = ['_base_/cifar_small.py']
 title = 'Table 9 (small): many rounds in few iterations'
 search = '../imtnas_cifar_pcdarts_small.py'

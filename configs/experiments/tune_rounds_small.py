@@ -1,4 +1,4 @@
-"""tune_rounds_paper.py at the scale of minutes a run: 1,000 images of each training set held out."""
+"""tune_rounds_paper.py at a scale of minutes per run: 1,000 images of each training set held out."""
 _base_ = ['_base_/cifar_small.py']
 from imtnas_mm.experiments.paper_rows import held_out_slices, rounds
 

@@ -1,7 +1,7 @@
 """A cell architecture trained on ImageNet from scratch: top-1 and top-5 (the paper's Table 32; 8 GPUs of 128 images).
 
-The rate falls by .97 an epoch, as in the table, after the 5 epochs of linear
-warm-up of E.2 and E.3. These two say that it falls linearly: see below.
+The rate is multiplied by .97 after each epoch, as in the table, once the 5 epochs
+of linear warm-up of E.2 and E.3 are over. These two say that it falls linearly: see below.
 E.4 has another recipe for PR-DARTS (batch 128, rate .025 with a cosine, weight
 decay 3e-4); the table is taken for all. The images are augmented as in DARTS.
     python tools/train.py configs/retrain/cells_imagenet.py --architecture darts_v2

@@ -1,4 +1,4 @@
-"""The cells of a search for what tasks share, trained on CIFAR-10 and CIFAR-100 together: top-1, and top-5.
+"""The cells of a BMTAS or MTL-NAS search, trained on CIFAR-10 and CIFAR-100 together: top-1, and top-5.
 
 Images, networks and schedule are those of cells_cifar10.py and cells_cifar100.py; an iteration has a batch of each
 set, and its loss is the sum of theirs (model.loss_weights weights them).

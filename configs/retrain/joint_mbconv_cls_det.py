@@ -1,9 +1,9 @@
-"""The MBConv layers of a search for what tasks share, trained on ImageNet and COCO together: top-1, top-5, and AP.
+"""The MBConv layers of a BMTAS or MTL-NAS search, trained on ImageNet and COCO together: top-1, top-5, and AP.
 
-Classifier, detector and images are those of mbconv_imagenet.py and mbconv_retinanet_coco.py, 32 images of ImageNet and
-2 of COCO on each of 8 GPUs an iteration. From scratch, by the schedule of the first; an epoch is one over ImageNet.
-The detector needs the warm-up and the clipping at this rate. The loss is the sum of both; model.loss_weights weights
-them.
+Classifier, detector and images are those of mbconv_imagenet.py and mbconv_retinanet_coco.py. An iteration takes 32
+images of ImageNet and 2 of COCO on each of 8 GPUs. Training starts from scratch and follows the first config's
+schedule; an epoch is one pass over ImageNet. The detector needs the warm-up and the clipping at this rate. The loss is
+the sum of both; model.loss_weights weights them.
     python tools/train.py configs/retrain/joint_mbconv_cls_det.py \
         --architecture work_dirs/bmtas_cls_det/architecture.json
 """

@@ -1,4 +1,4 @@
-"""Cells of NAS-Bench-201 of a search for what tasks share, trained on CIFAR-10 and CIFAR-100 together: top-1, top-5.
+"""The NAS-Bench-201 cell of a BMTAS or MTL-NAS search, trained on CIFAR-10 and CIFAR-100 together: top-1, top-5.
 
 Images, networks and schedule are those of nasbench201_cifar10.py and nasbench201_cifar100.py; an iteration has a
 batch of each set, and its loss is the sum of theirs (model.loss_weights weights them).

@@ -1,4 +1,4 @@
-"""small_imagenet.py at 96 pixels and the layout's own strides, for the backbone of small_retinanet_coco320.py.
+"""small_imagenet.py at 96 pixels and the layout's own strides, for the 320-pixel detector small_retinanet_coco320.py.
 
 The images have 64 pixels and are enlarged, so that objects are as large in the last features as those of the detector.
 """

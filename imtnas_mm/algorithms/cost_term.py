@@ -80,7 +80,7 @@ class CostTerm(nn.Module):
     the target lose weight. ``|E / c - 1|`` would not do: a wide distribution of
     mean c may have any architecture as its likeliest.
 
-    What tasks share is no part of the cost, which is that of a single network.
+    The cost is that of a single network; shared parts of tasks don't enter it.
 
     Args:
         space (Choices): the space of the search.

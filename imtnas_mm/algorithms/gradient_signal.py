@@ -1,4 +1,4 @@
-"""Figures that tell how much A's gradient says: its norm, its agreement with its past, the chain's share in it."""
+"""Figures of A's gradient: its norm, its agreement with earlier gradients, and the chain's share in it."""
 from collections.abc import Mapping
 
 import torch

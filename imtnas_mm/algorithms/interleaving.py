@@ -23,8 +23,8 @@ class MinibatchInterleaving(SoftSharing):
     (``sharing_step='implicit'``) or W = W_k (``'explicit'``). A task reads the encoders of earlier tasks after their
     steps, and those of later tasks before their steps.
 
-    The others hold a task back that steps alone: where all weights are equal, the implicit step is the task's step
-    divided by ``1 + 2 gamma eta (K - 1)``, 6 for two tasks at gamma = 100 and eta = .025.
+    The other tasks' weights hold back a task that steps alone: where all weights are equal, the implicit step is the
+    task's step divided by ``1 + 2 gamma eta (K - 1)``, 6 for two tasks at gamma = 100 and eta = .025.
 
     Args:
         args, options: of :class:`SoftSharing`.

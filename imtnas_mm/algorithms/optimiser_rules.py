@@ -1,4 +1,4 @@
-"""What the optimisers of a search do to each parameter: the rules of the one-step approximations."""
+"""The rules of the one-step approximations: the step of a search's optimisers for each parameter."""
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -8,28 +8,28 @@ from torch import Tensor
 
 from ..chain import StepRule
 
-# the optimisers whose steps a chain knows, by what model.virtual_step asks of them. AdamW's decay is that of SGD
+# the optimisers whose steps a chain knows, per setting of model.virtual_step. AdamW's decay is that of SGD
 KNOWN: dict[str, tuple[type, ...]] = dict(
     momentum=(torch.optim.SGD, ), weight_decay=(torch.optim.SGD, torch.optim.AdamW),
     clip_grad=(torch.optim.Optimizer, ))
 
 
-def rules_of(optimizer: torch.optim.Optimizer, parameters: Mapping[str, Tensor], asked: Mapping[str, bool],
+def rules_of(optimizer: torch.optim.Optimizer, parameters: Mapping[str, Tensor], virtual: Mapping[str, bool],
              rate: float | None = None) -> dict[str, StepRule]:
     """The rule of each parameter, by name.
 
     Args:
         optimizer (Optimizer): holds the parameters.
         parameters (dict[str, Tensor]): by name.
-        asked (dict[str, bool]): ``momentum`` and ``weight_decay``: whether the rules have them.
+        virtual (dict[str, bool]): ``momentum`` and ``weight_decay``: whether the rules have them.
         rate (float, optional): of all parameters; by default each has the present rate of its group.
     """
     groups = {id(member): group for group in optimizer.param_groups for member in group['params']}
     rules = {}
     for name, parameter in parameters.items():
         group = groups[id(parameter)]
-        options = {key: group[key] for key in ('momentum', 'dampening', 'nesterov')} if asked['momentum'] else {}
-        if asked['weight_decay']:
+        options = {key: group[key] for key in ('momentum', 'dampening', 'nesterov')} if virtual['momentum'] else {}
+        if virtual['weight_decay']:
             options['weight_decay'] = group['weight_decay']
         rules[name] = StepRule(group['lr'] if rate is None else rate, **options,
                                first=buffer_of(optimizer, parameter) is None)
@@ -41,26 +41,26 @@ def buffer_of(optimizer: torch.optim.Optimizer, parameter: Tensor) -> Tensor | N
     return optimizer.state.get(parameter, {}).get('momentum_buffer')
 
 
-def check_known(part: str, optim_wrapper: OptimWrapper, asked: Mapping[str, bool]) -> None:
+def check_known(part: str, optim_wrapper: OptimWrapper, virtual: Mapping[str, bool]) -> None:
     """Refuses an optimiser whose momentum or decay the chain does not know, if ``model.virtual_step`` asks for it.
 
     Args:
         part (str): ``encoder`` or ``head``.
         optim_wrapper (OptimWrapper): of this part.
-        asked (dict[str, bool]): ``model.virtual_step``.
+        virtual (dict[str, bool]): ``model.virtual_step``.
 
     Raises:
         ValueError: names the optimiser.
     """
     optimizer = optim_wrapper.optimizer
     for name, known in KNOWN.items():
-        if asked[name] and type(optimizer) not in known and torch.optim.Optimizer not in known:
+        if virtual[name] and type(optimizer) not in known and torch.optim.Optimizer not in known:
             raise ValueError(
                 f'model.virtual_step.{name}=True with optim_wrapper.{part}.optimizer.type='
                 f'{type(optimizer).__name__!r}: the one-step approximation knows the {name} of '
                 f'{" and ".join(kind.__name__ for kind in known)} alone. Use {known[0].__name__} there, or '
                 f'model.virtual_step.{name}=False')
-        if asked[name] and any(group.get('maximize') for group in optim_wrapper.param_groups):
+        if virtual[name] and any(group.get('maximize') for group in optim_wrapper.param_groups):
             raise ValueError(f'model.virtual_step.{name}=True with optim_wrapper.{part}.optimizer.maximize=True: a '
                              'search minimises; leave maximize out')
 
@@ -79,14 +79,14 @@ def check_only_rate(optim_wrapper: OptimWrapper) -> None:
             'model.virtual_rates.encoder, or leave lr_mult out')
 
 
-def check_same_step(optim_wrapper: OptimWrapper, asked: Mapping[str, bool]) -> None:
+def check_same_step(optim_wrapper: OptimWrapper, virtual: Mapping[str, bool]) -> None:
     """Refuses a one-step approximation in V that isn't the step of the optimiser.
 
     With ``hypernetwork_step='stage'``, stages start from the V that the optimiser has stepped. A's gradient goes
     through V only if the chain makes the same step.
 
     Raises:
-        ValueError: names what the optimiser has and the chain lacks.
+        ValueError: names the settings of the optimiser that the chain lacks.
     """
     where = "model.step_space='hypernetwork' with model.hypernetwork_step='stage'"
     kind = type(optim_wrapper.optimizer)
@@ -96,7 +96,7 @@ def check_same_step(optim_wrapper: OptimWrapper, asked: Mapping[str, bool]) -> N
                          "model.hypernetwork_step='iteration'")
     has = {name: any(group[name] for group in optim_wrapper.param_groups) for name in ('momentum', 'weight_decay')}
     has['clip_grad'] = bool(optim_wrapper.clip_grad_kwargs)
-    missing = [name for name, is_there in has.items() if is_there and not asked[name]]
+    missing = [name for name, is_there in has.items() if is_there and not virtual[name]]
     if missing:
         wanted = ', '.join(f'{name}=True' for name, is_there in has.items() if is_there)
         raise ValueError(f'{where} makes the steps of the optimiser, and optim_wrapper.encoder has '

@@ -29,16 +29,16 @@ class RandomSearch(JointSearch):
         architecture (dict, optional): of :class:`Architecture`; another
             ``init_std`` than 1 is not used, and the log says so.
         options: of :class:`JointSearch`. They are checked as for other methods.
-            The log names those that nothing depends on.
+            The log names the options that have no effect.
     """
 
     def __init__(self, *args: Any, architecture: dict[str, Any] | None = None, **options: Any) -> None:
-        asked = dict(architecture or {})
-        super().__init__(*args, architecture={**asked, 'init_std': 1.}, **{**options, 'cost': None})
+        settings = dict(architecture or {})
+        super().__init__(*args, architecture={**settings, 'init_std': 1.}, **{**options, 'cost': None})
         self.architecture_batches = 1  # none is read
         unused = set_apart(options, WITHOUT_TRAINING)
-        if asked.get('init_std', 1.) != 1.:
-            unused.insert(0, f'model.architecture.init_std={asked["init_std"]!r}')
+        if settings.get('init_std', 1.) != 1.:
+            unused.insert(0, f'model.architecture.init_std={settings["init_std"]!r}')
         tell_unused('RandomSearch', unused, 'A is drawn once with a standard deviation of 1, and nothing is trained')
 
     def active_stages(self) -> tuple[Stage, ...]:

@@ -46,7 +46,7 @@ class SeparateInterleaving(JointSearch):
             tasks, rounds = len(self.order), len(self.segments) // len(self.order)
             raise ValueError(
                 f'train_cfg.max_epochs={max_epochs}: SeparateInterleaving gives each of the {tasks} tasks of '
-                f'train_cfg.order an epoch at least in each of train_cfg.rounds={rounds} rounds, so it must be '
+                f'train_cfg.order at least one epoch in each of train_cfg.rounds={rounds} rounds, so it must be '
                 f'{len(self.segments)} or more')
 
     def present_segment(self) -> int:

@@ -1,4 +1,4 @@
-"""A group of A for what the networks of the tasks share, besides the groups for the operations of a search space."""
+"""A group of A that decides on shared parts of the tasks' networks, besides the groups for a space's operations."""
 import functools
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence

@@ -52,7 +52,7 @@ class SharingStep:
 
     W and the momentum then are those of a step on ``g + s(W~)``, where s is taken at the new weights.
 
-    SGD (with momentum mu, dampening, Nesterov) steps W by ``-eta c`` times the gradient and what is independent of it:
+    SGD (with momentum mu, dampening, Nesterov) steps W by ``-eta c`` times the gradient and a part independent of it:
     c is 1, ``1 - dampening`` after the first step with momentum, or ``1 + mu`` with Nesterov. So the implicit equation
     is ``W~ = U - eta c s(W~)``, where U is W after the step on g.
 

@@ -36,7 +36,7 @@ class SingleTask(JointSearch):
 
     Args:
         search_space, tasks, rounds, order, options: of :class:`JointSearch`.
-        first_step (str): what an iteration steps first. ``weights`` takes the
+        first_step (str): the first step of an iteration. ``weights`` takes the
             gradient of W at A before its step, and the validation loss at W~,
             as the methods of several tasks do.
 

@@ -23,9 +23,9 @@ SHARING_STEPS = ('implicit', 'explicit')
 class SoftSharing(JointSearch):
     """Each task has encoder weights; ``gamma sum_{k<j} ||W_k - W_j||^2`` draws them together.
 
-    Encoder weights are stored, also where a config names a hypernetwork. Its
-    weights are shared by all tasks, so W_k has no step that this term could pull
-    at; the log says that the hypernetwork isn't used.
+    Encoder weights are stored, even if a config names a hypernetwork. All tasks
+    share a hypernetwork's parameters, so no step of W_k exists that this term
+    could act on. The log says that the hypernetwork isn't used.
 
     Args:
         args, options: of :class:`JointSearch`.

@@ -1,4 +1,4 @@
-"""Says which settings of a config a search method has no use for."""
+"""Names the settings of a config that have no effect in a search method."""
 import logging
 from collections.abc import Mapping, Sequence
 from typing import Any

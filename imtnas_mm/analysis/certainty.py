@@ -37,7 +37,7 @@ class Certainty(NamedTuple):
                 f'{len(self.leads)} choices); {self.unsure} lead by less than {math.expm1(UNSURE):.0%}')
 
     def warning(self) -> str | None:
-        """What to say of an architecture that is no better than chance; None for another."""
+        """A warning if the architecture is no better than chance; ``None`` otherwise."""
         if not self.is_chance:
             return None
         return (f'{self.unsure} of {len(self.leads)} choices lead the second best by less than '
@@ -45,9 +45,9 @@ class Certainty(NamedTuple):
 
 
 def certainty_of(genotype: Genotype) -> Certainty:
-    """The leads of all choices of an architecture; of none if it has no importance weights.
+    """The leads of all choices of an architecture; no leads if it has no importance weights.
 
-    Options of weight 0, which P-DARTS has dropped, don't count, nor do those that no choice could take
+    Options don't count if their weight is 0 (dropped by P-DARTS) or if no choice could take them
     (:attr:`Genotype.never_taken`).
     """
     space_format, never_taken = format_of(genotype.space), genotype.never_taken

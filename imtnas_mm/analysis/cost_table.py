@@ -23,7 +23,7 @@ class CostTable:
     """The cost of a network as ``fixed`` plus the costs of the chosen candidates.
 
     Args:
-        fixed (float): what does not depend on the choices.
+        fixed (float): the part that does not depend on the choices.
         candidates (dict[Candidate, float]): those with a module; others cost nothing.
     """
     fixed: float

@@ -82,7 +82,7 @@ def derive_from_checkpoint(config: str, checkpoint: str, cfg_options: dict[str, 
 
 
 def space_of_config(config: str, cfg_options: dict[str, Any] | None = None) -> tuple[Choices, Config]:
-    """What the search of a config decides on, and the config.
+    """The choices that the search of a config makes, and the config.
 
     Args:
         config (str): the file of the search's config.
@@ -140,7 +140,7 @@ def architecture_of(source: str, config: str | None = None, cfg_options: dict | 
 
 
 def searched_choices(cfg: Config, space: SearchSpace) -> Choices:
-    """The choices that the search of a config decides on: those of its space, and those of its method, if any."""
+    """The choices that the search of a config makes: those of its space, and those of its method, if any."""
     method = MODELS.get(cfg.model.get('type', 'IMTNAS'))
     return space if method is None else method.choices(space, cfg.model, cfg.get('train_cfg', {}).get('order') or ())
 
@@ -189,8 +189,8 @@ def check_scale(saved: Mapping[str, Any], space: str, options: Mapping[str, Any]
         return  # the checkpoint was stripped of its config
     space_format = format_of(space)
     for name in (*space_format.network_options, *space_format.recorded_options):
-        there = plain_value(searched[name]) if name in searched else None
-        here = options.get(name)
-        if plain(here) != plain(there):
-            raise CheckpointError(f'{checkpoint}: model.search_space.{name}: {there!r} in its search, {here!r} in '
-                                  f'{config}; give the config and --cfg-options of the search')
+        saved_option = plain_value(searched[name]) if name in searched else None
+        option = options.get(name)
+        if plain(option) != plain(saved_option):
+            raise CheckpointError(f'{checkpoint}: model.search_space.{name}: {saved_option!r} in its search, '
+                                  f'{option!r} in {config}; give the config and --cfg-options of the search')

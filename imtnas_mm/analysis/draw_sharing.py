@@ -109,8 +109,8 @@ def draw_group(axes: Axes, block: str, number: int, group: Group, groups: Sequen
     fill, edge = colour or (FIXED, FIXED_EDGE)
     runs = neighbours(group)
     if len(runs) > 1:  # the bands of a row lie above each other
-        several = [other for other in groups if len(neighbours(other)) > 1]
-        shift = (several.index(group) - (len(several) - 1) / 2) * 1.6 * BAND
+        split = [other for other in groups if len(neighbours(other)) > 1]
+        shift = (split.index(group) - (len(split) - 1) / 2) * 1.6 * BAND
         left, right = centres[group[0]], centres[group[-1]]
         axes.add_patch(Rectangle((left, y - shift - BAND / 2), right - left, BAND, facecolor=fill, edgecolor=edge,
                                  lw=.8, zorder=1, gid=f'{block}-group{number}-band'))

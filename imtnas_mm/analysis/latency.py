@@ -87,7 +87,7 @@ class Latency:
         self.times: dict[tuple[str, Shape], float] = {}
 
     def __call__(self, module: nn.Module, shapes: Sequence[Shape]) -> float:
-        """The sum over the shapes of its inputs; 0 for what is not timed yet."""
+        """The sum over the shapes of its inputs; 0 for modules that are not timed yet."""
         total = 0.
         for shape in shapes:
             key = repr(module), shape
@@ -110,7 +110,7 @@ class Latency:
 
 
 def device_name(device: str) -> str:
-    """The product, as far as the system tells it."""
+    """The name of the device, if the system reports it."""
     kind = torch.device(device)
     if kind.type == 'cuda':
         return torch.cuda.get_device_name(kind)
@@ -122,7 +122,7 @@ def device_name(device: str) -> str:
 
 @dataclass(frozen=True)
 class TimedNetwork:
-    """A whole network: its architecture in a line, its milliseconds, and what the table says."""
+    """A whole network: its architecture in a line, its measured milliseconds, and those of the table."""
     architecture: str
     measured: float
     table: float
@@ -135,7 +135,7 @@ class TimedNetwork:
 
 def measure_latency(genotypes: Sequence[Genotype], options: Mapping[str, Any], shape: Shape, latency: Latency
                     ) -> tuple[CostTable, list[TimedNetwork]]:
-    """The table of a space on a device, and whole networks that tell its error.
+    """The table of a space on a device, and whole networks, whose times show its error.
 
     Each candidate has the time of its modules by themselves. The fixed part is
     what whole networks take besides: the median of their measured times minus

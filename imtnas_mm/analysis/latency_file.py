@@ -17,7 +17,7 @@ COSTS = ('milliseconds', 'macs')
 
 def write_latency(path: str | Path, space: str, image: Shape, network: Mapping[str, Any], latencies: CostTable,
                   macs: CostTable, networks: Sequence[TimedNetwork], measured: Mapping[str, Any]) -> None:
-    """Writes a table with all that says what it is of.
+    """Writes a table with its space, image size, network and device.
 
     Args:
         path (str): of the file.
@@ -25,7 +25,7 @@ def write_latency(path: str | Path, space: str, image: Shape, network: Mapping[s
         image (tuple[int]): (channels, height, width).
         network (dict): options of the derived network.
         latencies, macs (CostTable): of the space, for these images and this network. The MACs are there to be compared.
-        networks (list[TimedNetwork]): that tell the error of the table.
+        networks (list[TimedNetwork]): whole networks, whose times show the error of the table.
         measured (dict): how and where, such as device and threads.
 
     Raises:

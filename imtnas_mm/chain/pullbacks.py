@@ -42,7 +42,7 @@ class KeptGradient(NamedTuple):
 
     @classmethod
     def of(cls, loss: Tensor, inner: list[Tensor], outer: list[Tensor]) -> 'KeptGradient':
-        """Of f, a scalar, which was made from these leaves."""
+        """``df/dx`` of a scalar f that was computed from these leaves."""
         return cls(torch.autograd.grad(loss, inner, create_graph=True, allow_unused=True, materialize_grads=True),
                    inner, outer)
 
@@ -51,11 +51,11 @@ class KeptGradient(NamedTuple):
         return [gradient.detach().clone() for gradient in self.gradients]
 
     def pull_back(self, adjoint: list[Tensor], constant: Sequence[bool] = ()) -> list[Tensor]:
-        """d/d. of ``<adjoint, df/dx>`` by x, then by z.
+        """The derivatives of ``<adjoint, df/dx>`` by x, then by z.
 
         Args:
             adjoint (list[Tensor]): shaped as the first of x; the others have none, and no derivative is taken by them.
-            constant (sequence of bool): which of these x nobody asks for; zeros stand for their derivatives.
+            constant (sequence of bool): whether each x is constant; zeros then stand for its derivative.
         """
         inner = self.inner[:len(adjoint)]
         wanted = [not is_constant for is_constant in constant] or [True] * len(inner)

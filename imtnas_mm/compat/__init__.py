@@ -60,6 +60,6 @@ __all__ = [
 
 
 def install() -> None:
-    """Replaces what runs need replaced in mmengine and yapf, for the rest of this process."""
+    """Replaces functions of mmengine and yapf, for the rest of this process."""
     safe_loading.install()
     config_text.install()

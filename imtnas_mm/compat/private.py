@@ -1,4 +1,4 @@
-"""The entry that lists an undocumented name which the package uses: reason, undefined results, versions."""
+"""An undocumented name of a library: why the package uses it, and the versions it was checked with."""
 from typing import NamedTuple
 
 TORCH = ('torch 2.14.1', )

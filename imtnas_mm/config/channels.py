@@ -12,7 +12,7 @@ from ..spaces.base import SearchSpace
 from .model_parts import members, parameter, part_class
 
 HEADS = ('head', 'bbox_head', 'rpn_head')
-_stages: dict[tuple[type, str], tuple[Sequence[int], Sequence[int]]] = {}  # of what was built before
+_stages: dict[tuple[type, str], tuple[Sequence[int], Sequence[int]]] = {}  # of networks that were built before
 
 
 def backbone_channels(backbone: Mapping[str, Any], scope: str | None) -> tuple[int, ...] | None:

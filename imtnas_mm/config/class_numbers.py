@@ -9,7 +9,7 @@ HEADS = ('head', 'bbox_head', 'mask_head')  # the parts that may leave num_class
 
 
 def fill_classes(models: Mapping[str, Any], datasets: Mapping[str, dict[str, Any]], scope: str | None) -> None:
-    """Fill in what a task leaves to its data, in place.
+    """Fill in a task's missing class names and numbers of classes from its data, in place.
 
     Every ``num_classes`` of None gets the number of the classes, and so does a head that has none. Datasets with
     ``metainfo.classes`` of None get the names of the first dataset, so that all number them alike. Nothing is read

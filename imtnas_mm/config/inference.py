@@ -12,7 +12,7 @@ from mmengine.registry import TRANSFORMS
 
 from .text import plain_value
 
-# what the inferencers and tools/test.py read; the rest is for training
+# the inferencers and tools/test.py read these; the others are for training
 FIELDS = ('default_scope', 'custom_imports', 'runner_type', 'env_cfg', 'log_level', 'log_processor', 'randomness',
           'default_hooks', 'visualizer', 'data_preprocessor', 'model', 'test_dataloader', 'test_evaluator', 'test_cfg')
 IMPORTED = 'imtnas_mm.inference'  # lets mmengine's loaders read .safetensors

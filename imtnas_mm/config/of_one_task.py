@@ -23,18 +23,18 @@ def data_of_task(cfg: Config, task: str, scope: str) -> Config:
     Raises:
         ValueError: a part of the data has no such task.
     """
-    made: dict[str, Any] = dict(default_scope=scope, custom_imports=cfg.get('custom_imports'))
+    fields: dict[str, Any] = dict(default_scope=scope, custom_imports=cfg.get('custom_imports'))
     for part in PARTS:
         for name in (f'{part}_dataloader', f'{part}_evaluator'):
             if cfg.get(name):
                 if task not in cfg[name]:
                     raise ValueError(f'{name} has {sorted(cfg[name])}, and no {task!r}')
-                made[name] = copy.deepcopy(cfg[name][task])
-    if 'val_dataloader' in made and is_validation_part(made['val_dataloader']['dataset']):
+                fields[name] = copy.deepcopy(cfg[name][task])
+    if 'val_dataloader' in fields and is_validation_part(fields['val_dataloader']['dataset']):
         for kind in ('dataloader', 'evaluator'):
-            made[f'val_{kind}'] = copy.deepcopy(made.get(f'test_{kind}'))
-    made['visualizer'] = dict(type=VISUALIZERS[scope], vis_backends=[dict(type='LocalVisBackend')], name='visualizer')
-    return Config(ConfigDict({key: value for key, value in made.items() if value is not None}), filename=cfg.filename)
+            fields[f'val_{kind}'] = copy.deepcopy(fields.get(f'test_{kind}'))
+    fields['visualizer'] = dict(type=VISUALIZERS[scope], vis_backends=[dict(type='LocalVisBackend')], name='visualizer')
+    return Config(ConfigDict({key: value for key, value in fields.items() if value is not None}), filename=cfg.filename)
 
 
 def schedule_of(cfg: Config, optimizer: str | None) -> Config:

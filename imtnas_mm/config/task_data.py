@@ -8,14 +8,14 @@ from mmengine.config import Config
 DATA_FIELDS = ('task_data', 'data_task')  # the fields that :func:`expand_task_data` reads
 PARTS = ('train', 'val', 'test')
 ENTRY_FIELDS = ('data_root', *PARTS, 'classes', 'image_size', 'batch_size', 'num_workers', 'flip')
-PLACES = {'ann_file', 'data_prefix', 'data_root'}  # fields of datasets, by which one at the wrong place is known
+PLACES = {'ann_file', 'data_prefix', 'data_root'}  # fields of datasets; at the top of a config they are refused
 # the dataset class of a library, and its fields in the standard layout
 DATASETS: dict[Any, tuple[str, Any, Any]] = dict(
     mmpretrain=('CustomDataset', dict(data_prefix='train'), dict(data_prefix='val')),
     mmdet=('CocoDataset',
            dict(ann_file='annotations/instances_train2017.json', data_prefix=dict(img='train2017/')),
            dict(ann_file='annotations/instances_val2017.json', data_prefix=dict(img='val2017/'))))
-# of mmdet's PackDetInputs, without those of a flip
+# the default of mmdet's PackDetInputs without the fields of a flip
 META_KEYS = ('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor')
 LOAD = dict(type='LoadImageFromFile')
 TEST_CROP = 224 / 256  # the share of a test image's short edge that a classifier sees, as in mmpretrain's pipelines
@@ -42,8 +42,8 @@ def expand_task_data(cfg: Config, scopes: Mapping[str, str | None], search: bool
     - ``batch_size``, ``num_workers`` (2): per process.
     - ``flip`` (.5): the share of training images that are mirrored.
 
-    What the config has in ``train_dataloader`` and the other fields is merged into what is made here. Class names that
-    are to come from files are left as None.
+    The config's own ``train_dataloader`` and other fields are merged into these. Class names that are to come from
+    files are left as None.
 
     Args:
         cfg (Config): of a search, a joint training or a retraining. A retraining names its task in ``data_task``.
@@ -70,18 +70,18 @@ def expand_task_data(cfg: Config, scopes: Mapping[str, str | None], search: bool
     if not several and chosen not in entries:
         raise ValueError(f'data_task={chosen!r}: must be the task of task_data that is trained, one of '
                          f'{sorted(entries)}')
-    made: dict[str, Any] = {}
+    filled: dict[str, Any] = {}
     for task, scope in scopes.items():
         name = task or chosen
         if name not in entries:  # a search of a single task needs no data of the others
             continue
         for field, value in task_fields(entries[name], f'task_data.{name}', scope, search).items():
             if several:
-                made.setdefault(field, {})[task] = value
+                filled.setdefault(field, {})[task] = value
             else:
-                made[field] = value
-    merged = Config(made)
-    for field in made:
+                filled[field] = value
+    merged = Config(filled)
+    for field in filled:
         if cfg.get(field) is not None:
             merged.merge_from_dict({field: cfg[field]})
         cfg[field] = merged[field]
@@ -136,15 +136,15 @@ def task_fields(entry: Mapping[str, Any], field: str, scope: str | None, search:
     order = dict(sampler(True), seed=0) if search and not detects else sampler(False)
     validated = dict(type='imtnas_mm.ValidationPart', pipeline=pipeline(entry, 'part')) if search else dataset(
         val, 'val')
-    made = dict(
+    filled = dict(
         train_dataloader=dict(loader, dataset=dataset(train, 'train'), **({} if search else dict(
             sampler=sampler(True)))),
         val_dataloader=dict(loader, dataset=validated, sampler=order),
         test_dataloader=dict(loader, dataset=dataset(test, 'test'), sampler=order))
     for part, fields in (('val', None if search else val), ('test', test)):
         if not detects or fields is None or 'ann_file' in fields:  # other datasets have metrics that only users know
-            made[f'{part}_evaluator'] = metric(fields)
-    return made
+            filled[f'{part}_evaluator'] = metric(fields)
+    return filled
 
 
 def classification_pipeline(entry: Mapping[str, Any], part: str) -> list[dict[str, Any]]:

@@ -27,7 +27,7 @@ with without_notes_on_imports():
 def build_dataset(cfg: dict[str, Any], scope: str | None, field: str = 'dataset') -> Any:
     """Build ``cfg``; names are looked up in ``scope`` first.
 
-    Rank 0 logs what the dataset leaves out (:func:`log_dropped`). An error in
+    Rank 0 logs the data that are left out (:func:`log_dropped`). An error in
     the pipeline names the file.
 
     Args:
@@ -70,7 +70,7 @@ def check_dataset(cfg: dict[str, Any], scope: str | None, field: str = 'dataset'
     """The checks of :func:`build_dataset` that need no built dataset.
 
     Returns:
-        list[str]: what the dataset leaves out of the data, one line per
+        list[str]: the data that the dataset leaves out, one line per
         reason; empty on ranks other than 0.
     """
     with DATASETS.switch_scope_and_registry(scope) as registry:
@@ -93,7 +93,7 @@ def _source(cfg):
 
 
 def _check(cfg, registry, field):
-    """Check the data of a dataset config, inside wrappers, too; yields lines on what is left out."""
+    """Check the data of a dataset config, inside wrappers, too; yields lines on data that are left out."""
     for key in ('dataset', 'datasets'):
         inner = cfg.get(key)
         if isinstance(inner, dict):

@@ -226,7 +226,7 @@ def check_class_folders(path: str, classes: Sequence[str] | None, extensions: It
     With ``classes=None`` every folder is a class.
 
     Returns:
-        list[str]: what mmpretrain leaves out of these folders, one line per reason.
+        list[str]: the files that mmpretrain leaves out of these folders, one line per reason.
     """
     check_folder(path, field, FOLDER_LAYOUT)
     entries = sorted(os.scandir(path), key=lambda entry: entry.name)

@@ -1,4 +1,4 @@
-"""The class names of a dataset by its config: those that it names, or those of its annotation file or class folders."""
+"""Reads the class names of a dataset: from its config, its annotation file or its class folders."""
 import os
 from typing import Any
 

@@ -1,9 +1,9 @@
-"""What a run prints on the console: short lines, and little before the first figures. The log file has everything."""
+"""The console output of a run: short lines, and little before the first figures. The log file has everything."""
 import copy
 import logging
 
 LONG = 20  # lines
-# how the texts begin that mmengine logs before a run
+# the beginnings of mmengine's texts before a run
 FILE_ONLY = ('System environment', 'Config:', 'Hooks will be executed in the following order', 'paramwise_options -- ',
              'Distributed training is not used', 'Checkpoints will be saved to',
              # warnings of mmengine about classes that mmengine itself uses
@@ -15,9 +15,9 @@ class TwoTexts(str):
     short: str
 
     def __new__(cls, text: str, short: str) -> 'TwoTexts':
-        made = super().__new__(cls, text)
-        made.short = short
-        return made
+        texts = super().__new__(cls, text)
+        texts.short = short
+        return texts
 
 
 class ConsoleFormatter(logging.Formatter):

@@ -197,8 +197,8 @@ def write_exported(content: dict[str, Any], path: str) -> list[str]:
 def write_graphs(content: dict[str, Any], path: str, task: str | None = None) -> list[str]:
     """Write the model of :func:`exported` as a graph, ``.onnx`` or ``.pt2``, with its config beside it.
 
-    Of a joint training each task has a graph, ``<stem>.<task><ending>``; of a
-    fusion it has the parts of other tasks' networks that the task reads.
+    A joint training has one graph per task, ``<stem>.<task><ending>``. A graph
+    of a fusion has the parts of other tasks' networks that its task reads.
 
     Args:
         content (dict): of :func:`exported`.

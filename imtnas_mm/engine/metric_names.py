@@ -17,20 +17,20 @@ def metric_names(evaluator: Evaluator | Mapping[str, Evaluator]) -> set[str] | N
         evaluator: of mmengine, or one per task; keys then begin with ``<task>/``.
     """
     if isinstance(evaluator, Mapping):
-        by_task = {task: metric_names(one) for task, one in evaluator.items()}
+        by_task = {task: metric_names(of_task) for task, of_task in evaluator.items()}
         return {f'{task}/{name}' for task, names in by_task.items() for name in names or ()} if all(
             names is not None for names in by_task.values()) else None
     names = set()
     for metric in evaluator.metrics:
-        these = _names_of(metric)
-        if these is None:
+        own_names = _names_of(metric)
+        if own_names is None:
             return None
-        names |= {f'{metric.prefix}/{name}' if metric.prefix else name for name in these}
+        names |= {f'{metric.prefix}/{name}' if metric.prefix else name for name in own_names}
     return names
 
 
 def _names_of(metric: Any) -> Iterable[str] | None:
-    """As the ``compute_metrics`` of mmdet's and mmpretrain's classes; a subclass may keep it, and not replace it."""
+    """The names of ``compute_metrics`` in mmdet's and mmpretrain's classes; None if a subclass replaces that method."""
     if isinstance(metric, DumpResults):
         return ()
     known = {CocoMetric: _of_coco, Accuracy: _of_accuracy, SingleLabelMetric: _of_single_label}

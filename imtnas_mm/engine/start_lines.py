@@ -1,4 +1,4 @@
-"""What a run says at its start, and a dry run instead of it: tasks, data, iterations, when A's steps start."""
+"""The lines that a run logs at its start and that a dry run prints: tasks, data, iterations, start of A's steps."""
 import logging
 from typing import Any
 
@@ -14,8 +14,8 @@ def start_lines(runner: Runner) -> list[str]:
     order = getattr(model, 'order', None)
     tasks = f', tasks {", ".join(order)}' if order else ''
     rounds = getattr(model, 'rounds', None)
-    several = f' in {rounds} round{"s" * (rounds > 1)}' if rounds else ''
-    lines = [f'{type(model).__name__}{tasks}{several}: ' + _length(loop)]
+    in_rounds = f' in {rounds} round{"s" * (rounds > 1)}' if rounds else ''
+    lines = [f'{type(model).__name__}{tasks}{in_rounds}: ' + _length(loop)]
     if hasattr(loop, 'data_lines'):
         lines += loop.data_lines()
     elif hasattr(getattr(loop, 'dataloader', None), 'dataset'):

@@ -179,7 +179,7 @@ class Cards:
             self.leased.update({card: change for card in cards})
 
     def _await(self, count: int, stopped: Callable[[], bool]) -> tuple[list[Card], list[int]]:
-        me, told = object(), False
+        me, has_warned = object(), False
         with self.turn:
             self.queue.append(me)
         try:
@@ -191,10 +191,10 @@ class Cards:
                 locked = self._try(count) if first else None
                 if locked is not None:
                     return locked
-                if first and others and not told:
+                if first and others and not has_warned:
                     print(f'waiting for {count} of the GPUs {",".join(card.id for card in self.cards)}, which another '
                           f'comparison uses (its locks are in {self.folder})', file=sys.stderr, flush=True)
-                    told = True
+                    has_warned = True
                 time.sleep(POLL)
         finally:
             with self.turn:

@@ -13,19 +13,19 @@ from .report import SIZES
 from .run import Run
 
 
-def refusals(runs: Iterable[Run], asked: int | None = None, available: int | None = None) -> list[str]:
+def refusals(runs: Iterable[Run], gpus_per_run: int | None = None, available: int | None = None) -> list[str]:
     """Faults in the trainings of runs, one text per fault.
 
     Args:
         runs (list[Run]): to be done.
-        asked (int | None): ``--gpus-per-run``.
+        gpus_per_run (int | None): ``--gpus-per-run``.
         available (int | None): number of GPUs; None: as many as needed (on
             CPUs, and on a cluster).
     """
     rows_of = {}
     for run in runs:
         for name, cfg in run.trainings().items():
-            count = run.processes(name, asked)
+            count = run.processes(name, gpus_per_run)
             try:
                 texts = _texts(name, cfg, count, available)
             except ValueError as error:
@@ -36,16 +36,16 @@ def refusals(runs: Iterable[Run], asked: int | None = None, available: int | Non
 
 
 def table_refusals(runs: Iterable[Run]) -> list[str]:
-    """What is wrong with the tables that runs look up in, one text for each different fault."""
-    asked: dict[tuple[str, str, tuple[str, ...] | None], list[str]] = {}  # field, file, metrics -> names
+    """The faults of the tables of runs, one text per different fault."""
+    names_of: dict[tuple[str, str, tuple[str, ...] | None], list[str]] = {}  # field, file, metrics -> names
     for run in runs:
         for name, options in run.tables.items():
             metrics = None if options['metrics'] is None else tuple(options['metrics'])
-            asked.setdefault((f'evaluations.{name}.table', options['table'], metrics), []).append(run.name)
+            names_of.setdefault((f'evaluations.{name}.table', options['table'], metrics), []).append(run.name)
         if run.sampler is not None:
-            asked.setdefault(('sampler', run.sampler['table'], (run.sampler['metric'], )), []).append(run.name)
+            names_of.setdefault(('sampler', run.sampler['table'], (run.sampler['metric'], )), []).append(run.name)
     texts = []
-    for (field, file, metrics), names in asked.items():
+    for (field, file, metrics), names in names_of.items():
         try:
             read_table(file, metrics)
         except TableError as error:
@@ -75,12 +75,12 @@ def metric_refusals(whose: str, experiment: Experiment, metrics: Mapping[str, Se
     return faults
 
 
-def unchecked(runs: Iterable[Run], asked: int | None = None) -> list[str]:
+def unchecked(runs: Iterable[Run], gpus_per_run: int | None = None) -> list[str]:
     """Trainings by several processes whose configs declare no total batch, one text per training."""
     rows_of = {}
     for run in runs:
         for name, cfg in run.trainings().items():
-            count = run.processes(name, asked)
+            count = run.processes(name, gpus_per_run)
             for field, (loader, _, total) in declared_batches(cfg).items():
                 if count > 1 and total is None and not cfg.get('auto_scale_lr', {}).get('enable'):
                     text = (f'{name}: {field}: {count} processes of {loader.get("batch_size", 1)} examples; the config '

@@ -34,14 +34,14 @@ def load_submitit() -> Any:
         ClusterError: it is not installed.
     """
     variable = 'SUBMITIT_LOG_LEVEL'
-    said = variable in os.environ
+    is_set = variable in os.environ
     os.environ.setdefault(variable, 'NOCONFIG')
     try:
         import submitit
     except ImportError as error:
         raise ClusterError('--executor: submitit is not installed; pip install -r requirements-slurm.txt') from error
     finally:
-        if not said:
+        if not is_set:
             del os.environ[variable]
     return submitit
 
@@ -65,7 +65,7 @@ class RunJob:
         run (Run): to be done.
         work_dir (str): of the experiments; all machines must see it.
         tools (str | Path): folder of the tools.
-        asked (int | None): GPUs of each training and test, as in :func:`~.execute.execute`.
+        gpus_per_run (int | None): GPUs of each training and test, as in :func:`~.execute.execute`.
         cards (dict | None): arguments of :class:`~.cards.Cards`; None uses the
             cards that the cluster assigned.
     """
@@ -73,10 +73,10 @@ class RunJob:
     processes: Processes
     worker: threading.Thread | None = None  # set by the call
 
-    def __init__(self, run: Run, work_dir: str | Path, tools: str | Path = TOOLS, asked: int | None = None,
+    def __init__(self, run: Run, work_dir: str | Path, tools: str | Path = TOOLS, gpus_per_run: int | None = None,
                  cards: dict[str, Any] | None = None) -> None:
         self.arguments: dict[str, Any] = dict(
-            run=run, work_dir=str(work_dir), tools=str(tools), asked=asked, cards=cards)
+            run=run, work_dir=str(work_dir), tools=str(tools), gpus_per_run=gpus_per_run, cards=cards)
 
     def __getstate__(self) -> dict[str, Any]:
         return dict(arguments=self.arguments)

@@ -23,16 +23,16 @@ def curves_of(experiment: Experiment, finished: Mapping[str, list[dict[str, Any]
               column: dict[str, Any]) -> dict[str, dict[str, Curve]]:
     """``'iteration'`` or ``'queries'`` -> row -> its curve.
 
-    A run has, at each place that a run of the row has, its last accuracy up to there; it counts from its first.
+    The places are those of all runs of the row. At each place a run has its last accuracy up to there, if it has any.
 
     Args:
         experiment (Experiment): the rows.
         finished (dict): of :func:`~.report.finished_seeds`.
         column (dict): of the experiment; a metric of a table.
     """
-    found: dict[str, dict[str, Curve]] = {}
+    by_axis: dict[str, dict[str, Curve]] = {}
     for row in experiment.rows:
-        results = [one['results'].get(column['evaluation'], {}) for one in finished.get(row['name'], [])]
+        results = [seed['results'].get(column['evaluation'], {}) for seed in finished.get(row['name'], [])]
         results = [result for result in results if 'history' in result]
         if not results:
             continue
@@ -43,8 +43,8 @@ def curves_of(experiment: Experiment, finished: Mapping[str, list[dict[str, Any]
         for x in places:
             values = [run[max(before)] for run in runs if (before := [place for place in run if place <= x])]
             curve.append((x, *mean_and_deviation(values), len(values)))
-        found.setdefault(axis, {})[row['name']] = curve
-    return found
+        by_axis.setdefault(axis, {})[row['name']] = curve
+    return by_axis
 
 
 def _axis(result: dict[str, Any]) -> str:
@@ -62,9 +62,9 @@ def _run(result: dict[str, Any], column: dict[str, Any]) -> dict[int, float]:
 def levels_of(finished: Mapping[str, list[dict[str, Any]]], column: dict[str, Any]) -> dict[str, float]:
     """``'mean'`` and ``'best'`` of the table, as the column shows them; nothing without a lookup."""
     metric = metric_of(column['metric'])
-    for several in finished.values():
-        for one in several:
-            table = one['results'].get(column['evaluation'], {}).get('table')
+    for seeds in finished.values():
+        for seed in seeds:
+            table = seed['results'].get(column['evaluation'], {}).get('table')
             if table is not None:
                 best = table['best'][metric]
                 regret = column['metric'].startswith('regret/')
@@ -86,8 +86,8 @@ def curves_figure(experiment: Experiment, finished: Mapping[str, list[dict[str, 
         experiment (Experiment), finished (dict): for which :func:`has_curves` is true.
     """
     columns = [column for column in experiment.columns if column['name'] in experiment.curves]
-    found = {column['name']: curves_of(experiment, finished, column) for column in columns}
-    kinds = [axis for axis in AXES if any(axis in curves for curves in found.values())]
+    curves = {column['name']: curves_of(experiment, finished, column) for column in columns}
+    kinds = [axis for axis in AXES if any(axis in by_axis for by_axis in curves.values())]
     height = 3.2 * len(columns) + .26 * math.ceil((len(finished) + 2) / 3) + .5
     figure = Figure(figsize=(6.4 if len(kinds) == 1 else 10.4, height), layout='constrained')
     FigureCanvasAgg(figure)
@@ -95,10 +95,10 @@ def curves_figure(experiment: Experiment, finished: Mapping[str, list[dict[str, 
                              width_ratios=[1.8, 1][:len(kinds)] if len(kinds) > 1 else [1])
     handles: dict[str, Any] = {}
     drawn = [row['name'] for row in experiment.rows
-             if any(row['name'] in curves for of_column in found.values() for curves in of_column.values())]
+             if any(row['name'] in by_row for by_axis in curves.values() for by_row in by_axis.values())]
     for column, row_of_panels in zip(columns, panels, strict=True):
         for axis, axes in zip(kinds, row_of_panels, strict=True):
-            _draw(axes, axis, found[column['name']].get(axis, {}), drawn, experiment.ours, handles)
+            _draw(axes, axis, curves[column['name']].get(axis, {}), drawn, experiment.ours, handles)
             for name, level in levels_of(finished, column).items():
                 label = dict(mean='random architecture (mean of the table)', best='best of the table')[name]
                 line = axes.axhline(level, color=INK if name == 'best' else FAINT, lw=1, linestyle='-.', label=label,
@@ -116,7 +116,7 @@ def curves_figure(experiment: Experiment, finished: Mapping[str, list[dict[str, 
 
 def _draw(axes: Axes, axis: str, curves: dict[str, Curve], rows: list[str], ours: str | None,
           handles: dict[str, Any]) -> None:
-    """The curves; a row has one colour and style in all panels. What a sampler has stays until it finds better.
+    """The curves; a row has one colour and style in all panels. A sampler's curve stays level until a better query.
 
     The deviation is a band; of many curves only ours has one, and the others have a bar at their end.
     """
@@ -126,7 +126,7 @@ def _draw(axes: Axes, axis: str, curves: dict[str, Curve], rows: list[str], ours
         place = rows.index(name)
         colour, style = COLOURS[place % len(COLOURS)], STYLES[place // len(COLOURS) % len(STYLES)]
         x, mean, deviation, _ = zip(*curve, strict=True)
-        spread = [0. if math.isnan(one) else one for one in deviation]
+        spread = [0. if math.isnan(value) else value for value in deviation]
         line, = axes.plot(x, mean, color=colour, linestyle=style, lw=2.4 if many and name == ours else 1.6, label=name,
                           gid=name, drawstyle='steps-post' if steps else 'default', zorder=3 if name == ours else 2)
         if many and name != ours:

@@ -205,7 +205,7 @@ class _Reader:
             self.fail(f'{field}.sampler', sampler, 'this row has a search or an architecture; it is one or the other')
         gpus = self.gpus(f'{field}.gpus', row, self.cfg.get('gpus'))
         evaluations = self.evaluations(field, row.get('evaluations', self.cfg.get('evaluations')), seeds, gpus)
-        tables = {name: one['table'] for name, one in evaluations.items() if 'table' in one}
+        tables = {name: evaluation['table'] for name, evaluation in evaluations.items() if 'table' in evaluation}
         if tables and search is None and architecture is None and sampler is None:
             name = next(iter(tables))
             self.fail(f'{field}.evaluations.{name}', tables[name], 'the row has no search, architecture or sampler '
@@ -318,8 +318,8 @@ class _Reader:
         if not isinstance(slices, dict):
             self.fail(field, slices, 'it must be a dict of the place of a dataset -> options of slices')
         by_place = {}
-        for place, several in slices.items():
-            by_place[place] = list(several) if isinstance(several, list | tuple) else [several]
+        for place, options in slices.items():
+            by_place[place] = list(options) if isinstance(options, list | tuple) else [options]
             for arguments in by_place[place]:
                 self.check_fields(f'{field}.{place}', arguments, SLICE_FIELDS, ('num', ))
         return by_place
@@ -375,10 +375,11 @@ class _Reader:
             self.fail(field, shape, 'it must be the (height, width) of an image')
 
     def metric(self, field: str, column: dict[str, Any], rows: list[dict[str, Any]]) -> None:
-        """That of a lookup whose evaluations all say which they have must be one of them."""
-        found = [row['evaluations'][column['evaluation']] for row in rows if column['evaluation'] in row['evaluations']]
-        known = [metric for one in found for metric in one.get('metrics') or ()]
-        if found and all(one.get('metrics') for one in found) and metric_of(column['metric']) not in known:
+        """If all evaluations of a lookup list their metrics, the column's metric must be one of them."""
+        place = column['evaluation']
+        metrics = [row['evaluations'][place].get('metrics') for row in rows if place in row['evaluations']]
+        known = [metric for names in metrics for metric in names or ()]
+        if metrics and all(metrics) and metric_of(column['metric']) not in known:
             self.fail(field, column['metric'], f'it must be one of {", ".join(dict.fromkeys(known))}, or one with '
                       + ', '.join(f'{name}/' for name in STANDINGS) + ' before it')
 

@@ -23,8 +23,8 @@ def dry_runs(experiment: Experiment, runs: Iterable[Run]) -> tuple[list[str], li
         runs (list[Run]): to be done.
 
     Returns:
-        (list[str], list[str]): what the trainings are, one text for each different one; and what would fail, one text
-        per fault.
+        (list[str], list[str]): one text per different training; and the faults that would end a run, one text per
+        fault.
     """
     builds, rows_of, trainings = _Builds(), {}, {}
     metrics: dict[str, list[set[str] | None]] = {}  # evaluation -> names of metrics, per run
@@ -69,7 +69,7 @@ class _Builds:
         self.done: dict[str, DryRun | str] = {}
 
     def build(self, cfg: Config, test: bool) -> DryRun | str:
-        """What the config would do, or the error."""
+        """The dry run of the config, or the error."""
         cfg = copy.deepcopy(cfg)
         cfg.launcher = 'none'
         options: dict[str, Any] = cfg.to_dict()

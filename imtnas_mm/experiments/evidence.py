@@ -28,7 +28,7 @@ def evidence_path(folder: str | Path, experiment: Experiment) -> Path:
 
 
 def entry_of(run: Run, record: Mapping[str, Any]) -> dict[str, Any]:
-    """What is published of a finished run: its results and costs, not its options, which the identity stands for."""
+    """The published part of a finished run: results and costs; the identity stands for the options."""
     results: dict[str, Any] = {}
     for name, result in record['results'].items():
         if name in ('history', 'sampler'):
@@ -101,31 +101,31 @@ def read_exported(folder: str | Path, experiment: Experiment,
         raise RecordError(f'{path}: it must have {", ".join(f"{key} {value!r}" for key, value in expected.items())}; '
                           'tools/report.py --export writes it')
     places = {(run.row, run.task, run.seed): run.identity for run in runs}
-    found, other = {}, 0
+    by_identity, other = {}, 0
     for i, record in enumerate(data['runs']):
         place = record['row'], record['task'], record['seed']
         if place not in places:
             raise RecordError(f'{path}: runs[{i}]: {place}; {experiment.name} has no such row, task and seed; remove '
                               'the line, or the file')
-        if places[place] in found:
+        if places[place] in by_identity:
             raise RecordError(f'{path}: runs[{i}]: {place}: is there twice')
-        found[places[place]] = record
+        by_identity[places[place]] = record
         other += record['identity'] != places[place]
-    return found, other
+    return by_identity, other
 
 
 def provenance(runs: Sequence[Run], records: Mapping[str, dict[str, Any]], other: int) -> str:
-    """How many runs there are, of which seeds, what they took and what they ran with."""
-    there = [records[run.identity] for run in runs if run.identity in records]
-    seeds = sorted({record['seed'] for record in there})
-    seconds = sorted(record['steps']['search']['seconds'] for record in there if 'search' in record['steps'])
-    lines = [f'{len(there)} of {len(runs)} runs are finished, seeds {", ".join(map(str, seeds))}.']
+    """The number of finished runs, their seeds, their time, and their GPUs and versions."""
+    finished = [records[run.identity] for run in runs if run.identity in records]
+    seeds = sorted({record['seed'] for record in finished})
+    seconds = sorted(record['steps']['search']['seconds'] for record in finished if 'search' in record['steps'])
+    lines = [f'{len(finished)} of {len(runs)} runs are finished, seeds {", ".join(map(str, seeds))}.']
     if seconds:
         lines.append(f'A search took {seconds[0]:.0f} to {seconds[-1]:.0f} s, all of them {sum(seconds) / 3600:.1f} h.')
-    gpus = sorted({name for record in there for name in record['gpus']})
+    gpus = sorted({name for record in finished for name in record['gpus']})
     lines.append(f'They ran on {", ".join(gpus)}.' if gpus else 'They ran on CPUs.')
     for package in ('imtnas_mm', 'torch'):
-        versions = sorted({str(record['versions'].get(package)) for record in there})
+        versions = sorted({str(record['versions'].get(package)) for record in finished})
         lines.append(f'{package} {", ".join(versions)}.')
     if other:
         lines.append(f'{other} of them were made by options that the configs no longer have.')

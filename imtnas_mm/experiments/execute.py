@@ -107,7 +107,7 @@ def state_of(run: Run, work_dir: str | Path) -> str:
 
 
 def execute(run: Run, work_dir: str | Path, processes: Processes, tools: str | Path = TOOLS,
-            cards: Cards | None = None, asked: int | None = None) -> dict[str, Any]:
+            cards: Cards | None = None, gpus_per_run: int | None = None) -> dict[str, Any]:
     """Do the steps that the run's record lacks; returns the record.
 
     Args:
@@ -117,7 +117,7 @@ def execute(run: Run, work_dir: str | Path, processes: Processes, tools: str | P
         tools (str | Path): folder of the tools.
         cards (Cards | None): each training and test leases its GPUs from them;
             None: there are no GPUs.
-        asked (int | None): GPUs per training and test, or processes where there
+        gpus_per_run (int | None): GPUs per training and test, or processes where there
             are no GPUs; None: the number that the experiment declares, or 1.
 
     Raises:
@@ -132,7 +132,7 @@ def execute(run: Run, work_dir: str | Path, processes: Processes, tools: str | P
     with open(path.with_name('lock'), 'w') as lock:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         try:
-            steps = _Steps(run, path, processes, Path(tools), cards or Cards(), asked, lock.fileno())
+            steps = _Steps(run, path, processes, Path(tools), cards or Cards(), gpus_per_run, lock.fileno())
             return _execute(run, path, steps)
         finally:
             fcntl.flock(lock, fcntl.LOCK_UN)
@@ -158,10 +158,10 @@ def _execute(run: Run, path: Path, steps: '_Steps') -> dict[str, Any]:
 
 class _Steps:
 
-    def __init__(self, run: Run, path: Path, processes: Processes, tools: Path, cards: Cards, asked: int | None,
+    def __init__(self, run: Run, path: Path, processes: Processes, tools: Path, cards: Cards, gpus_per_run: int | None,
                  lock: int) -> None:
         self.run, self.path, self.processes, self.tools = run, path, processes, tools
-        self.cards, self.asked, self.lock = cards, asked, lock
+        self.cards, self.gpus_per_run, self.lock = cards, gpus_per_run, lock
         self.folder = path.parent
 
     def do(self, record: dict[str, Any]) -> None:
@@ -174,7 +174,7 @@ class _Steps:
             if name in self.run.initial:
                 checkpoint = self.checkpoint(self.folder / self.run.initial[name])
                 start = ['--cfg-options', f'model.backbone.init_cfg.checkpoint={checkpoint}']
-            count = self.run.processes(name, self.asked)
+            count = self.run.processes(name, self.gpus_per_run)
             self.train(f'{name}_retrain', config, self.folder / name, count, *architecture, *start)
             folder = self.folder / f'{name}_test'
             self.step(f'{name}_test', 'test.py', count, config, self.checkpoint(self.folder / name), *architecture,
@@ -203,7 +203,7 @@ class _Steps:
         if self.run.search is not None:
             config = self.write_config('search', self.run.search)
             search = self.folder / 'search'
-            self.train('search', config, search, self.run.processes('search', self.asked))
+            self.train('search', config, search, self.run.processes('search', self.gpus_per_run))
             if self.run.search.get('phases'):  # the last phase has its config and checkpoints there
                 search = search / f'phase{len(self.run.search.phases)}'
                 config = str(search / 'search.py')
@@ -215,7 +215,7 @@ class _Steps:
                     raise StepFailed(f'{error}; a search whose architectures are looked up has a table') from error
             if self.run.search_test:
                 folder = self.folder / 'search_test'
-                self.step('search_test', 'test.py', self.run.processes('search', self.asked), config,
+                self.step('search_test', 'test.py', self.run.processes('search', self.gpus_per_run), config,
                           self.checkpoint(search), '--work-dir', str(folder), '--cfg-options',
                           'test_cfg.all_rounds=True')
                 self.record['results']['search_test'] = dict(test=test_metrics(folder))

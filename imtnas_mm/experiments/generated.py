@@ -1,4 +1,4 @@
-"""Writes a document that a tool makes from a template, or checks that the file is what the tool would write."""
+"""Writes a document from a template, or checks that the document is up to date."""
 import sys
 from pathlib import Path
 
@@ -12,7 +12,7 @@ def write_or_check(tool: str, path: str, text: str, sources: str, check: bool) -
         tool (str): its name in tools/, without an ending.
         path (str): of the document.
         text (str): of the document.
-        sources (str): what the text is made from, for the message.
+        sources (str): the sources of the text, for the message.
         check (bool): whether to compare alone.
 
     Raises:

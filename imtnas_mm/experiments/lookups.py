@@ -32,7 +32,7 @@ def table_result(table: AccuracyTable, file: str, architecture: dict[str, Any],
 
     Args:
         table (AccuracyTable): with the metrics of the evaluation.
-        file (str): what the experiment calls it.
+        file (str): its name in the experiment.
         architecture (dict): the content of an architecture file.
         history (dict, optional): columns, of which ``architecture`` are strings in the benchmark's notation.
 
@@ -56,5 +56,5 @@ def table_result(table: AccuracyTable, file: str, architecture: dict[str, Any],
         best={metric: table.best(metric) for metric in table.metrics}))
     if history is not None:
         lookups = [table.lookup(string) for string in history['architecture']]
-        result['accuracies'] = {metric: [found[metric] for found in lookups] for metric in table.metrics}
+        result['accuracies'] = {metric: [lookup[metric] for lookup in lookups] for metric in table.metrics}
     return result

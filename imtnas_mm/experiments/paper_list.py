@@ -90,7 +90,7 @@ ITEMS = (
     Item('Figures 3 to 16', "the cells that Table 3's IMTNAS and MTL-SWS found, on one sheet", 'figure3_to_16'),
     Item('E.5', 'IMTNAS over M in {2, 3, 4}, judged on images held out of the training sets', 'tune_rounds'),
 )
-# experiments that look up and are none of the paper's, and their rows
+# further experiments with lookups, which the paper doesn't have, and their rows
 BESIDES = (('nasbench201_cost_small', 'targets of MACs: accuracy against cost'), )
 TABLES, FIGURES = 32, 16  # in the paper
 
@@ -122,12 +122,12 @@ def document(template: str) -> str:
 
 
 def missing(experiments: Path, configs: Path) -> list[str]:
-    """What the list names and the folders lack, and the experiments that it lacks; one text each."""
+    """Names of the list that the folders lack, and experiments that the list lacks; one text each."""
     named = {name for item in ITEMS for name in item.experiments()} | {
         item.lookup[0] for item in ITEMS if item.lookup} | {name for name, _ in BESIDES}
-    there = {path.stem for path in experiments.glob('*.py')}
-    texts = [f'{name}: is in the list and not in {experiments}' for name in sorted(named - there)]
+    existing = {path.stem for path in experiments.glob('*.py')}
+    texts = [f'{name}: is in the list and not in {experiments}' for name in sorted(named - existing)]
     texts += [f'{name}: is in {experiments} and not in the list of the tables and figures'
-              for name in sorted(there - named)]
+              for name in sorted(existing - named)]
     return texts + [f'{file}: is in the list and not in {configs}' for item in ITEMS for file in item.configs
                     if not (configs / file).is_file()]

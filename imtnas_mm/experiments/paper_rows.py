@@ -1,4 +1,4 @@
-"""The rows of the paper's tables and figures, which the files in configs/experiments/ have at two scales.
+"""The rows of the paper's tables and figures, for the files in configs/experiments/ at both scales.
 
 ``search`` is the config of a search, relative to the experiment's file. A row
 is a dict as :class:`~imtnas_mm.experiments.Experiment` has it.
@@ -17,9 +17,9 @@ CELL_SPACES: dict[str, tuple[str, str, Options]] = dict(
     Pdarts=('pdarts', 'pdarts_', FIRST_ORDER),
     Pcdarts=('pcdarts', 'pcdarts_', FIRST_ORDER),
     Prdarts=('prdarts', '', FIRST_ORDER))
-# Epochs of the paper's searches that aren't the 50 of Tables 24 to 27, which are of IMTNAS and, but for the numbers
-# here, of the other methods of several tasks. 4.4.1: the baselines' numbers are in the appendix, and are larger than
-# those in their papers. P-DARTS has 50 in each of its three phases, since its paper has 25 in each.
+# Epochs of the paper's searches where they aren't the 50 of Tables 24 to 27. Those tables are of IMTNAS, and their 50
+# hold for the other methods of several tasks, too. 4.4.1: the appendix has the baselines' numbers, larger than those in
+# their own papers. P-DARTS has 50 in each of its three phases, since its paper has 25 in each.
 OWN_EPOCHS = dict(Darts2nd=150, Prdarts=200)  # of a space's own method: E.1 ("regular DARTS"), E.4
 SWS_EPOCHS = dict(Pcdarts=100)  # of MTL-SWS: Tables 20 and 21
 
@@ -54,7 +54,7 @@ def multitask(search: str, sharing_weight: float, suffix: str = '', joint: Optio
     """
 
     def row(name: str, method: str, *options: Options | None) -> Row:
-        merged = {key: value for some in options if some for key, value in some.items()}
+        merged = {key: value for part in options if part for key, value in part.items()}
         return dict(name=f'{name}{suffix}', search=search, options={'model.type': method, **merged}, **fields)
 
     weight = {'model.sharing_weight': sharing_weight}
@@ -105,7 +105,7 @@ def single_tasks(space: str, search: str, c10: Sequence[str] = ('c10', ), max_ep
     """A cell space's own method, which searches each task by itself.
 
     Args:
-        c10: the evaluations of what CIFAR-10's search gives.
+        c10: the evaluations of the architecture of CIFAR-10's search.
         max_epochs: of each search, None for those of the config.
     """
     options = {'model.loss_normalization': 'none', **CELL_SPACES[space][2], **epochs(max_epochs)}

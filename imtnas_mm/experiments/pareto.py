@@ -12,7 +12,7 @@ from .figure import COLOURS, MARKERS
 from .report import is_degenerate, number_text, value_of
 from .statistics import less_is_better
 
-NOTE = ('Of the runs of all rows, those that no other run beats: no run is at least as good in both figures and better '
+NOTE = ('The runs, of all rows, that no other run beats: no run is at least as good in both figures and better '
         'in one. They are chosen by the figures that they show, among all runs.')
 WIDTH = 4.6  # of a panel, inches
 

@@ -58,20 +58,20 @@ def finished_seeds(runs: Iterable[Run], records: Mapping[str, dict[str, Any]]) -
         of_seed.setdefault((run.row, run.seed), []).append(run)
     finished, tables = {}, {}
     for (row, seed), its_runs in of_seed.items():
-        several = [records[run.identity] for run in its_runs if run.identity in records]
-        if len(several) < len(its_runs):
+        its_records = [records[run.identity] for run in its_runs if run.identity in records]
+        if len(its_records) < len(its_runs):
             continue
-        for record in several:
+        for record in its_records:
             for name, table in _tables_of(record):
                 if tables.setdefault(table['file'], table['sha256']) != table['sha256']:
                     raise ValueError(f'{row}, seed {seed}: {name}: {table["file"]} has the sha256 {table["sha256"]} '
                                      f'in this record and {tables[table["file"]]} in another; repeat the runs that '
                                      'were made with the other table')
-        searches = [record['steps']['search'] for record in several if 'search' in record['steps']]
+        searches = [record['steps']['search'] for record in its_records if 'search' in record['steps']]
         finished.setdefault(row, []).append(dict(
             seed=seed,
-            results=_results(its_runs, several),
-            **_architecture(several),
+            results=_results(its_runs, its_records),
+            **_architecture(its_records),
             search_time=sum(step['seconds'] for step in searches) if searches else None,
             search_epoch_time=_sum([step.get('epoch_seconds') for step in searches]),
             search_epochs=max((run.search.train_cfg.max_epochs for run in its_runs if run.search is not None),
@@ -150,7 +150,7 @@ def value_of(column: dict[str, Any], finished: dict[str, Any], columns: Iterable
 
 
 def shown(column: dict[str, Any], value: float) -> float:
-    """What a column shows of a metric's value."""
+    """A metric's value as a column shows it."""
     return (100 - value if column.get('error') else value) * column.get('scale', 1)
 
 

@@ -1,4 +1,4 @@
-"""All that a report says in text: the table, accuracy against cost, and the comparisons with ours."""
+"""The text of a report: the table, accuracy against cost, and the comparisons with ours."""
 from collections.abc import Mapping
 from typing import Any
 

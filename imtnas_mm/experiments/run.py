@@ -73,13 +73,13 @@ class Run:
         """dict: ``'search'``, if there is a search, and names of evaluations -> resolved config."""
         return {**({} if self.search is None else dict(search=self.search)), **self.evaluations}
 
-    def processes(self, name: str, asked: int | None = None) -> int:
-        """int: processes of a training and its test: the number asked for, or declared, or 1."""
-        return asked or self.gpus.get(name) or 1
+    def processes(self, name: str, gpus_per_run: int | None = None) -> int:
+        """int: processes of a training and its test: ``gpus_per_run``, or the declared number, or 1."""
+        return gpus_per_run or self.gpus.get(name) or 1
 
-    def most_processes(self, asked: int | None = None) -> int:
+    def most_processes(self, gpus_per_run: int | None = None) -> int:
         """int: of its largest step."""
-        return max((self.processes(name, asked) for name in self.trainings()), default=1)
+        return max((self.processes(name, gpus_per_run) for name in self.trainings()), default=1)
 
     def options(self) -> dict[str, Any]:
         """dict: everything on which the run depends, in JSON's types."""
@@ -110,7 +110,7 @@ class Run:
 
 
 def _options_of(cfg: Config) -> dict[str, Any]:
-    """A config without what no result depends on: hooks that only show the search, and declared total batches of tasks.
+    """A config without fields that change no result: hooks that only show the search, and declared batches of tasks.
 
     The total batch of a single dataloader stays, since auto_scale_lr may scale the rate by it.
     """
@@ -159,11 +159,11 @@ class _Configs:
                 raise ValueError(f'options: {key!r}; {file} {fault}')
         merge_options(cfg, copy.deepcopy(dict(options)))  # the merge takes _delete_ out of its argument
         cfg.merge_from_dict({'randomness.seed': seed})
-        for place, several in slices.items():
+        for place, dataset_slices in slices.items():
             *parents, name = place.split('.')
             try:
                 parent = functools.reduce(lambda part, key: part[key], parents, cfg)
-                for arguments in several:
+                for arguments in dataset_slices:
                     parent[name] = ConfigDict(type='imtnas_mm.DatasetSlice', dataset=parent[name], **arguments)
             except (KeyError, TypeError) as error:
                 raise ValueError(f'slices: {place!r}; {file} has no dataset there') from error

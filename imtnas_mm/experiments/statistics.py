@@ -25,7 +25,7 @@ def less_is_better(column: Mapping[str, Any], columns: Mapping[str, Mapping[str,
         columns (dict): all of them by name; a sum looks up its terms in them.
 
     Raises:
-        ValueError: for a sum of columns of which some are better when less, and some when more.
+        ValueError: for a sum of columns if less is better in some of them and more in others.
     """
     if 'sum' in column:
         terms = {less_is_better(columns[name], columns) != (weight < 0) for name, weight in column['sum'].items()}
@@ -79,7 +79,7 @@ def statistics_tables(experiment: Experiment,
         column = columns[name]
 
         def by_seed(row: Any, column: dict[str, Any] = column) -> dict[int, float]:
-            pairs = ((one['seed'], value_of(column, one, experiment.columns)) for one in finished.get(row, []))
+            pairs = ((result['seed'], value_of(column, result, experiment.columns)) for result in finished.get(row, []))
             return {seed: value for seed, value in pairs if value is not None}
 
         ours = by_seed(experiment.ours)
@@ -115,5 +115,5 @@ def _summary(row: Any, values: list[float]) -> list[str]:
 
 
 def statistics_note(experiment: Experiment) -> str:
-    """What the tables show."""
+    """The explanation of the tables."""
     return NOTE.format(ours=experiment.ours)

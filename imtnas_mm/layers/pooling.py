@@ -78,10 +78,10 @@ def _box_sums(x):
     by_rows = x.clone()
     by_rows[:, 1:] += x[:, :-1]
     by_rows[:, :-1] += x[:, 1:]
-    found = by_rows.clone()
-    found[:, :, 1:] += by_rows[:, :, :-1]
-    found[:, :, :-1] += by_rows[:, :, 1:]
-    return found.permute(0, 3, 1, 2)
+    sums = by_rows.clone()
+    sums[:, :, 1:] += by_rows[:, :, :-1]
+    sums[:, :, :-1] += by_rows[:, :, 1:]
+    return sums.permute(0, 3, 1, 2)
 
 
 def _counts(x):

@@ -46,7 +46,7 @@ def line_chart(curves: Sequence[Curve], label: str, x_label: str, range_of_x: tu
 
     Args:
         curves (list[Curve]): at least one with points.
-        label (str): what a screen reader says.
+        label (str): the text for screen readers.
         x_label (str): of the x axis.
         range_of_x (tuple[float]): of the axis, so that charts can be compared.
     """
@@ -87,7 +87,7 @@ def small_chart(curves: Sequence[Curve], label: str, range_of_y: tuple[float, fl
 
     Args:
         curves (list[Curve]): with points.
-        label (str): what a screen reader says.
+        label (str): the text for screen readers.
         range_of_y (tuple[float]): lowest and highest value.
         level (float, optional): a dotted horizontal line.
     """

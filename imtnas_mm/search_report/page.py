@@ -80,7 +80,7 @@ def title_of(search: SearchFolder) -> str:
 
 
 def facts_of(search: SearchFolder) -> dict[str, Any]:
-    """What the top of the page says, as far as config and log have it."""
+    """The facts at the top of the page, as far as config and log have them."""
     last = search.training[-1] if search.training else {}
     total = search.setting('train_cfg', 'max_epochs')
     order = search.setting('train_cfg', 'order') or search.setting('model', 'order')
@@ -107,7 +107,7 @@ def add_complaints(page: Page, search: SearchFolder) -> None:
 
 
 def add_architecture(page: Page, search: SearchFolder) -> None:
-    """The drawn architecture, what the log says of it, and the charts of its choices."""
+    """The drawn architecture, the log's lines on it, and the charts of its choices."""
     page.add(_heading('Architecture'))
     for name, label in (('architecture', 'the architecture'), ('architecture_sharing', 'what the tasks share')):
         picture = search.picture(name)
@@ -135,7 +135,7 @@ def add_architecture(page: Page, search: SearchFolder) -> None:
 
 
 def _range(choices: Iterable[SharpeningChoice]) -> tuple[float, float]:
-    """Of the y axes of some choices, with a margin."""
+    """The limits of the y axes of some choices, with a margin."""
     weights = [y for choice in choices for curve in choice.relative for _, y in curve.points]
     margin = .05 * (max(weights, default=1.) - min(weights, default=0.)) or .01
     return min(weights, default=0.) - margin, max(weights, default=1.) + margin

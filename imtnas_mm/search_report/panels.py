@@ -9,13 +9,13 @@ from .work_dir import SearchFolder
 
 STAGE = re.compile(r'r(?P<round>\d+)\.(?P<task>[^/]+)/(?P<figure>.+)')
 PLACES = ('epoch', 'iter', 'step')  # of a line, no figures
-MOST_POINTS = 150  # of a curve; of more, every second, third ... is taken, and the last
+MOST_POINTS = 150  # of a curve; a longer one keeps every second, third ... point, and the last
 ITERATION, EPOCH = 'iteration', 'epoch'
 
 WORDS = {
     'architecture/entropy': (
         'Entropy of A', 'Mean over the choices, in nats. It falls as the choices sharpen.'),
-    'architecture/gradient_norm': ("Norm of A's gradient", 'Of the steps of A.'),
+    'architecture/gradient_norm': ("Norm of A's gradient", 'The norm at the steps of A.'),
     'architecture/gradient_cosine': (
         "Cosine of A's gradient", 'To the running mean of the gradients before: 1 where steps agree, around 0 where '
         'they are noise.'),
@@ -72,7 +72,7 @@ def sections_of(search: SearchFolder) -> list[Section]:
     stages = {name: match for name in left if (match := STAGE.fullmatch(name))}
     tasks = list(dict.fromkeys(match['task'] for match in stages.values()))
     losses = [panel for task in tasks for panel in take(
-        f'Loss of {task}', 'Of training, per round; dashed: of the validation data that A learns from.',
+        f'Loss of {task}', 'Training loss per round; dashed: loss on the validation data that A learns from.',
         {**{name: f'round {match["round"]}' for name, match in stages.items()
             if match['task'] == task and match['figure'] == 'loss'}, f'{task}/val_loss': 'validation'})]
     losses = [panel._replace(curves=[curve._replace(dashed=curve.name == 'validation') for curve in panel.curves])
@@ -129,6 +129,6 @@ def table_panels(search: SearchFolder) -> list[Panel]:
     for metric in metrics:
         points = thinned([(line['iteration'], line['accuracies'][metric]) for line in search.lookups
                           if metric in line['accuracies']])
-        panels.append(Panel(metric, 'Of the present architecture, in the table of the benchmark.',
+        panels.append(Panel(metric, "The present architecture's value in the table of the benchmark.",
                             [Curve(metric, points)]))
     return panels

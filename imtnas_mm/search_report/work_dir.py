@@ -1,7 +1,7 @@
-"""Reads what a search has left in its work dir: logged figures, A over time, lookups, config, warnings, pictures.
+"""Reads the files of a search's work dir: logged figures, A over time, lookups, config, warnings, pictures.
 
-Nothing of the config runs. A resumed search has a folder per run; what a run logged after the checkpoint from which the
-next one went on isn't read, since the next one did it again.
+Nothing of the config runs. A resumed search has one folder per run. Each run resumes from a checkpoint of the run
+before it, whose later figures are not read: the resumed run repeats those iterations.
 """
 import json
 import re

@@ -29,24 +29,24 @@ def joint_backbones(backbone: Mapping[str, Any], tasks: Mapping[str, Any]) -> nn
 
     Raises:
         GenotypeError: the architecture is not valid.
-        ValueError: the architecture doesn't say what these tasks share.
+        ValueError: the architecture has no shared parts of these tasks.
     """
     options = dict(backbone)
     if 'architecture' not in options:
-        raise ValueError('model.backbone.architecture: is missing; it must be the architecture of a search for what '
-                         'the tasks share')
+        raise ValueError('model.backbone.architecture: is missing; it must be the architecture of a BMTAS or MTL-NAS '
+                         'search')
     architecture = options.pop('architecture')
     if 'type' in options:
         raise ValueError(f'model.backbone.type: {options["type"]!r}; leave it out, the architecture decides on it')
     try:
         genotype = resolve_genotype(architecture)
     except GenotypeError as error:
-        raise GenotypeError(f'{error}. A joint model takes the file of a search for what the tasks share '
+        raise GenotypeError(f'{error}. A joint model takes the file of a BMTAS or MTL-NAS search '
                             '(configs/bmtas_*.py, configs/mtlnas_*.py)') from error
     name = architecture if isinstance(architecture, str | Path) else 'model.backbone.architecture'
     if genotype.sharing is None:
-        raise ValueError(f'{name}: sharing: is missing; a joint model is built from an architecture that says what its '
-                         'tasks share. One that does not is retrained for each task by itself')
+        raise ValueError(f'{name}: sharing: is missing; a joint model is built from an architecture with shared parts. '
+                         'An architecture without them is retrained for each task by itself')
     if set(genotype.sharing['tasks']) != set(tasks):
         raise ValueError(f'{name}: sharing.tasks: {genotype.sharing["tasks"]}; model.tasks of the config has '
                          f'{list(tasks)}, and they must be the same')

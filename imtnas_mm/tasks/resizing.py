@@ -23,10 +23,10 @@ def resized(images: Sequence[Tensor], size: int, swap: bool) -> Tensor:
     results: dict[int, Tensor] = {}
     for indices in alike.values():
         for start in range(0, len(indices), TOGETHER):
-            some = indices[start:start + TOGETHER]
-            batch = torch.stack([images[i] for i in some]).float() / 255
+            chunk = indices[start:start + TOGETHER]
+            batch = torch.stack([images[i] for i in chunk]).float() / 255
             batch = batch.flip(1) if swap else batch
             batch = F.interpolate(batch, (size, size), mode='bilinear', antialias=True)
-            for i, image in zip(some, batch, strict=True):
+            for i, image in zip(chunk, batch, strict=True):
                 results[i] = image
     return torch.stack([results[i] for i in range(len(images))]).clamp(0, 1)

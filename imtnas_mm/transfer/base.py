@@ -33,13 +33,13 @@ class KnowledgeTransfer(nn.Module, metaclass=ABCMeta):
 
     ``views`` gets ``num_examples`` images, half from the previous task and half
     from the student's task, resized to ``image_size``. With 0 examples there
-    are no views. ``advice`` says what to change if nothing is
-    transferred, by the names of fields.
+    are no views. ``advice`` names the fields to change if nothing is
+    transferred.
     """
     num_examples = 20
     image_size = 32
     compares_embeddings = False  # whether embeddings of student and teacher must have one size
-    advice = 'model.transfer.threshold and model.transfer.num_examples change what pairs it passes on.'  # if it is off
+    advice = 'model.transfer.threshold and model.transfer.num_examples change the pairs that are compared.'  # if off
 
     @abstractmethod
     def views(self, images: Tensor | None) -> Tensor | None:

@@ -147,12 +147,12 @@ def test_several_processes_that_a_sigterm_stopped_are_not_failed(tmp_path, tools
     other = threading.Thread(target=terminate)
     other.start()
     with pytest.raises(Stopped):
-        execute(run, tmp_path / 'out', Processes(), tools, asked=2)
+        execute(run, tmp_path / 'out', Processes(), tools, gpus_per_run=2)
     other.join()
     (record, ) = records(tmp_path / 'out').values()
     assert record['state'] == 'started' and record['steps']['c10_retrain']['state'] == 'unfinished'
     (tools / 'wait').unlink()
-    assert execute(run, tmp_path / 'out', Processes(), tools, asked=2)['state'] == 'finished'
+    assert execute(run, tmp_path / 'out', Processes(), tools, gpus_per_run=2)['state'] == 'finished'
     commands = (tmp_path / 'out' / 'runs' / run.identity / 'commands.sh').read_text().splitlines()
     assert [' --resume ' in line for line in commands] == [False, True, False]
 

@@ -1,4 +1,4 @@
-"""Classifiers of CIFAR-10 and CIFAR-100 on the backbones of a search for what they share, as cells_cifar.py has one."""
+"""Classifiers of CIFAR-10 and CIFAR-100 on the backbones of a BMTAS or MTL-NAS search; cells_cifar.py has one."""
 _base_ = ['imtnas_cells.py']
 
 

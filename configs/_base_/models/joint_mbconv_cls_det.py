@@ -1,4 +1,4 @@
-"""An ImageNet classifier and RetinaNet on the backbones of a search for what the two tasks share."""
+"""An ImageNet classifier and RetinaNet on the backbones of a BMTAS or MTL-NAS search."""
 _base_ = ['imtnas_mbconv_cls_det.py']
 model = dict(
     _delete_=True,

@@ -1,4 +1,4 @@
-"""What the CIFAR experiments of the paper (4.4) share: ten seeds, and the retrainings of Tables 28 and 31.
+"""Shared by the CIFAR experiments of the paper (4.4): ten seeds, and the retrainings of Tables 28 and 31.
 
 Section 4.4.1 names the order C10, C100, and Table 7 says that the results of all tables are of C100, C10, which is
 taken.

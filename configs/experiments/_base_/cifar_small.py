@@ -1,4 +1,4 @@
-"""What all small CIFAR experiments share, so that they share runs: PC-DARTS, 40 search iterations, short retraining."""
+"""Shared by all small CIFAR experiments, so that they share runs: PC-DARTS, 40 search iterations, short retraining."""
 seeds = [0, 1, 2]
 search_options = {
     'train_cfg.max_epochs': 2,

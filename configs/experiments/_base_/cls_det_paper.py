@@ -1,4 +1,4 @@
-"""What the experiments on ImageNet and COCO (4.3) share. The paper gives no deviations there: one seed."""
+"""Shared by the experiments on ImageNet and COCO (4.3). The paper gives no deviations there: one seed."""
 seeds = [0]
 gpus = 8  # of each training: 8 x 128 images of ImageNet in a search, 8 x 32 in a retraining; 8 x 2 of COCO
 search_test = True  # the networks of all rounds (figure1_right_rounds_paper.py)

@@ -1,4 +1,4 @@
-"""cls_det_paper.py at the scale of minutes a run: 16 search iterations, 2,000 images and 2 epochs of COCO's scenes."""
+"""cls_det_paper.py at a scale of minutes per run: 16 search iterations, 2,000 images and 2 epochs of COCO's scenes."""
 _base_ = ['cls_det_paper.py']
 seeds = [0, 1, 2]
 gpus = None

@@ -1,10 +1,10 @@
-"""What the experiments on NAS-Bench-201 share, so that they share runs: ten seeds, 300 iterations, lookups.
+"""Shared by the experiments on NAS-Bench-201, so that they share runs: ten seeds, 300 iterations, lookups.
 
 The table has 15,625 cells, trained in full by the authors of the benchmark. It lies where the commands run, as other
 data do. A run counts as degenerate if its cell has at most 55 % on CIFAR-10: the cell of identities alone, where DARTS
-ends, has 54.30. Of the 15,625 cells 404 are below.
+ends, has 54.30. 404 of the 15,625 cells are below.
 """
-seeds = list(range(10, 20))  # those before have been looked at while settings were chosen
+seeds = list(range(10, 20))  # results of lower seeds were seen while settings were chosen
 search_options = {
     'train_cfg.order': ('c100', 'c10'),
     'train_cfg.max_epochs': 12,  # of 25 iterations: the history has 13 lookups

@@ -1,4 +1,4 @@
-"""What Tables 11 to 14 (Appendix B, three tasks on PC-DARTS) share. ImageNet is for the first seed, as in the paper."""
+"""Shared by Tables 11 to 14 (Appendix B, three tasks on PC-DARTS). ImageNet is for the first seed, as in the paper."""
 _base_ = ['cifar_paper.py']
 from imtnas_mm.experiments.paper_rows import IMAGENET, cell_evaluations
 

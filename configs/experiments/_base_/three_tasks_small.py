@@ -1,4 +1,4 @@
-"""three_tasks_paper.py at the scale of minutes a run."""
+"""three_tasks_paper.py at a scale of minutes per run."""
 _base_ = ['cifar_small.py']
 imagenet = dict(
     config='../retrain/small_cells_imagenet.py',

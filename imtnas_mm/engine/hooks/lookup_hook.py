@@ -19,7 +19,7 @@ IN_HUB = 'lookups'  # of mmengine's message hub, which checkpoints keep
 
 @HOOKS.register_module()
 class LookupHook(Hook):
-    """Logs the accuracies that a table has of the present architecture, which it is derived to.
+    """Derives the present architecture and logs its accuracies in a table.
 
     They are logged as ``table/<metric>`` before the first iteration, after
     epochs, and with ranks at the end. ``lookups.jsonl`` in the work dir has a
@@ -67,13 +67,13 @@ class LookupHook(Hook):
 
     def after_train(self, runner: Any) -> None:
         standings = self.table.standing(runner.model.derive())
-        figures = ', '.join(f'{metric} {one.value:.2f} (rank {one.rank:,} of {len(self.table):,}, regret '
-                            f'{one.regret:.2f})' for metric, one in standings.items())
+        figures = ', '.join(f'{metric} {standing.value:.2f} (rank {standing.rank:,} of {len(self.table):,}, regret '
+                            f'{standing.regret:.2f})' for metric, standing in standings.items())
         runner.logger.info(f'{TABLE_AT_END}{figures}')
 
     @torch.no_grad()
     def look_up(self, runner: Any, epoch: int) -> None:
-        """The present architecture, ``epoch`` epochs done."""
+        """Looks up and logs the present architecture, after ``epoch`` epochs."""
         model = runner.model
         string = self.table.string_of(model.derive())
         accuracies = self.table.lookup(string)
@@ -89,7 +89,7 @@ class LookupHook(Hook):
         self.write(runner)
 
     def write(self, runner: Runner) -> None:
-        """The history anew: what an interrupted run wrote after the checkpoint isn't in it."""
+        """Writes the history anew, without the lines that an interrupted run wrote after the checkpoint."""
         if is_main_process():
             lines = [json.dumps(line) for line in runner.message_hub.get_info(IN_HUB)]
             write_whole(Path(runner.work_dir) / LOOKUPS, '\n'.join(lines) + '\n' if lines else '')

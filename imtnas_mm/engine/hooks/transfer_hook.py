@@ -12,7 +12,7 @@ FIGURES = ('transfer/active', 'transfer/different')
 
 
 def complaint(active: list[float], different: list[float]) -> str:
-    """What is wrong with a transfer that had these shares in all iterations of a window; empty if nothing is.
+    """The fault of a transfer with these shares in all iterations of a window; empty without a fault.
 
     Args:
         active (list[float]): per iteration, the share of pairs on which the
@@ -33,9 +33,9 @@ class TransferHook(Hook):
     """Logs the shares of active pairs and of pairs told apart after each epoch, and whether the transfer is off.
 
     A transfer is off while no pair is active, or its teachers tell all or no
-    pairs apart, in each of the last ``window`` iterations. The first time, the
-    log has a warning that says what to change. From then on the line of each
-    epoch says it.
+    pairs apart, in each of the last ``window`` iterations. The first time, a
+    warning in the log names the fields to change. From then on the line of each
+    epoch says that the transfer is off.
 
     The figures are those that the search reads for its log anyway. Methods and
     transfers without them are left alone.

@@ -27,7 +27,7 @@ from .process_group import start_group
 def build_runner(cfg: Config) -> Runner:
     """The config's runner; without a GPU its processes communicate over gloo.
 
-    What the config leaves to its search space and its data is filled in first, see :func:`complete`.
+    Fields that depend on the search space and the data are filled in first, see :func:`complete`.
 
     With ``cfg.resume`` and no ``cfg.load_from`` it resumes from
     :func:`~imtnas_mm.checkpoint.latest_checkpoint`.

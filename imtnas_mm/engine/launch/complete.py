@@ -1,4 +1,4 @@
-"""Fills in what a config leaves to its search space and its data, before anything is built."""
+"""Fills in the fields of a config that depend on its search space and its data, before anything is built."""
 from collections.abc import Iterator
 from typing import Any
 

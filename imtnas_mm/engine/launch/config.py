@@ -107,7 +107,7 @@ def check_options(options: Iterable[str], cfg: Config, config: str) -> None:
 
 
 def unread_field(key: str, cfg: Config) -> str | None:
-    """What is wrong with an option of a config whose top-level field the config lacks and nothing reads, or None.
+    """The fault of an option whose top-level field is neither in the config nor read by anything, or None.
 
     Deeper fields are arguments of classes, which refuse unknown ones.
     """

@@ -28,10 +28,10 @@ _numbers = itertools.count()
 
 @dataclass(frozen=True)
 class DryRun:
-    """What a run would do.
+    """The result of a dry run.
 
     Args:
-        lines (list[str]): as the run would say at its start.
+        lines (list[str]): as the run would log at its start.
         validated, tested (set[str] | None): the names of the metrics; None if they can't be known, or there are none.
         genotype (Genotype | None): of a search, the one that its A stands for at the start.
     """

@@ -1,4 +1,4 @@
-"""What tools/mm.py gives to a tool of mmdet or mmpretrain: the tool's file, and a config that it can read."""
+"""Finds the file of a tool of mmdet or mmpretrain, and makes a config that the tool can read, for tools/mm.py."""
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path

@@ -28,7 +28,7 @@ from .complete import complete
 from .config import is_search, load_config
 from .process_group import leave_group
 
-# of a joint training, which no test of one task has
+# fields of a joint training that a test of one task lacks
 JOINT_FIELDS = ('runner_type', 'log_processor', 'optim_wrapper', 'param_scheduler', 'auto_scale_lr')
 
 
@@ -98,7 +98,7 @@ def dump(cfg: Config, path: str) -> None:
 
 
 def take_architecture(cfg: Config, args: argparse.Namespace) -> tuple[str, str]:
-    """Have the config build the network of which the checkpoint's weights are.
+    """Have the config build the network of the checkpoint's weights.
 
     ``--architecture`` comes before the architecture that the checkpoint holds,
     and this before the config's.

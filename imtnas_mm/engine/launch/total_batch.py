@@ -50,9 +50,9 @@ class OtherBatch:
         return None if rest else processes
 
     def __str__(self) -> str:
-        several = '1 process' if self.processes == 1 else f'{self.processes} processes'
+        processes = '1 process' if self.processes == 1 else f'{self.processes} processes'
         steps = '' if self.accumulated == 1 else f' and {self.accumulated} accumulated batches'
-        return (f'{self.field}: {self.batch_size}; with {several}{steps} an iteration has {self.total} examples, but '
+        return (f'{self.field}: {self.batch_size}; with {processes}{steps} an iteration has {self.total} examples, but '
                 f'the config was written for {self.written_for} ({self.declared})')
 
 

@@ -35,7 +35,7 @@ def train(args: argparse.Namespace) -> None:
 
 
 def print_dry_run(cfg: Config, config: str) -> None:
-    """Print what a config would run; exit if it would fail."""
+    """Print the run of a config; exit if it would fail."""
     try:
         check_future_work_dir(cfg.work_dir)
         done = dry_run(cfg)

@@ -172,7 +172,8 @@ class InterleavedSearchLoop(FeedLoop):
         iterations = warmup * len(self.dataloader)
         starts = 'from the first iteration on' if not warmup else 'never, all epochs are warm-up' if (
             warmup == self._max_epochs) else (
-                f'from epoch {warmup + 1} on, after {iterations} iterations; an eta before that leaves its steps out')
+                f'from epoch {warmup + 1} on, after {iterations} iterations; until then the remaining time leaves out '
+                'its steps')
         return [*lines, f'architecture: trained {starts}']
 
     def next_batches(self) -> IterationBatches:

@@ -1,1 +1,1 @@
-"""The rehearsal of experiments: one iteration of every training on images of noise, and what all of it will cost."""
+"""The rehearsal of experiments: one iteration of every training on images of noise, and the cost of the whole."""

@@ -1,4 +1,4 @@
-"""Checks rehearsed experiments: whether columns have their metrics, and retrainings take what their search finds."""
+"""Checks rehearsed experiments: columns have their metrics, and retrainings take the architecture of their search."""
 from collections.abc import Iterator, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
@@ -10,12 +10,12 @@ from ..execute import complexity, joint_complexity, metrics_of
 from ..report import of_round
 from ..run import Run
 
-Results = Mapping[str, dict[str, Any]]  # key of a training -> what its rehearsal gave
+Results = Mapping[str, dict[str, Any]]  # key of a training -> result of its rehearsal
 
 
 def missing_metrics(experiment: Experiment, runs: Sequence[Run], keys: Mapping[str, Mapping[str, str]],
                     results: Results) -> list[str]:
-    """Columns, and a limit of degenerate runs, whose metric a row's rehearsed tests don't have, one text per row each.
+    """Columns without their metric in a row's rehearsed tests, one text per row each; also a limit of degenerate runs.
 
     Args:
         experiment (Experiment): with the columns.
@@ -49,7 +49,7 @@ def _tested(run: Run, keys: Mapping[str, str], results: Results) -> Iterator[tup
 
 
 def misfits(runs: Sequence[Run], keys: Mapping[str, Mapping[str, str]], results: Results, folder: Path) -> list[str]:
-    """Retrainings whose backbone can't be built from what their rehearsed search derives, one text for each fault.
+    """Retrainings whose backbone can't be built from the architecture of their rehearsed search, one text per fault.
 
     It also counts parameters and MACs, as the run does.
 

@@ -148,7 +148,7 @@ def _without_files(value: Any, field: str) -> Any:
     if name == 'LoadImageFromFile':
         return dict(type='imtnas_mm.LoadImageFromNoise', to_float32=value.get('to_float32', False))
     if name.startswith('Load') and (name != 'LoadAnnotations' or value.get('with_mask') or value.get('with_seg')):
-        raise ValueError(f'{field}: {name} reads what a rehearsal does not make; it makes images, labels and boxes')
+        raise ValueError(f'{field}: {name} reads data that a rehearsal lacks; it makes images, labels and boxes')
     return {key: _without_files(item, f'{field}.{key}') for key, item in value.items()}
 
 

@@ -1,4 +1,4 @@
-"""What a training costs: its iterations, validations and checkpoints, from its config and the number of its images."""
+"""The cost of a training: its iterations, validations and checkpoints, from its config and the number of its images."""
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass

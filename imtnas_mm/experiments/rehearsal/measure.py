@@ -124,7 +124,7 @@ def measure(cfg: Config, folder: str | Path, processes: int = 1, test: bool = Tr
 
 
 def _measure_part(runner: Runner, processes: int, test: bool) -> tuple[Part, dict[str, Any], dict[str, Any], float]:
-    """Of one loop: its costs, the metrics of its validation and of its test, and the seconds of the test."""
+    """The costs of one loop, the metrics of its validation and test, and the seconds of the test."""
     cfg, timer = runner.cfg, TimerHook()
     runner.register_hook(timer)
     runner.register_hook(StopHook())

@@ -1,6 +1,6 @@
 """The process that rehearses a single training: python -m imtnas_mm.experiments.rehearsal.process FOLDER
 
-``FOLDER`` has ``training.py``, the config, and ``training.json``, the arguments; ``result.json`` gets what it took.
+``FOLDER`` has ``training.py``, the config, and ``training.json``, the arguments; ``result.json`` gets the result.
 """
 import json
 import resource

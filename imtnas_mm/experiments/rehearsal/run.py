@@ -55,7 +55,7 @@ def rehearse(args: Namespace, measure: Measure | None = None) -> None:
     Raises:
         SystemExit: a training fails or has another total batch than its config
             declares, a column has no such metric, or a retraining does not take
-            what its search finds.
+            the architecture of its search.
     """
     if args.gpus == '0':
         os.environ['CUDA_VISIBLE_DEVICES'] = ''
@@ -82,8 +82,8 @@ def rehearse(args: Namespace, measure: Measure | None = None) -> None:
                                               measure or in_a_process)
             print(f'{number} of {len(trainings)}: {", ".join(filter(None, training_cells(training, results[key])))}',
                   flush=True)
-    every = [run for several in runs.values() for run in several]
-    costs = {name: cost_of(several, keys, trainings, results) for name, several in runs.items()}
+    every = [run for its_runs in runs.values() for run in its_runs]
+    costs = {name: cost_of(its_runs, keys, trainings, results) for name, its_runs in runs.items()}
     if len(costs) > 1:
         costs[TOTAL] = cost_of(every, keys, trainings, results)
     text = markdown(trainings, results, costs)

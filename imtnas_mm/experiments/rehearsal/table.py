@@ -1,4 +1,4 @@
-"""Makes the table of a rehearsal: time and memory of each training, and what whole experiments cost."""
+"""Makes the table of a rehearsal: time and memory of each training, and the costs of whole experiments."""
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -19,7 +19,7 @@ NOTES = (
 
 @dataclass(frozen=True)
 class Cost:
-    """What trainings cost together.
+    """The cost of several trainings together.
 
     Args:
         gpu_hours (float): of the measured ones.

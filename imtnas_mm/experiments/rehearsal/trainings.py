@@ -40,16 +40,16 @@ class Training:
 
 
 def different_trainings(runs: Mapping[str, Iterable[Run]],
-                        asked: int | None = None) -> tuple[dict[str, Training], dict[str, dict[str, str]]]:
+                        gpus_per_run: int | None = None) -> tuple[dict[str, Training], dict[str, dict[str, str]]]:
     """The trainings of runs.
 
     A retraining has the architecture of its row or, before a search has found
-    any, that of its config, a published one of the space. Where the config has
-    none, as those of joint retrainings, it is that of the rehearsed search.
+    any, the published architecture in its config. Configs of joint retrainings
+    have none; they get the architecture of the rehearsed search.
 
     Args:
         runs (dict): name of an experiment -> its runs.
-        asked (int | None): ``--gpus-per-run``.
+        gpus_per_run (int | None): ``--gpus-per-run``.
 
     Returns:
         (dict, dict): key -> training, searches before retrainings that need
@@ -57,11 +57,11 @@ def different_trainings(runs: Mapping[str, Iterable[Run]],
     """
     trainings: dict[str, Training] = {}
     keys: dict[str, dict[str, str]] = {}
-    for experiment, several in runs.items():
-        for run in several:
+    for experiment, its_runs in runs.items():
+        for run in its_runs:
             of_run = keys.setdefault(run.identity, {})
             for name, cfg in run.trainings().items():
-                training = _training(run, name, cfg, of_run, asked)
+                training = _training(run, name, cfg, of_run, gpus_per_run)
                 of_run[name] = key = _key(training)
                 users = trainings.setdefault(key, training).users
                 user = f'{experiment}: {run.row}' + ('' if run.task is None else f' ({run.task})')
@@ -70,8 +70,8 @@ def different_trainings(runs: Mapping[str, Iterable[Run]],
     return trainings, keys
 
 
-def _training(run: Run, name: str, cfg: Config, of_run: Mapping[str, str], asked: int | None) -> Training:
-    processes = run.processes(name, asked)
+def _training(run: Run, name: str, cfg: Config, of_run: Mapping[str, str], gpus_per_run: int | None) -> Training:
+    processes = run.processes(name, gpus_per_run)
     if name == SEARCH:
         return Training(name, cfg, processes, run.search_test)
     backbone: Any = cfg.model.get('backbone') or {}

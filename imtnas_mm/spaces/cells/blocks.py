@@ -1,4 +1,4 @@
-"""What a cell supernet and its derived networks share."""
+"""Parts that cell supernets and derived networks share."""
 import torch.nn.functional as F
 from torch import Tensor
 

@@ -35,7 +35,7 @@ class NodeDraw:
         edges = torch.tensor([edge for edge, _ in pairs])
         self.places = torch.tensor([edge * len(OPERATIONS) + column for edge, column in pairs])
         number = len(pairs)
-        # what a first draw excludes from the second
+        # pairs that a first draw excludes from the second
         self.excluded = torch.eye(number, dtype=torch.bool) if joins else edges[:, None] == edges
         self.legal = torch.tensor([i for i, excluded in enumerate(self.excluded.flatten().tolist()) if not excluded])
         self.outcomes = [(pairs[i // number], pairs[i % number]) for i in self.legal.tolist()]

@@ -87,9 +87,9 @@ def draw_cells(name: str, traits: CellTraits, genotype: Genotype, title: str | N
         return figure
 
     probability = traits.has_activation_probabilities
-    what = 'of every gate' if probability else 'of every operation on every edge, as multiples of the uniform one'
+    scope = 'of every gate' if probability else 'of every operation on every edge, as multiples of the uniform one'
     heading(axes, 'Activation probabilities' if probability else 'Importance weights',
-            f'{what}; framed: taken into the cell' + f'; {UNSURE_NOTE}' * dashed, y=top - .22, size=10)
+            f'{scope}; framed: taken into the cell' + f'; {UNSURE_NOTE}' * dashed, y=top - .22, size=10)
     top -= .7
     shown = {cell: importance[cell] if probability else multiples(importance[cell], traits.narrows_candidates)
              for cell in CELLS}

@@ -68,7 +68,7 @@ class GroupPlan(NamedTuple):
             identities.
         targets (tuple[int]): the nodes that take these maps.
         dropped (tuple[int]): edges whose identity has dropout, each its mask.
-        nodes (int): the group has edges to so many nodes, the last of the cell.
+        nodes (int): how many nodes the group's edges lead to; these are the last nodes of the cell.
     """
     bundles: tuple[Bundle, ...]
     maps: tuple[tuple[str, int], ...]
@@ -112,7 +112,7 @@ class CellPlan:
         edges = tuple(i for i, edge in enumerate(EDGES) if edge.predecessor in states)
         families = [[self._family(kind, edges) for kind in kinds]
                     for kinds in (self._families, ((SKIP, ), ) if stride == 2 else ())]
-        bundles = [Bundle(tuple(family for family in some if family)) for some in families]
+        bundles = [Bundle(tuple(family for family in bundle if family)) for bundle in families]
         drops = self.drops and stride == 1
         dropped = self._used(SKIP, edges) if drops else ()
         places: dict[tuple[str, int], list[int]] = {}  # (operation, state) -> its edges

@@ -52,8 +52,8 @@ def check_recorded(architecture: Any, importance: Any, root: Place) -> None:
 def _check_choices(layout: Layout, choices: Any, importance: Any, root: Place) -> None:
     layers, place = searched_layers(layout), root['architecture']['layers']
     if not isinstance(choices, list) or len(choices) != len(layers):
-        got = f'{len(choices)} of them' if isinstance(choices, list) else type(choices).__name__
-        place.fail(choices, f'{layout.name} takes a list of {len(layers)} choices, one per layer, not {got}')
+        content = f'{len(choices)} of them' if isinstance(choices, list) else type(choices).__name__
+        place.fail(choices, f'{layout.name} takes a list of {len(layers)} choices, one per layer, not {content}')
     for i, (choice, layer) in enumerate(zip(choices, layers, strict=True)):
         if choice not in layer.choices:
             place[i].fail(choice, f'{layer.name} of {layout.name} takes one of {", ".join(layer.choices)}')

@@ -1,4 +1,4 @@
-"""The edges of a searched NAS-Bench-201 cell, those that leave one state computed together.
+"""The edges of a searched NAS-Bench-201 cell; edges from the same state are computed together.
 
 A mixed edge is ``sum_o gate_o o(x)``. The edges that leave a state share its ReLU
 and its pool; their 3x3 convolutions are one convolution to (targets x channels)
@@ -51,7 +51,7 @@ def unflatten(tensors: tuple[Tensor, ...]) -> CellGates:
 
 
 def cell_gates(gates: Tensor, widths: Sequence[int]) -> list[CellGates]:
-    """Gates [edges, operations] -> :class:`CellGates` for each of some widths."""
+    """Gates [edges, operations] -> :class:`CellGates` for each width."""
     ordered = gates.flatten().index_select(0, _positions(gates.device)).view(len(EDGES), len(MIXED))
     convolutions, maps = ordered.split(2, 1)
     maps = maps.split(SIZES)
@@ -65,7 +65,7 @@ def cell_gates(gates: Tensor, widths: Sequence[int]) -> list[CellGates]:
 
 @functools.cache
 def _positions(device):
-    """Of the gates of ``MIXED`` in the rows of ``BY_SOURCE``, made once per device."""
+    """The indices of the gates of ``MIXED``, in the rows of ``BY_SOURCE``; made once per device."""
     return torch.tensor([edge * len(OPERATIONS) + COLUMN[operation] for edge in BY_SOURCE for operation in MIXED],
                         device=device)
 
@@ -91,7 +91,7 @@ class SearchCell(nn.Module):
         return x
 
     def convolved(self, source: int, x: Tensor, gates: CellGates) -> tuple[Tensor, Tensor]:
-        """What the convolutions that leave a state bring to their targets, [N, targets * C, H, W] each."""
+        """The maps of the convolutions from a state to its targets, [N, targets * C, H, W] each."""
         rectified, targets = relu(x), SIZES[source]
         return (
             self.norm.weighted(conv2d(rectified, self.conv_3x3[source], padding=1), gates.conv_3x3[source], targets),

@@ -1,4 +1,4 @@
-"""Registers the space NAS-Bench-201: how its architectures are checked, summarised, written, built and drawn."""
+"""Registers the space NAS-Bench-201: functions that check, summarise, write, build and draw its architectures."""
 from typing import Any
 
 from ...genotype import Place, check_importance, check_object
@@ -24,7 +24,7 @@ from .published import PUBLISHED
 
 
 def check(architecture: Any, importance: Any, root: Place) -> None:
-    """Refuses what is no cell: ``{'cell': [[[operation, 0]], [[operation, 0], [operation, 1]], ...]}``."""
+    """Refuses anything but a cell, ``{'cell': [[[operation, 0]], [[operation, 0], [operation, 1]], ...]}``."""
     check_object(architecture, root['architecture'], (CELL, ))
     states, place = architecture[CELL], root['architecture'][CELL]
     if not isinstance(states, list) or len(states) != STATES - 1:
@@ -61,7 +61,7 @@ def choice_names(architecture: dict) -> dict[str, list[Choice]]:
 
 
 def covering(architecture: dict[str, Any]) -> list[dict[str, Any]]:
-    """A cell per operation, which is that of all its edges."""
+    """One cell per operation, with this operation on all edges."""
     return [{CELL: [[[operation, source] for source in range(target)] for target in range(1, STATES)]}
             for operation in OPERATIONS]
 

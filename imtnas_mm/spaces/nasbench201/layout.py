@@ -38,7 +38,7 @@ def check_size(channels: int, cells: int) -> None:
 
 
 def block_names(cells: int) -> tuple[str, ...]:
-    """Of the stem, then of the cells and of the reductions between stages, in order."""
+    """The names of the stem, the cells and the reductions, in order."""
     return ('stem', *(f'cell{i + 1}' for i in range(STAGES * cells + STAGES - 1)))
 
 

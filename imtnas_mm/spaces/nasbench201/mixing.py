@@ -1,4 +1,4 @@
-"""Adds what a state of a cell brings to the later states, with fast second derivatives.
+"""Adds the contributions of a cell's state to the later states, with fast second derivatives.
 
 With the pool P, the gates ``r [T, 2]`` of identity and pool, the convolved maps ``c`` (T
 side by side in each) and the sums ``s`` of the states before,
@@ -23,7 +23,7 @@ from ...layers.pooling import avg_pool, avg_pool_transposed
 
 
 def mix(x: Tensor, rows: Tensor, convolved: Sequence[Tensor], before: Sequence[Tensor] = ()) -> tuple[Tensor, ...]:
-    """Adds what leaves a state.
+    """Adds the contributions of a state to the sums of the later states.
 
     Args:
         x (Tensor): [N, C, H, W], the state.
@@ -42,7 +42,7 @@ def mix(x: Tensor, rows: Tensor, convolved: Sequence[Tensor], before: Sequence[T
 def _plain(x, rows, convolved, before):
     """:func:`mix` in mixed precision."""
     sums = (rows @ _maps(x, avg_pool(x, 1))).view(len(rows), *_flat(x).shape)
-    sums = sums + sum(_apart(one, len(rows)) for one in convolved)
+    sums = sums + sum(_apart(maps, len(rows)) for maps in convolved)
     totals = [total.permute(0, 3, 1, 2) for total in sums.unbind()]
     return tuple(map(torch.add, totals, before) if before else totals)
 

@@ -44,7 +44,7 @@ class Cell(nn.Module):
 
     def __init__(self, states: list, channels: int, norm_cfg: dict[str, Any]) -> None:
         super().__init__()
-        # an edge's name has all there is to know of it: weights of another architecture don't fit by accident
+        # an edge's name has its state, operation and source, so that weights of another architecture don't fit
         self.states = [[(source, f'state{i}_{name}_{source}') for name, source in state if name != NONE]
                        for i, state in enumerate(states, 1)]
         self.edges = nn.ModuleDict({
@@ -77,7 +77,7 @@ class Reduction(nn.Module):
 
 @MODELS.register_module()
 class NASBench201Net(DerivedNet):
-    """The backbone that an architecture of NAS-Bench-201 stands for (Dong and Yang, 2020, Sec. 2.1 and Fig. 1).
+    """The backbone of an architecture of NAS-Bench-201 (Dong and Yang, 2020, Sec. 2.1 and Fig. 1).
 
     The outputs of stages 0, 1 and 2 have C, 2 C and 4 C channels, and the
     strides 1, 2, 4 with the CIFAR stem and 8, 16, 32 with ImageNet's. The last stage
@@ -86,7 +86,7 @@ class NASBench201Net(DerivedNet):
     was chosen is there even where its edge leads nowhere.
 
     Args:
-        architecture: what :func:`resolve_genotype` takes: the path of an
+        architecture: anything that :func:`resolve_genotype` takes: the path of an
             ``architecture.json``, its content, a name such as ``nasbench201_resnet``, or the benchmark's text.
         channels (int): C of the first stage.
         cells (int): per stage.
@@ -96,7 +96,7 @@ class NASBench201Net(DerivedNet):
         norm_cfg (dict): of every normalisation layer.
         norm_eval (bool): keep batch normalisation in evaluation mode.
         frozen_stages (int): -1 freezes nothing, 0 the stem, n also stages 0 to
-            n - 1. What is frozen has no gradient and stays in evaluation mode.
+            n - 1. Frozen parts have no gradient and stay in evaluation mode.
         init_cfg (dict, optional): Kaiming for convolutions by default. With
             ``dict(type='Pretrained', checkpoint=..., prefix='backbone.')`` the
             weights of a classifier of the same architecture are loaded;

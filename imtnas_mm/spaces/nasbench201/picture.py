@@ -42,7 +42,7 @@ ROOM = 1.05  # left of the heat map, for the operations
 
 
 class Track(NamedTuple):
-    """How an edge runs: the lane of its label, counted upwards from the states' own, and its offsets at both ends."""
+    """The course of an edge: the lane of its label, counted upwards from that of the states, and its end offsets."""
     lane: int
     leaves: float
     enters: float

@@ -11,7 +11,7 @@ _CELLS = dict(
     '|skip_connect~0|nor_conv_3x3~1|nor_conv_3x3~2|',
     # the block of ResNet, which the benchmark compares with
     nasbench201_resnet='|nor_conv_3x3~0|+|none~0|nor_conv_3x3~1|+|skip_connect~0|none~1|skip_connect~2|',
-    # what DARTS ends with there
+    # DARTS ends with this cell there
     nasbench201_skip='|skip_connect~0|+|skip_connect~0|skip_connect~1|+'
     '|skip_connect~0|skip_connect~1|skip_connect~2|')
 
