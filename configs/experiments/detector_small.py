@@ -12,7 +12,7 @@ evaluations = dict(
     imagenet=dict(config='../retrain/small_imagenet96.py', shape=(96, 96)),
     coco=dict(config='../retrain/small_retinanet_coco320.py', shape=(320, 320), initial='imagenet'))
 rows = [
-    dict(name='IMTNAS, joint', search='../imtnas_cls_det_joint_small.py'),
+    dict(name='IMTNAS, joint', search='../imtnas_detector_small.py'),
     dict(name='MobileNetV2 0.5', evaluations=dict(
         imagenet=dict(config='../independent/mobilenet_v2_small_imagenet96.py', shape=(96, 96)),
         coco=dict(
