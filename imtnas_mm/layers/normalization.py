@@ -78,14 +78,15 @@ def norm_sums(grad: Tensor, x: Tensor, mean: Tensor, invstd: Tensor) -> Sequence
                                              [False, True, True])[1:]
 
 
-def dot(a: Tensor, b: Tensor, mean: Tensor) -> Tensor:
-    """sum(a b) per channel without a map of products: :func:`norm_sums` with mean 0 and deviation 1.
+def dot(a: Tensor, b: Tensor, mean: Tensor, factor: float = 1.) -> Tensor:
+    """``factor * sum(a b)`` per channel without a map of products: :func:`norm_sums` with mean 0.
 
     Args:
         a, b (Tensor): [N, C, H, W].
         mean (Tensor): [C], of their dtype and device.
+        factor (float): such as one over the number of pixels.
     """
-    return norm_sums(a, b, _like(0., mean), _like(1., mean))[0]
+    return norm_sums(a, b, _like(0., mean), _like(factor, mean))[0]
 
 
 def second_norm_gradient(u: Tensor, gradient: Tensor, x: Tensor, mean: Tensor, invstd: Tensor,
@@ -93,11 +94,11 @@ def second_norm_gradient(u: Tensor, gradient: Tensor, x: Tensor, mean: Tensor, i
     """The adjoints of grad and x; ``u`` is the adjoint of ``gradient = P(grad)``, sums per channel are [C]."""
     for_grad, u_dot, _ = norm_gradient(u, x, mean, invstd)
     # sum(u P(g)) = n r s: the factors of P(g), of P(u) and of y
-    rows = torch.stack([u_dot, grad_dot, dot(u, gradient, mean)]).mul_(invstd / (x.numel() // x.shape[1]))
-    by_gradient, by_u, by_y = rows.unbind()
+    share = x.shape[1] / x.numel()  # 1 / n
+    by_gradient, by_u, by_y = torch.stack([u_dot, grad_dot, dot(u, gradient, mean, share)]).mul_(invstd).unbind()
     by_x = by_y * invstd
-    for_x = torch.addcmul(by_channel(by_x * mean), by_channel(by_gradient), gradient, value=-1)
-    return for_grad, for_x.addcmul_(by_channel(by_u), for_grad, value=-1).addcmul_(by_channel(by_x), x, value=-1)
+    for_x = torch.addcmul(by_channel(by_x * mean), by_channel(by_gradient), gradient, value=-share)
+    return for_grad, for_x.addcmul_(by_channel(by_u), for_grad, value=-share).addcmul_(by_channel(by_x), x, value=-1)
 
 
 class _BatchNorm(torch.autograd.Function):

@@ -76,11 +76,11 @@ def _box_sums(x):
     """The sums over 3x3 pixels, as far as they lie in the map; linear and symmetric."""
     x = x.permute(0, 2, 3, 1)
     by_rows = x.clone()
-    by_rows[:, 1:] += x[:, :-1]
-    by_rows[:, :-1] += x[:, 1:]
+    by_rows[:, 1:].add_(x[:, :-1])  # not +=, which copies the part onto itself besides
+    by_rows[:, :-1].add_(x[:, 1:])
     sums = by_rows.clone()
-    sums[:, :, 1:] += by_rows[:, :, :-1]
-    sums[:, :, :-1] += by_rows[:, :, 1:]
+    sums[:, :, 1:].add_(by_rows[:, :, :-1])
+    sums[:, :, :-1].add_(by_rows[:, :, 1:])
     return sums.permute(0, 3, 1, 2)
 
 

@@ -19,10 +19,11 @@ from torch import Tensor, nn
 
 from ...layers.activation import relu
 from ...layers.convolution import conv2d
+from ...layers.edge_sums import edge_sums
 from ...layers.joining import join, stack
+from ...layers.parities import joined_parities, parities
 from ...layers.pooling import avg_pool, max_pool, pools
 from ..edge_norm import EdgeNorm
-from .blocks import parities
 from .layout import (
     AVG_POOL,
     CONVOLUTIONS,
@@ -97,7 +98,7 @@ def factorized_reduction(x: Tensor, even: Tensor, odd: Tensor, edges: int = 1) -
     Returns:
         Tensor: [N, edges * 2 O, ceil(H / 2), ceil(W / 2)]; the even channels of an edge stand before its odd channels.
     """
-    y = conv2d(join(parities(x), 1), join([even, odd]), groups=2)
+    y = conv2d(joined_parities(x), join([even, odd]), groups=2)
     if edges == 1:
         return y
     y = y.permute(0, 2, 3, 1).unflatten(3, (2, edges, -1)).transpose(3, 4)
@@ -289,15 +290,8 @@ class EdgeGroup(nn.Module):
 
     def _add_whole(self, y: Tensor, sums: NodeSums) -> None:
         """Adds y [N, operations * edges * C, H, W] of all edges of the group to their nodes."""
-        y = y.permute(0, 2, 3, 1)
-        number, height, width, channels = y.shape
-        states = len(self.states)
-        operations = channels // (len(self.edges) * self.channels)
-        # two sums: PyTorch is far slower at a sum over two dimensions that aren't neighbours
-        if operations > 1:
-            y = y.reshape(number, height, width, operations, -1).sum(3)
-        y = y.unflatten(3, (-1, states, self.channels))
-        y = y.sum(4) if states > 1 else y.squeeze(4)
+        operations = y.shape[1] // (len(self.edges) * self.channels)
+        y = edge_sums(y.permute(0, 2, 3, 1), operations, len(self.states), self.channels)
         sums.add_maps(range(NODES - y.shape[3], NODES), y.permute(3, 0, 1, 2, 4))
 
     def _reduce(self, edges: Sequence[int], states: '_States', kernels: Sequence[Tensor]) -> Tensor:

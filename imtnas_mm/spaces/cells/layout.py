@@ -10,6 +10,7 @@ from typing import NamedTuple
 CELLS = ('normal', 'reduce')
 NODES = 4
 STAGES = 3  # before the first reduction, from the first to the second, from the second on
+STEM_MULTIPLIER = 3  # the width of the CIFAR stem over the width of the first cells
 NONE, SKIP = 'none', 'skip_connect'
 MAX_POOL, AVG_POOL = 'max_pool_3x3', 'avg_pool_3x3'
 SEPARABLE = ('sep_conv_3x3', 'sep_conv_5x5')

@@ -12,9 +12,8 @@ from ...networks.derived import DerivedNet
 from ...networks.stage_outputs import Stages
 from ...registry import MODELS
 from ..stem import cell_stem
-from .blocks import STEM_MULTIPLIER
 from .derivation import Nodes
-from .layout import STAGES, CellPlace, reductions, stack_of_cells, stage_widths
+from .layout import STAGES, STEM_MULTIPLIER, CellPlace, reductions, stack_of_cells, stage_widths
 from .operations import FactorizedReduction, cell_operation, relu_conv_norm
 
 

@@ -6,8 +6,8 @@ import torch.nn.functional as F
 from mmcv.cnn import build_norm_layer
 from torch import Tensor, nn
 
+from ...layers.parities import parities
 from ..stem import conv_norm
-from .blocks import parities
 from .layout import AVG_POOL, DILATED, MAX_POOL, SEPARABLE, SKIP, kernel_size
 
 

@@ -98,10 +98,10 @@ class CellPlan:
         convolutions: tuple[tuple[str, ...], ...] = SEPARABLE, DILATED
         self._families = convolutions if widens else tuple(
             (operation, ) for kind in convolutions for operation in kind)
-        self.convolutions: list[int] = []  # flat indices, as the next two
+        self.convolutions: list[int] = []  # flat indices of gates, as the next
         self.rows: list[int] = []
-        self.bypass: list[int] = []
-        self._indices: dict[torch.device, tuple[Tensor, ...]] = {}
+        self.bypass: list[int] = []  # edges
+        self._indices: dict[tuple[torch.device, bool], Tensor] = {}
         self.groups = tuple(self._group(states, stride if len(states) == 2 else 1) for states in GROUPS)
 
     def _used(self, operation: str, edges: tuple[int, ...]) -> tuple[int, ...]:
@@ -144,12 +144,19 @@ class CellPlan:
     def _flat(edge: int, operation: str) -> int:
         return edge * len(OPERATIONS) + COLUMN[operation]
 
-    def indices(self, device: torch.device) -> tuple[Tensor, ...]:
-        """The flat indices of the convolutions, the rows and the bypass on a device; moved there once."""
-        if device not in self._indices:
-            self._indices[device] = tuple(torch.tensor(places, dtype=torch.int64, device=device)
-                                          for places in (self.convolutions, self.rows, self.bypass))
-        return self._indices[device]
+    def gather(self, gates: Tensor, edge_weights: Tensor | None) -> tuple[Tensor, ...]:
+        """The gates of the convolutions and of the rows, and the edge weights of the bypass if there are any: 1-D.
+
+        One operation gathers all of them; their places are moved to a device once.
+        """
+        weighs = edge_weights is not None
+        sizes = [len(self.convolutions), len(self.rows), *([len(self.bypass)] if weighs else [])]
+        key = gates.device, weighs
+        if key not in self._indices:
+            places = self.convolutions + self.rows + ([self.zero + 1 + edge for edge in self.bypass] if weighs else [])
+            self._indices[key] = torch.tensor(places, dtype=torch.int64, device=gates.device)
+        values = torch.cat([gates.reshape(-1), gates.new_zeros(1), *([edge_weights] if weighs else [])])
+        return values[self._indices[key]].split(sizes)
 
 
 class Mixture:
@@ -167,11 +174,8 @@ class Mixture:
     def __init__(self, plan: CellPlan, gates: Tensor, skip_dropout: float = 0.,
                  edge_weights: Tensor | None = None) -> None:
         self.plan, self.gates, self.skip_dropout, self.edge_weights = plan, gates, skip_dropout, edge_weights
-        convolutions, rows, bypass = plan.indices(gates.device)
-        flat = gates.reshape(-1)
-        self.convolutions = flat[convolutions]
-        self.rows = torch.cat([flat, flat.new_zeros(1)])[rows]
-        self.bypass = None if edge_weights is None else edge_weights[bypass]
+        self.convolutions, self.rows, *bypass = plan.gather(gates, edge_weights)
+        self.bypass = bypass[0] if bypass else None
         self._by_channel: dict[int, Tensor] = {}
 
     def tensors(self, channels: int) -> list[Tensor]:

@@ -18,11 +18,21 @@ from ...transport import tensors_of, with_tensors
 from ..base import SearchSpace
 from ..edge_norm import BATCH_STATISTICS, EdgeNorm, affine_norm_cfg
 from ..stem import cell_stem
-from .blocks import STEM_MULTIPLIER
 from .derivation import Nodes
 from .draws import NodeDraw
 from .edges import EdgeGroup, NodeSums, channels_last, factorized_reduction
-from .layout import CELLS, EDGES, NODES, OPERATIONS, STAGES, CellPlace, reductions, stack_of_cells, stage_widths
+from .layout import (
+    CELLS,
+    EDGES,
+    NODES,
+    OPERATIONS,
+    STAGES,
+    STEM_MULTIPLIER,
+    CellPlace,
+    reductions,
+    stack_of_cells,
+    stage_widths,
+)
 from .plan import GROUPS, Candidates, CellPlan, GroupWeights, Mixture
 from .weights import side_by_side
 
