@@ -1,12 +1,13 @@
 """Check the data of a config before a run: files, annotations, class names, counts, parts, one decoded batch."""
 import argparse
 import sys
+from collections.abc import Sequence
 
 from imtnas_mm.arguments import add_config_options
 from imtnas_mm.input_file import check_file
 
 
-def parse_args(argv=None):
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Check all data that a config names, and print a table; exit with 1 '
                                      'where something cannot be used')
     parser.add_argument('config', help='config file of a search or of a retraining')
@@ -17,7 +18,7 @@ def parse_args(argv=None):
     return args
 
 
-def main(argv=None):
+def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
     from imtnas_mm.engine.launch import load_config
     from imtnas_mm.engine.launch.data_check import check_config_data

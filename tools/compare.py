@@ -4,6 +4,7 @@ With --rehearse, run only an iteration of each training on images of noise, and 
 """
 import argparse
 import os.path as osp
+from collections.abc import Sequence
 
 from imtnas_mm.arguments import EXECUTORS, SBATCH_FLAGS
 from imtnas_mm.input_file import check_file
@@ -11,7 +12,7 @@ from imtnas_mm.input_file import check_file
 LIMIT = 30  # minutes of a training's rehearsal
 
 
-def parse_args(argv=None):
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Run the rows and seeds of an experiment that have no record yet')
     parser.add_argument('experiment', nargs='+', help='file in configs/experiments/; --rehearse takes several, and '
                         'folders for their *_paper.py')
@@ -64,7 +65,7 @@ def parse_args(argv=None):
     return args
 
 
-def check_rehearsal(parser, args):
+def check_rehearsal(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
     """Exit if options of runs and of a rehearsal contradict each other."""
     if not args.rehearse:
         for option in ('limit', 'memory', 'out'):
@@ -89,7 +90,7 @@ def check_rehearsal(parser, args):
             check_file(path, 'experiment')
 
 
-def check_cluster(parser, args):
+def check_cluster(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
     """Exit if options of jobs and of GPUs contradict each other; make ``args.slurm`` a dict."""
     if args.executor != 'slurm':
         for option in ('partition', 'time', 'cpus', 'slurm'):
@@ -115,7 +116,7 @@ def check_cluster(parser, args):
     args.slurm = options
 
 
-def main(argv=None):
+def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
     if args.rehearse:
         from imtnas_mm.experiments.rehearsal.run import rehearse

@@ -1,12 +1,13 @@
 """Writes docs/comparisons.md: its template with the experiments of all the paper's tables and figures."""
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from imtnas_mm.input_file import check_file
 
 
-def parse_args(argv=None):
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Write the document with the list of the paper's tables and figures")
     parser.add_argument('--template', default='docs/comparisons/template.md', help='text with the lines '
                         '<!-- experiments --> and <!-- lookups --> where the tables go (default: %(default)s)')
@@ -18,7 +19,7 @@ def parse_args(argv=None):
     return args
 
 
-def main(argv=None):
+def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
     from imtnas_mm.experiments.generated import write_or_check
     from imtnas_mm.experiments.paper_list import document

@@ -12,6 +12,11 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from imtnas_mm.analysis.certainty import Certainty
 
 HERE = osp.dirname(osp.abspath(__file__))
 # a search prints `epoch 3/12 [10/40] | ... | eta 0:04:30`, other runs `Epoch(train) [3][10/40] ... eta: 0:01:00`
@@ -19,7 +24,7 @@ PROGRESS = re.compile(r'(epoch\s+\d+/\d+ \[\d+/\d+\]|Epoch\(\w+\)\s*(?:\[\s*\d+\
 ETA = re.compile(r'\beta:? ([\d:]+)')
 
 
-def parse_args(argv=None):
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Search, derive, retrain and test on handwritten digits')
     parser.add_argument('--work-dir', default='work_dirs/demo', help='where all results go')
     parser.add_argument('--search', default='configs/imtnas_digits.py', help='config of the search')
@@ -30,13 +35,13 @@ def parse_args(argv=None):
 class Steps:
     """Runs commands one after the other, with one progress line per command."""
 
-    def __init__(self, work_dir, total):
+    def __init__(self, work_dir: str, total: int) -> None:
         self.work_dir = work_dir
         self.total = total
         self.done = 0
         self.start = time.time()
 
-    def run(self, title, tool, *arguments):
+    def run(self, title: str, tool: str, *arguments: str) -> None:
         self.done += 1
         log = osp.join(self.work_dir, f'{self.done}_{osp.splitext(tool)[0]}.log')
         command = [sys.executable, osp.join(HERE, tool), *arguments]
@@ -58,7 +63,7 @@ class Steps:
             raise SystemExit(f'{shown} failed with exit code {code}; its output is in {log}')
         print(f'      done in {time.time() - begun:.0f} s, log {log}', flush=True)
 
-    def progress(self, text, begun):
+    def progress(self, text: str, begun: float) -> None:
         if sys.stdout.isatty():
             width = shutil.get_terminal_size().columns - 1
             print(f'\r      {text}  {time.time() - begun:.0f} s'.ljust(width)[:width], end='', flush=True)
@@ -67,19 +72,19 @@ class Steps:
             print(f'      {text}  {time.time() - begun:.0f} s', flush=True)
 
     @staticmethod
-    def clear():
+    def clear() -> None:
         if sys.stdout.isatty():
             print('\r' + ' ' * (shutil.get_terminal_size().columns - 1) + '\r', end='')
 
 
-def metrics(work_dir):
+def metrics(work_dir: str) -> dict[str, float]:
     """The metrics of the newest test by tools/test.py in a work dir."""
     newest = max(glob.glob(osp.join(work_dir, '*', '*.json')), key=osp.getmtime)
     with open(newest) as file:
         return json.load(file)
 
 
-def validation(work_dir):
+def validation(work_dir: str) -> dict[str, Any]:
     """The metrics of the newest validation of a training: of a search, those of the search network."""
     newest = max(glob.glob(osp.join(work_dir, '*', 'vis_data', 'scalars.json')), key=osp.getmtime)
     with open(newest) as file:
@@ -87,19 +92,19 @@ def validation(work_dir):
     return [line for line in lines if any('accuracy' in key for key in line)][-1]
 
 
-def certainty(architecture):
+def certainty(architecture: str) -> 'Certainty':
     """How sure the choices of an architecture file are."""
     from imtnas_mm.analysis.certainty import certainty_of
     from imtnas_mm.genotype import load_genotype
     return certainty_of(load_genotype(architecture))
 
 
-def checkpoint(work_dir):
+def checkpoint(work_dir: str) -> str:
     with open(osp.join(work_dir, 'last_checkpoint')) as file:
         return file.read().strip()
 
 
-def main(argv=None):
+def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
     root = args.work_dir
     os.makedirs(root, exist_ok=True)

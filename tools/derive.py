@@ -1,13 +1,14 @@
 """Derive the architecture of a search checkpoint."""
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from imtnas_mm.arguments import add_config_options, config_options
 from imtnas_mm.input_file import check_file
 
 
-def parse_args(argv=None):
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Derive the architecture of a search checkpoint: write it and its '
                                      'picture, print its parameters and multiply-accumulates (MACs)')
     parser.add_argument('config', help='config file of the search')
@@ -27,7 +28,7 @@ def parse_args(argv=None):
     return args
 
 
-def main(argv=None):
+def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
     from imtnas_mm.analysis.certainty import certainty_of
     from imtnas_mm.analysis.derive import derive_from_checkpoint

@@ -1,12 +1,13 @@
 """Draw an architecture as SVG and PNG."""
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from imtnas_mm.arguments import add_source, check_source, config_options
 
 
-def parse_args(argv=None):
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Draw an architecture as SVG and PNG')
     add_source(parser)
     parser.add_argument('--out', help='the pictures are this with .svg and .png (default: the file without its '
@@ -16,7 +17,7 @@ def parse_args(argv=None):
     return args
 
 
-def main(argv=None):
+def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
     from imtnas_mm.analysis.derive import architecture_of
     from imtnas_mm.analysis.draw import draw_genotype

@@ -4,12 +4,13 @@ import functools
 import os.path as osp
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from imtnas_mm.input_file import check_file
 
 
-def parse_args(argv=None):
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Write the document that published records and its template give')
     parser.add_argument('--template', default='docs/evidence/template.md', help='text with a line <!-- report: NAME -->'
                         ' where the report of an experiment goes (default: %(default)s)')
@@ -27,7 +28,7 @@ def parse_args(argv=None):
     return args
 
 
-def main(argv=None):
+def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
     from imtnas_mm.experiments import load_experiment, plan_runs
     from imtnas_mm.experiments.curves import curves_figure, has_curves

@@ -2,11 +2,13 @@
 import argparse
 import os.path as osp
 import sys
+from collections.abc import Sequence
+from typing import Any
 
 from imtnas_mm.input_file import check_file
 
 
-def parse_args(argv=None):
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Export the weights or the graph of a checkpoint with its config, '
                                      'architecture and class names, without the state of its training')
     parser.add_argument('checkpoint', help='checkpoint file')
@@ -24,13 +26,13 @@ def parse_args(argv=None):
     return args
 
 
-def has_classes(dataset_meta):
+def has_classes(dataset_meta: dict[str, Any]) -> bool:
     """Whether ``dataset_meta`` has class names: of its single task, or of each task."""
     return 'classes' in dataset_meta or bool(dataset_meta) and all(
         isinstance(meta, dict) and 'classes' in meta for meta in dataset_meta.values())
 
 
-def main(argv=None):
+def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
     from imtnas_mm.engine.export import SUFFIXES, exported, exported_task, write_exported, write_graphs
     from imtnas_mm.graph_file import is_graph

@@ -1,12 +1,13 @@
 """Look an architecture up in a tabular benchmark: its accuracies and ranks."""
 import argparse
 import sys
+from collections.abc import Sequence
 
 from imtnas_mm.arguments import add_source, check_source, config_options
 from imtnas_mm.input_file import check_file
 
 
-def parse_args(argv=None):
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Print the accuracies and ranks of an architecture in a table')
     add_source(parser)
     parser.add_argument('--table', metavar='FILE', help='CSV, or CSV packed by gzip (.gz), with the '
@@ -21,7 +22,7 @@ def parse_args(argv=None):
     return args
 
 
-def main(argv=None):
+def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
     from imtnas_mm.accuracy_table import read_table
     from imtnas_mm.analysis.derive import architecture_of

@@ -1,16 +1,17 @@
 """Write the demonstration data (scikit-learn's digits) in ImageNet's and COCO's layouts."""
 import argparse
 import sys
+from collections.abc import Sequence
 
 
-def parse_args(argv=None):
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--out', default='data/demo', help='folder to write (default: %(default)s)')
     parser.add_argument('--seed', type=int, default=0, help='seed of colours, noise and places (default: %(default)s)')
     return parser.parse_args(argv)
 
 
-def main(argv=None):
+def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
     from imtnas_mm.datasets.demo import DemoDataError, make_demo_data
     try:

@@ -1,12 +1,13 @@
 """Measure the latency of a search space's candidates on a device, as a table for ``model.cost`` of a search."""
 import argparse
 import sys
+from collections.abc import Sequence
 
 from imtnas_mm.arguments import add_config_options, config_options
 from imtnas_mm.input_file import check_file
 
 
-def parse_args(argv=None):
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Measure the latency of each candidate of a search space in its '
                                      "derived network, for model.cost=dict(type='Latency', table=...) of a search")
     parser.add_argument('config', help='config file of the search')
@@ -33,7 +34,7 @@ def parse_args(argv=None):
     return args
 
 
-def main(argv=None):
+def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
     import torch
 

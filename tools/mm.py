@@ -3,6 +3,7 @@ import argparse
 import runpy
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from imtnas_mm.input_file import check_file
@@ -16,7 +17,7 @@ TOOLS = dict(
     vis_scheduler=dict(mmpretrain='visualization/vis_scheduler.py'))
 
 
-def parse_args(argv=None):
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description="Run a tool of mmdet or mmpretrain; arguments that aren't listed here are the tool's",
         allow_abbrev=False)
@@ -31,7 +32,7 @@ def parse_args(argv=None):
     return args
 
 
-def main(argv=None):
+def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
     from imtnas_mm.compat.figures import bbox_without_renderer
     from imtnas_mm.engine.launch.mm_tools import config_for, tool_file

@@ -1,12 +1,13 @@
 """Writes the table of an experiment's finished runs, as Markdown and CSV, its figures, as SVG and PNG, and its page."""
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from imtnas_mm.input_file import check_file
 
 
-def parse_args(argv=None):
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Mean, standard deviation, sizes and tests of the finished runs')
     parser.add_argument('experiment', help='file in configs/experiments/')
     parser.add_argument('--work-dir', default='work_dirs/experiments', help='of compare.py (default: %(default)s)')
@@ -21,7 +22,7 @@ def parse_args(argv=None):
     return args
 
 
-def main(argv=None):
+def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
     from imtnas_mm.atomic_files import write_whole
     from imtnas_mm.experiments import load_experiment, plan_runs

@@ -1,10 +1,11 @@
 """Write the page of a search, finished or not, from its work dir."""
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 
-def parse_args(argv=None):
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Write the page of a search, finished or not, from its work dir')
     parser.add_argument('work_dir', help='of the search')
     parser.add_argument('--out', metavar='FILE', help='the page (default: report.html in the work dir)')
@@ -18,7 +19,7 @@ def parse_args(argv=None):
     return args
 
 
-def main(argv=None):
+def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
     from imtnas_mm.search_report import write_analyzed_log, write_report
     try:

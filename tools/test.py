@@ -1,11 +1,12 @@
 """Test a search or a retrained network with the metrics of its config, such as COCO AP or top-1 accuracy."""
 import argparse
+from collections.abc import Sequence
 
 from imtnas_mm.arguments import add_launch_arguments
 from imtnas_mm.input_file import check_file
 
 
-def parse_args(argv=None):
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Test a search checkpoint or a retrained network')
     parser.add_argument('config', help='the config the checkpoint was made with')
     parser.add_argument('checkpoint', help='checkpoint or export: .pth, .safetensors, .onnx or .pt2')
@@ -28,7 +29,7 @@ def parse_args(argv=None):
     return args
 
 
-def main(argv=None):
+def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
     from imtnas_mm.engine.launch.test import test
     test(args)

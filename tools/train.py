@@ -1,11 +1,12 @@
 """Search an architecture or retrain a derived one, as the config says."""
 import argparse
+from collections.abc import Sequence
 
 from imtnas_mm.arguments import add_launch_arguments
 from imtnas_mm.input_file import check_file
 
 
-def parse_args(argv=None):
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Search an architecture or retrain a derived one')
     parser.add_argument('config', help='config file of a search (configs/imtnas_*.py) or of a retraining '
                         '(configs/retrain/)')
@@ -31,7 +32,7 @@ def parse_args(argv=None):
     return args
 
 
-def main(argv=None):
+def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
     from imtnas_mm.engine.launch.train import train
     train(args)

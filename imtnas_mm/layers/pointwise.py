@@ -24,7 +24,7 @@ def rows(x: Tensor, groups: int) -> Tensor:
     return x.reshape(-1, groups, x.shape[3] // groups).transpose(0, 1)
 
 
-def pixels_together(number, *channels):
+def pixels_together(number: int, *channels: int) -> int:
     """How many pixels of ``number`` a product of few channels takes together: 1, 2 or 4."""
     count = 1
     while count < 4 and count * min(channels) < WIDE and number % (2 * count) == 0:
@@ -32,7 +32,7 @@ def pixels_together(number, *channels):
     return count
 
 
-def joined_rows(x, count):
+def joined_rows(x: Tensor, count: int) -> Tensor:
     """[N, C, H, W] -> a view [N H W / count, count * C]."""
     return x.permute(0, 2, 3, 1).reshape(-1, count * x.shape[1])
 

@@ -26,12 +26,12 @@ def avg_pool(x: Tensor, stride: int) -> Tensor:
     return _AvgPool.apply(x, KERNEL, stride, PADDING)
 
 
-def avg_pool_transposed(grad, shape):
+def avg_pool_transposed(grad: Tensor, shape: torch.Size) -> Tensor:
     """The gradient of :func:`avg_pool` at stride 1 of a map of that shape, without a derivative of its own."""
     return _means_gradient(grad, shape, KERNEL, 1, PADDING)
 
 
-def half_size(x):
+def half_size(x: Tensor) -> Tensor:
     """The means of 2x2 pixels, of fewer at the border of an odd size."""
     return _AvgPool.apply(x, 2, 2, 0)
 

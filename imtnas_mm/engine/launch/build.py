@@ -59,7 +59,7 @@ def build_runner(cfg: Config) -> Runner:
     return runner
 
 
-def lookup_hooks(cfg):
+def lookup_hooks(cfg: Config) -> list[LookupHook]:
     """list[LookupHook]: that of the field ``table`` of a search's config, if it has one.
 
     Raises:

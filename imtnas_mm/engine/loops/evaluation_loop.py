@@ -1,6 +1,7 @@
 """Validation and test loops over several tasks: each network runs on its own dataset with its own metrics."""
 import itertools
 import logging
+from typing import Any
 
 import numpy as np
 import torch
@@ -8,6 +9,7 @@ from mmengine.logging import print_log
 from mmengine.model import is_model_wrapper
 from mmengine.registry import DefaultScope
 from mmengine.runner import BaseLoop
+from torch.utils.data import DataLoader
 
 from ...datasets import build_dataset, check_boxes, check_evaluator, is_validation_part, validation_part
 from ...registry import LOOPS, built_before
@@ -49,7 +51,7 @@ class _EvaluationLoop(BaseLoop):
             self.evaluators[name].dataset_meta = dataset.metainfo
         super().__init__(runner, self.loaders[order[0]])
 
-    def build_dataset(self, runner, name, cfg, field):
+    def build_dataset(self, runner: Any, name: str, cfg: dict[str, Any], field: str) -> Any:
         """The dataset of a task."""
         return build_dataset(cfg, self.model.scopes[name], field)
 
@@ -117,7 +119,7 @@ class _JointEvaluationLoop(_EvaluationLoop):
             yield name, name, model.test_step
 
 
-def warn_of_sorted_images(field, loader):
+def warn_of_sorted_images(field: str, loader: DataLoader) -> None:
     """Warns if the first batch has few of the classes, as of images in class folders that are read in order.
 
     The norms of a search network take the statistics of the batch, so its figures are lower on such batches than on
@@ -127,7 +129,8 @@ def warn_of_sorted_images(field, loader):
         field (str): of the loader in the config.
         loader (DataLoader): of any task; only datasets whose images have one label each are looked at.
     """
-    data_info, classes = getattr(loader.dataset, 'get_data_info', None), loader.dataset.metainfo.get('classes')
+    dataset: Any = loader.dataset
+    data_info, classes = getattr(dataset, 'get_data_info', None), dataset.metainfo.get('classes')
     if data_info is None or classes is None:
         return
     infos = [data_info(i) for i in itertools.islice(loader.sampler, loader.batch_size or 0)]
@@ -151,7 +154,7 @@ class SearchValLoop(_SearchEvaluationLoop):
     """
     mode = 'val'
 
-    def build_dataset(self, runner, name, cfg, field):
+    def build_dataset(self, runner: Any, name: str, cfg: dict[str, Any], field: str) -> Any:
         if not is_validation_part(cfg):
             return super().build_dataset(runner, name, cfg, field)
         data = runner.train_loop.tasks[name]
