@@ -133,20 +133,20 @@ def provenance(runs: Sequence[Run], records: Mapping[str, dict[str, Any]], other
 
 
 def section(experiment: Experiment, runs: Sequence[Run], records: Mapping[str, dict[str, Any]], other: int,
-            picture: str | None) -> str:
+            pictures: Sequence[str] = ()) -> str:
     """The report of published records, as a section of a document.
 
     Args:
         experiment (Experiment): whose they are.
         runs (list[Run]): all that it has.
         records (dict), other (int): of :func:`read_exported`.
-        picture (str | None): path of the curves, from the document.
+        pictures (list[str]): paths of the report's pictures, from the document.
     """
     if not records:
         return EMPTY
     lines = full_report(experiment, finished_seeds(runs, records)).split('\n')
     text = '\n'.join(f'#{line}' if line.startswith('#') else line for line in lines[2:])  # without the title
-    shown = f'\n![{experiment.title}]({picture})\n' if picture else ''
+    shown = ''.join(f'\n![{experiment.title}]({picture})\n' for picture in pictures)
     return f'{provenance(runs, records, other)}\n{text}{shown}'
 
 
