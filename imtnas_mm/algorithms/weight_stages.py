@@ -17,13 +17,12 @@ from ..encoders import StoredWeights
 from ..finite import FiniteLedger
 from ..precision import float32_products
 from ..random_state import Purpose, isolated_random
-from ..replay import Recordings
 from ..spaces.base import GateValues
 from ..tasks.base import Head
 from ..transport import to_device
-from .base import SearchAlgorithm
 from .hypernetwork_step import HypernetworkStep
 from .optimiser_rules import Clipping, buffer_of, check_known, check_only_rate, rules_of
+from .replayed_stages import ReplayedStages
 from .stage import Stage
 from .stage_record import StageRecord
 from .task_pullbacks import naming_task
@@ -38,7 +37,7 @@ STEP_SPACES = ('weights', 'hypernetwork')
 TASK_LOSS, ENCODER_GRADIENT, HEAD_GRADIENT = 'the task loss', 'the gradient of W', 'the gradient of H'
 
 
-class WeightStages(SearchAlgorithm):
+class WeightStages(ReplayedStages):
     """Trains W_k and H_k stage by stage, and keeps a record of each stage for A's gradient.
 
     ``torch.autograd.grad`` computes the gradients of the weights, and their
@@ -108,7 +107,7 @@ class WeightStages(SearchAlgorithm):
                  **unknown: Any) -> None:
         for name in unknown:  # Python's error would name this class, but configs name a subclass
             raise TypeError(f'{type(self).__name__}.__init__() got an unexpected keyword argument {name!r}')
-        super().__init__(search_space, tasks, encoder_weights, rounds, order, architecture, seed)
+        super().__init__(search_space, tasks, encoder_weights, rounds, order, architecture, seed, replay=replay)
         check_choice('recompute', recompute, tuple(RECOMPUTE))
         for name, value, known in (('virtual_rates', virtual_rates, {'encoder', 'head'}),
                                    ('virtual_step', virtual_step, {'momentum', 'weight_decay', 'clip_grad'})):
@@ -136,8 +135,6 @@ class WeightStages(SearchAlgorithm):
             task.recompute = frozenset(RECOMPUTE[recompute])
         if recompute == 'views' and not self.may_transfer:
             tell_unused(type(self).__name__, ["model.recompute='views'"], 'no images go through a transfer')
-        self.replay, self.recordings = replay, Recordings()
-        self.told_of_replay: set[str] = set()  # tasks
         self.records: list[StageRecord] = []
         self.ledger = FiniteLedger()
 
@@ -196,47 +193,6 @@ class WeightStages(SearchAlgorithm):
     def head_constants(head: Head) -> dict[str, Tensor]:
         """Copies of a head's constants, for passes that must not change its statistics."""
         return {name: tensor.detach().clone() for name, tensor in head.constants().items()}
-
-    # --- computations that may be replayed ---
-
-    def replays(self, stage: Stage) -> bool:
-        """Whether the computations of a stage are recorded and replayed; warns once per task where they are not."""
-        if not self.replay:
-            return False
-        space, device = self.tasks[stage.task].space, self.importance.device.type
-        reasons = [why for is_so, why in (
-            (device != self.recordings.device, f'its tensors are on {device}, not on {self.recordings.device}'),
-            (not self.tasks[stage.task].replayable, 'its loss launches other kernels for other values of a batch'),
-            (space.samples or space.draws, 'its search space draws, and leaves operations out'),
-            (bool(self.head(stage).constants()), 'its head has buffers')) if is_so]
-        if reasons and stage.task not in self.told_of_replay:
-            self.told_of_replay.add(stage.task)
-            tell_unused(f'task {stage.task!r}', ['model.replay=True'], ', and '.join(reasons))
-        return not reasons
-
-    def run(self, what: tuple, stage: Stage, function: Callable, tensors: list[Tensor], data: Any = ()) -> Any:
-        """``function(tensors, data)``, by :class:`Recordings` if the stage's computations are replayed.
-
-        Args:
-            what (tuple): the name of the computation.
-            stage (Stage): the stage.
-            function: (list[Tensor], data) -> Tensors in dicts, lists and tuples. Besides its
-                arguments it may depend only on the stage's task.
-            tensors (list[Tensor]): of fixed shapes.
-            data: the second argument.
-        """
-        if not self.replays(stage):
-            return function(tensors, data)
-        return self.recordings((*what, f'of task {stage.task!r}'), function, tensors, data)
-
-    def compute(self, what: tuple, stage: Stage, function: Callable, tensors: list[Tensor], data: Any = ()) -> Any:
-        """:meth:`run` with the gates before the other tensors; :meth:`split_gates` separates them."""
-        return self.run(what, stage, function, [*self.gates.values(), *tensors], data)
-
-    def split_gates(self, tensors: list[Tensor]) -> tuple[GateValues, list[Tensor]]:
-        """The gates and the other tensors that :meth:`compute` passes to its function."""
-        count = len(self.gates)
-        return self.gates.with_tensors(tensors[:count]), tensors[count:]
 
     # --- what is kept ---
 
