@@ -25,6 +25,7 @@ from ..spaces.base import Choices
 from ..transport import to_host
 
 QUANTITIES = ('MACs', 'Parameters', 'Latency')
+MISSED = .05  # the distance from a target, relative to it, that a search warns of at its end
 
 
 def check_number(name: str, value: Any, zero: bool = False) -> None:
@@ -168,6 +169,19 @@ class CostTerm(nn.Module):
             if candidate in self.decision_of:
                 parts[self.decision_of[candidate]] += self.table.sum_of([candidate])
         return self.table.total(chosen), parts
+
+    def missed_target(self, space: Choices, alphas: Mapping[str, Tensor]) -> str | None:
+        """A warning if D is more than ``MISSED`` off the target; ``None`` otherwise."""
+        if self.target is None:
+            return None
+        cost = self.derived(space, alphas)[0]
+        distance = abs(cost / self.target - 1)
+        if distance <= MISSED:
+            return None
+        derived, target = (shown_cost(self.quantity, value) for value in (cost, self.target))
+        return (f'model.cost.target: the derived architecture has {derived} {self.quantity}, {distance:.0%} off the '
+                f'target of {target}. Raise model.cost.weight, train longer, or choose a target that more '
+                'architectures are near: the term moves one choice at a time')
 
     def deviation(self, costs: Tensor, target: float) -> Tensor:
         """d, elementwise."""

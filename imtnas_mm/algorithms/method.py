@@ -160,6 +160,10 @@ class SearchMethod(ABC):
     def figures(self) -> dict[str, Tensor]:
         """More figures for the log of a finished iteration: scalars, which stay on their device."""
 
+    def final_warnings(self) -> Sequence[str]:
+        """What the log is to warn of at the end of the search."""
+        return ()
+
     @abstractmethod
     def search_network(self, task: str, round: int = -1) -> Callable[[dict], list]:
         """The search network of a task in a round (the last by default), as batch of a loader -> predictions."""

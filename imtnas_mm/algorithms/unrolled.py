@@ -102,6 +102,10 @@ class UnrolledSearch(WeightStages):
         """The config of the space of the operations, whose scale the derived network takes."""
         return search_space
 
+    def final_warnings(self) -> Sequence[str]:
+        missed = None if self.cost is None else self.cost.missed_target(self.space, self.architecture.named_alphas())
+        return () if missed is None else (missed, )
+
     def keeps(self, stage: Stage) -> bool:
         return self.hypergradient == 'exact' and not self.warming_up and super().keeps(stage)
 

@@ -229,6 +229,19 @@ def test_the_gradient_of_a_gets_that_of_the_term(hypergradient):
             2 * (float(expected) / term.mean if target is None else abs(derived / target - 1)))
 
 
+def test_a_missed_target_is_said_at_the_end():
+    torch.manual_seed(0)
+    model = build(('cls', ), 1, transfer=None, cost=dict(COST, target=2e5))
+    derived = model.cost.derived(model.space, model.architecture.named_alphas())[0]
+    for ratio, warns in ((1, False), (1 / 1.04, False), (1 / 1.06, True), (1 / .5, True)):
+        model.cost.target = ratio * derived
+        warnings = model.final_warnings()
+        assert len(warnings) == warns
+    assert f'has {derived:,.0f} MACs, 50% off the target of {2 * derived:,.0f}. Raise model.cost.weight' in warnings[0]
+    model.cost.target = None
+    assert build(('cls', ), 1, transfer=None).final_warnings() == model.final_warnings() == ()
+
+
 def test_the_gradient_near_a_target_is_that_of_one_decision_drawn_anew():
     """Against a plain loop over the decisions and outcomes, each a network of its own."""
     name = 'NASBench201Supernet'

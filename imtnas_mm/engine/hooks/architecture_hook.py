@@ -69,9 +69,9 @@ class ArchitectureHook(Hook):
 
     def after_train(self, runner: Any) -> None:
         self.save(runner, dict(epoch=runner.epoch, iter=runner.iter))
-        warning = certainty_of(runner.model.derive()).warning()
-        if warning:
-            runner.logger.warning(warning)
+        for warning in (certainty_of(runner.model.derive()).warning(), *runner.model.final_warnings()):
+            if warning:
+                runner.logger.warning(warning)
 
     @master_only
     def save(self, runner: Any, progress: dict[str, int]) -> None:
