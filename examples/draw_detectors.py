@@ -14,6 +14,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from mmdet.datasets import CocoDataset
 from mmengine.fileio import load
 from pycocotools.coco import COCO
 
@@ -82,7 +83,7 @@ def main(argv=None):
     folders = {run.row: args.work_dir / 'runs' / run.identity / 'coco' for run in runs}
     cfg = runs[0].evaluations['coco']
     coco = COCO(cfg.test_evaluator.ann_file)
-    names = [category['name'] for category in coco.loadCats(coco.getCatIds())]
+    names = CocoDataset.METAINFO['classes']
     images = coco.getImgIds()[:SCENES]
     detections = {row: {image: [(*values[:-1], names[values[-1]]) for values in boxes]
                         for image, boxes in detected(folder, cfg.train_cfg.max_epochs, args.out).items()}

@@ -1,4 +1,4 @@
-"""Imports run one way: modules and folders import in no circle, and at the top of a file."""
+"""Imports run one way: those at the top of files make no circle of modules or folders, and no function imports."""
 import ast
 from pathlib import Path
 

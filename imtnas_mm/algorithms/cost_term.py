@@ -171,12 +171,12 @@ class CostTerm(nn.Module):
         return self.table.total(chosen), parts
 
     def missed_target(self, space: Choices, alphas: Mapping[str, Tensor]) -> str | None:
-        """A warning if D is more than ``MISSED`` off the target; ``None`` otherwise."""
+        """A warning if D is more than ``MISSED`` and the tolerance off the target; ``None`` otherwise."""
         if self.target is None:
             return None
         cost = self.derived(space, alphas)[0]
         distance = abs(cost / self.target - 1)
-        if distance <= MISSED:
+        if distance <= max(MISSED, self.tolerance):
             return None
         derived, target = (shown_cost(self.quantity, value) for value in (cost, self.target))
         return (f'model.cost.target: the derived architecture has {derived} {self.quantity}, {distance:.0%} off the '

@@ -15,6 +15,9 @@ NAMES = (
         'mmengine.dataset.ConcatDataset._get_ori_dataset_idx', '',
         'the dataset that holds an index; __getitem__ would run the pipeline', seen=LIBRARIES),
     Private(
+        'mmengine.dataset.BaseDataset._fully_initialized', '',
+        'set by the synthetic datasets of a rehearsal, which have no annotations to load', seen=LIBRARIES),
+    Private(
         'mmdet.datasets.CocoDataset.COCOAPI', '',
         'replaced on a dataset, so that it parses an index in memory instead of a file; making an index prints lines',
         seen=LIBRARIES),

@@ -90,7 +90,7 @@ ITEMS = (
     Item('Figures 3 to 16', "the cells that Table 3's IMTNAS and MTL-SWS found, on one sheet", 'figure3_to_16'),
     Item('E.5', 'IMTNAS over M in {2, 3, 4}, judged on images held out of the training sets', 'tune_rounds'),
 )
-# further experiments with lookups, which the paper doesn't have, and their rows
+# further experiments, which the paper doesn't have, and their rows
 BESIDES = (('nasbench201_cost_small', 'targets of MACs: accuracy against cost'),
            ('detector_small', 'a detector at 320 pixels, its backbone searched, and MobileNetV2'))
 TABLES, FIGURES = 32, 16  # in the paper

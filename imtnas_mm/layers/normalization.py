@@ -14,7 +14,6 @@ and through r, ``dr/dx = -r^2 y / n``:
     adjoint of x = P(v) - r^2 s y = -r (b P(g) + a P(u) + r s y)
                  = r^2 (b (mean g - g) + a (mean u - u) + (2 a b - s) y)
 """
-import functools
 from collections.abc import Sequence
 
 import torch
@@ -25,6 +24,8 @@ from .. import compat
 from ..registry import MODELS
 
 OWN_DTYPES = (torch.float32, torch.float64)
+CACHED = 4096  # constants; batches of detectors have many sizes
+_constants: dict[tuple, Tensor] = {}
 
 
 def memory_format_of(x: Tensor) -> torch.memory_format:
@@ -43,10 +44,18 @@ def has_own(x: Tensor) -> bool:
     return x.dtype in OWN_DTYPES and x.numel() > x.shape[1] and not torch.is_autocast_enabled(x.device.type)
 
 
-@functools.cache
 def constant(value: float, number: int, dtype: torch.dtype, device: torch.device) -> Tensor:
-    """A cached constant vector [number], which costs no operation per call."""
-    return torch.full((number, ), value, dtype=dtype, device=device)
+    """A constant vector [number], cached, so that it costs no operation per call.
+
+    The first ``CACHED`` ones are kept for good, since a CUDA graph may hold them.
+    """
+    key = value, number, dtype, device
+    if key in _constants:
+        return _constants[key]
+    vector = torch.full((number, ), value, dtype=dtype, device=device)
+    if len(_constants) < CACHED:
+        _constants[key] = vector
+    return vector
 
 
 def _like(value, mean):

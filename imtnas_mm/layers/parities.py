@@ -1,8 +1,8 @@
-"""Maps split by the parity of their pixels, whose first and second derivatives take few operations.
+"""Maps split by the parity of their pixels, side by side by few operations in both derivatives.
 
 PyTorch's derivative of each strided slice pads it with zeros, one dimension after the
-other. Here the first derivative writes both parts into one map of zeros, and its
-derivative is the forward pass.
+other. The first derivative of :func:`joined_parities` writes both parts into one map
+of zeros, and its derivative is the forward pass.
 """
 import torch
 import torch.nn.functional as F

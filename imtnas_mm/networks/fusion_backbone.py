@@ -59,7 +59,7 @@ class FusedBackbone(BaseModule):
         for network in map(self.network, self.networks):
             if not network.is_init:
                 network.init_weights()
-        self._is_init = True
+        self.is_init = True
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """Images [N, 3, H, W] -> tuple of feature maps, those of the task's network with their fusion."""

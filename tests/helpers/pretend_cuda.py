@@ -256,7 +256,7 @@ def pretended_cuda():
     ]
     real_device = base.device.__get__
     originals = [(owner, name, name in vars(owner), getattr(owner, name)) for owner, name, _ in patches]
-    normalization.constant.cache_clear()
+    normalization._constants.clear()
     try:
         for owner, name, value in patches:
             setattr(owner, name, value)
@@ -265,4 +265,4 @@ def pretended_cuda():
     finally:
         for owner, name, there, value in originals:
             setattr(owner, name, value) if there else delattr(owner, name)
-        normalization.constant.cache_clear()
+        normalization._constants.clear()

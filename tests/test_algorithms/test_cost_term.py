@@ -238,6 +238,8 @@ def test_a_missed_target_is_said_at_the_end():
         warnings = model.final_warnings()
         assert len(warnings) == warns
     assert f'has {derived:,.0f} MACs, 50% off the target of {2 * derived:,.0f}. Raise model.cost.weight' in warnings[0]
+    model.cost.tolerance = .6
+    assert model.final_warnings() == ()  # the term is 0 there
     model.cost.target = None
     assert build(('cls', ), 1, transfer=None).final_warnings() == model.final_warnings() == ()
 

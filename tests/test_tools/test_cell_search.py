@@ -2,6 +2,7 @@
 import contextlib
 import json
 import signal
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -15,9 +16,10 @@ from helpers import killed_run as killed
 from helpers import tiny_run as tiny
 from helpers.cifar_files import write_cifar
 from helpers.killed_run import killed_at_call
+from imtnas_mm.algorithms.branching_search import Branching
 from imtnas_mm.engine.launch.phases import check_phases, check_space, read_phase, run_phases
 from imtnas_mm.genotype import load_genotype, published_genotype, save_genotype
-from imtnas_mm.spaces import DARTSSupernet
+from imtnas_mm.spaces import DARTSSupernet, PDARTSSupernet
 from imtnas_mm.spaces.cells.layout import SKIP
 
 pytestmark = pytest.mark.slow
@@ -247,7 +249,28 @@ def test_bad_phases(phases, message):
 def test_a_space_without_phases():
     with pytest.raises(ValueError, match='model.search_space.type=DARTSSupernet has no phases; it must be a space with '
                                          'next_candidates, such as PDARTSSupernet'):
-        check_space(DARTSSupernet(channels=4, layers=3))
+        check_space(searching(DARTSSupernet(channels=4, layers=3), 'darts'))
+    check_space(searching(PDARTSSupernet(channels=4, layers=3), 'pdarts'))
+    with pytest.raises(ValueError, match='phases: the SpaceFormat of darts has no phases'):
+        check_space(searching(PDARTSSupernet(channels=4, layers=3), 'darts'))
+
+
+def test_a_space_with_what_tasks_share_has_the_phases_of_the_space_inside():
+    for space, name in ((PDARTSSupernet, 'pdarts'), (DARTSSupernet, 'darts')):
+        inside = space(channels=4, layers=3)
+        model = SimpleNamespace(space=Branching(inside, ('a', 'b')), first_task=SimpleNamespace(space=inside),
+                                derive=lambda name=name: SimpleNamespace(space=name))
+        if name == 'pdarts':
+            check_space(model)
+        else:
+            with pytest.raises(ValueError, match='model.search_space.type=DARTSSupernet has no phases'):
+                check_space(model)
+
+
+def searching(space, name):
+    """A search of this space whose architectures have the format of that name."""
+    return SimpleNamespace(space=space, first_task=SimpleNamespace(space=space),
+                           derive=lambda: SimpleNamespace(space=name))
 
 
 def test_phases_need_a_work_dir_to_resume_from(tmp_path):

@@ -1,4 +1,4 @@
-"""tools/lookup.py: what a table says of an architecture, whichever way it is named."""
+"""tools/lookup.py: the accuracies that a table has of an architecture, whichever way it is named."""
 import pytest
 
 from helpers import tiny_run as tiny

@@ -62,7 +62,7 @@ def dry_run(cfg: Config, test: bool = False) -> DryRun:
     for number, phase in enumerate(cfg.phases, 1):
         with built_runner(phase_config(cfg, phase, f'phase{number}', records), test) as runner:
             model: Any = runner.model
-            check_space(model.space)
+            check_space(model)
             done = _of(runner)
             alphas = {name: alpha.detach().cpu() for name, alpha in model.architecture.named_alphas().items()}
             if phase['keep']:

@@ -78,25 +78,27 @@ def phase_config(cfg: Config, phase: Mapping[str, Any], folder: str, records: Se
     return changed
 
 
-def check_space(space: SearchSpace) -> None:
-    """Raises ValueError for a search space that can't be searched in phases."""
-    if type(space).next_candidates is SearchSpace.next_candidates:
-        raise ValueError(f'phases: model.search_space.type={type(space).__name__} has no phases; it must be a space '
-                         'with next_candidates, such as PDARTSSupernet')
+def check_space(model: Any) -> None:
+    """Raises ValueError for a search whose space can't be searched in phases."""
+    # of a space with another group of A it is the method of the space inside
+    if model.space.next_candidates.__func__ is SearchSpace.next_candidates:
+        raise ValueError(f'phases: model.search_space.type={type(model.first_task.space).__name__} has no phases; it '
+                         'must be a space with next_candidates, such as PDARTSSupernet')
+    phase_format(model.derive().space)
 
 
 def run_phase(cfg: Config, keep: int | None, path: str) -> dict[str, Any]:
     runner = build_runner(cfg)
     warn_of_other_batches(runner)
     model: Any = runner.model
-    space = model.space
-    check_space(space)
+    check_space(model)
     if is_main_process() and osp.exists(path):
         os.remove(path)
     runner.train()
     record = dict(
         format=FORMAT,
-        candidates=as_lists(space.candidates()),
+        space=model.derive().space,
+        candidates=as_lists(model.space.candidates()),
         importance=model.derive().importance,
         kept=kept_operations(model, keep))
     if is_main_process():
@@ -122,7 +124,7 @@ def phase_format(space: str) -> PhaseFormat:
     """Raises ValueError if the format of a space has no phases."""
     phases = format_of(space).phases
     if phases is None:
-        raise ValueError(f'the SpaceFormat of {space} has no phases')
+        raise ValueError(f'phases: the SpaceFormat of {space} has no phases')
     return phases
 
 
@@ -136,7 +138,9 @@ def read_phase(folder: str) -> dict[str, Any] | None:
             record = json.load(file)
         if record.get('format') != FORMAT:
             raise ValueError(f'format: {record.get("format")!r}; it must be {FORMAT!r}')
-        phases = phase_format(load_genotype(osp.join(folder, 'architecture.json')).space)
+        # records of earlier versions don't name the space
+        space = record.get('space') or load_genotype(osp.join(folder, 'architecture.json')).space
+        phases = phase_format(space)
         for name in ('candidates', 'kept'):
             if record[name] is not None:
                 phases.check(record[name])

@@ -6,10 +6,11 @@ import torch
 from torch.func import functional_call
 
 from helpers.devices import moved
+from imtnas_mm.architecture import one_hot
 from imtnas_mm.networks import ImageNetHead
 from imtnas_mm.spaces import MBConvSupernet
 from imtnas_mm.spaces.mbconv.layout import CONVOLUTIONS, IDENTITY, searched_layers
-from imtnas_mm.spaces.mbconv.supernet import one_hot_of_largest, straight_through
+from imtnas_mm.spaces.mbconv.supernet import straight_through
 
 SMALL = dict(width_mult=.25, stem_stride=1, strides=(1, 2, 1, 1, 2, 1))
 LEGAL_IDENTITY = (2, 4, 5, 6, 8, 9, 10, 12, 13, 14, 16, 17, 18)
@@ -164,7 +165,7 @@ def test_derive_takes_the_largest_and_the_first_of_ties():
     layers = genotype.architecture['layers']
     assert layers[1] == IDENTITY and layers[4] == 'mbconv_5x5_e6'
     assert layers[0] == 'mbconv_3x3_e3'
-    assert one_hot_of_largest(torch.tensor([2., 2., 1.])).tolist() == [1, 0, 0]
+    assert one_hot(torch.tensor([2., 2., 1.])).tolist() == [1, 0, 0]
     assert genotype.importance['layer02'][6] == pytest.approx(math.e / (math.e + 6))
 
 
