@@ -51,7 +51,8 @@ def export_records(folder: str | Path, experiment: Experiment, runs: Sequence[Ru
     """Write the finished runs of an experiment; the same records give the same bytes.
 
     Records that the file has of other runs stay in it: an experiment may run
-    in parts, in several work dirs.
+    in parts, in several work dirs. Runs that it shares with other experiments
+    of the folder are taken from their files.
 
     Args:
         folder (str | Path): to write to.
@@ -69,8 +70,8 @@ def export_records(folder: str | Path, experiment: Experiment, runs: Sequence[Ru
         raise RecordError(f'{path}: {other} of {len(kept)} records were made by options that the configs no longer '
                           'have, and an export would mix them with others; remove the file to publish this work dir '
                           'alone')
-    entries = {**kept, **{run.identity: entry_of(run, records[run.identity]) for run in runs
-                          if run.identity in records}}
+    finished = {run.identity: entry_of(run, records[run.identity]) for run in runs if run.identity in records}
+    entries = {**shared_records(folder, experiment, runs), **kept, **finished}
     lines = [json.dumps(entries[run.identity], separators=(',', ':'), allow_nan=False)
              for run in runs if run.identity in entries]
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -112,6 +113,20 @@ def read_exported(folder: str | Path, experiment: Experiment,
         by_identity[places[place]] = record
         other += record['identity'] != places[place]
     return by_identity, other
+
+
+def shared_records(folder: str | Path, experiment: Experiment, runs: Sequence[Run]) -> dict[str, dict[str, Any]]:
+    """Identity -> published record of each run that is in the file of another experiment, too: rows may share runs."""
+    by_identity, shared = {run.identity: run for run in runs}, {}
+    for path in sorted(Path(folder).glob('*.json')):
+        data = json.loads(path.read_text(encoding='utf-8'))
+        if path == evidence_path(folder, experiment) or data.get('format') != FORMAT:
+            continue
+        for record in data['runs']:
+            run = by_identity.get(record['identity'])
+            if run is not None:
+                shared[run.identity] = dict(record, row=run.row, task=run.task, seed=run.seed)
+    return shared
 
 
 def provenance(runs: Sequence[Run], records: Mapping[str, dict[str, Any]], other: int) -> str:

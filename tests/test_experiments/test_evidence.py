@@ -58,6 +58,20 @@ def test_a_report_of_published_records_is_that_of_the_runs(finished, tmp_path):
     assert contents(tmp_path / 'a') == first
 
 
+def test_experiments_share_published_runs(finished, tmp_path):
+    """Another experiment has one of the rows under another name, and no run of its own."""
+    folder, experiment = finished
+    report(experiment, '--work-dir', folder / 'out', '--out', tmp_path / 'a', '--export', tmp_path / 'records')
+    other = tmp_path / 'other.py'
+    other.write_text(experiment.read_text().replace("'searched'", "'again'"))
+    report(other, '--work-dir', tmp_path / 'none', '--out', tmp_path / 'b', '--export', tmp_path / 'records')
+    runs = {name: json.loads((tmp_path / 'records' / f'{name}.json').read_text())['runs']
+            for name in (experiment.stem, 'other')}
+    assert {run['row'] for run in runs['other']} == {'again', 'drawn', 'best'}
+    renamed = [dict(run, row=run['row'].replace('again', 'searched')) for run in runs['other']]
+    assert renamed == runs[experiment.stem] and len(renamed) == 6
+
+
 def test_work_dirs_add_up(finished, tmp_path):
     """One has the runs of seed 0 and the other those of seed 1; a run that both have is the last one's."""
     folder, experiment = finished
