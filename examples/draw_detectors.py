@@ -23,7 +23,7 @@ from imtnas_mm.picture import write_picture
 
 ROOT = Path(__file__).parents[1]
 COLOURS = '#1f77b4', '#d62728', '#2ca02c', '#9467bd'
-SCENES, BOXES = 6, 4  # BOXES: detections per scene
+SCENES, BOXES = 6, 3  # BOXES: detections per scene
 
 
 def curves(folders):
