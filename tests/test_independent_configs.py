@@ -30,6 +30,7 @@ NETWORKS = {
     'fairnas_b_se': (5_603_242 + 990 * 1281, 345_297_632 + 2_355_072, (40, 96, 320)),
     'fairnas_c_se': (5_429_530 + 990 * 1281, 321_024_992 + 2_290_176, (40, 96, 320)),
 }
+SMALL = 'mobilenet_v2_small_imagenet96', 'mobilenet_v2_small_retinanet_coco320'  # for data/small
 
 
 @pytest.fixture(autouse=True)
@@ -46,7 +47,23 @@ def load(name):
 
 def test_every_config_is_of_a_network_here():
     assert sorted(path.stem for path in FOLDER.glob('*.py')) == sorted(
-        f'{name}_{task}' for name in NETWORKS for task in ('imagenet', 'retinanet_coco'))
+        [*SMALL, *(f'{name}_{task}' for name in NETWORKS for task in ('imagenet', 'retinanet_coco'))])
+
+
+def test_the_small_networks():
+    """MobileNetV2 0.5: its classifier has all weights of its detector's backbone; the recipe is the searched one's."""
+    classifier = load(SMALL[0])
+    trained = build(classifier)
+    detector = load(SMALL[1])
+    model = build(detector)
+    assert count_parameters(trained) == 687_680 + 200 * 1281 and count_macs(trained.backbone, (3, 96, 96)) == 17_605_440
+    assert model.backbone.state_dict().keys() <= trained.backbone.state_dict().keys()
+    assert detector.model.backbone.init_cfg.checkpoint == 'work_dirs/mobilenet_v2_small_imagenet96/epoch_6.pth'
+    check_trains_and_predicts(model, 64, 64)
+    for name in SMALL:
+        cfg, recipe = (Config.fromfile(path) for path in (
+            FOLDER / f'{name}.py', FOLDER.with_name('retrain') / f'{name.removeprefix("mobilenet_v2_")}.py'))
+        assert dict(cfg, model=None) == dict(recipe, model=None)
 
 
 @pytest.mark.parametrize('name', NETWORKS)

@@ -53,6 +53,7 @@ class SearchAlgorithm(SearchMethod, BaseModel):
                  encoder_weights: dict[str, Any], rounds: int, order: Sequence[str],
                  architecture: dict[str, Any] | None = None, seed: int = 0) -> None:
         super().__init__()
+        self.transfer = self.cost = None  # of methods that have them
         check_order(order, tasks)
         self.order = tuple(order)
         self.rounds = rounds

@@ -190,12 +190,12 @@ def test_batches_depend_on_the_iteration_alone_whichever_tasks_have_trained():
     for iteration, active in ((3, first), (4, first), (5, second), (6, first), (7, stages)):
         trained, judged = batches_of(data, iteration, active)
         assert trained == [2 * iteration + stage.round for stage in active]
-        assert judged == {stage.task: iteration for stage in active}
+        assert judged == [{stage.task: iteration for stage in active}]
         for name in 'ab':  # nothing runs for a task that doesn't train
             running = any(feed.iterator is not None for feed in data.feeds[name])
             assert running == any(stage.task == name for stage in active)
     assert [call for call in started['a'] if call[0] == 'train'] == [('train', 7, 6), ('train', 7, 12)]
-    assert batches_of(data, 8, ()) == ([], {})
+    assert batches_of(data, 8, ()) == ([], [{}])
 
 
 def test_several_batches_for_the_architecture_are_its_next_ones():
