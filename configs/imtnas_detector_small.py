@@ -1,4 +1,4 @@
-"""The second setting on data/small, at the scale of half an hour on one CPU core: its network learns, and A moves.
+"""The second setting on data/small, at the scale of half an hour on one CPU core, in which A moves.
 
 Every task's encoder learns from its task, too (reading 2), and stores its weights. A steps in the second half. The
 architecture is made for the detector of retrain/small_retinanet_coco320.py.

@@ -1,4 +1,4 @@
-"""Draws what configs/experiments/detector_small.py trained: AP over the epochs, and the boxes of some test scenes.
+"""Draws what configs/experiments/detector_small.py trained: AP50 over the epochs, and the boxes of some test scenes.
 
     python tools/compare.py configs/experiments/detector_small.py
     python examples/draw_detectors.py
@@ -27,7 +27,7 @@ SCENES, BOXES = 6, 3  # BOXES: detections per scene
 
 
 def curves(folders):
-    """AP of the validations of each row, over the epochs."""
+    """AP50 of the validations of each row, over the epochs."""
     figure = Figure(figsize=(6, 3), layout='constrained')
     axes = figure.subplots()
     for (row, folder), colour in zip(folders.items(), COLOURS, strict=False):

@@ -95,11 +95,12 @@ def run_phase(cfg: Config, keep: int | None, path: str) -> dict[str, Any]:
     if is_main_process() and osp.exists(path):
         os.remove(path)
     runner.train()
+    genotype = model.derive()
     record = dict(
         format=FORMAT,
-        space=model.derive().space,
+        space=genotype.space,
         candidates=as_lists(model.space.candidates()),
-        importance=model.derive().importance,
+        importance=genotype.importance,
         kept=kept_operations(model, keep))
     if is_main_process():
         write_whole(path, json.dumps(record, indent=1))

@@ -8,7 +8,7 @@ from mmengine.registry import DATASETS
 
 from ...compat.datasets import without_notes_on_imports
 from ...config.inference import without_weights
-from ...config.task_data import META_KEYS
+from ...config.task_data import META_KEYS, PARTS
 from ...datasets import is_validation_part
 from ...tasks.joint_model import task_scope
 
@@ -54,7 +54,7 @@ def rehearsal_config(cfg: Config) -> Config:
     changed.pop('table', None)
     if 'logger' in changed.get('default_hooks', {}):
         changed.default_hooks.logger.interval = 1
-    for part in ('train', 'val', 'test'):
+    for part in PARTS:
         loaders: Any = changed.get(f'{part}_dataloader')
         if not loaders:
             continue
