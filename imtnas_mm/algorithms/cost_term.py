@@ -81,6 +81,12 @@ class CostTerm(nn.Module):
     the target lose weight. ``|E / c - 1|`` would not do: a wide distribution of
     mean c may have any architecture as its likeliest.
 
+    The losses of the tasks may hold D off the target. So the weight grows, as
+    the multiplier of a constraint does (LightNAS, Luo et al., 2021): it is
+    ``weight growth^s``, where s is the share of A's steps so far at which D was
+    off the target by more than the tolerance, though another outcome of a
+    single decision was nearer. It never falls.
+
     The cost is that of a single network; shared parts of tasks don't enter it.
 
     Args:
@@ -93,6 +99,8 @@ class CostTerm(nn.Module):
         target (float, optional): c; without it the cost has a price.
         weight (float): of the term; normalised validation losses are about 1.
         tolerance (float): the relative distance from a target that is free.
+        growth (float): the factor by which the weight grows in a search that
+            is off its target throughout; 1 keeps it.
         shape (int | tuple[int], optional): the side of the image, or (height,
             width), for ``MACs`` and ``Latency``; 224 by default.
         network (dict, optional): more options of the derived network, such as
@@ -108,15 +116,17 @@ class CostTerm(nn.Module):
             costs.
     """
     costs: Tensor
+    exists: Tensor  # of the decisions' outcomes, [decisions, outcomes]
+    missed: Tensor  # shares of A's steps: those before the last one, -1 at the start; those that missed a target; [2]
 
     def __init__(self, space: Choices, alphas: Mapping[str, Tensor], search_space: Mapping[str, Any],
                  type: str | None = None, target: float | None = None, weight: float = 1.,
-                 tolerance: float | None = None, shape: Any = None, network: Mapping[str, Any] | None = None,
-                 table: str | None = None, **unknown: Any) -> None:
+                 tolerance: float | None = None, growth: float | None = None, shape: Any = None,
+                 network: Mapping[str, Any] | None = None, table: str | None = None, **unknown: Any) -> None:
         super().__init__()
         if unknown:
-            raise ValueError(f'model.cost has {sorted(unknown)}; it takes type, target, weight, tolerance, shape, '
-                             'network and table')
+            raise ValueError(f'model.cost has {sorted(unknown)}; it takes type, target, weight, tolerance, '
+                             'growth, shape, network and table')
         if type not in QUANTITIES:
             raise ValueError(f'model.cost.type={type!r} is not one of {QUANTITIES}')
         if type == 'Parameters' and shape is not None:
@@ -125,11 +135,16 @@ class CostTerm(nn.Module):
         check_number('weight', weight)
         if target is not None:
             check_number('target', target)
-        elif tolerance is not None:
-            raise ValueError(f'model.cost.tolerance={tolerance!r} is for a target, which model.cost lacks')
+        for name, value in (('tolerance', tolerance), ('growth', growth)):
+            if target is None and value is not None:
+                raise ValueError(f'model.cost.{name}={value!r} is for a target, which model.cost lacks')
         self.quantity, self.target, self.weight = type, target, weight
         self.tolerance = .02 if tolerance is None else tolerance
         check_number('tolerance', self.tolerance, zero=True)
+        self.growth = 100. if growth is None else growth
+        check_number('growth', self.growth)
+        if self.growth < 1:
+            raise ValueError(f'model.cost.growth={self.growth!r} must be at least 1')
         genotype = space.derive(to_host(alphas))
         options = {**shared_options(genotype.space, search_space), **(network or {})}
         self.table = table_of(type, genotype, options, image_shape(IMAGE_SIZE if shape is None else shape), table)
@@ -149,6 +164,9 @@ class CostTerm(nn.Module):
             raise ValueError(f'model.cost.target={target:,} is out of reach: an architecture of {genotype.space} has '
                              f'{low} to {high} {type}')
         self.register_buffer('costs', pad_sequence(costs, batch_first=True), persistent=False)
+        exists = pad_sequence([torch.ones_like(row, dtype=torch.bool) for row in costs], batch_first=True)
+        self.register_buffer('exists', exists, persistent=False)
+        self.register_buffer('missed', torch.tensor([-1., 0.], dtype=torch.float64), persistent=target is not None)
         self.mean = float(self.expected(self.probabilities(
             space, {name: torch.zeros_like(alpha) for name, alpha in alphas.items()})))
 
@@ -187,15 +205,43 @@ class CostTerm(nn.Module):
         """d, elementwise."""
         return ((costs / target - 1).abs() - self.tolerance).clamp_min(0)
 
-    def forward(self, space: Choices, alphas: Mapping[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
-        """The term, a scalar, and the figures of the log: ``cost/expected``, ``cost/derived`` and ``cost/term``."""
+    @torch.no_grad()
+    def grown_weight(self, missed: Tensor, done: Tensor) -> Tensor:
+        """The weight, a scalar, after the state has noted a step.
+
+        Args:
+            missed (Tensor): scalar of bool, whether D could be nearer to the target.
+            done (Tensor): scalar, the share of A's steps that come before this one.
+        """
+        before, missed_before = self.missed
+        share = torch.where(before < 0, 0, done - before)  # 0 at the first step, and at further ones of an iteration
+        self.missed.copy_(torch.stack([done, missed_before + share * missed]))
+        return self.weight * self.growth ** self.missed[1]
+
+    def forward(self, space: Choices, alphas: Mapping[str, Tensor], done: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """The term of a step of A, a scalar, and the figures of the log.
+
+        Args:
+            space (Choices): the space of the search.
+            alphas (dict[str, Tensor]): A.
+            done (Tensor): float64 scalar, the share of A's steps that come before this one.
+
+        Returns:
+            (Tensor, dict[str, Tensor]): the term; ``cost/expected``,
+            ``cost/derived`` and ``cost/term``, with a target also
+            ``cost/weight``.
+        """
         probabilities = self.probabilities(space, alphas)
         expected = self.expected(probabilities)
         derived, parts = (expected.detach().new_tensor(value) for value in self.derived(space, alphas))
+        figures = {'cost/expected': expected.detach(), 'cost/derived': derived}
         if self.target is None:
             term = self.weight * expected / self.mean
         else:
-            redrawn = derived - parts[:, None] + self.costs.to(parts)
-            local = (probabilities * self.deviation(redrawn, self.target)).sum()
-            term = self.weight * (self.deviation(derived, self.target) + (local - local.detach()))
-        return term, {'cost/expected': expected.detach(), 'cost/derived': derived, 'cost/term': term.detach()}
+            deviation = self.deviation(derived, self.target)
+            redrawn = self.deviation(derived - parts[:, None] + self.costs.to(parts), self.target)
+            nearer = (self.exists & (redrawn < deviation)).any()
+            weight = figures['cost/weight'] = self.grown_weight(nearer, done).to(deviation)
+            local = (probabilities * redrawn).sum()
+            term = weight * (deviation + (local - local.detach()))
+        return term, {**figures, 'cost/term': term.detach()}

@@ -18,6 +18,7 @@ from ..chain import Adjoints, Map, Variable, check_twice_differentiable, sweep
 from ..compat.focal_loss import plain_focal_loss
 from ..compat.tensors import foreach_mul
 from ..precision import float32_products
+from ..progress import architecture_share
 from ..random_state import Purpose
 from .cost_term import CostTerm
 from .gradient_signal import GradientSignal
@@ -56,14 +57,14 @@ class UnrolledSearch(WeightStages):
         loss_normalization (str): the scaling of the validation losses
             (reading 6), see :class:`LossScale`.
         cost (dict, optional): options of :class:`CostTerm`, a term of A's loss
-            for the parameters or multiply-accumulates of the architecture.
+            for the size, operations or latency of the architecture.
         options: options of :class:`WeightStages`.
 
     Raises:
         ValueError: if an argument is not valid.
     """
 
-    later_entries = ('signal.mean', )  # of a checkpoint; earlier versions have none
+    later_entries = ('signal.mean', 'cost.missed')  # of a checkpoint; earlier versions have none
 
     def __init__(self,
                  search_space: dict[str, Any],
@@ -157,7 +158,7 @@ class UnrolledSearch(WeightStages):
             gradient = add_gradient(gradient, loss, alphas)
             figures = {**figures, 'architecture/loss': loss.detach()}
         if self.cost is not None:
-            term, of_cost = self.cost(self.space, alphas)
+            term, of_cost = self.cost(self.space, alphas, architecture_share(self.progress))
             gradient = add_gradient(gradient, term, alphas)
             figures = {**figures, **of_cost}
         return gradient, {**figures, **self.signal.update(gradient, chain)}

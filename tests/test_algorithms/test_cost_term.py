@@ -16,6 +16,7 @@ from imtnas_mm.analysis.cost_table import CostTable, Macs, cost_table, parameter
 from imtnas_mm.analysis.latency_file import write_latency
 from imtnas_mm.genotype import GenotypeError
 from imtnas_mm.networks.build import build_network
+from imtnas_mm.progress import Progress
 from imtnas_mm.random_state import Purpose
 from imtnas_mm.registry import MODELS
 
@@ -32,6 +33,7 @@ SPACES = {  # options of the supernet, and those of the derived network
     'PRDARTSSupernet': CELLS,
 }
 SIZE = 16
+START = torch.zeros((), dtype=torch.float64)  # no step of A is done
 
 
 def some_alphas(space, std=1., seed=0):
@@ -119,7 +121,7 @@ def test_the_derived_cost_ends_within_five_percent_of_a_target(priced, share):
         alphas = {group: alpha.requires_grad_() for group, alpha in some_alphas(space, std, seed).items()}
         optimiser = torch.optim.Adam(alphas.values(), lr=.03, betas=(.5, .999))
         for _ in range(100):
-            loss, _ = term(space, alphas)
+            loss, _ = term(space, alphas, START)
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
@@ -130,6 +132,86 @@ def test_the_derived_cost_ends_within_five_percent_of_a_target(priced, share):
             assert distance <= max(.05, float(others.abs().min()) + term.tolerance)
         else:
             assert distance <= .05
+
+
+# --- the weight of a target -------------------------------------------------------------------------------------------
+
+
+def pulled(term, space, share, steps=100):
+    """The distance of the derived cost from the target if another loss prices the cost at three times the slope."""
+    alphas = {group: alpha.requires_grad_() for group, alpha in some_alphas(space, 1e-3).items()}
+    optimiser = torch.optim.Adam(alphas.values(), lr=.03, betas=(.5, .999))
+    sign = 1 if share < 1 else -1  # away from the target
+    for step in range(steps):
+        loss, _ = term(space, alphas, START + step / (steps - 1))
+        loss = loss - sign * 3 * term.expected(term.probabilities(space, alphas)) / term.target
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    return abs(term.derived(space, alphas)[0] / term.target - 1)
+
+
+@pytest.mark.parametrize('share', [.6, 1.4])
+@pytest.mark.parametrize('name', ['MBConvSupernet', 'DARTSSupernet', 'PRDARTSSupernet'])
+def test_the_weight_grows_until_the_losses_give_way(name, share):
+    space, term = term_of(name)
+    target = term.table.fixed + share * (term.mean - term.table.fixed)
+    assert term.range[0] <= target <= term.range[1]
+    assert pulled(term_of(name, space, target=target, growth=1)[1], space, share) > .1
+    assert pulled(term_of(name, space, target=target)[1], space, share) <= .05
+
+
+def test_the_weight_grows_by_the_share_of_missed_steps():
+    """Against a plain sum over steps; further steps of an iteration and a search taken up late don't count twice."""
+    _, term = term_of('NASBench201Supernet', target=3e6, weight=2., growth=50.)
+    missed = [True, True, False, True, False, True]
+    shares = [.2, .2, .2, .5, .8, 1.]  # the first four steps are those of two iterations
+    expected = 0.
+    for index, (flag, share) in enumerate(zip(missed, shares, strict=True)):
+        if index and flag:
+            expected += share - shares[index - 1]
+        weight = term.grown_weight(torch.tensor(flag), torch.tensor(share, dtype=torch.float64))
+        assert float(weight) == pytest.approx(2 * 50 ** expected)
+    assert expected == pytest.approx(.3 + .2)
+    _, term = term_of('NASBench201Supernet', target=3e6, growth=1)
+    for share in (0., .5, 1.):
+        assert float(term.grown_weight(torch.tensor(True), torch.tensor(share))) == 1.
+
+
+def test_the_weight_rests_where_no_decision_brings_the_target_nearer():
+    """A cell of four identities and two 3x3 convolutions: below it and above it, costs are 9 units away."""
+    name = 'NASBench201Supernet'
+    space, free = term_of(name)
+    columns = [row for row in range(5) if float(free.costs[0, row]) == 0]
+    largest = int(free.costs[0].argmax())
+    alphas = {'cell': torch.zeros(6, 5)}
+    for edge, column in enumerate([largest, largest, *columns[:1] * 4]):
+        alphas['cell'][edge, column] = 5.
+    cost = free.derived(space, alphas)[0]
+    unit = float(free.costs[0].sort().values[-2])
+    for target, grows in ((cost + .4 * unit, False), (cost + .8 * unit, True)):
+        _, term = term_of(name, space, target=target, tolerance=0.)
+        weights = [float(term(space, alphas, START + share)[1]['cost/weight']) for share in (0., .5, 1.)]
+        assert weights == pytest.approx([1., 10., 100.] if grows else [1., 1., 1.])
+
+
+def test_checkpoints_keep_the_weight():
+    torch.manual_seed(0)
+    cost = dict(COST, target=2e5)
+    model = build(('cls', 'cls2'), 1, transfer=None, hypergradient='first_order', cost=cost)
+    wrapper = optimisers(model)
+    for iteration in range(3):
+        model.set_progress(Progress(0, 1, 0, iteration / 2))
+        figures = iterate(model, wrapper, iteration)
+        if not iteration:
+            begun = {name: value.clone() for name, value in model.state_dict().items()}
+    assert float(figures['cost/weight']) in (pytest.approx(2 * 10), pytest.approx(2 * 100))  # of the two last steps
+    other = build(('cls', 'cls2'), 1, transfer=None, hypergradient='first_order', cost=cost)
+    other.load_state_dict(begun)
+    assert float(other.cost.missed[0]) == 0 and float(other.progress[1]) == 1
+    other.load_state_dict(model.state_dict())
+    torch.testing.assert_close(other.cost.missed, model.cost.missed)
+    assert 'cost.missed' in model.later_entries
 
 
 # --- latency ----------------------------------------------------------------------------------------------------------
@@ -160,7 +242,7 @@ def test_the_expected_latency_is_that_of_all_architectures(tmp_path):
         latencies = (latencies[:, None] + costs).flatten()
     assert len(latencies) == 5**6
     plain = (probabilities * latencies).sum()
-    loss, figures = term(space, alphas)
+    loss, figures = term(space, alphas, START)
     torch.testing.assert_close(figures['cost/expected'], plain.detach(), rtol=1e-6, atol=0)
     torch.testing.assert_close(loss, plain / latencies.mean(), rtol=1e-6, atol=0)
     expected, = torch.autograd.grad(plain / latencies.mean(), alphas['cell'])
@@ -251,7 +333,7 @@ def test_the_gradient_near_a_target_is_that_of_one_decision_drawn_anew():
     alphas = {group: alpha.double().requires_grad_() for group, alpha in some_alphas(space).items()}
     target = free.derived(space, alphas)[0] * 1.03
     space, term = term_of(name, space, target=target, weight=3., tolerance=.01)
-    loss, _ = term(space, alphas)
+    loss, _ = term(space, alphas, START)
     assert float(loss) == pytest.approx(3 * (1 - 1 / 1.03 - .01))
     rows = alphas['cell'].softmax(-1)
     plain = 0.
@@ -302,7 +384,8 @@ def test_random_search_says_that_it_has_no_use_for_it(monkeypatch):
 
 @pytest.mark.parametrize('wrong, message', [
     (dict(type='FLOPs'), "model.cost.type='FLOPs' is not one of ('MACs', 'Parameters', 'Latency')"),
-    (dict(kind='MACs'), "model.cost has ['kind']; it takes type, target, weight, tolerance, shape, network and table"),
+    (dict(kind='MACs'), "model.cost has ['kind']; it takes type, target, weight, tolerance, growth, shape, network and "
+                        'table'),
     (dict(type='Latency'), "model.cost.table: is missing; type='Latency' needs a file of tools/measure_latency.py"),
     (dict(table='a.json'), "model.cost.table='a.json' is for type='Latency'; MACs are counted"),
     (dict(type='Latency', table='none.json'), 'none.json: '),
@@ -311,6 +394,8 @@ def test_random_search_says_that_it_has_no_use_for_it(monkeypatch):
     (dict(shape=(3, 32, 32)), 'model.cost.shape=(3, 32, 32) must be the side of an image, or its (height, width)'),
     (dict(type='Parameters', shape=32), "model.cost.shape=32 is for type='MACs' or 'Latency'; Parameters don't"),
     (dict(tolerance=.1), 'model.cost.tolerance=0.1 is for a target, which model.cost lacks'),
+    (dict(growth=2.), 'model.cost.growth=2.0 is for a target, which model.cost lacks'),
+    (dict(growth=.5, target=1e7), 'model.cost.growth=0.5 must be at least 1'),
     (dict(tolerance=-1, target=1e7), 'model.cost.tolerance=-1 must be a finite number from 0 on'),
     (dict(target=10), 'model.cost.target=10 is out of reach: an architecture of nasbench201 has'),
     (dict(target=1e15), 'model.cost.target=1,000,000,000,000,000.0 is out of reach'),
