@@ -143,7 +143,7 @@ def whole_graph(model, optim_wrapper, batch, images, num):
     """The same gradient with the whole chain in one graph, from the tests' oracle."""
     sys.path.insert(0, os.path.join(os.path.dirname(__file__), os.pardir, 'tests'))
     from helpers.whole_graph import whole_graph_gradient
-    from imtnas_mm.algorithms.stage_record import StageRecord
+    from imtnas_mm.algorithms.stages.record import StageRecord
     model.start_iteration(0)
     prepared = []
     for stage in model.stages:

@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import Tensor
 
-from .atomic_files import write_whole
+from .files.atomic import write_whole
 
 HISTORY = 'architecture_history.jsonl'  # in the work dir
 LOOKUPS = 'lookups.jsonl'  # beside it, of LookupHook

@@ -1,12 +1,12 @@
 """Command-line arguments that several tools share.
 
 PyTorch and OpenMMLab take ten seconds to import. So that ``--help``, a wrong flag and a missing file answer at once, a
-tool imports only the standard library, this file and input_file.py at module level, and all others in ``main``.
+tool imports only the standard library, this file and files/inputs.py at module level, and all others in ``main``.
 """
 import argparse
 from collections.abc import Sequence
 
-from .input_file import check_file
+from .files.inputs import check_file
 
 EXECUTORS = ('slurm', 'local')  # of jobs by submitit
 # options of sbatch with a separate flag

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
-from .atomic_files import write_whole
+from .files.atomic import write_whole
 from .space_format import SpaceFormat, format_of, known_spaces, registered_spaces
 
 FORMAT = 'imtnas_mm.architecture'

@@ -17,7 +17,7 @@ from . import networks  # noqa: F401  (registers the derived networks)
 from .checkpoint import CheckpointError, check_state_dict, read_checkpoint
 from .compat import install
 from .config.inference import plain_settings
-from .graph_file import is_graph
+from .files.exported_graph import is_graph
 
 install()
 

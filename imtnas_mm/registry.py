@@ -54,4 +54,4 @@ VISBACKENDS = _child(mmengine_registry.VISBACKENDS)
 FUNCTIONS = _child(mmengine_registry.FUNCTIONS)
 
 # mmengine has none of these
-TABLE_SAMPLERS = Registry('table_sampler', scope=SCOPE, locations=[f'{SCOPE}.table_samplers'])
+TABLE_SAMPLERS = Registry('table_sampler', scope=SCOPE, locations=[f'{SCOPE}.tables.samplers'])

@@ -3,7 +3,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from .config_text import expression_at, plain_value
+from .files.config_text import expression_at, plain_value
 from .genotype import Genotype, GenotypeError, contradiction, genotype_from_dict, published_names, resolve_genotype
 
 

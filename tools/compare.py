@@ -7,7 +7,7 @@ import os.path as osp
 from collections.abc import Sequence
 
 from imtnas_mm.arguments import EXECUTORS, SBATCH_FLAGS
-from imtnas_mm.input_file import check_file
+from imtnas_mm.files.inputs import check_file
 
 LIMIT = 30  # minutes of a training's rehearsal
 

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from imtnas_mm.input_file import check_file
+from imtnas_mm.files.inputs import check_file
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from imtnas_mm.input_file import check_file
+from imtnas_mm.files.inputs import check_file
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -35,7 +35,7 @@ def has_classes(dataset_meta: dict[str, Any]) -> bool:
 def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
     from imtnas_mm.engine.export import SUFFIXES, exported, exported_task, write_exported, write_graphs
-    from imtnas_mm.graph_file import is_graph
+    from imtnas_mm.files.exported_graph import is_graph
     single = osp.splitext(args.out)[1] in SUFFIXES or is_graph(args.out)
     paths = [args.out] if single else [args.out + suffix for suffix in SUFFIXES]
     try:

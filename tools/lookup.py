@@ -4,7 +4,7 @@ import sys
 from collections.abc import Sequence
 
 from imtnas_mm.arguments import add_source, check_source, config_options
-from imtnas_mm.input_file import check_file
+from imtnas_mm.files.inputs import check_file
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -24,8 +24,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
-    from imtnas_mm.accuracy_table import read_table
     from imtnas_mm.analysis.derive import architecture_of
+    from imtnas_mm.tables.accuracy import read_table
     try:
         genotype = architecture_of(args.source, args.config, config_options(args.cfg_options)).genotype
         table = read_table(args.table, args.metric)

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Sequence
 
 from imtnas_mm.arguments import add_config_options, config_options
-from imtnas_mm.input_file import check_file
+from imtnas_mm.files.inputs import check_file
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:

@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from imtnas_mm.input_file import check_file
+from imtnas_mm.files.inputs import check_file
 
 # tool -> its file below .mim/tools of each library that has it
 TOOLS = dict(

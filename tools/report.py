@@ -4,7 +4,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from imtnas_mm.input_file import check_file
+from imtnas_mm.files.inputs import check_file
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -24,7 +24,6 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
-    from imtnas_mm.atomic_files import write_whole
     from imtnas_mm.experiments import load_experiment, plan_runs
     from imtnas_mm.experiments.curves import curves_figure, has_curves
     from imtnas_mm.experiments.evidence import export_records, read_exported
@@ -35,6 +34,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     from imtnas_mm.experiments.report import comma_separated, finished_seeds, table_rows
     from imtnas_mm.experiments.report_text import full_report
     from imtnas_mm.experiments.sheet import found_architectures
+    from imtnas_mm.files.atomic import write_whole
     from imtnas_mm.picture import write_picture
     from imtnas_mm.space_format import format_of
     try:

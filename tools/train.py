@@ -3,7 +3,7 @@ import argparse
 from collections.abc import Sequence
 
 from imtnas_mm.arguments import add_launch_arguments
-from imtnas_mm.input_file import check_file
+from imtnas_mm.files.inputs import check_file
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:

@@ -1,11 +1,12 @@
 """The search methods: IMTNAS, and the methods that it is compared with."""
 from .base import SearchAlgorithm
 from .bmtas import BMTAS
+from .hard_sharing import MTLHWS
 from .imtnas import IMTNAS
 from .interleaving import MinibatchInterleaving
-from .joint_search import MTLHWS, MTLSAO
 from .method import SearchMethod
 from .mtlnas import MTLNAS
+from .one_round import MTLSAO
 from .random_search import RandomSearch
 from .separate_interleaving import SeparateInterleaving
 from .single_task import SingleTask

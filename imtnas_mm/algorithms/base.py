@@ -16,7 +16,7 @@ from ..spaces.base import GateValues
 from ..tasks.base import Head, Task
 from ..transport import to_device, to_host
 from .method import SearchMethod
-from .stage import Stage, check_order, interleaved_stages
+from .stages.stage import Stage, check_order, interleaved_stages
 
 
 class SearchAlgorithm(SearchMethod, BaseModel):
@@ -39,7 +39,6 @@ class SearchAlgorithm(SearchMethod, BaseModel):
         ValueError: if the order doesn't fit the tasks, or a task changes the
             weights or choices of the search space.
     """
-    one_encoder = False  # whether all tasks share the same encoder weights
     warming_up = False  # whether A is frozen in this iteration; known to the host, which needn't wait for a GPU
     tasks: Any  # a ModuleDict of tasks; PyTorch declares its entries as bare modules, and so those of heads
     heads: Any
@@ -70,7 +69,7 @@ class SearchAlgorithm(SearchMethod, BaseModel):
             dict(
                 encoder_weights,
                 layout=self.first_task.layout,
-                num_tasks=1 if self.one_encoder else len(self.order),
+                num_tasks=1 + max(self.encoder_index(stage)[0] for stage in self.stages),
                 num_rounds=rounds,
                 num_importance=sum(a.numel() for a in self.architecture.parameters()),
                 seed=seed))
@@ -103,8 +102,8 @@ class SearchAlgorithm(SearchMethod, BaseModel):
         """Does nothing: the constructors have initialised all weights, by their seeds or libraries."""
 
     def encoder_index(self, stage: Stage) -> tuple[int, int]:
-        """(task, round) of a stage's encoder weights."""
-        return 0 if self.one_encoder else stage.task_index, stage.round
+        """(task, round) of a stage's encoder weights; the same for tasks that share them."""
+        return stage.task_index, stage.round
 
     def check_epochs(self, max_epochs: int) -> None:
         """Accepts any number."""

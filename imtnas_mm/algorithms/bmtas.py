@@ -9,8 +9,8 @@ from ..encoders import BranchedWeights
 from ..random_state import isolated_random
 from ..registry import MODELS
 from ..spaces.base import SearchSpace
-from .branching_search import BRANCHING, Branching, block_macs
-from .shared_choices import SharedChoicesSearch
+from .shared_choices.base import SharedChoicesSearch
+from .shared_choices.branching import BRANCHING, Branching, block_macs
 from .unrolled import UnrolledSearch
 
 

@@ -12,10 +12,10 @@ from ..chain import GradientStep, KeptGradient, Record, Variable, gradients, lea
 from ..random_state import Purpose, isolated_random
 from ..registry import MODELS
 from ..transfer import Encoder, KnowledgeTransfer, TransferLoss
-from .hypernetwork_step import HypernetworkStep
-from .optimiser_rules import check_same_step
-from .stage import Stage
-from .stage_record import StageRecord
+from .stages.hypernetwork_step import HypernetworkStep
+from .stages.optimiser_rules import check_same_step
+from .stages.record import StageRecord
+from .stages.stage import Stage
 from .unrolled import UnrolledSearch
 from .unused import set_apart, tell_unused
 from .weight_stages import ENCODER_GRADIENT, HEAD_GRADIENT, TASK_LOSS, check_choice, step

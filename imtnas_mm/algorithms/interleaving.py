@@ -8,10 +8,10 @@ from torch import Tensor
 
 from ..chain import Record, Variable, WeightedSum
 from ..registry import MODELS
-from .sharing_step import SharingStep, check_sgd, factors_in_turn, weighted_sum
 from .soft_sharing import SoftSharing
-from .stage import Stage
-from .stage_record import StageRecord
+from .stages.record import StageRecord
+from .stages.sharing_step import SharingStep, check_sgd, factors_in_turn, weighted_sum
+from .stages.stage import Stage
 from .weight_stages import step
 
 

@@ -11,8 +11,8 @@ from ..genotype import Genotype
 from ..progress import Progress
 from ..spaces.base import Choices, SearchSpace
 from ..transfer import KnowledgeTransfer
-from .cost_term import CostTerm
-from .stage import Stage
+from .architecture_step.cost_term import CostTerm
+from .stages.stage import Stage
 
 
 class SearchMethod(ABC):

@@ -1,6 +1,6 @@
 """MTL-NAS (Gao et al., 2020), adapted to search spaces of operations: it also searches a fusion.
 
-The edges and their weight in the loss are in ``fusion_search.py``.
+The edges and their weight in the loss are in ``shared_choices/fusion.py``.
 """
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,10 +11,11 @@ from torch import Tensor
 from ..encoders import StoredWeights
 from ..registry import MODELS
 from ..spaces.base import SearchSpace
-from .fusion_search import FUSION, Fusion, FusionOptions, bernoulli_entropy
-from .joint_search import MTLHWS
-from .shared_choices import SharedChoicesSearch
-from .stage import check_order
+from .architecture_step.cost_term import CostTerm
+from .hard_sharing import MTLHWS
+from .shared_choices.base import SharedChoicesSearch
+from .shared_choices.fusion import FUSION, Fusion, FusionOptions, bernoulli_entropy
+from .stages.stage import check_order
 
 
 @MODELS.register_module()
@@ -29,6 +30,7 @@ class MTLNAS(SharedChoicesSearch, MTLHWS):
     Args:
         search_space, tasks, rounds, order: of :class:`MTLHWS`.
         fusion (dict, optional): the fields of :class:`FusionOptions`.
+        cost (dict, optional): options of :class:`CostTerm`.
         options: options of :class:`MTLHWS`.
 
     Raises:
@@ -37,25 +39,23 @@ class MTLNAS(SharedChoicesSearch, MTLHWS):
     encoder_weights: StoredWeights
 
     def __init__(self, search_space: dict[str, Any], tasks: Mapping[str, dict[str, Any]], rounds: int = 1,
-                 order: Sequence[str] = (), fusion: Mapping[str, Any] | None = None, **options: Any) -> None:
+                 order: Sequence[str] = (), fusion: Mapping[str, Any] | None = None,
+                 cost: Mapping[str, Any] | None = None, **options: Any) -> None:
         check_order(order, tasks)
         if len(order) < 2:
             raise ValueError(f'model.type=MTLNAS: train_cfg.order={tuple(order)} must name two tasks or more, whose '
                              'networks are fused')
         self.fusion = FusionOptions.of(fusion)
-        self._operations = dict(search_space)
         supernet = dict(type='FusedSupernet', networks=len(order), init=self.fusion.init,
                         learning_rate_factor=self.fusion.learning_rate_factor)
         tasks = {name: dict(task, backbone=dict(space=dict(search_space, **(task.get('backbone') or {})),
                                                 network=tuple(order).index(name)))
                  for name, task in tasks.items()}
         super().__init__(supernet, tasks, rounds, order, **options)
+        if cost is not None:  # of derived networks, which take options of the space, not of the supernet with the edges
+            self.cost = CostTerm(self.space, self.architecture.named_alphas(), search_space, **cost)
         weights, = self.encoder_weights.weights
         self.first_task.space.set_start(self.first_task.layout.named(weights.detach()))
-
-    def searched_operations(self, search_space: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The config of the space: ``search_space`` is that of the supernet with the edges."""
-        return self._operations
 
     @staticmethod
     def choices(space: SearchSpace, model: Mapping[str, Any], order: Sequence[str]) -> Fusion:

@@ -6,8 +6,8 @@ from mmengine.optim import OptimWrapperDict
 from torch import Tensor
 
 from ..registry import MODELS
-from .joint_search import JointSearch
-from .stage import Stage
+from .one_round import OneRoundSearch
+from .stages.stage import Stage
 from .unused import set_apart, tell_unused
 
 # options of other methods and their defaults
@@ -18,17 +18,17 @@ WITHOUT_TRAINING = dict(
 
 
 @MODELS.register_module()
-class RandomSearch(JointSearch):
+class RandomSearch(OneRoundSearch):
     """The seed draws A once, and nothing is trained. Derivation and retraining are the same as for other methods.
 
     The logits are independent normal numbers of variance 1, so that all
     candidates of a choice are equally likely.
 
     Args:
-        args: of :class:`JointSearch`.
+        args: of :class:`OneRoundSearch`.
         architecture (dict, optional): of :class:`Architecture`; another
             ``init_std`` than 1 is not used, and the log says so.
-        options: of :class:`JointSearch`. They are checked as for other methods.
+        options: of :class:`OneRoundSearch`. They are checked as for other methods.
             The log names the options that have no effect.
     """
 

@@ -7,7 +7,7 @@ from torch import Tensor
 from ..replay import Recordings
 from ..spaces.base import GateValues
 from .base import SearchAlgorithm
-from .stage import Stage
+from .stages.stage import Stage
 from .unused import tell_unused
 
 

@@ -9,12 +9,12 @@ from torch import Tensor
 
 from ..progress import Progress
 from ..registry import MODELS
-from .joint_search import JointSearch
-from .stage import Stage, interleaved_stages
+from .one_round import OneRoundSearch
+from .stages.stage import Stage, interleaved_stages
 
 
 @MODELS.register_module()
-class SeparateInterleaving(JointSearch):
+class SeparateInterleaving(OneRoundSearch):
     """The tasks search in turns, each from the architecture and encoder weights of the task before it.
 
     The epochs are divided evenly into M K segments, for the tasks t_1 .. t_K in
@@ -29,9 +29,9 @@ class SeparateInterleaving(JointSearch):
     segments. Every task is validated with its present weights.
 
     Args:
-        search_space, tasks, order: of :class:`JointSearch`.
+        search_space, tasks, order: of :class:`OneRoundSearch`.
         rounds (int): M.
-        options: options of :class:`JointSearch`.
+        options: options of :class:`OneRoundSearch`.
     """
     segment: Tensor
 

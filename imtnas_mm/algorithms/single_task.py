@@ -8,9 +8,9 @@ from torch import Tensor
 from ..chain import Variable
 from ..precision import float32_products
 from ..registry import MODELS
-from .joint_search import JointSearch
-from .stage import Stage
-from .stage_record import StageRecord
+from .one_round import OneRoundSearch
+from .stages.record import StageRecord
+from .stages.stage import Stage
 from .unused import tell_unused
 from .weight_stages import check_choice
 
@@ -18,7 +18,7 @@ FIRST_STEPS = ('architecture', 'weights')
 
 
 @MODELS.register_module()
-class SingleTask(JointSearch):
+class SingleTask(OneRoundSearch):
     """A single task: the bilevel search of DARTS (Liu et al., 2019, Algorithm 1).
 
     With ``first_step='architecture'``, as in the codes of DARTS, P-DARTS,
@@ -35,7 +35,7 @@ class SingleTask(JointSearch):
     momentum and decay that it has in DARTS.
 
     Args:
-        search_space, tasks, rounds, order, options: of :class:`JointSearch`.
+        search_space, tasks, rounds, order, options: of :class:`OneRoundSearch`.
         first_step (str): the first step of an iteration. ``weights`` takes the
             gradient of W at A before its step, and the validation loss at W~,
             as the methods of several tasks do.

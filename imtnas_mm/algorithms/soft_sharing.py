@@ -10,17 +10,17 @@ from torch import Tensor
 
 from ..chain import Record, Variable, WeightedSum
 from ..registry import MODELS
-from .joint_search import JointSearch, JointSteps
-from .sharing_step import SharingStep, check_sgd, joint_factors, weighted_sum
-from .stage import Stage
-from .stage_record import StageRecord
+from .one_round import CombinedSteps, OneRoundSearch
+from .stages.record import StageRecord
+from .stages.sharing_step import SharingStep, check_sgd, factors_together, weighted_sum
+from .stages.stage import Stage
 from .unused import set_apart, tell_unused
 from .weight_stages import check_choice
 
 SHARING_STEPS = ('implicit', 'explicit')
 
 
-class SoftSharing(JointSearch):
+class SoftSharing(OneRoundSearch):
     """Each task has encoder weights; ``gamma sum_{k<j} ||W_k - W_j||^2`` draws them together.
 
     Encoder weights are stored, even if a config names a hypernetwork. All tasks
@@ -28,7 +28,7 @@ class SoftSharing(JointSearch):
     could act on. The log says that the hypernetwork isn't used.
 
     Args:
-        args, options: of :class:`JointSearch`.
+        args, options: of :class:`OneRoundSearch`.
         sharing_weight (float): gamma; 10 by default (paper 4.3.1).
         sharing_step (str): ``implicit`` takes the term's gradient at the
             stepped weights (:mod:`.sharing_step`), in the optimiser's step, whose
@@ -115,21 +115,21 @@ class SoftSharing(JointSearch):
 
 
 @MODELS.register_module()
-class MTLSWS(SoftSharing, JointSteps):
+class MTLSWS(SoftSharing, CombinedSteps):
     """Soft weight sharing whose tasks step together, from the weights at the start of the iteration.
 
     Args:
         args, options: of :class:`SoftSharing`.
     """
 
-    def join(self, optim_wrapper: OptimWrapperDict) -> None:
-        """``W~ = C U``, where the rows of U are the steps of the tasks alone (:func:`.joint_factors`).
+    def combine(self, optim_wrapper: OptimWrapperDict) -> None:
+        """``W~ = C U``, where the rows of U are the steps of the tasks alone (:func:`.factors_together`).
 
         The explicit term is a part of the steps: W~ is that of each task alone.
         """
         if not self.implicit:
             return
-        factors = joint_factors([self.virtual_strength(record) for record in self.records])
+        factors = factors_together([self.virtual_strength(record) for record in self.records])
         steps, alone = [record.virtual_encoder for record in self.records], [Variable() for _ in self.records]
         for record, row in zip(self.records, factors, strict=True):
             record.encoder = Variable(weighted_sum(row, steps))
@@ -159,6 +159,6 @@ class MTLSWS(SoftSharing, JointSteps):
         super().step_optimisers(optim_wrapper)
         alone = [weight.detach().clone() for weight in weights]
         stepped = [weighted_sum(row, alone)
-                   for row in joint_factors([2 * self.sharing_weight * part.rate for part in sharing])]
+                   for row in factors_together([2 * self.sharing_weight * part.rate for part in sharing])]
         for k, (part, value) in enumerate(zip(sharing, stepped, strict=True)):
             part.finish(value, self.pull(value, [*stepped[:k], *stepped[k + 1:]]))

@@ -20,12 +20,12 @@ from ..compat.tensors import foreach_mul
 from ..precision import float32_products
 from ..progress import architecture_share
 from ..random_state import Purpose
-from .cost_term import CostTerm
-from .gradient_signal import GradientSignal
-from .loss_scale import LossScale
-from .stage import Stage
-from .stage_record import StageRecord
-from .task_pullbacks import ADVICE, HYPERGRADIENTS, PULLBACKS
+from .architecture_step.cost_term import CostTerm
+from .architecture_step.gradient_signal import GradientSignal
+from .architecture_step.loss_scale import LossScale
+from .stages.record import StageRecord
+from .stages.stage import Stage
+from .stages.task_pullbacks import ADVICE, HYPERGRADIENTS, PULLBACKS
 from .unused import tell_unused
 from .weight_stages import WeightStages, check_choice, step
 
@@ -93,15 +93,11 @@ class UnrolledSearch(WeightStages):
         self.loss_scale = LossScale(self.order, loss_normalization)
         self.signal = GradientSignal(sum(alpha.numel() for alpha in self.architecture.parameters()))
         self.cost = None if cost is None else CostTerm(
-            self.space, self.architecture.named_alphas(), self.searched_operations(search_space), **cost)
+            self.space, self.architecture.named_alphas(), search_space, **cost)
         self._checked: set[str] = set()  # tasks whose loss has a second derivative
         if self.keep_graphs and hypergradient != 'exact':
             tell_unused(type(self).__name__, ['model.keep_graphs=True'],
                         f"it is for model.hypergradient='exact', and not for {hypergradient!r}")
-
-    def searched_operations(self, search_space: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The config of the space of the operations, whose scale the derived network takes."""
-        return search_space
 
     def final_warnings(self) -> Sequence[str]:
         missed = None if self.cost is None else self.cost.missed_target(self.space, self.architecture.named_alphas())

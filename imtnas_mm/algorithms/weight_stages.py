@@ -20,12 +20,12 @@ from ..random_state import Purpose, isolated_random
 from ..spaces.base import GateValues
 from ..tasks.base import Head
 from ..transport import to_device
-from .hypernetwork_step import HypernetworkStep
-from .optimiser_rules import Clipping, buffer_of, check_known, check_only_rate, rules_of
 from .replayed_stages import ReplayedStages
-from .stage import Stage
-from .stage_record import StageRecord
-from .task_pullbacks import naming_task
+from .stages.hypernetwork_step import HypernetworkStep
+from .stages.optimiser_rules import Clipping, buffer_of, check_known, check_only_rate, rules_of
+from .stages.record import StageRecord
+from .stages.stage import Stage
+from .stages.task_pullbacks import naming_task
 from .unused import tell_unused
 
 # the passes that keep only the inputs of blocks: none, those of a transfer's images, or also the tasks' losses

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..checkpoint import CheckpointError, check_state_dict
 from ..compat.safe_loading import load_safely
-from ..config_text import expression_at, keywords, plain_value
+from ..files.config_text import expression_at, keywords, plain_value
 from ..genotype import Genotype, load_genotype, plain, resolve_genotype
 from ..networks.build import build_network, shared_options
 from ..networks.derived import DerivedNet

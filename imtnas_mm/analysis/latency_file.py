@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..atomic_files import write_whole
+from ..files.atomic import write_whole
 from ..genotype import Place, check_object, is_finite, plain
 from ..space_format import Candidate
 from .cost_table import CostTable, Shape

@@ -17,9 +17,9 @@ import torch
 from mmengine.logging import HistoryBuffer
 from mmengine.runner import CheckpointLoader, checkpoint
 
-from ..graph_file import SUFFIXES as GRAPH_SUFFIXES
-from ..graph_file import read_graph_meta
-from ..safetensors_file import SUFFIX, read_safetensors
+from ..files.exported_graph import SUFFIXES as GRAPH_SUFFIXES
+from ..files.exported_graph import read_graph_meta
+from ..files.safetensors_format import SUFFIX, read_safetensors
 from .modules import with_metadata
 from .private import LIBRARIES, Private
 

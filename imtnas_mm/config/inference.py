@@ -10,7 +10,7 @@ from typing import Any
 
 from mmengine.registry import TRANSFORMS
 
-from ..config_text import plain_value
+from ..files.config_text import plain_value
 
 # the inferencers and tools/test.py read these; the others are for training
 FIELDS = ('default_scope', 'custom_imports', 'runner_type', 'env_cfg', 'log_level', 'log_processor', 'randomness',

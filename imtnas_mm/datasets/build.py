@@ -10,7 +10,7 @@ from mmengine.logging import print_log
 from mmengine.registry import DATASETS
 
 from ..compat.datasets import without_notes_on_imports
-from ..input_file import check_file, is_remote
+from ..files.inputs import check_file, is_remote
 from . import checks
 from .checks import DataError
 from .class_names import image_folder, names_in

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence, Set
 from typing import Any
 
-from ..input_file import check_file
+from ..files.inputs import check_file
 
 COCO_LAYOUT = 'annotations/instances_{train,val}2017.json, train2017/*.jpg and val2017/*.jpg (COCO)'
 FOLDER_LAYOUT = 'train/<class>/*.JPEG and val/<class>/*.JPEG (ImageNet)'

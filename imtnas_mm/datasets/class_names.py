@@ -6,7 +6,7 @@ from mmengine.dataset import BaseDataset
 from mmengine.registry import DATASETS
 
 from ..compat.datasets import without_notes_on_imports
-from ..input_file import check_file, is_remote
+from ..files.inputs import check_file, is_remote
 from . import checks
 
 with without_notes_on_imports():

@@ -9,7 +9,7 @@ import numpy as np
 from mmcv.transforms import LoadImageFromFile
 from mmengine.dataset import BaseDataset, Compose, ConcatDataset
 
-from ..input_file import is_remote
+from ..files.inputs import is_remote
 from .checks import DataError
 from .seeded import SeededDataset
 

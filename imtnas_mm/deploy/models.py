@@ -9,7 +9,7 @@ from mmengine.structures import InstanceData
 from mmpretrain.structures import DataSample
 from torch import Tensor
 
-from ..graph_file import onnx_session
+from ..files.exported_graph import onnx_session
 from ..registry import MODELS
 from . import nms  # noqa: F401  (registers the operator that .pt2 files use)
 

@@ -9,12 +9,12 @@ from mmengine.registry import MODELS, DefaultScope
 from mmengine.utils import import_modules_from_strings
 from torch import nn
 
-from ..atomic_files import write_checkpoint
 from ..checkpoint import check_state_dict
 from ..compat.operators import of_the_package
 from ..config.inference import plain_settings, settings_text
-from ..graph_file import EXTRA
-from ..safetensors_file import metadata_of
+from ..files.atomic import write_checkpoint
+from ..files.exported_graph import EXTRA
+from ..files.safetensors_format import metadata_of
 from .graphs import ClassifierGraph, DetectorGraph, graph_of
 from .nms import onnx_kept_by_nms
 

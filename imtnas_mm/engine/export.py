@@ -6,15 +6,15 @@ from typing import Any
 
 import torch
 
-from ..atomic_files import write_checkpoint, write_whole
 from ..checkpoint import CheckpointError, read_checkpoint
 from ..compat.modules import state_metadata, with_metadata
 from ..config.inference import FIELDS, inference_settings, plain_settings, settings_text
 from ..deploy.write import built, write_graph
+from ..files.atomic import write_checkpoint, write_whole
+from ..files.exported_graph import SUFFIXES as GRAPH_SUFFIXES
+from ..files.safetensors_format import SUFFIX, to_safetensors
 from ..genotype import resolve_genotype
-from ..graph_file import SUFFIXES as GRAPH_SUFFIXES
 from ..registry import MODELS, SCOPE
-from ..safetensors_file import SUFFIX, to_safetensors
 from ..space_format import format_of
 from ..stored_architecture import refuse_contradiction, stored_genotype
 from ..tasks.joint_model import task_scope

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 
 from mmengine.config import Config
 
-from ..accuracy_table import TableError, read_table
 from ..engine.launch.total_batch import declared_batches, other_batches
+from ..tables.accuracy import TableError, read_table
 from .declaration import Experiment
 from .report import SIZES
 from .run import Run

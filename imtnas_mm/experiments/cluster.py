@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from ..atomic_files import write_whole
+from ..files.atomic import write_whole
 from .cards import Card, CardError, Cards, visible_cards
 from .execute import TOOLS, Processes, Stopped, execute
 from .records import record_path

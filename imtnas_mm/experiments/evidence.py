@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..atomic_files import write_whole
+from ..files.atomic import write_whole
 from .declaration import SEARCH, Experiment
 from .records import RecordError
 from .report import finished_seeds

@@ -21,14 +21,14 @@ from mmengine.runner import find_latest_checkpoint
 from mmengine.utils import import_modules_from_strings
 from torch.distributed.elastic.multiprocessing import SignalException
 
-from ..accuracy_table import TableError, read_table
 from ..analysis.complexity import count_macs, count_parameters
-from ..atomic_files import write_whole
 from ..engine.hooks.epoch_time_hook import EPOCH_TIME
 from ..engine.hooks.termination_hook import STOPPED
+from ..files.atomic import write_whole
 from ..genotype import load_genotype, resolve_genotype, save_genotype
 from ..registry import SCOPE
 from ..shipped import shipped_folder
+from ..tables.accuracy import TableError, read_table
 from ..tasks.joint_model import joint_backbones
 from .cards import Cards, GivenUp
 from .lookups import search_history, searched_genotype, table_result

@@ -2,7 +2,7 @@
 import sys
 from pathlib import Path
 
-from ..atomic_files import write_whole
+from ..files.atomic import write_whole
 
 
 def write_or_check(tool: str, path: str, text: str, sources: str, check: bool) -> None:

@@ -3,9 +3,9 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from ..accuracy_table import AccuracyTable
 from ..engine.hooks.lookup_hook import read_history
 from ..genotype import Genotype, genotype_from_dict, load_genotype
+from ..tables.accuracy import AccuracyTable
 
 DIGITS = 6  # of the entropy of A, in a record
 

@@ -13,7 +13,7 @@ from ..config.single_task import restrict_to_task
 from ..engine.launch.config import merge_options, unread_field
 from ..genotype import Genotype, resolve_genotype
 from ..registry import TABLE_SAMPLERS
-from ..table_samplers import TableSampler
+from ..tables.samplers import TableSampler
 from ..tasks.joint_model import is_joint
 from .declaration import Experiment
 

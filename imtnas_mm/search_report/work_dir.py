@@ -17,7 +17,7 @@ from ..architecture_history import (
     read_architecture_history,
     read_json_lines,
 )
-from ..config_text import expression_at, plain_value
+from ..files.config_text import expression_at, plain_value
 from ..genotype import Genotype, load_genotype
 
 SCALARS = 'vis_data/scalars.json'  # of mmengine, in the folder of a run

@@ -1,7 +1,7 @@
 """Writes the page of a search, and its log for the ``analyze_logs`` of mmdet and of mmpretrain."""
 from pathlib import Path
 
-from ..atomic_files import write_whole
+from ..files.atomic import write_whole
 from .page import page_of
 from .work_dir import analyzed_text, read_search
 

@@ -6,7 +6,7 @@ import torch
 from mmengine.config import Config
 
 from helpers.small_search import CELLS, SPACE, TASKS, classification_batch, iterate, optimisers, raw_batch, val_batches
-from imtnas_mm.algorithms.branching_search import BRANCHING, block_macs, expected_copies
+from imtnas_mm.algorithms.shared_choices.branching import BRANCHING, block_macs, expected_copies
 from imtnas_mm.analysis.complexity import count_macs, count_parameters
 from imtnas_mm.analysis.derive import searched_choices
 from imtnas_mm.architecture import flat_importance

@@ -8,7 +8,7 @@ from helpers import small_search
 from helpers.differentiable_once import Once, OnceModule
 from helpers.small_search import CELLS, TRANSFER, build, iterate, optimisers, stage_batches, val_batches
 from helpers.whole_graph import StepsOfV, validation_loss, whole_graph_gradient
-from imtnas_mm.algorithms import task_pullbacks
+from imtnas_mm.algorithms.stages import task_pullbacks
 from imtnas_mm.chain import GradientStep, SecondDerivativeError
 from imtnas_mm.genotype import Genotype
 from imtnas_mm.progress import Progress

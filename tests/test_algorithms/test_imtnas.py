@@ -18,8 +18,8 @@ from helpers.small_search import (
     stage_batches,
     val_batches,
 )
-from imtnas_mm.algorithms.loss_scale import LossScale
-from imtnas_mm.algorithms.stage import check_order, interleaved_stages
+from imtnas_mm.algorithms.architecture_step.loss_scale import LossScale
+from imtnas_mm.algorithms.stages.stage import check_order, interleaved_stages
 from imtnas_mm.genotype import genotype_from_dict
 from imtnas_mm.progress import Progress
 from imtnas_mm.registry import MODELS

@@ -13,7 +13,7 @@ from helpers.small_search import (
     stage_batches,
     val_batches,
 )
-from imtnas_mm.algorithms.fusion_search import FUSION
+from imtnas_mm.algorithms.shared_choices.fusion import FUSION
 from imtnas_mm.analysis.derive import searched_choices
 from imtnas_mm.progress import Progress
 from imtnas_mm.random_state import Purpose

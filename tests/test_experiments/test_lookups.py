@@ -5,9 +5,9 @@ import pytest
 
 from helpers.grid_space import accuracies, to_string, write_table
 from helpers.stub_tools import RETRAIN, SEARCH, calls, compare, records, same, write, write_lookups, write_tools
-from imtnas_mm.accuracy_table import read_table
 from imtnas_mm.experiments import ExperimentError, load_experiment, plan_runs
-from imtnas_mm.table_samplers import RegularizedEvolution
+from imtnas_mm.tables.accuracy import read_table
+from imtnas_mm.tables.samplers import RegularizedEvolution
 
 STRINGS = ['grid:none-none-none-none', 'grid:skip-conv-conv-none', 'grid:conv-conv-none-skip']
 COLUMNS = [dict(name='accuracy', evaluation='c10', metric='c10'),

@@ -16,7 +16,7 @@ from helpers import killed_run as killed
 from helpers import tiny_run as tiny
 from helpers.cifar_files import write_cifar
 from helpers.killed_run import killed_at_call
-from imtnas_mm.algorithms.branching_search import Branching
+from imtnas_mm.algorithms.shared_choices.branching import Branching
 from imtnas_mm.engine.launch.phases import check_phases, check_space, read_phase, run_phases
 from imtnas_mm.genotype import load_genotype, published_genotype, save_genotype
 from imtnas_mm.spaces import DARTSSupernet, PDARTSSupernet

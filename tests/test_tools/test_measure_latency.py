@@ -4,7 +4,7 @@ import json
 import pytest
 
 from helpers import tiny_run as tiny
-from imtnas_mm.algorithms.cost_term import CostTerm
+from imtnas_mm.algorithms.architecture_step.cost_term import CostTerm
 from imtnas_mm.analysis.derive import space_of_config
 from imtnas_mm.architecture import Architecture
 

@@ -8,7 +8,7 @@ from mmengine.fileio import LocalBackend, register_backend
 from mmengine.hooks import CheckpointHook
 from mmengine.runner import Runner
 
-from ...atomic_files import PART, write_checkpoint, write_whole
+from ...files.atomic import PART, write_checkpoint, write_whole
 from ...registry import HOOKS
 from .rank_buffers import rank_buffers_kept, restore_rank_buffers
 from .validated_hook import VALIDATED

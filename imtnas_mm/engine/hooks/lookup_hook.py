@@ -9,10 +9,10 @@ from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from ...accuracy_table import read_table
 from ...architecture_history import LOOKUPS, TABLE_AT_END
-from ...atomic_files import write_whole
+from ...files.atomic import write_whole
 from ...registry import HOOKS
+from ...tables.accuracy import read_table
 
 IN_HUB = 'lookups'  # of mmengine's message hub, which checkpoints keep
 
@@ -32,7 +32,7 @@ class LookupHook(Hook):
     this hook with these arguments.
 
     Args:
-        table (str): a file, as :func:`~imtnas_mm.accuracy_table.read_table` takes it.
+        table (str): a file, as :func:`~imtnas_mm.tables.accuracy.read_table` takes it.
         metrics (list[str], optional): columns of it; by default all.
         interval (int): epochs between two lookups; the last epoch always has one.
 

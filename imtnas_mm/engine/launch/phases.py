@@ -11,7 +11,7 @@ from mmengine.dist import barrier, is_main_process
 from mmengine.logging import print_log
 
 from ...analysis.draw import draw_genotype
-from ...atomic_files import write_whole
+from ...files.atomic import write_whole
 from ...genotype import load_genotype, save_genotype
 from ...picture import write_picture
 from ...space_format import PhaseFormat, format_of

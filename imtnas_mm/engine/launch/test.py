@@ -17,8 +17,8 @@ from ...config.inference import plain_settings
 from ...config.of_one_task import data_of_task
 from ...config.task_data import META_KEYS
 from ...datasets import log_dropped
+from ...files.exported_graph import is_graph
 from ...genotype import GenotypeError, contradiction, resolve_genotype
-from ...graph_file import is_graph
 from ...networks.derived import DerivedNet
 from ...stored_architecture import refuse_contradiction, stored_genotype
 from ...tasks.joint_model import is_joint

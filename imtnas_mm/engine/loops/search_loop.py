@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import nn
 
-from ...algorithms.stage import Stage
+from ...algorithms.stages.stage import Stage
 from ...datasets import splits_of
 from ...finite import read_scalars
 from ...progress import Progress

@@ -11,7 +11,7 @@ from typing import Any
 
 from mmengine.config import Config
 
-from ...atomic_files import write_whole
+from ...files.atomic import write_whole
 from .measure import measure, out_of_memory
 
 CONFIG, ARGUMENTS, RESULT = 'training.py', 'training.json', 'result.json'

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from ...atomic_files import write_whole
+from ...files.atomic import write_whole
 from ..checks import refusals
 from ..declaration import ExperimentError, load_experiment
 from ..run import plan_runs, with_architecture

@@ -5,11 +5,11 @@ import pytest
 
 from helpers import tiny_run as tiny
 from helpers.tiny_run import no_pictures  # noqa: F401
-from imtnas_mm.accuracy_table import TableError
 from imtnas_mm.architecture_history import LOOKUPS
 from imtnas_mm.engine.hooks.lookup_hook import read_history
 from imtnas_mm.genotype import load_genotype
 from imtnas_mm.space_format import format_of
+from imtnas_mm.tables.accuracy import TableError
 
 IMPORTS = dict(imports=['imtnas_mm.engine', 'outside.toy_space'], allow_failed_imports=False)
 EPOCHS = 3

@@ -13,7 +13,7 @@ from mmengine.hub import get_config
 
 from helpers import ranks
 from helpers import tiny_run as tiny
-from imtnas_mm.algorithms.stage import interleaved_stages
+from imtnas_mm.algorithms.stages.stage import interleaved_stages
 from imtnas_mm.analysis.certainty import certainty_of
 from imtnas_mm.architecture import Architecture
 from imtnas_mm.engine import InterleavedSearchLoop, SearchValLoop

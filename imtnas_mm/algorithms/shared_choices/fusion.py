@@ -9,10 +9,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..layers.noise import logistic
-from ..networks.fusion_edges import FUSION, INIT, fusion_edges
-from ..spaces.base import SearchSpace
-from .shared_choices import SharedChoices
+from ...layers.noise import logistic
+from ...networks.fusion_edges import FUSION, INIT, fusion_edges
+from ...spaces.base import SearchSpace
+from .base import SharedChoices
 
 REGULARIZER_WEIGHTS = dict(entropy=10., l1=5.)  # at the end of the search (Gao et al., 2020)
 

@@ -5,7 +5,7 @@ from torch import nn
 
 from helpers.small_search import build_method as build
 from helpers.small_search import iterate, optimisers, stage_batches
-from imtnas_mm.algorithms.sharing_step import SharingStep, factors_in_turn, joint_factors, weighted_sum
+from imtnas_mm.algorithms.stages.sharing_step import SharingStep, factors_in_turn, factors_together, weighted_sum
 
 TYPES = ['MTLSWS', 'MinibatchInterleaving']
 
@@ -15,7 +15,7 @@ def test_factors_solve_the_implicit_equations(strengths):
     k = len(strengths)
     a = torch.tensor(strengths, dtype=torch.float64)
     system = torch.eye(k) + torch.diag(k * a) - a[:, None]  # W_k + a_k sum_j (W_k - W_j)
-    factors = torch.tensor(joint_factors(strengths), dtype=torch.float64)
+    factors = torch.tensor(factors_together(strengths), dtype=torch.float64)
     torch.testing.assert_close(factors, torch.linalg.inv(system))
     assert (factors >= 0).all()
     own, other = factors_in_turn(strengths[0], k - 1)
@@ -41,7 +41,7 @@ def test_the_steps_are_those_of_sgd_on_the_sum_of_both_gradients(options):
             weight.grad = gradient.clone()
         sharing = [SharingStep(optimizer, weight) for weight in weights]
         optimizer.step()
-        factors = joint_factors([2 * gamma * part.rate for part in sharing])
+        factors = factors_together([2 * gamma * part.rate for part in sharing])
         stepped = [weighted_sum(row, [weight.detach().clone() for weight in weights]) for row in factors]
         pulls = [2 * gamma * (stepped[0] - stepped[1]), 2 * gamma * (stepped[1] - stepped[0])]
         for part, value, pull in zip(sharing, stepped, pulls, strict=True):

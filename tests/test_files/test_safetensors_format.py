@@ -5,7 +5,7 @@ import torch
 from safetensors.torch import save
 
 from imtnas_mm.checkpoint import CheckpointError, read_checkpoint
-from imtnas_mm.safetensors_file import read_safetensors, to_safetensors
+from imtnas_mm.files.safetensors_format import read_safetensors, to_safetensors
 
 META = dict(
     cfg='model = dict()\n', epoch=3, seed=0, architecture=dict(layers=['ä', 'b']),

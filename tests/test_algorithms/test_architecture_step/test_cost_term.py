@@ -9,8 +9,8 @@ import torch
 from helpers import small_search
 from helpers.small_search import build, build_method, iterate, optimisers, stage_batches, val_batches
 from imtnas_mm import space_format
-from imtnas_mm.algorithms import cost_term
-from imtnas_mm.algorithms.cost_term import CostTerm
+from imtnas_mm.algorithms.architecture_step import cost_term
+from imtnas_mm.algorithms.architecture_step.cost_term import CostTerm
 from imtnas_mm.analysis.complexity import count_macs, count_parameters
 from imtnas_mm.analysis.cost_table import CostTable, Macs, cost_table, parameters
 from imtnas_mm.analysis.latency_file import write_latency

@@ -2,7 +2,7 @@
 import pytest
 
 from imtnas_mm.datasets import DataError
-from imtnas_mm.input_file import check_file
+from imtnas_mm.files.inputs import check_file
 
 
 @pytest.mark.parametrize('error', [SystemExit, DataError])

@@ -6,9 +6,9 @@ import statistics
 import pytest
 
 from helpers.grid_space import OPERATIONS, to_string, write_table
-from imtnas_mm.accuracy_table import TableError, read_table
 from imtnas_mm.registry import TABLE_SAMPLERS
-from imtnas_mm.table_samplers import Queries, RandomQueries, RegularizedEvolution, TableSampler
+from imtnas_mm.tables.accuracy import TableError, read_table
+from imtnas_mm.tables.samplers import Queries, RandomQueries, RegularizedEvolution, TableSampler
 
 KINDS = [RandomQueries, RegularizedEvolution]
 

@@ -3,7 +3,7 @@ import torch
 from scipy import special, stats
 
 from helpers.small_search import SPACE
-from imtnas_mm.algorithms.fusion_search import FUSION, Fusion, FusionOptions, bernoulli_entropy
+from imtnas_mm.algorithms.shared_choices.fusion import FUSION, Fusion, FusionOptions, bernoulli_entropy
 from imtnas_mm.layers.noise import logistic
 from imtnas_mm.progress import Progress
 from imtnas_mm.registry import MODELS, scoped

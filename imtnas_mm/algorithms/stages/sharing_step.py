@@ -13,7 +13,7 @@ from torch import Tensor
 from .optimiser_rules import rules_of
 
 
-def joint_factors(strengths: Sequence[float]) -> list[list[float]]:
+def factors_together(strengths: Sequence[float]) -> list[list[float]]:
     """C of ``W~ = C U``, the solution of ``W~_k + a_k sum_j (W~_k - W~_j) = U_k`` for all K tasks together.
 
     With ``s_k = 1 / (1 + K a_k)`` it is ``W~_k = s_k (U_k + a_k sum_j s_j U_j / (1 - sum_j s_j a_j))``. Each row of C

@@ -4,7 +4,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from .safetensors_file import meta_of
+from .safetensors_format import meta_of
 
 SUFFIXES = ('.onnx', '.pt2')
 EXTRA = 'imtnas_mm.json'  # the file inside a .pt2 with the content of an .onnx file's metadata

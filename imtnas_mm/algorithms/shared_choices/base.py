@@ -8,11 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..genotype import Genotype
-from ..progress import Progress
-from ..space_format import Candidate
-from ..spaces.base import SearchSpace
-from .base import SearchAlgorithm
+from ...genotype import Genotype
+from ...progress import Progress
+from ...space_format import Candidate
+from ...spaces.base import SearchSpace
+from ..base import SearchAlgorithm
 
 
 class SharedChoices(ABC):

@@ -3,7 +3,7 @@ import ast
 import pytest
 from mmengine.config import Config
 
-from imtnas_mm.config_text import expression_at, plain_value
+from imtnas_mm.files.config_text import expression_at, plain_value
 
 SETTINGS = dict(model=dict(backbone=dict(architecture=dict(layers=['a', 'b'], shares={'of b': (1, 2.5)}), depth=3)))
 

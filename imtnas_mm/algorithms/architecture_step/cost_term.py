@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
-from ..analysis.cost_table import (
+from ...analysis.cost_table import (
     IMAGE_SIZE,
     CostTable,
     Macs,
@@ -18,11 +18,11 @@ from ..analysis.cost_table import (
     parameters,
     shown_cost,
 )
-from ..analysis.latency_file import read_latency
-from ..genotype import Genotype
-from ..networks.build import shared_options
-from ..spaces.base import Choices
-from ..transport import to_host
+from ...analysis.latency_file import read_latency
+from ...genotype import Genotype
+from ...networks.build import shared_options
+from ...spaces.base import Choices
+from ...transport import to_host
 
 QUANTITIES = ('MACs', 'Parameters', 'Latency')
 MISSED = .05  # the distance from a target, relative to it, that a search warns of at its end

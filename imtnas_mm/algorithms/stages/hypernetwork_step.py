@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from ..chain import Map, StepRule, Variable
+from ...chain import Map, StepRule, Variable
 from .optimiser_rules import Clipping
 
 

@@ -1,23 +1,24 @@
-"""Multi-task search with a common architecture: MTL-SAO and MTL-HWS (paper 4.2)."""
+"""Searches whose iteration is one round on stored weights, and the plainest of them, MTL-SAO (paper 4.2)."""
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Any
 
 from mmengine.optim import OptimWrapperDict
 from torch import Tensor
 
-from ..chain import Record, Variable, WeightedSum
 from ..registry import MODELS
 from ..tasks.loss_weights import check_weights
-from .stage import Stage
-from .stage_record import StageRecord
+from .stages.record import StageRecord
+from .stages.stage import Stage
 from .unrolled import UnrolledSearch
 from .unused import tell_unused
 
 
-class JointSearch(UnrolledSearch):
-    """A stage per task, all from the weights at the start of the iteration, then A (Eq. 8, 9 and that of MTL-SWS).
+class OneRoundSearch(UnrolledSearch):
+    """A stage per task, then A (Eq. 8, 9 and that of MTL-SWS).
+
+    All stages start from the weights at the start of the iteration, unless a
+    method steps weights between them.
 
     Encoder weights are stored, per task or for all tasks together. A config of
     IMTNAS becomes a config of these methods by ``model.type`` alone. They
@@ -69,66 +70,25 @@ class JointSearch(UnrolledSearch):
         return self.val_weights[record.stage.task] * super().validation_factor(record, loss)
 
 
-class JointSteps(JointSearch):
-    """A joint search whose W~ depend on the steps of all tasks: they are computed after the last stage."""
+class CombinedSteps(OneRoundSearch):
+    """A search whose W~ combine the steps of all tasks: they are computed after the last stage."""
 
     def train_stage(self, stage: Stage, batch: dict, optim_wrapper: OptimWrapperDict) -> dict[str, Tensor]:
         figures = super().train_stage(stage, batch, optim_wrapper)
         if len(self.records) == len(self.stages):
-            self.join(optim_wrapper)
+            self.combine(optim_wrapper)
         return figures
 
     def run_chain_again(self, optim_wrapper: OptimWrapperDict) -> None:
         super().run_chain_again(optim_wrapper)
         if len(self.records) == len(self.stages):
-            self.join(optim_wrapper)
+            self.combine(optim_wrapper)
 
     @abstractmethod
-    def join(self, optim_wrapper: OptimWrapperDict) -> None:
+    def combine(self, optim_wrapper: OptimWrapperDict) -> None:
         """Sets W~ and ``parts`` of all records, from the steps of each task alone."""
 
 
 @MODELS.register_module()
-class MTLSAO(JointSearch):
+class MTLSAO(OneRoundSearch):
     """The tasks share only the architecture (Eq. 9)."""
-
-
-@MODELS.register_module()
-class MTLHWS(JointSteps):
-    """All tasks share the same encoder weights, ``W~ = W - eta sum_k beta_k grad_W L_k`` (Eq. 8)."""
-    one_encoder = True
-
-    def start_iteration(self, iteration: int) -> None:
-        super().start_iteration(iteration)
-        self.encoder_gradients: list[Tensor] = []
-
-    def run_stage(self, record: StageRecord, encoder: Tensor, optim_wrapper: OptimWrapperDict,
-                  train: bool) -> tuple[Tensor, dict[str, Tensor]]:
-        encoder_gradient, head_gradient = super().run_stage(record, encoder, optim_wrapper, train)
-        self.encoder_gradients.append(encoder_gradient)
-        return encoder_gradient, head_gradient
-
-    def join(self, optim_wrapper: OptimWrapperDict) -> None:
-        """W~ is the same for all stages."""
-        total, *others = self.encoder_gradients
-        for other in others:
-            total = total + other
-        self.encoder_gradients = []
-        last = self.records[-1]
-        joint = Variable(self.virtual_encoder(last, self.encoder_before(last), total, optim_wrapper))
-        steps = [Variable() for _ in self.records]
-        for record in self.records:
-            record.encoder = joint
-            record.parts = partial(self.joint_parts, steps)
-
-    def joint_parts(self, steps: list[Variable], record: StageRecord) -> list[Record]:
-        """The step of a stage as a record; after the last stage also ``W~ = W + sum_k (step_k - W)``.
-
-        Args:
-            steps (list[Variable]): W after the step of each stage alone.
-            record (StageRecord): the record of the stage.
-        """
-        parts = self.task_parts(record, steps[record.stage.index])
-        if record is self.records[-1]:
-            parts.append(WeightedSum(record.stepped_encoder, [(variable, 1.) for variable in steps]))
-        return parts

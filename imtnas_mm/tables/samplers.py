@@ -7,8 +7,8 @@ from abc import ABC, abstractmethod
 from collections import deque
 from dataclasses import dataclass
 
-from .accuracy_table import AccuracyTable, TableError
-from .registry import TABLE_SAMPLERS
+from ..registry import TABLE_SAMPLERS
+from .accuracy import AccuracyTable, TableError
 
 
 @dataclass(frozen=True)

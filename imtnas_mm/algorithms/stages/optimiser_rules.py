@@ -6,7 +6,7 @@ import torch
 from mmengine.optim import OptimWrapper
 from torch import Tensor
 
-from ..chain import StepRule
+from ...chain import StepRule
 
 # the optimisers whose steps a chain knows, per setting of model.virtual_step. AdamW's decay is that of SGD
 KNOWN: dict[str, tuple[type, ...]] = dict(

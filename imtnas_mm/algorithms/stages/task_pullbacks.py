@@ -5,8 +5,8 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
-from ..chain import Pullback, SecondDerivativeError, difference_pullback, exact_pullback
-from ..compat.focal_loss import plain_focal_loss
+from ...chain import Pullback, SecondDerivativeError, difference_pullback, exact_pullback
+from ...compat.focal_loss import plain_focal_loss
 from .stage import Stage
 
 REMEDY = "Use hypergradient='finite_difference' or 'first_order', or a module without this operator"

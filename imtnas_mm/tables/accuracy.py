@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from .genotype import Genotype, GenotypeError, genotype_from_string
-from .space_format import SpaceFormat, format_of, registered_spaces
+from ..genotype import Genotype, GenotypeError, genotype_from_string
+from ..space_format import SpaceFormat, format_of, registered_spaces
 
 ARCHITECTURE = 'architecture'  # the column of the strings
 NUMBERING = 'index'  # a column that numbers the rows, which is no metric

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imtnas_mm.algorithms.stage import check_order, interleaved_stages
+from imtnas_mm.algorithms.stages.stage import check_order, interleaved_stages
 
 orders = st.lists(st.text(min_size=1, max_size=6), min_size=1, max_size=12, unique=True)
 

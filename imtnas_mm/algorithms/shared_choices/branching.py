@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from ..analysis.complexity import COUNTED
-from ..architecture import mean_entropy, one_hot
-from ..layers.noise import gumbel
-from ..spaces.base import SearchSpace
-from .shared_choices import SharedChoices
+from ...analysis.complexity import COUNTED
+from ...architecture import mean_entropy, one_hot
+from ...layers.noise import gumbel
+from ...spaces.base import SearchSpace
+from .base import SharedChoices
 
 BRANCHING = 'branching'  # the group of A
 

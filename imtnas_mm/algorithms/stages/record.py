@@ -5,7 +5,7 @@ from typing import Optional, Self, TypeVar
 
 from torch import Tensor
 
-from ..chain import Adjoints, KeptGradient, Pullback, Record, StepRule, Variable, sweep
+from ...chain import Adjoints, KeptGradient, Pullback, Record, StepRule, Variable, sweep
 from .hypernetwork_step import HypernetworkStep
 from .stage import Stage
 

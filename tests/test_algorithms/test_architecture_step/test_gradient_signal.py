@@ -4,7 +4,7 @@ import torch
 
 from helpers import small_search
 from helpers.small_search import CELLS, TRANSFER, build, iterate, optimisers, raw_batch, stage_batches, val_batches
-from imtnas_mm.algorithms.gradient_signal import GradientSignal, flat
+from imtnas_mm.algorithms.architecture_step.gradient_signal import GradientSignal, flat
 from imtnas_mm.random_state import Purpose
 
 ON_CELLS = dict(order=('cell', 'cell2'), rounds=1, space=CELLS, architecture=dict(init_std=.5),

@@ -5,8 +5,8 @@ import time
 import pytest
 
 from helpers.grid_space import ARCHITECTURES, accuracies, genotype, to_string, write_table
-from imtnas_mm.accuracy_table import TableError, read_table
 from imtnas_mm.genotype import published_genotype
+from imtnas_mm.tables.accuracy import TableError, read_table
 
 CONV, NONE = 'grid:conv-conv-conv-conv', 'grid:none-none-none-none'
 HEADER = 'architecture,c10,c100'
