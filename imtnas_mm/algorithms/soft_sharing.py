@@ -31,7 +31,7 @@ class SoftSharing(OneRoundSearch):
         args, options: of :class:`OneRoundSearch`.
         sharing_weight (float): gamma; 10 by default (paper 4.3.1).
         sharing_step (str): ``implicit`` takes the term's gradient at the
-            stepped weights (:mod:`.sharing_step`), in the optimiser's step, whose
+            stepped weights (:mod:`.stages.sharing_step`), in the optimiser's step, whose
             clipping sees the tasks' gradients alone, and in the one-step update.
             It is stable at any rate, and needs SGD. ``explicit`` takes it at the
             weights before the step, as a part of the gradient that is clipped.
