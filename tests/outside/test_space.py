@@ -47,11 +47,14 @@ def test_a_search_leaves_its_architecture_and_says_that_it_has_no_picture(search
 def test_the_log_has_the_cost_of_its_architecture(search):
     """Two convolutions of 8 and 32 channels, on 16x16 and 8x8 pixels."""
     _, work_dir = search
-    derived, expected, term = (tiny.logged(work_dir, f'cost/{name}') for name in ('derived', 'expected', 'term'))
+    derived, expected, term, weights = (
+        tiny.logged(work_dir, f'cost/{name}') for name in ('derived', 'expected', 'term', 'weight'))
     costs = [256 * 8 * 3 * first**2 + 64 * 32 * 8 * second**2 for first in (3, 5) for second in (3, 5)]
     assert len(derived) == 2 and set(derived) <= set(costs)
     assert all(min(costs) < value < max(costs) for value in expected)
-    assert term == pytest.approx([max(abs(cost / 3e5 - 1) - .02, 0) for cost in derived], abs=1e-3)
+    assert term == pytest.approx([
+        weight * max(abs(cost / 3e5 - 1) - .02, 0) for cost, weight in zip(derived, weights, strict=True)], rel=1e-3)
+    assert weights[0] == 1 and all(weight >= 1 for weight in weights)
 
 
 def test_the_file_is_saved_loaded_and_refused(tmp_path):
