@@ -8,6 +8,7 @@ from typing import Any
 from mmengine.logging import print_log
 from mmengine.model import is_model_wrapper
 from torch import Tensor, nn
+from torch.serialization import MAP_LOCATION
 
 from .compat.safe_loading import load_checkpoint
 
@@ -41,7 +42,7 @@ def check_state_dict(path: str | Path, saved: Mapping[str, Tensor], expected: Ma
                               'Was it made with another config?')
 
 
-def with_later_entries(saved: Mapping[str, Tensor], model: Any) -> dict[str, Tensor]:
+def with_later_entries(saved: Mapping[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
     """``saved``, with the model's present values of entries that checkpoints of earlier versions lack.
 
     A model names these entries in its attribute ``later_entries``.
@@ -51,7 +52,7 @@ def with_later_entries(saved: Mapping[str, Tensor], model: Any) -> dict[str, Ten
     return {**later, **saved}
 
 
-def read_checkpoint(path: str | Path, map_location: Any = 'cpu') -> dict[str, Any]:
+def read_checkpoint(path: str | Path, map_location: MAP_LOCATION = 'cpu') -> dict[str, Any]:
     """The content of a checkpoint, at a path or a URL that mmengine loads."""
     try:
         checkpoint = load_checkpoint(path, map_location)

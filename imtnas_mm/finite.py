@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 from mmengine.model import is_model_wrapper
-from torch import Tensor
+from torch import Tensor, nn
 
 from .compat.tensors import foreach_norm
 
@@ -57,9 +57,9 @@ def check_finite(where: str, quantities: Quantities) -> None:
             raise NonFiniteError(f'{where}: {name} is {bad[0].item()}{share}')
 
 
-def check_state(where: str, model: Any, optim_wrapper: Any) -> None:
+def check_state(where: str, model: nn.Module, optim_wrapper: Any) -> None:
     """Raises :class:`NonFiniteError` unless all parameters and optimiser states are finite."""
-    model = model.module if is_model_wrapper(model) else model
+    plain: Any = model.module if is_model_wrapper(model) else model
     wrappers = dict(optim_wrapper.items()) if hasattr(optim_wrapper, 'items') else {'': optim_wrapper}
     kept = {
         f'the state of the optimiser {name}'.rstrip(): [
@@ -67,7 +67,7 @@ def check_state(where: str, model: Any, optim_wrapper: Any) -> None:
             if hasattr(value, 'is_floating_point') and value.is_floating_point()]
         for name, wrapper in wrappers.items()
     }
-    check_finite(where, {**{name: [parameter] for name, parameter in model.named_parameters()}, **kept})
+    check_finite(where, {**{name: [parameter] for name, parameter in plain.named_parameters()}, **kept})
 
 
 class FiniteLedger:

@@ -93,7 +93,7 @@ def contradiction(genotype: Genotype, other: Genotype, sharing: bool = False) ->
     return next(filter(None, differences), None)
 
 
-def _difference(value: Any, other: Any, field: str) -> str | None:
+def _difference(value: object, other: object, field: str) -> str | None:
     if isinstance(value, dict) and isinstance(other, dict) and set(value) == set(other):
         pairs = [(f'{field}.{key}', value[key], other[key]) for key in value]
     elif isinstance(value, list) and isinstance(other, list) and len(value) == len(other):
@@ -103,7 +103,7 @@ def _difference(value: Any, other: Any, field: str) -> str | None:
     return next(filter(None, (_difference(here, there, name) for name, here, there in pairs)), None)
 
 
-def shown(value: Any) -> str:
+def shown(value: object) -> str:
     """A value for an error, cut where it is long."""
     try:
         text = repr(value)
@@ -130,12 +130,12 @@ class Place:
         key = key or repr(key)
         return Place(self.file, f'{self.field}.{key}' if self.field else key)
 
-    def fail(self, value: Any, right: str) -> NoReturn:
+    def fail(self, value: object, right: str) -> NoReturn:
         """Raises :class:`GenotypeError` about a value; ``right`` describes a legal value."""
         raise GenotypeError(': '.join(filter(None, (str(self.file), self.field, shown(value)))) + f'; {right}')
 
 
-def check_object(value: Any, place: Place, required: tuple[str, ...], optional: tuple[str, ...] = ()) -> None:
+def check_object(value: object, place: Place, required: tuple[str, ...], optional: tuple[str, ...] = ()) -> None:
     """Refuses a value that is no dict, lacks a required field, or has a field that is neither required nor optional."""
     if not isinstance(value, dict):
         place.fail(value, f'it must be an object with {", ".join(required)}')
@@ -155,7 +155,7 @@ def _check_source(source: Any, place: Place) -> None:
             place[str(key)].fail(value, 'the source holds strings and finite numbers')
 
 
-def is_finite(value: Any) -> bool:
+def is_finite(value: object) -> bool:
     """Whether a JSON value is a finite number. A boolean is not a number."""
     # a comparison: math.isfinite fails on whole numbers beyond the floats, and JSON may hold such numbers
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max

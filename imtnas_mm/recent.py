@@ -1,15 +1,17 @@
 """A cache of the most recently used entries."""
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from typing import Any
+from typing import Any, Generic, TypeVar
+
+V = TypeVar('V')  # an entry
 
 
-class Recent:
+class Recent(Generic[V]):
     """Keeps the ``size`` most recently used entries; a copy of it starts empty."""
 
     def __init__(self, size: int) -> None:
         self.size = size
-        self.entries: OrderedDict[Hashable, Any] = OrderedDict()
+        self.entries: OrderedDict[Hashable, V] = OrderedDict()
 
     def __getstate__(self) -> dict[str, Any]:
         return dict(size=self.size, entries=OrderedDict())
@@ -17,7 +19,7 @@ class Recent:
     def __len__(self) -> int:
         return len(self.entries)
 
-    def get_or_make(self, key: Hashable, make: Callable[[], Any]) -> Any:
+    def get_or_make(self, key: Hashable, make: Callable[[], V]) -> V:
         if key in self.entries:
             self.entries.move_to_end(key)
         else:

@@ -22,7 +22,7 @@ def scoped(cfg: Mapping[str, Any]) -> dict[str, Any]:
     return dict(cfg, type=cfg['type'] if '.' in cfg['type'] else f'{SCOPE}.{cfg["type"]}')
 
 
-def built_before(part: Any) -> dict[str, Any]:
+def built_before(part: object) -> dict[str, Any]:
     """A config that builds to ``part`` itself; wrapped in a function, ``part`` isn't copied with the config."""
     return dict(type=lambda: part)
 

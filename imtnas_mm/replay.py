@@ -1,6 +1,6 @@
 """Records computations of fixed shapes as CUDA graphs and replays them: one launch instead of thousands."""
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from mmengine.logging import print_log
@@ -11,6 +11,7 @@ from .precision import OPERATORS
 from .random_state import noticing_draws
 from .transport import tensors_of, with_tensors
 
+R = TypeVar('R')  # a result
 MOST = 128  # recordings per search; each batch shape needs another
 
 
@@ -67,7 +68,7 @@ class Recordings:
         """str: the type of device whose computations are recorded."""
         return self.recorder.device
 
-    def __call__(self, key: tuple, function: Callable[..., Any], tensors: Sequence[Tensor], data: Any = ()) -> Any:
+    def __call__(self, key: tuple, function: Callable[..., R], tensors: Sequence[Tensor], data: Any = ()) -> R:
         """``function(tensors, data)``.
 
         Args:
@@ -91,7 +92,7 @@ class Recordings:
         if entry is _NEXT:
             count = len(tensors)
 
-            def call(inputs: list[Tensor]) -> Any:
+            def call(inputs: list[Tensor]) -> R:
                 return function(inputs[:count], with_tensors(data, iter(inputs[count:])))
 
             try:

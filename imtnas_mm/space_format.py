@@ -52,7 +52,7 @@ class PhaseFormat:
             Each phase has ``candidates`` and ``importance``; the genotype is
             the result of the last.
     """
-    check: Callable[[dict], Any]
+    check: Callable[[dict], object]
     draw: Callable[..., Any] | None = None
 
 

@@ -57,7 +57,7 @@ def copied_together(tensors: Sequence[Tensor], device: torch.device) -> list[Ten
     return [part.view(tensor.shape) for tensor, part in zip(tensors, parts, strict=True)]
 
 
-def tensors_of(data: Any) -> Iterator[Tensor]:
+def tensors_of(data: object) -> Iterator[Tensor]:
     """The tensors in ``data``, in the order of :func:`with_tensors`."""
     if isinstance(data, torch.Tensor):
         yield data
@@ -71,7 +71,7 @@ def tensors_of(data: Any) -> Iterator[Tensor]:
             yield from tensors_of(value)
 
 
-def with_tensors(data: Any, tensors: Iterator[Tensor]) -> Any:
+def with_tensors(data: object, tensors: Iterator[Tensor]) -> Any:
     """``data`` with its tensors replaced by those of an iterator; containers are new, as in mmengine's ``cast_data``.
     """
     if isinstance(data, torch.Tensor):

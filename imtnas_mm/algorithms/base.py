@@ -1,18 +1,19 @@
 """The base class of search methods: A, the tasks, their encoder weights and heads."""
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 from mmengine.model import BaseModel
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..architecture import Architecture, flat_importance
+from ..compat.modules import ModulesByName, ModulesInOrder
 from ..encoders import EncoderWeights
 from ..genotype import Genotype
 from ..progress import Progress
 from ..random_state import Purpose, isolated_random, seed_of
 from ..registry import MODELS
-from ..spaces.base import GateValues
+from ..spaces.base import Choices, GateValues
 from ..tasks.base import Head, Task
 from ..transport import to_device, to_host
 from .method import SearchMethod
@@ -40,8 +41,8 @@ class SearchAlgorithm(SearchMethod, BaseModel):
             weights or choices of the search space.
     """
     warming_up = False  # whether A is frozen in this iteration; known to the host, which needn't wait for a GPU
-    tasks: Any  # a ModuleDict of tasks; PyTorch declares its entries as bare modules, and so those of heads
-    heads: Any
+    tasks: ModulesByName[Task]
+    heads: ModulesByName[ModulesInOrder[Head]]  # by task and round
     encoder_weights: EncoderWeights
     progress: Tensor
     draw: dict[str, Tensor]  # of the space; empty before the first iteration, as the gates
@@ -59,7 +60,7 @@ class SearchAlgorithm(SearchMethod, BaseModel):
         self.seed = seed
         self.stages = interleaved_stages(self.order, rounds)
         with isolated_random(*Purpose.HEADS.key(seed=seed)):  # the libraries initialise the heads
-            self.tasks = nn.ModuleDict({
+            self.tasks = ModulesByName[Task]({
                 name: MODELS.build(dict(tasks[name], search_space=search_space)) for name in self.order
             })
         self.scopes = {name: task.scope for name, task in self.tasks.items()}
@@ -73,8 +74,8 @@ class SearchAlgorithm(SearchMethod, BaseModel):
                 num_rounds=rounds,
                 num_importance=sum(a.numel() for a in self.architecture.parameters()),
                 seed=seed))
-        self.heads = nn.ModuleDict({
-            name: nn.ModuleList(task.build_head() for _ in range(rounds)) for name, task in self.tasks.items()
+        self.heads = ModulesByName[ModulesInOrder[Head]]({
+            name: ModulesInOrder[Head](task.build_head() for _ in range(rounds)) for name, task in self.tasks.items()
         })
         self.register_buffer('progress', torch.zeros(len(Progress._fields), dtype=torch.float64))
         self.register_load_state_dict_post_hook(_tell_spaces_of_progress)
@@ -86,9 +87,9 @@ class SearchAlgorithm(SearchMethod, BaseModel):
         return self.tasks[self.order[0]]
 
     @property
-    def space(self) -> Any:
+    def space(self) -> Choices:
         """The search space of all tasks. Tasks may read different features of it, but share A and the shapes of W."""
-        return self.first_task.space
+        return self.first_task.template.backbone
 
     def _check_same_encoder(self) -> None:
         first = self.first_task
@@ -175,10 +176,10 @@ class SearchAlgorithm(SearchMethod, BaseModel):
 
         return predict
 
-    def forward(self, inputs: Any, data_samples: list | None = None, mode: str = 'tensor') -> Any:
+    def forward(self, inputs: object, data_samples: list | None = None, mode: str = 'tensor') -> NoReturn:
         raise NotImplementedError(f'{type(self).__name__} has no single forward: its loop calls train_stage and '
                                   'update_architecture; search_network(task) predicts')
 
 
-def _tell_spaces_of_progress(model: SearchAlgorithm, incompatible_keys: Any) -> None:
+def _tell_spaces_of_progress(model: SearchAlgorithm, incompatible_keys: object) -> None:
     model._tell_spaces(Progress.of(model.progress))

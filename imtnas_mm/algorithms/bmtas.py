@@ -15,7 +15,7 @@ from .unrolled import UnrolledSearch
 
 
 @MODELS.register_module()
-class BMTAS(SharedChoicesSearch, UnrolledSearch):
+class BMTAS(SharedChoicesSearch[Branching], UnrolledSearch):
     """The tasks search the same operations, and each task searches which of K copies of each block it uses.
 
     There is one stage per task. docs/multitask_baselines.md lists the
@@ -54,7 +54,7 @@ class BMTAS(SharedChoicesSearch, UnrolledSearch):
         return Branching(space, order, **(model.get('branching') or {}))
 
     def build_choices(self) -> Branching:
-        return self.choices(self.first_task.space, dict(branching=self.branching_options), self.order)
+        return self.choices(self.first_task.template.backbone, dict(branching=self.branching_options), self.order)
 
     def search_network(self, task: str, round: int = -1) -> Callable[[dict], list]:
         with self.space.judged():

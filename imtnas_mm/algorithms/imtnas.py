@@ -125,7 +125,8 @@ class IMTNAS(UnrolledSearch):
             return self.transfer.views(record.examples)
 
     def encoder_objective(self, record: StageRecord, previous: StageRecord, gates: Mapping[str, Tensor],
-                          teacher: Tensor, encoder: Tensor, data: Any, views: Tensor | None = None) -> TransferLoss:
+                          teacher: Tensor, encoder: Tensor, data: dict[str, Any],
+                          views: Tensor | None = None) -> TransferLoss:
         """The objective of the encoder after the first stage: Eq. 4, plus a share of the task loss (reading 2).
 
         Args:
@@ -176,7 +177,7 @@ class IMTNAS(UnrolledSearch):
         record.parts = self.transfer_parts
         names = list(parameters)
 
-        def compute(tensors: list[Tensor], data: Any) -> tuple[Tensor, dict[str, Tensor], list[Tensor]]:
+        def compute(tensors: list[Tensor], data: dict[str, Any]) -> tuple[Tensor, dict[str, Tensor], list[Tensor]]:
             gates, (encoder, *values) = self.split_gates(tensors)
             keeps = self.keeps(record.stage) and record.stage.round == self.rounds - 1
             if keeps:  # optimisers may change the weights in place before the sweep
@@ -208,7 +209,7 @@ class IMTNAS(UnrolledSearch):
         views = self.transfer_views(record)
         tensors = [previous.virtual_encoder, encoder] + ([] if views is None else [views])
 
-        def compute(tensors: list[Tensor], data: Any
+        def compute(tensors: list[Tensor], data: dict[str, Any]
                     ) -> tuple[Tensor, dict[str, Tensor], Tensor | None, bool | Tensor, Tensor]:
             gates, (teacher, encoder, *views) = self.split_gates(tensors)
             keeps = self.keeps(record.stage)
@@ -227,7 +228,7 @@ class IMTNAS(UnrolledSearch):
             return objective.loss.detach(), objective.figures, objective.needed, flag, gradient
 
         return self.compute(('the transfer', 'from task', repr(previous.stage.task)), record.stage, compute, tensors,
-                            record.data if self.encoder_task_weight else ())
+                            record.data if self.encoder_task_weight else {})
 
     def transfer_parts(self, record: StageRecord) -> list[Record]:
         """Eq. 28, ``W~ = W - eta_w grad_W T(A, W~_prev, W)``, and in the last round Eq. 29, as records.
@@ -239,15 +240,15 @@ class IMTNAS(UnrolledSearch):
             raise ValueError(f'stage {record.stage.name} has no stage before it to transfer from')
         kept, kept_head = record.take_kept()
 
-        def loss(inner: list[Tensor], outer: list[Tensor], data: Any) -> Tensor:
-            views, data = data
+        def loss(inner: list[Tensor], outer: list[Tensor], data: tuple[list[Tensor], dict[str, Any]]) -> Tensor:
+            views, batch = data
             teacher, *gates = outer
             return self.encoder_objective(
-                record, previous, self.gates.with_tensors(gates), teacher, inner[0], data, *views).loss
+                record, previous, self.gates.with_tensors(gates), teacher, inner[0], batch, *views).loss
 
-        def data() -> tuple[list[Tensor], Any]:
+        def data() -> tuple[list[Tensor], dict[str, Any]]:
             views = self.second_pass_views(record)
-            return [] if views is None else [views], record.data if self.encoder_task_weight else ()
+            return [] if views is None else [views], record.data if self.encoder_task_weight else {}
 
         what = f"the transfer's pullback from task {previous.stage.task!r}"
         after, rate, share = record.encoder_gradient_step

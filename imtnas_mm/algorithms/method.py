@@ -4,12 +4,14 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from mmengine.optim import OptimWrapperDict
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..architecture import Architecture
+from ..compat.modules import ModulesByName
 from ..genotype import Genotype
 from ..progress import Progress
 from ..spaces.base import Choices, SearchSpace
+from ..tasks.base import Task
 from ..transfer import KnowledgeTransfer
 from .architecture_step.cost_term import CostTerm
 from .stages.stage import Stage
@@ -42,7 +44,7 @@ class SearchMethod(ABC):
         seed (int): the seed of all random numbers of an iteration; the loop
             sets it.
         stages (tuple[Stage]): all stages that an iteration may have, in order.
-        tasks (nn.ModuleDict): the :class:`Task` of each name.
+        tasks (ModulesByName): the :class:`Task` of each name.
         scopes (dict[str, str]): the registry scope of each task's model.
         architecture (Architecture): A.
         unroll_batch (str): the half of a task's training data that judges A,
@@ -62,7 +64,7 @@ class SearchMethod(ABC):
     rounds: int
     seed: int
     stages: tuple[Stage, ...]
-    tasks: nn.ModuleDict
+    tasks: ModulesByName[Task]
     scopes: dict[str, str | None]
     architecture: Architecture
     unroll_batch: str = 'val'

@@ -11,6 +11,7 @@ from torch import Tensor
 from ..encoders import StoredWeights
 from ..registry import MODELS
 from ..spaces.base import SearchSpace
+from ..spaces.fused_supernet import FusedSupernet
 from .architecture_step.cost_term import CostTerm
 from .hard_sharing import MTLHWS
 from .shared_choices.base import SharedChoicesSearch
@@ -19,7 +20,7 @@ from .stages.stage import check_order
 
 
 @MODELS.register_module()
-class MTLNAS(SharedChoicesSearch, MTLHWS):
+class MTLNAS(SharedChoicesSearch[Fusion], MTLHWS):
     """Each task has a network; the tasks search the operations of all networks and the edges between their stages.
 
     All networks run on every task's images. The task's head reads the network
@@ -55,15 +56,20 @@ class MTLNAS(SharedChoicesSearch, MTLHWS):
         if cost is not None:  # of derived networks, which take options of the space, not of the supernet with the edges
             self.cost = CostTerm(self.space, self.architecture.named_alphas(), search_space, **cost)
         weights, = self.encoder_weights.weights
-        self.first_task.space.set_start(self.first_task.layout.named(weights.detach()))
+        self.supernet.set_start(self.first_task.layout.named(weights.detach()))
 
     @staticmethod
     def choices(space: SearchSpace, model: Mapping[str, Any], order: Sequence[str]) -> Fusion:
         """The choices that a search of this config makes: the operations of ``space`` and the fusion."""
         return Fusion(space, order, FusionOptions.of(model.get('fusion')))
 
+    @property
+    def supernet(self) -> FusedSupernet:
+        """The backbone of the first task."""
+        return self.first_task.template.backbone
+
     def build_choices(self) -> Fusion:
-        return Fusion(self.first_task.space.encoders[0], self.order, self.fusion)
+        return Fusion(self.supernet.encoder(0), self.order, self.fusion)
 
     @torch.no_grad()
     def architecture_figures(self) -> dict[str, Tensor]:

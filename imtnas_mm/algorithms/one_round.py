@@ -60,7 +60,7 @@ class OneRoundSearch(UnrolledSearch):
         self.val_weights = check_weights(val_weights, 'val_weights', self.order)
 
     def stage_loss(self, stage: Stage, gates: Mapping[str, Tensor], encoder: Tensor, head: Mapping[str, Tensor],
-                   data: Any) -> tuple[Tensor, dict[str, Tensor]]:
+                   data: dict[str, Any]) -> tuple[Tensor, dict[str, Tensor]]:
         """beta_k L_k(A, W, H, D^tr)."""
         loss, figures = super().stage_loss(stage, gates, encoder, head, data)
         return self.train_weights[stage.task] * loss, figures

@@ -1,6 +1,6 @@
 """The computations of stages, which a GPU may record once and then replay."""
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from torch import Tensor
 
@@ -9,6 +9,9 @@ from ..spaces.base import GateValues
 from .base import SearchAlgorithm
 from .stages.stage import Stage
 from .unused import tell_unused
+
+D = TypeVar('D')  # data
+R = TypeVar('R')  # a result
 
 
 class ReplayedStages(SearchAlgorithm):
@@ -40,7 +43,8 @@ class ReplayedStages(SearchAlgorithm):
             tell_unused(f'task {stage.task!r}', ['model.replay=True'], ', and '.join(reasons))
         return not reasons
 
-    def run(self, what: tuple, stage: Stage, function: Callable, tensors: list[Tensor], data: Any = ()) -> Any:
+    def run(self, what: tuple[str, ...], stage: Stage, function: Callable[[list[Tensor], D], R], tensors: list[Tensor],
+            data: D) -> R:
         """``function(tensors, data)``, by :class:`Recordings` if the stage's computations are replayed.
 
         Args:
@@ -55,7 +59,8 @@ class ReplayedStages(SearchAlgorithm):
             return function(tensors, data)
         return self.recordings((*what, f'of task {stage.task!r}'), function, tensors, data)
 
-    def compute(self, what: tuple, stage: Stage, function: Callable, tensors: list[Tensor], data: Any = ()) -> Any:
+    def compute(self, what: tuple[str, ...], stage: Stage, function: Callable[[list[Tensor], D], R],
+                tensors: list[Tensor], data: D) -> R:
         """:meth:`run` with the gates before the other tensors; :meth:`split_gates` separates them."""
         return self.run(what, stage, function, [*self.gates.values(), *tensors], data)
 

@@ -20,7 +20,7 @@ from ..random_state import Purpose, isolated_random
 from ..spaces.base import GateValues
 from ..tasks.base import Head
 from ..transport import to_device
-from .replayed_stages import ReplayedStages
+from .replayed_stages import D, ReplayedStages
 from .stages.hypernetwork_step import HypernetworkStep
 from .stages.optimiser_rules import Clipping, buffer_of, check_known, check_only_rate, rules_of
 from .stages.record import StageRecord
@@ -163,7 +163,8 @@ class WeightStages(ReplayedStages):
     # --- the losses of a stage, as functions of all that they depend on ---
 
     def task_loss(self, stage: Stage, gates: Mapping[str, Tensor], encoder: Tensor, head: Mapping[str, Tensor],
-                  data: Any, purpose: Purpose = Purpose.LOSS, number: int = 0) -> tuple[Tensor, dict[str, Tensor]]:
+                  data: dict[str, Any], purpose: Purpose = Purpose.LOSS,
+                  number: int = 0) -> tuple[Tensor, dict[str, Tensor]]:
         """L_k(A, W, H, D), see :meth:`Task.loss`. A stage of an iteration always draws the same random numbers.
 
         Args:
@@ -177,7 +178,7 @@ class WeightStages(ReplayedStages):
         with isolated_random(*key), plain_focal_loss(encoder.dtype == torch.float64):
             return self.tasks[stage.task].loss(encoder, gates, head, data)
 
-    def preprocess(self, task: str, batch: Any, purpose: Purpose, index: int) -> Any:
+    def preprocess(self, task: str, batch: dict[str, Any], purpose: Purpose, index: int) -> dict[str, Any]:
         """A raw batch -> the input of the task's losses. Augmentations that mix images draw by iteration and stage."""
         key = Purpose.PREPROCESSING.key(
             seed=self.seed, batch_purpose=int(purpose), iteration=self.iteration, index=index, rank=get_rank())
@@ -185,7 +186,7 @@ class WeightStages(ReplayedStages):
             return self.tasks[task].preprocess(batch, True)
 
     def stage_loss(self, stage: Stage, gates: Mapping[str, Tensor], encoder: Tensor, head: Mapping[str, Tensor],
-                   data: Any) -> tuple[Tensor, dict[str, Tensor]]:
+                   data: dict[str, Any]) -> tuple[Tensor, dict[str, Tensor]]:
         """The loss that trains W and H of a stage by its task, and figures."""
         return self.task_loss(stage, gates, encoder, head, data)
 
@@ -345,7 +346,7 @@ class WeightStages(ReplayedStages):
         """
         names = list(parameters)
 
-        def compute(tensors: list[Tensor], data: Any
+        def compute(tensors: list[Tensor], data: dict[str, Any]
                     ) -> tuple[Tensor, dict[str, Tensor], Tensor, list[Tensor]]:
             gates, (encoder, *values) = self.split_gates(tensors)
             keeps = self.keeps(record.stage)
@@ -393,11 +394,11 @@ class WeightStages(ReplayedStages):
             rates, fixed = rates + [record.head_rules[name].gradient_rate for name in parameters], []
             shares += [1.] * len(parameters)
 
-        def loss(inner: list[Tensor], outer: list[Tensor], data: Any) -> Tensor:
-            fixed, data = data
+        def loss(inner: list[Tensor], outer: list[Tensor], data: tuple[list[Tensor], dict[str, Any]]) -> Tensor:
+            fixed, batch = data
             values = dict(zip(parameters, fixed if stepped is None else inner[1:], strict=True))
             return self.stage_loss(record.stage, self.gates.with_tensors(outer), inner[0],
-                                   {**values, **self.head_constants(head)}, data)[0]
+                                   {**values, **self.head_constants(head)}, batch)[0]
 
         what = 'the pullback' if stepped is None else 'the pullback with the head'
         kept, _ = record.take_kept()
@@ -421,8 +422,9 @@ class WeightStages(ReplayedStages):
         """W of a stage, computed again whenever a record reads it."""
         return Variable(lambda: self.encoder_before(record), constant=self.stores_weights)
 
-    def run_pullback(self, what: str, stage: Stage, pullback: Pullback, function: Callable, tensors: list[Tensor],
-                     data: Any) -> list[Tensor]:
+    def run_pullback(self, what: str, stage: Stage, pullback: Pullback,
+                     function: Callable[[list[Tensor], D], list[Tensor]], tensors: list[Tensor],
+                     data: D) -> list[Tensor]:
         """:meth:`run` for the second pass of a stage."""
         with naming_task(stage, pullback):
             return self.run((what, pullback.__name__), stage, function, tensors, data)

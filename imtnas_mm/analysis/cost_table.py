@@ -50,7 +50,7 @@ def cost_format(space: str) -> CostFormat:
     return cost
 
 
-def image_shape(size: Any) -> Shape:
+def image_shape(size: int | Sequence[int]) -> Shape:
     """``model.cost.shape``, a side or (height, width) -> (channels, height, width).
 
     Raises:

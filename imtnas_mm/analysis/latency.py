@@ -17,7 +17,7 @@ from .cost_table import CostTable, Shape, cost_format, cost_table
 WARM_UP = 3  # passes of each module that are not timed
 
 
-def torch_pass(module: nn.Module, x: Tensor) -> Callable[[], Any]:
+def torch_pass(module: nn.Module, x: Tensor) -> Callable[[], object]:
     """A pass of PyTorch in evaluation mode, which returns once the device has computed it."""
     module.eval()
     device = None if x.device.type == 'cpu' else torch.get_device_module(x.device)
@@ -31,7 +31,7 @@ def torch_pass(module: nn.Module, x: Tensor) -> Callable[[], Any]:
     return run
 
 
-def onnxruntime_pass(module: nn.Module, x: Tensor) -> Callable[[], Any]:
+def onnxruntime_pass(module: nn.Module, x: Tensor) -> Callable[[], object]:
     """A pass of onnxruntime on the CPU, with as many threads as PyTorch has.
 
     Raises:
@@ -53,7 +53,7 @@ def onnxruntime_pass(module: nn.Module, x: Tensor) -> Callable[[], Any]:
     return lambda: session.run(None, inputs)
 
 
-BACKENDS: Mapping[str, Callable[[nn.Module, Tensor], Callable[[], Any]]] = dict(
+BACKENDS: Mapping[str, Callable[[nn.Module, Tensor], Callable[[], object]]] = dict(
     torch=torch_pass, onnxruntime=onnxruntime_pass)
 
 
@@ -83,7 +83,7 @@ class Latency:
             raise ValueError(f"device={device!r}: the backend onnxruntime runs on 'cpu'")
         self.device, self.repeats, self.clock = device, repeats, clock
         self.prepare = BACKENDS[backend]
-        self.passes: dict[tuple[str, Shape], Callable[[], Any]] = {}
+        self.passes: dict[tuple[str, Shape], Callable[[], object]] = {}
         self.times: dict[tuple[str, Shape], float] = {}
 
     def __call__(self, module: nn.Module, shapes: Sequence[Shape]) -> float:

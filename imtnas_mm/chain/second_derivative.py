@@ -4,6 +4,7 @@ from typing import Any
 
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
+from torch.autograd.graph import Node
 
 ADVICE = 'which exact_pullback needs. Use difference_pullback, or a module without this operator'
 ONCE = once_differentiable(lambda ctx: None).__code__
@@ -13,7 +14,7 @@ class SecondDerivativeError(RuntimeError):
     """An operator on the chain can't be differentiated twice; the message names its module."""
 
 
-def outputs_of(output: Any) -> Iterator[Tensor]:
+def outputs_of(output: object) -> Iterator[Tensor]:
     """The tensors in the output of a module: a tensor, or lists, tuples and mappings of outputs."""
     if isinstance(output, Tensor):
         yield output
@@ -33,7 +34,7 @@ def nodes_of(*tensors: Tensor) -> set[Any]:
     return nodes
 
 
-def differentiable_once(node: Any) -> bool:
+def differentiable_once(node: Node) -> bool:
     """Whether the backward of a node's Function is marked ``once_differentiable``."""
     backward = getattr(getattr(type(node), '_forward_cls', None), 'backward', None)
     return getattr(backward, '__code__', None) is ONCE

@@ -1,7 +1,6 @@
 """Undocumented parts of PyTorch's dataloaders."""
 import weakref
 from collections.abc import Callable
-from typing import Any
 
 from torch.utils.data import DataLoader
 
@@ -21,7 +20,7 @@ NAMES = (
 )
 
 
-def on_start_of_workers(loader: DataLoader, act: Callable[[list[int]], Any]) -> None:
+def on_start_of_workers(loader: DataLoader, act: Callable[[list[int]], object]) -> None:
     """Call ``act`` with the process ids of the workers whenever a dataloader has started workers."""
     make, reference = type(loader)._get_iterator, weakref.ref(loader)
 

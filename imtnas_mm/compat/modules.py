@@ -1,9 +1,9 @@
 """Undocumented parts of PyTorch's modules, state dicts and autograd graphs."""
 from collections import OrderedDict
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import ItemsView, Iterator, Mapping, ValuesView
+from typing import Any, Generic, TypeVar, overload
 
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm, _NormBase
 
 from .private import TORCH, Private
@@ -19,6 +19,9 @@ NAMES = (
         'torch.nn.Conv2d._conv_forward', '', 'overridden: it computes the convolution for every padding mode',
         seen=TORCH),
     Private(
+        'torch.nn.Module._modules', '', 'the entries of a ModuleDict or ModuleList, which ModulesByName and '
+        'ModulesInOrder return with their type', seen=TORCH),
+    Private(
         'torch.nn.Module._parameters', '', "a module's parameters under their attribute names; its state dict has "
         'others', seen=TORCH),
     Private(
@@ -33,6 +36,41 @@ NAMES = (
 
 BatchNorm = _BatchNorm
 NormBase = _NormBase
+M = TypeVar('M', bound=nn.Module)
+
+
+class ModulesByName(nn.ModuleDict, Generic[M]):
+    """An ``nn.ModuleDict`` whose modules are of one type."""
+    _modules: dict[str, M]
+
+    def __getitem__(self, key: str) -> M:
+        return self._modules[key]
+
+    def items(self) -> ItemsView[str, M]:
+        return self._modules.items()
+
+    def values(self) -> ValuesView[M]:
+        return self._modules.values()
+
+
+class ModulesInOrder(nn.ModuleList, Generic[M]):
+    """An ``nn.ModuleList`` whose modules are of one type."""
+    _modules: dict[str, M]
+
+    @overload
+    def __getitem__(self, idx: slice) -> 'ModulesInOrder[M]':
+        ...
+
+    @overload
+    def __getitem__(self, idx: int) -> M:
+        ...
+
+    def __getitem__(self, idx: int | slice) -> 'M | ModulesInOrder[M]':
+        modules = list(self._modules.values())
+        return ModulesInOrder[M](modules[idx]) if isinstance(idx, slice) else modules[idx]
+
+    def __iter__(self) -> Iterator[M]:
+        return iter(self._modules.values())
 
 
 def state_metadata(state: Mapping[str, Tensor]) -> dict[str, dict[str, Any]]:

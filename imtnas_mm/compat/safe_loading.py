@@ -16,6 +16,7 @@ from typing import Any, Self
 import torch
 from mmengine.logging import HistoryBuffer
 from mmengine.runner import CheckpointLoader, checkpoint
+from torch.serialization import MAP_LOCATION
 
 from ..files.exported_graph import SUFFIXES as GRAPH_SUFFIXES
 from ..files.exported_graph import read_graph_meta
@@ -36,7 +37,7 @@ NAMES = (
 )
 
 
-def load_safely(path: str | Path, map_location: Any = 'cpu') -> Any:
+def load_safely(path: str | Path, map_location: MAP_LOCATION = 'cpu') -> Any:
     """``torch.load`` of tensors, plain values and the objects in mmengine's checkpoints; or a safetensors file.
 
     The file of a graph (``.onnx``, ``.pt2``) has ``meta`` and no entries.
@@ -99,7 +100,7 @@ class _explained:
                                   f'code: {reason}') from None
 
 
-def load_from_local(filename: str, map_location: Any = None) -> Any:
+def load_from_local(filename: str, map_location: MAP_LOCATION = None) -> Any:
     """mmengine's loader of files, without the fallback to unpickling."""
     return load_safely(filename, map_location)
 
@@ -123,7 +124,7 @@ def _safe(loader: Callable[..., Any]) -> Any:
     """Wraps a loader of another scheme (a URL, a model zoo), so that no ``torch.load`` in it unpickles code."""
 
     @functools.wraps(loader)
-    def load(filename: str, map_location: Any = None, **kwargs: Any) -> Any:
+    def load(filename: str, map_location: MAP_LOCATION = None, **kwargs: Any) -> Any:
         with _weights_alone(), _safe_globals(), _explained(filename):
             return _without_code(loader(filename, map_location, **kwargs))
 
@@ -146,7 +147,7 @@ def install() -> None:
             CheckpointLoader.register_scheme(prefix, _safe(loader) if prefix else load_from_local, force=True)
 
 
-def load_checkpoint(path: str | Path, map_location: Any = 'cpu') -> Any:
+def load_checkpoint(path: str | Path, map_location: MAP_LOCATION = 'cpu') -> Any:
     """The content of a checkpoint (a file, a URL, an entry of a model zoo), loaded without running its code.
 
     It needs no :func:`install`.

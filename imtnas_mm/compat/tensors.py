@@ -1,7 +1,7 @@
 """Undocumented functions of PyTorch on tensors and lists of tensors."""
-from typing import Any
 
 import torch
+from torch.autograd.graph import Node
 
 from .private import TORCH, Private
 
@@ -25,7 +25,7 @@ foreach_mul = torch._foreach_mul  # pyright: ignore[reportPrivateImportUsage]
 foreach_copy_ = torch._foreach_copy_  # pyright: ignore[reportPrivateImportUsage]
 
 
-def is_asked_for(node: Any) -> bool:
+def is_asked_for(node: Node | None) -> bool:
     """Whether the present backward pass goes on to a node, one of ``next_functions``; yes of any leaf."""
     if node is None:
         return False

@@ -15,6 +15,7 @@ from . import checks
 from .checks import DataError
 from .class_names import image_folder, names_in
 from .dropped import dropped_of_coco
+from .interface import BuiltDataset, EvaluatorConfig
 from .pipeline import name_failures
 
 with without_notes_on_imports():
@@ -24,7 +25,7 @@ with without_notes_on_imports():
     from .cifar import LocalCIFAR
 
 
-def build_dataset(cfg: dict[str, Any], scope: str | None, field: str = 'dataset') -> Any:
+def build_dataset(cfg: dict[str, Any], scope: str | None, field: str = 'dataset') -> BuiltDataset:
     """Build ``cfg``; names are looked up in ``scope`` first.
 
     Rank 0 logs the data that are left out (:func:`log_dropped`). An error in
@@ -79,8 +80,7 @@ def check_dataset(cfg: dict[str, Any], scope: str | None, field: str = 'dataset'
         return list(_check(cfg, registry, field))
 
 
-def check_evaluator(cfg: dict[str, Any] | list[dict[str, Any]] | tuple[dict[str, Any], ...],
-                    field: str = 'evaluator') -> None:
+def check_evaluator(cfg: EvaluatorConfig, field: str = 'evaluator') -> None:
     """Check the annotation files of an evaluator's CocoMetrics."""
     for metric in cfg if isinstance(cfg, (list, tuple)) else [cfg]:
         path = metric.get('ann_file')

@@ -96,7 +96,7 @@ def _is_name(value):
     return isinstance(value, str) and bool(value.strip())
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: object) -> bool:
     # math.isfinite raises for whole numbers too large for a float, which JSON can have
     if not isinstance(value, numbers.Real) or isinstance(value, bool):
         return False
@@ -157,7 +157,7 @@ def _check_file_names(content, where):
                             f'images[{before}]; names must differ')
 
 
-def short(value: Any) -> str:
+def short(value: object) -> str:
     """The value for a message, cut where it is long."""
     try:
         text = repr(value)
@@ -303,6 +303,6 @@ def check_image_list(path: str, folder: str, num_classes: int | None, field: str
                         f'do not; expected {FOLDER_LAYOUT}')
 
 
-def some(names: Iterable[Any], most: int = 8) -> str:
+def some(names: Iterable[object], most: int = 8) -> str:
     names = list(names)
     return f'{names[:most]}' if len(names) <= most else f'{names[:most]} and {len(names) - most} more'

@@ -1,5 +1,6 @@
 """Reads the class names of a dataset: from its config, its annotation file or its class folders."""
 import os
+from collections.abc import Sequence
 from typing import Any
 
 from mmengine.dataset import BaseDataset
@@ -68,7 +69,7 @@ def innermost(cfg: dict[str, Any], field: str) -> tuple[dict[str, Any], str]:
     return cfg, field
 
 
-def names_in(classes: Any, field: str) -> Any:
+def names_in(classes: str | Sequence[str] | None, field: str) -> Sequence[str] | None:
     """Class names; a config may give a file with one name per line. ``None`` if it gives none."""
     if not isinstance(classes, str):
         return classes

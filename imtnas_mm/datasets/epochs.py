@@ -91,6 +91,7 @@ def build_epoch_loader(cfg: dict[str, Any], seed: int, field: str = 'train_datal
         for name in ('num_workers', 'collate_fn', 'pin_memory', 'timeout', 'worker_init_fn',
                      'multiprocessing_context', 'generator', 'prefetch_factor', 'persistent_workers', 'in_order')
     }
+    dataset: Any = plain.dataset
     return watch_workers(
-        DataLoader(SeededDataset(plain.dataset), batch_sampler=EpochBatches(plain.batch_sampler, seed, field), **kept),
+        DataLoader(SeededDataset(dataset), batch_sampler=EpochBatches(plain.batch_sampler, seed, field), **kept),
         field)

@@ -11,6 +11,7 @@ from mmengine.dataset import BaseDataset, Compose, ConcatDataset
 
 from ..files.inputs import is_remote
 from .checks import DataError
+from .interface import BuiltDataset
 from .seeded import SeededDataset
 
 _TIFF = (b'II*\0', b'MM\0*', b'II+\0', b'MM\0+')
@@ -52,7 +53,7 @@ class NamedPipeline(Compose):
         return data
 
 
-def base_datasets(dataset: Any) -> Iterator[BaseDataset]:
+def base_datasets(dataset: object) -> Iterator[BaseDataset]:
     """The mmengine datasets in a built dataset: itself, or the datasets that it wraps."""
     if isinstance(dataset, BaseDataset):
         yield dataset
@@ -64,7 +65,7 @@ def base_datasets(dataset: Any) -> Iterator[BaseDataset]:
                 yield from base_datasets(inner)
 
 
-def name_failures(dataset: Any, field: str) -> None:
+def name_failures(dataset: object, field: str) -> None:
     """Give a built dataset, and all datasets in it, a :class:`NamedPipeline`.
 
     Raises:
@@ -79,7 +80,7 @@ def name_failures(dataset: Any, field: str) -> None:
         base.pipeline = NamedPipeline(base.pipeline.transforms, type(base).__name__)
 
 
-def raw_images(dataset: Any, field: str) -> Any:
+def raw_images(dataset: BuiltDataset, field: str) -> BuiltDataset:
     """A copy of a dataset that only loads and packs its images; a transfer augments them itself.
 
     Args:
@@ -89,11 +90,11 @@ def raw_images(dataset: Any, field: str) -> Any:
     Raises:
         ValueError: the pipeline has no Pack... transform at its end.
     """
-    raw = copy.copy(dataset)
+    raw: Any = copy.copy(dataset)
     if isinstance(dataset, ConcatDataset):
-        raw.datasets = [raw_images(member, f'{field}.datasets[{i}]') for i, member in enumerate(dataset.datasets)]
+        raw.datasets = [raw_images(member, f'{field}.datasets[{i}]') for i, member in enumerate(raw.datasets)]
         return raw
-    kept = [transform for transform in dataset.pipeline.transforms
+    kept = [transform for transform in raw.pipeline.transforms
             if type(transform).__name__.startswith(('LoadImage', 'Pack'))]
     if not kept or not type(kept[-1]).__name__.startswith('Pack'):
         raise ValueError(f'{field}.pipeline has no Pack... transform at its end')

@@ -13,11 +13,12 @@ from torch.utils.data import Dataset
 from ..compat.datasets import member_of
 from ..random_state import isolated_streams
 from .checks import DataError
+from .interface import BuiltDataset
 
 
 class Position(NamedTuple):
     """Index of an example in the dataset, and key of the random numbers that its pipeline draws."""
-    index: Any
+    index: Any  # an int, if the batch sampler has no other indices
     key: tuple[int, ...]
 
 
@@ -67,7 +68,7 @@ class SeededDataset(Dataset):
         DataError: (when read) the pipeline gave None again and again.
     """
 
-    def __init__(self, dataset: Any, part: Sequence[int] | np.ndarray | None = None) -> None:
+    def __init__(self, dataset: BuiltDataset, part: Sequence[int] | np.ndarray | None = None) -> None:
         retries = None
         if part is not None:
             part = np.asarray(part, dtype=np.int64)

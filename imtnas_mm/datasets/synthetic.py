@@ -1,6 +1,6 @@
 """Images of noise in the number, size and classes of a real set, to rehearse a training without its data."""
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Sized
 from typing import Any
 
 import numpy as np
@@ -127,7 +127,7 @@ class LoadImageFromNoise(BaseTransform):
 class FirstExamples(Sampler):
     """The first ``number`` examples of a dataset, in their order; ``seed`` is mmengine's and is not used."""
 
-    def __init__(self, dataset: Any, number: int, seed: int | None = None) -> None:
+    def __init__(self, dataset: Sized, number: int, seed: int | None = None) -> None:
         self.number = min(number, len(dataset))
 
     def __iter__(self) -> Iterator[int]:

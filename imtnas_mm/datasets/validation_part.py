@@ -8,6 +8,7 @@ from mmengine.dataset import ConcatDataset
 
 from ..registry import DATASETS
 from .checks import DataError
+from .interface import BuiltDataset, EvaluatorConfig
 from .pipeline import NamedPipeline
 from .slice import slice_indices
 
@@ -26,7 +27,8 @@ def is_validation_part(cfg: dict[str, Any]) -> bool:
     return str(cfg.get('type')).rpartition('.')[2] == NAME
 
 
-def validation_part(cfg: dict[str, Any], dataset: Any, val_indices: np.ndarray, field: str) -> Any:
+def validation_part(cfg: dict[str, Any], dataset: BuiltDataset, val_indices: np.ndarray,
+                    field: str) -> BuiltDataset:
     """D^val of a task, in the current scope of names.
 
     Args:
@@ -55,7 +57,7 @@ def validation_part(cfg: dict[str, Any], dataset: Any, val_indices: np.ndarray, 
     return _part(dataset, val_indices.tolist(), cfg['pipeline'])
 
 
-def check_boxes(cfg: dict[str, Any], evaluator: Any, field: str, evaluator_field: str) -> None:
+def check_boxes(cfg: dict[str, Any], evaluator: EvaluatorConfig, field: str, evaluator_field: str) -> None:
     """Raises DataError unless CocoMetrics of ``evaluator`` take the boxes of the images of a ValidationPart ``cfg``.
 
     With a file they would take all images of the file as validated.
@@ -73,7 +75,7 @@ def check_boxes(cfg: dict[str, Any], evaluator: Any, field: str, evaluator_field
                             f'{evaluator_field} takes the boxes')
 
 
-def _part(dataset: Any, indices: Sequence[int], pipeline: Sequence[Any]) -> Any:
+def _part(dataset: Any, indices: Sequence[int], pipeline: Sequence[dict[str, Any]]) -> Any:
     """A copy of an mmengine dataset, or of a ConcatDataset of such, with these examples and this pipeline alone."""
     if isinstance(dataset, ConcatDataset):
         part = copy.copy(dataset)

@@ -7,6 +7,9 @@ from torch import Tensor, nn
 
 from ..recent import Recent
 
+# sizes of the pieces; their names and shapes, None for those left out
+Pieces = tuple[list[int], list[tuple[str, torch.Size] | None]]
+
 
 @dataclass(frozen=True)
 class ParameterLayout:
@@ -22,7 +25,7 @@ class ParameterLayout:
     offset: Tensor
     scale: Tensor
     # pieces by the names left out, which differ for each draw of paths
-    known: Recent = field(default_factory=lambda: Recent(16), repr=False, compare=False)
+    known: Recent[Pieces] = field(default_factory=lambda: Recent(16), repr=False, compare=False)
 
     @classmethod
     def of(cls, module: nn.Module) -> 'ParameterLayout':
@@ -56,7 +59,7 @@ class ParameterLayout:
         pieces = vector.split(sizes)
         return {named[0]: piece.view(named[1]) for named, piece in zip(kept, pieces, strict=True) if named is not None}
 
-    def _pieces(self, without: frozenset[str]) -> tuple[list[int], list[tuple[str, torch.Size] | None]]:
+    def _pieces(self, without: frozenset[str]) -> Pieces:
         """(sizes of the pieces, their names and shapes; ``None`` for pieces that are left out)."""
         sizes, kept = [], []
         for name, shape in zip(self.names, self.shapes, strict=True):

@@ -4,9 +4,11 @@ from typing import Any
 
 from mmengine.runner import LogProcessor
 
+from ..algorithms.method import SearchMethod
 from ..analysis.cost_table import shown_cost
 from ..registry import LOG_PROCESSORS
 from .console import TwoTexts
+from .runner import SearchRunner
 
 
 @LOG_PROCESSORS.register_module()
@@ -26,12 +28,12 @@ class SearchLogProcessor(LogProcessor):
         super().__init__(**options)
         self.last_entropy: float | None = None
 
-    def get_log_after_iter(self, runner: Any, batch_idx: int, mode: str) -> tuple[dict, str]:
+    def get_log_after_iter(self, runner: SearchRunner, batch_idx: int, mode: str) -> tuple[dict, str]:
         tag, text = super().get_log_after_iter(runner, batch_idx, mode)
         return tag, TwoTexts(text, self.short_line(runner, batch_idx, tag)) if mode == 'train' else text
 
-    def short_line(self, runner: Any, batch_idx: int, figures: dict[str, Any]) -> str:
-        loop = runner.train_loop
+    def short_line(self, runner: SearchRunner, batch_idx: int, figures: dict[str, Any]) -> str:
+        loop: Any = runner.train_loop
         width = len(str(loop.max_epochs))
         parts = [f'epoch {loop.epoch + 1:>{width}}/{loop.max_epochs} [{batch_idx + 1}/{len(loop.dataloader)}]',
                  self.losses(runner.model, figures)]
@@ -40,7 +42,7 @@ class SearchLogProcessor(LogProcessor):
             change = '' if self.last_entropy is None else f' ({entropy - self.last_entropy:+.4f})'
             parts.append(f'entropy of A {entropy:.4f}{change}')
             self.last_entropy = entropy
-        if 'cost/derived' in figures:
+        if 'cost/derived' in figures and runner.model.cost is not None:
             quantity = runner.model.cost.quantity
             derived, expected = (shown_cost(quantity, figures[f'cost/{name}']) for name in ('derived', 'expected'))
             parts.append(f'{quantity} {derived} (expected {expected})')
@@ -55,19 +57,20 @@ class SearchLogProcessor(LogProcessor):
         return ' | '.join(part for part in parts if part)
 
     @staticmethod
-    def time_left(runner: Any, batch_idx: int, warmup: int) -> datetime.timedelta:
+    def time_left(runner: SearchRunner, batch_idx: int, warmup: int) -> datetime.timedelta:
         """Iterations that are left times the mean time of those in this epoch's part of the run.
 
         mmengine's mean runs over the iterations of the warm-up, too, which lack A's steps and take less time.
         """
-        loop, length = runner.train_loop, len(runner.train_loop.dataloader)
+        loop: Any = runner.train_loop
+        length = len(loop.dataloader)
         done = loop.epoch * length + batch_idx + 1
         alike = done - (0 if loop.epoch < warmup else warmup * length)  # iterations that are timed alike
         seconds = runner.message_hub.get_scalar('train/time').mean(alike) * (loop.max_epochs * length - done)
         return datetime.timedelta(seconds=int(seconds))
 
     @staticmethod
-    def losses(model: Any, figures: dict[str, Any]) -> str:
+    def losses(model: SearchMethod, figures: dict[str, Any]) -> str:
         """``c10 1.8123 (val 1.9012)  c100 ...``: of each task that this iteration trained."""
         texts = []
         for name in model.order:

@@ -2,6 +2,7 @@
 from typing import Any
 
 from mmengine.optim import OptimWrapperDict, build_optim_wrapper
+from torch import nn
 
 from ..registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIMIZERS
 
@@ -31,7 +32,7 @@ class SearchOptimWrapperConstructor:
                 raise ValueError(f'optim_wrapper.{name}.optimizer.type={kind!r}: there is no such optimiser')
         self.cfg = optim_wrapper_cfg
 
-    def __call__(self, model: Any) -> OptimWrapperDict:
+    def __call__(self, model: nn.Module) -> OptimWrapperDict:
         wrappers = {name: build_optim_wrapper(getattr(model, part), self.cfg[name]) for name, part in OPTIMISED.items()}
         for name, wrapper in wrappers.items():
             if wrapper.clip_grad_kwargs:  # else all log their norms under the same name

@@ -6,7 +6,9 @@ from mmengine.logging import MMLogger
 from mmengine.optim import OptimWrapperDict
 from mmengine.runner import Runner
 from torch import nn
+from torch.serialization import MAP_LOCATION
 
+from ..algorithms.base import SearchAlgorithm
 from ..checkpoint import CheckpointError, check_resumable, check_state_dict, read_checkpoint, with_later_entries
 from ..registry import RUNNERS
 from .console import shorten_console
@@ -64,6 +66,8 @@ class SearchRunner(ResumableRunner):
     - No checkpoint is written while ranks differ.
     - A checkpoint must fit the model entry by entry.
     """
+    model: SearchAlgorithm
+    optim_wrapper: OptimWrapperDict
 
     def build_model(self, model: Any) -> nn.Module:
         if isinstance(model, dict):
@@ -110,14 +114,14 @@ class SearchRunner(ResumableRunner):
                              "dict(encoder=[...], head=[...]), so that no schedule meant for weights changes A's rate; "
                              f'got {scheduler!r}')
         if isinstance(scheduler, dict):  # an optimiser without a schedule keeps its rate
-            optimisers: Any = self.optim_wrapper
+            optimisers = self.optim_wrapper
             unknown = sorted(set(scheduler) - set(optimisers.keys()))
             if unknown:
                 raise ValueError(f'param_scheduler has {unknown}; a search takes {sorted(optimisers.keys())}')
             scheduler = {name: scheduler.get(name, []) for name in optimisers.keys()}
         return super().build_param_scheduler(scheduler)
 
-    def load_checkpoint(self, filename: str, map_location: Any = 'cpu', strict: bool = True,
+    def load_checkpoint(self, filename: str, map_location: MAP_LOCATION = 'cpu', strict: bool = True,
                         revise_keys: list | None = None) -> dict[str, Any]:
         """As mmengine's, but a missing or unknown entry and another shape are errors."""
         checkpoint = read_checkpoint(filename, map_location)

@@ -138,7 +138,7 @@ class _Reader:
     def __init__(self, path: Path, cfg: dict[str, Any]) -> None:
         self.path, self.cfg = path, cfg
 
-    def fail(self, field: str, value: Any, right: str) -> NoReturn:
+    def fail(self, field: str, value: object, right: str) -> NoReturn:
         raise ExperimentError(f'{self.path}: {field}: {value!r}; {right}')
 
     def check_fields(self, field: str, value: Any, known: Sequence[str], required: Sequence[str]) -> None:

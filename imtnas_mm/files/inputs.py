@@ -1,9 +1,8 @@
 """Refuses a path, of a tool's argument or of a config, that names no file or an empty one."""
 import os
-from typing import Any
 
 
-def is_remote(path: Any) -> bool:
+def is_remote(path: object) -> bool:
     """Paths of mmengine's other file backends ('s3://...') aren't checked."""
     return '://' in str(path)
 

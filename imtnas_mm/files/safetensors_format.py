@@ -16,6 +16,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
+from torch.serialization import MAP_LOCATION
 
 SUFFIX = '.safetensors'
 VERSION = '1'
@@ -60,7 +61,7 @@ def metadata_of(meta: Mapping[str, Any], **more: Any) -> dict[str, str]:
     return metadata
 
 
-def _to_json(name: str, value: Any) -> str:
+def _to_json(name: str, value: object) -> str:
     try:
         return json.dumps(value, allow_nan=False)
     except (TypeError, ValueError) as error:
@@ -85,7 +86,7 @@ def _separate(state: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str,
     return tensors, shared
 
 
-def read_safetensors(path: str | Path, map_location: Any = None) -> dict[str, Any]:
+def read_safetensors(path: str | Path, map_location: MAP_LOCATION = None) -> dict[str, Any]:
     """The content that :func:`to_safetensors` wrote; from other safetensors files, the tensors and an empty ``meta``.
 
     Entries that shared a tensor share it again.

@@ -11,6 +11,8 @@ from .choices import SharpeningChoice, sharpening_choices
 from .panels import EPOCH, ITERATION, MOST_POINTS, Panel, Section, sections_of
 from .work_dir import SearchFolder
 
+Cell = str | float | None  # of a table
+
 HEAD = """<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -191,7 +193,7 @@ def _anchor(name: str) -> str:
     return name.lower().replace(' ', '-')
 
 
-def _number(value: Any) -> str:
+def _number(value: Cell) -> str:
     return '' if value is None else value if isinstance(value, str) else json.dumps(value)
 
 
@@ -199,7 +201,7 @@ def _details(summary: str, content: str) -> str:
     return f'<details><summary>{summary}</summary><div class="scroll">{content}</div></details>'
 
 
-def table_html(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+def table_html(head: Sequence[str], rows: Iterable[Sequence[Cell]]) -> str:
     """A table of texts and numbers; None leaves a cell empty."""
     top = ''.join(f'<th>{escape(cell)}</th>' for cell in head)
     body = ''.join('<tr>' + ''.join(f'<td>{escape(_number(cell))}</td>' for cell in row) + '</tr>' for row in rows)

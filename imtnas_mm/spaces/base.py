@@ -93,9 +93,44 @@ def gate_names(module: nn.Module) -> set[str]:
             for name, _ in part.named_buffers()}
 
 
-def call(module: nn.Module, *inputs: Any, **options: Any) -> Any:
+def call(module: nn.Module, *inputs: Tensor, **options: Any) -> Tensor:
     """The forward pass of a module."""
     return module(*inputs, **options)
+
+
+class Supernet(Protocol):
+    """The backbone of a task in a search: a :class:`SearchSpace`, or several of them (``FusedSupernet``).
+
+    :class:`SearchSpace` describes the attributes and methods.
+    """
+
+    @property
+    def out_indices(self) -> tuple[int, ...]:
+        ...
+
+    @property
+    def stage_channels(self) -> tuple[int, ...]:
+        ...
+
+    @property
+    def samples(self) -> bool:
+        ...
+
+    @property
+    def draws(self) -> bool:
+        ...
+
+    def alpha_shapes(self) -> dict[str, tuple[int, ...]]:
+        ...
+
+    def set_progress(self, progress: Progress | None) -> None:
+        ...
+
+    def unused(self, on_host: Mapping[str, np.ndarray]) -> frozenset[str]:
+        ...
+
+    def deterministic(self) -> contextlib.AbstractContextManager[None]:
+        ...
 
 
 class Choices(Protocol):
@@ -106,6 +141,10 @@ class Choices(Protocol):
 
     @property
     def samples(self) -> bool:
+        ...
+
+    @property
+    def couples_images(self) -> bool:
         ...
 
     def alpha_shapes(self) -> dict[str, tuple[int, ...]]:

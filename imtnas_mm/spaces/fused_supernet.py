@@ -2,13 +2,14 @@
 import contextlib
 import math
 from collections.abc import Iterator, Mapping
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
+from ..compat.modules import ModulesInOrder
 from ..layers.convolution import conv2d
 from ..networks.fusion_edges import FUSION, INIT, FusionEdge, fusion_edges, run_fused, scaled_identity
 from ..progress import Progress
@@ -49,11 +50,11 @@ class FusedSupernet(BaseModule):
     def __init__(self, space: Mapping[str, Any], networks: int, network: int, init: float = INIT,
                  learning_rate_factor: float = 1., init_cfg: dict[str, Any] | None = None) -> None:
         super().__init__(init_cfg)
-        self.encoders = nn.ModuleList(MODELS.build(scoped(space)) for _ in range(networks))
+        self.encoders = ModulesInOrder[SearchSpace](MODELS.build(scoped(space)) for _ in range(networks))
         self.network = network
         self.share = init
         self.scale = math.sqrt(learning_rate_factor)
-        widths = self.encoder(0).stage_channels
+        widths = self.stage_channels
         by_network = fusion_edges(networks, len(widths))
         self.edges = tuple(edge for edges in by_network for edge in edges)
         self.fusion = nn.ParameterDict({
@@ -68,7 +69,17 @@ class FusedSupernet(BaseModule):
 
     def encoder(self, index: int) -> SearchSpace:
         """The supernet of a network."""
-        return cast(SearchSpace, self.encoders[index])
+        return self.encoders[index]
+
+    @property
+    def draws(self) -> bool:
+        """Whether a supernet draws random numbers, see :meth:`SearchSpace.draws`."""
+        return any(encoder.draws for encoder in self.encoders)
+
+    @property
+    def stage_channels(self) -> tuple[int, ...]:
+        """The channels of each stage's output, the same in all supernets."""
+        return self.encoder(0).stage_channels
 
     @property
     def out_indices(self) -> tuple[int, ...]:

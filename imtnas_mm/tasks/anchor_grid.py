@@ -35,7 +35,7 @@ class AnchorGrids:
     def __init__(self, generator: AnchorGenerator, border: float, size: int = 8) -> None:
         self.generator = generator
         self.border = border
-        self.grids = Recent(size)
+        self.grids: Recent[Grid] = Recent(size)
         self.generators = Recent(2)
 
     def _on(self, device: torch.device) -> tuple[AnchorGenerator, AnchorGenerator]:

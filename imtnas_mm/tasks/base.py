@@ -15,7 +15,7 @@ from ..compat.preprocessing import normalizes, reverses_colours
 from ..encoders import ParameterLayout
 from ..layers.convolution import make_twice_differentiable
 from ..registry import scoped
-from ..spaces.base import KnownGates, SearchSpace, gate_names
+from ..spaces.base import KnownGates, SearchSpace, Supernet, gate_names
 from ..transport import to_device
 from .resizing import resized
 
@@ -141,7 +141,8 @@ class Task(nn.Module):
         return copy.deepcopy(self.initial_head)
 
     @property
-    def space(self) -> Any:
+    def space(self) -> Supernet:
+        """The backbone."""
         return self.template.backbone
 
     def train(self, mode: bool = True) -> Self:
@@ -149,7 +150,8 @@ class Task(nn.Module):
         self.template.train(mode)
         return self
 
-    def preprocess(self, data: dict[str, Any], training: bool) -> Any:
+    def preprocess(self, data: dict[str, Any], training: bool) -> dict[str, Any]:
+        """A raw batch of a loader -> the data of :meth:`loss` or :meth:`predict`."""
         return self.data_preprocessor(data, training)
 
     def _backbone_tensors(self, encoder: Tensor, gates: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -212,7 +214,7 @@ class Task(nn.Module):
             images = (images - pre.mean.to(images)) / pre.std.to(images)
         tensors = self._backbone_tensors(encoder, gates)
         with self.known_gates(gates), self._recomputing('embed'), self.space.deterministic():
-            return _call(self.space, tensors, images)[-1].mean((2, 3))
+            return _call(self.template.backbone, tensors, images)[-1].mean((2, 3))
 
     def examples(self, inputs: Iterable[Tensor], image_size: int) -> Tensor:
         """Raw images of a loader, uint8 [3, H, W] each, as [N, 3, image_size, image_size] in [0, 1], in the model's

@@ -19,7 +19,7 @@ class ClassificationTask(Task):
     scope = 'mmpretrain'
     replayable = True
 
-    def preprocess(self, data: dict[str, Any], training: bool) -> Any:
+    def preprocess(self, data: dict[str, Any], training: bool) -> dict[str, Any]:
         pre = self.data_preprocessor
         if type(pre) is ClsDataPreprocessor and are_images(data['inputs']):
             move_targets(data.get('data_samples'), pre.device)

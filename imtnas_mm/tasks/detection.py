@@ -35,7 +35,7 @@ class DetectionTask(Task):
                       f'waits for each image in every loss ({reason}); a RetinaHead with MaxIoUAssigner and '
                       'PseudoSampler needs no wait', 'current')
 
-    def preprocess(self, data: dict[str, Any], training: bool) -> Any:
+    def preprocess(self, data: dict[str, Any], training: bool) -> dict[str, Any]:
         pre = self.data_preprocessor
         if type(pre) is not DetDataPreprocessor or not are_images(data['inputs']):
             return super().preprocess(data, training)

@@ -8,6 +8,7 @@ from mmengine.model import BaseModel
 from mmengine.registry import MODELS as ROOT_MODELS
 from torch import Tensor, nn
 
+from ..compat.modules import ModulesByName
 from ..genotype import GenotypeError, resolve_genotype
 from ..networks.derived import DerivedNet
 from ..networks.shared import shared_networks
@@ -80,7 +81,7 @@ class JointModel(BaseModel):
         GenotypeError, ValueError: naming file and field.
     """
 
-    tasks: Any  # a ModuleDict of models, whose libraries declare no types of their methods
+    tasks: ModulesByName[BaseModel]
 
     def __init__(self, backbone: Mapping[str, Any], tasks: Mapping[str, Any],
                  loss_weights: Mapping[str, float] | None = None) -> None:
@@ -90,7 +91,7 @@ class JointModel(BaseModel):
         self.scopes = {name: task_scope(name, cfg) for name, cfg in tasks.items()}
         backbones = joint_backbones(backbone, tasks)
         self.genotype = resolve_genotype(backbone['architecture'])
-        self.tasks = nn.ModuleDict({
+        self.tasks = ModulesByName[BaseModel]({
             name: ROOT_MODELS.build(ConfigDict(
                 cfg['model'], backbone=built_before(backbones[name]), _scope_=self.scopes[name]))
             for name, cfg in tasks.items()
@@ -131,7 +132,7 @@ class JointModel(BaseModel):
 class JointPreprocessor(nn.Module):
     """Runs each task's batch through the preprocessor of its model."""
 
-    def __init__(self, models: Mapping[str, Any]) -> None:
+    def __init__(self, models: ModulesByName[BaseModel]) -> None:
         super().__init__()
         # in a plain dict: the models register them already
         self.preprocessors = {name: model.data_preprocessor for name, model in models.items()}

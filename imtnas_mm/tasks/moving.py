@@ -40,7 +40,7 @@ def stacked(images: Tensor | Sequence[Tensor], device: torch.device | str) -> Te
     return whole.to(device, non_blocking=True)
 
 
-def are_images(inputs: Any) -> bool:
+def are_images(inputs: object) -> bool:
     """Whether a batch's inputs are images: a tensor [N, C, H, W], or a list of tensors [C, H, W]."""
     if isinstance(inputs, torch.Tensor):
         return inputs.dim() == 4

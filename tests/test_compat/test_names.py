@@ -25,6 +25,7 @@ OF_INSTANCES = {
     '_enable_normalize': [ImgDataPreprocessor(), ClsDataPreprocessor()],
     '_iterator': [DataLoader([0])],
     '_forward_cls': [torch.autograd.Function._backward_cls],
+    '_modules': [torch.nn.ModuleDict(), torch.nn.ModuleList()],
     '_parameters': [torch.nn.Linear(1, 1)],
     '_vis_backends': [Visualizer()],
     '_metadata': [torch.nn.Linear(1, 1).state_dict()],

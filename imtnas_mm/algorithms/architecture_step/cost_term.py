@@ -1,6 +1,6 @@
 """The term of A's loss that prices an architecture or holds it at a target: its size, operations or latency."""
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -28,7 +28,7 @@ QUANTITIES = ('MACs', 'Parameters', 'Latency')
 MISSED = .05  # the distance from a target, relative to it, that a search warns of at its end
 
 
-def check_number(name: str, value: Any, zero: bool = False) -> None:
+def check_number(name: str, value: float, zero: bool = False) -> None:
     """Raises ValueError unless ``model.cost.{name}`` is a finite number above 0, or at least 0."""
     number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
     if not number or value < 0 or value == 0 and not zero:
@@ -121,8 +121,9 @@ class CostTerm(nn.Module):
 
     def __init__(self, space: Choices, alphas: Mapping[str, Tensor], search_space: Mapping[str, Any],
                  type: str | None = None, target: float | None = None, weight: float = 1.,
-                 tolerance: float | None = None, growth: float | None = None, shape: Any = None,
-                 network: Mapping[str, Any] | None = None, table: str | None = None, **unknown: Any) -> None:
+                 tolerance: float | None = None, growth: float | None = None,
+                 shape: int | Sequence[int] | None = None, network: Mapping[str, Any] | None = None,
+                 table: str | None = None, **unknown: Any) -> None:
         super().__init__()
         if unknown:
             raise ValueError(f'model.cost has {sorted(unknown)}; it takes type, target, weight, tolerance, '

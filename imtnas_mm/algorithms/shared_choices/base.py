@@ -3,7 +3,7 @@ import functools
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import torch
 from torch import Tensor
@@ -65,6 +65,10 @@ class SharedChoices(ABC):
     def samples(self) -> bool:
         return self.space.samples
 
+    @property
+    def couples_images(self) -> bool:
+        return self.space.couples_images
+
     def alpha_shapes(self) -> dict[str, tuple[int, ...]]:
         return {**self.space.alpha_shapes(), self.group: self.group_shape()}
 
@@ -116,16 +120,19 @@ class SharedChoices(ABC):
         return replace(self.space.derive(self.operations(alphas)), sharing=self.sharing(alphas[self.group]))
 
 
-class SharedChoicesSearch(SearchAlgorithm):
-    """A search method over :class:`SharedChoices`; the first base class of such methods."""
-    _choices: SharedChoices | None = None
+C = TypeVar('C', bound=SharedChoices)
 
-    def build_choices(self) -> SharedChoices:
+
+class SharedChoicesSearch(SearchAlgorithm, Generic[C]):
+    """A search method over :class:`SharedChoices` of a class C; the first base class of such methods."""
+    _choices: C | None = None
+
+    def build_choices(self) -> C:
         """The choices of the method; called once the tasks are built."""
         raise NotImplementedError
 
     @property
-    def space(self) -> Any:
+    def space(self) -> C:
         if self._choices is None:
             self._choices = self.build_choices()
         return self._choices

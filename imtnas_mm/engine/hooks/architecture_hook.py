@@ -8,6 +8,7 @@ import torch
 from mmcv.image import imread
 from mmengine.dist import master_only
 from mmengine.hooks import Hook
+from mmengine.hooks.hook import DATA_BATCH
 
 from ...analysis.certainty import certainty_of
 from ...analysis.draw import draw_genotype
@@ -15,6 +16,7 @@ from ...architecture_history import AFTER_EPOCH
 from ...genotype import save_genotype
 from ...networks.build import shared_options
 from ...registry import HOOKS
+from ..runner import SearchRunner
 
 
 @HOOKS.register_module()
@@ -43,7 +45,7 @@ class ArchitectureHook(Hook):
         genotype = runner.model.derive()
         runner.logger.info(f'Architecture at iteration {runner.iter + 1}: {genotype.summary()}')
 
-    def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None,
+    def after_train_iter(self, runner: SearchRunner, batch_idx: int, data_batch: DATA_BATCH = None,
                          outputs: dict[str, Any] | None = None) -> None:
         if not torch.cuda.is_available():  # mmengine logs the memory of GPUs alone
             unit = 2**20 if sys.platform == 'darwin' else 2**10
@@ -52,7 +54,7 @@ class ArchitectureHook(Hook):
         if self.every_n_train_iters(runner, self.interval):
             self._log(runner)
 
-    def after_train_epoch(self, runner: Any) -> None:
+    def after_train_epoch(self, runner: SearchRunner) -> None:
         genotype = runner.model.derive()
         text = f'{AFTER_EPOCH} {runner.epoch + 1}: {genotype.summary()}'
         if genotype.importance is not None:
@@ -64,17 +66,17 @@ class ArchitectureHook(Hook):
             self.choices = certainty.choices
         runner.logger.info(text)
 
-    def before_save_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
+    def before_save_checkpoint(self, runner: SearchRunner, checkpoint: dict[str, Any]) -> None:
         self.save(runner, checkpoint['meta'])
 
-    def after_train(self, runner: Any) -> None:
+    def after_train(self, runner: SearchRunner) -> None:
         self.save(runner, dict(epoch=runner.epoch, iter=runner.iter))
         for warning in (certainty_of(runner.model.derive()).warning(), *runner.model.final_warnings()):
             if warning:
                 runner.logger.warning(warning)
 
     @master_only
-    def save(self, runner: Any, progress: dict[str, int]) -> None:
+    def save(self, runner: SearchRunner, progress: dict[str, int]) -> None:
         genotype = runner.model.derive()
         source = dict(
             config=osp.basename(runner.cfg.filename or 'unnamed'),

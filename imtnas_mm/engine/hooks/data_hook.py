@@ -6,9 +6,10 @@ from typing import Any
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
+from torch import nn
 
 from ...compat.runner import built_loops, checkpoint_of, is_resumed
-from ...datasets import DataError, base_datasets, name_failures
+from ...datasets import BuiltDataset, DataError, base_datasets, name_failures
 from ...datasets.checks import some
 from ...registry import HOOKS
 
@@ -56,20 +57,20 @@ class DataHook(Hook):
                                 f'{difference(here, classes)}')
 
 
-def unwrapped(model: Any) -> Any:
+def unwrapped(model: nn.Module) -> Any:
     return model.module if is_model_wrapper(model) else model
 
 
-def has_tasks(model: Any) -> bool:
+def has_tasks(model: nn.Module) -> bool:
     """Whether a model is that of a search or of a joint training."""
     return hasattr(unwrapped(model), 'tasks')
 
 
-def task_dataset(part: str, loop: Any, name: str) -> Any:
+def task_dataset(part: str, loop: Any, name: str) -> BuiltDataset:
     return loop.tasks[name].dataset if part == 'train' else loop.loaders[name].dataset
 
 
-def run_parts(runner: Runner) -> Iterator[tuple[str, Any, dict[str, Any]]]:
+def run_parts(runner: Runner) -> Iterator[tuple[str, nn.Module, dict[str, Any]]]:
     """Per task, or once for a retraining: the field of the model, the model, and its datasets by field."""
     model, loops = unwrapped(runner.model), built_loops(runner)
     if not has_tasks(model):
@@ -80,7 +81,7 @@ def run_parts(runner: Runner) -> Iterator[tuple[str, Any, dict[str, Any]]]:
             f'{part}_dataloader.{name}.dataset': task_dataset(part, loop, name) for part, loop in loops.items()}
 
 
-def class_numbers(model: Any) -> dict[str, int]:
+def class_numbers(model: nn.Module) -> dict[str, int]:
     """``num_classes`` of the modules of a model, by their names.
 
     As in mmdet's NumClassCheckHook, region proposal networks and HTC's head
@@ -88,14 +89,14 @@ def class_numbers(model: Any) -> dict[str, int]:
     not used.
     """
     return {
-        name: module.num_classes
+        name: number
         for name, module in model.named_modules()
-        if isinstance(getattr(module, 'num_classes', None), int)
+        if isinstance(number := getattr(module, 'num_classes', None), int)
         and not {'backbone', 'rpn_head'} & set(name.split('.')) and type(module).__name__ != 'FusedSemanticHead'
     }
 
 
-def check_class_numbers(prefix: str, model: Any, datasets: Mapping[str, Any]) -> None:
+def check_class_numbers(prefix: str, model: nn.Module, datasets: Mapping[str, Any]) -> None:
     """Raise DataError unless every head and preprocessor has as many classes as each dataset."""
     numbers = class_numbers(model)
     for field, dataset in datasets.items():
@@ -112,7 +113,7 @@ def check_class_numbers(prefix: str, model: Any, datasets: Mapping[str, Any]) ->
                                     'labels must be smaller')
 
 
-def classes_of(dataset: Any) -> tuple[str, ...] | None:
+def classes_of(dataset: object) -> tuple[str, ...] | None:
     """tuple[str]: the class names of a dataset, ``None`` without any."""
     classes = getattr(dataset, 'metainfo', {}).get('classes')
     return tuple(classes) if isinstance(classes, (list, tuple)) else None
@@ -128,7 +129,7 @@ def check_same_classes(datasets: Mapping[str, Any]) -> None:
                 raise DataError(f'{field}: its {kind} are not those of {first}: {difference(names, others)}')
 
 
-def folders_of(dataset: Any) -> tuple[str, ...] | None:
+def folders_of(dataset: object) -> tuple[str, ...] | None:
     """The class folders of a CustomDataset, in the order of its labels."""
     for base in base_datasets(dataset):
         folders = getattr(base, 'folder_to_idx', None)

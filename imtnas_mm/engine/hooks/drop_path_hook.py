@@ -2,7 +2,9 @@
 from typing import Any
 
 from mmengine.hooks import Hook
+from mmengine.hooks.hook import DATA_BATCH
 from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
 
 from ...registry import HOOKS
 
@@ -14,17 +16,17 @@ class DropPathHook(Hook):
     The network has the method ``scale_drop_path``, as ``CellNet`` has. The rate is logged as ``drop_path``.
     """
 
-    def before_train(self, runner: Any) -> None:
-        self.networks = [module for module in runner.model.modules() if hasattr(module, 'scale_drop_path')]
+    def before_train(self, runner: Runner) -> None:
+        self.networks: list[Any] = [module for module in runner.model.modules() if hasattr(module, 'scale_drop_path')]
         if not self.networks:
             model = runner.model.module if is_model_wrapper(runner.model) else runner.model
             raise ValueError(f'DropPathHook: no part of {type(model).__name__} has a drop path to set; model.backbone '
                              'must be a network with scale_drop_path, such as CellNet')
 
-    def before_train_epoch(self, runner: Any) -> None:
+    def before_train_epoch(self, runner: Runner) -> None:
         for network in self.networks:
             self.rate = network.scale_drop_path(runner.epoch / runner.max_epochs)
 
-    def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None,
+    def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: DATA_BATCH = None,
                          outputs: dict[str, Any] | None = None) -> None:
         runner.message_hub.update_scalar('train/drop_path', self.rate)

@@ -1,9 +1,9 @@
 """Logs how long each epoch of a training takes."""
 import time
-from typing import Any
 
 import torch
 from mmengine.hooks import Hook
+from mmengine.runner import Runner
 
 from ...registry import HOOKS
 
@@ -22,11 +22,11 @@ class EpochTimeHook(Hook):
     def __init__(self) -> None:
         self.begin: float | None = None
 
-    def before_train_epoch(self, runner: Any) -> None:
+    def before_train_epoch(self, runner: Runner) -> None:
         whole = runner.iter % len(runner.train_dataloader) == 0
         self.begin = time.monotonic() if whole else None
 
-    def after_train_epoch(self, runner: Any) -> None:
+    def after_train_epoch(self, runner: Runner) -> None:
         if self.begin is None:
             return
         if torch.cuda.is_available():

@@ -2,6 +2,7 @@
 from typing import Any
 
 from mmengine.hooks import Hook
+from mmengine.hooks.hook import DATA_BATCH
 from mmengine.runner import Runner
 
 from ...finite import check_finite, check_state
@@ -17,7 +18,7 @@ class FiniteHook(Hook):
     """
     priority = 'HIGH'  # before the hooks that log and save
 
-    def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None,
+    def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: DATA_BATCH = None,
                          outputs: dict[str, Any] | None = None) -> None:
         losses = {name: [value] for name, value in (outputs or {}).items() if hasattr(value, 'is_floating_point')}
         check_finite(f'iteration {runner.iter + 1}', losses)

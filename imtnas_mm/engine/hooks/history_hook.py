@@ -3,12 +3,14 @@ from typing import Any
 
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook, LoggerHook
+from mmengine.hooks.hook import DATA_BATCH
 from mmengine.visualization import TensorboardVisBackend, WandbVisBackend
 
 from ...architecture_history import append_history, history_line, start_history
 from ...compat.runner import vis_backends
 from ...registry import HOOKS
 from ...transport import to_host
+from ..runner import SearchRunner
 
 
 @HOOKS.register_module()
@@ -23,19 +25,19 @@ class HistoryHook(Hook):
     """
     priority = 'NORMAL'  # before the logger, so that Weights & Biases gets histograms and figures in a step
 
-    def before_train(self, runner: Any) -> None:
+    def before_train(self, runner: SearchRunner) -> None:
         if is_main_process():
             start_history(runner.work_dir, runner.iter)
         if runner.iter == 0:
             self.keep(runner, 0, 0)
 
-    def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None,
+    def after_train_iter(self, runner: SearchRunner, batch_idx: int, data_batch: DATA_BATCH = None,
                          outputs: dict[str, Any] | None = None) -> None:
         interval = next((hook.interval for hook in runner.hooks if isinstance(hook, LoggerHook)), 0)
         if self.every_n_inner_iters(batch_idx, interval) or self.end_of_epoch(runner.train_dataloader, batch_idx):
             self.keep(runner, runner.epoch + 1, runner.iter + 1)
 
-    def keep(self, runner: Any, epoch: int, iteration: int) -> None:
+    def keep(self, runner: SearchRunner, epoch: int, iteration: int) -> None:
         """A line of the file, and the histograms, with ``epoch`` begun and ``iteration`` iterations done."""
         if not is_main_process():
             return

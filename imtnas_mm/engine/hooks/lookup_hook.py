@@ -13,6 +13,7 @@ from ...architecture_history import LOOKUPS, TABLE_AT_END
 from ...files.atomic import write_whole
 from ...registry import HOOKS
 from ...tables.accuracy import read_table
+from ..runner import SearchRunner
 
 IN_HUB = 'lookups'  # of mmengine's message hub, which checkpoints keep
 
@@ -48,7 +49,7 @@ class LookupHook(Hook):
         self.table = read_table(table, metrics)
         self.interval = interval
 
-    def before_train(self, runner: Any) -> None:
+    def before_train(self, runner: SearchRunner) -> None:
         self.table.check_space(runner.model.derive().space)
         before = runner.message_hub.get_info(IN_HUB, []) if runner.iter else []
         runner.message_hub.update_info(IN_HUB, before)
@@ -60,19 +61,19 @@ class LookupHook(Hook):
             runner.logger.warning(f'table={self.table.file!r}: the checkpoint holds no lookups from the beginning of '
                                   f'the search; {LOOKUPS} begins later')
 
-    def after_train_epoch(self, runner: Any) -> None:
+    def after_train_epoch(self, runner: SearchRunner) -> None:
         epoch = runner.epoch + 1
         if epoch % self.interval == 0 or epoch == runner.max_epochs:
             self.look_up(runner, epoch)
 
-    def after_train(self, runner: Any) -> None:
+    def after_train(self, runner: SearchRunner) -> None:
         standings = self.table.standing(runner.model.derive())
         figures = ', '.join(f'{metric} {standing.value:.2f} (rank {standing.rank:,} of {len(self.table):,}, regret '
                             f'{standing.regret:.2f})' for metric, standing in standings.items())
         runner.logger.info(f'{TABLE_AT_END}{figures}')
 
     @torch.no_grad()
-    def look_up(self, runner: Any, epoch: int) -> None:
+    def look_up(self, runner: SearchRunner, epoch: int) -> None:
         """Looks up and logs the present architecture, after ``epoch`` epochs."""
         model = runner.model
         string = self.table.string_of(model.derive())

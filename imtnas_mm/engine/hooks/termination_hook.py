@@ -2,13 +2,14 @@
 import os
 import signal
 import time
-from collections.abc import Iterator, Sized
+from collections.abc import Iterator, Sequence, Sized
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 from mmengine.dist import all_gather, all_reduce, get_backend, get_rank, get_world_size
 from mmengine.hooks import EMAHook, Hook
+from mmengine.hooks.hook import DATA_BATCH
 from mmengine.runner import Runner
 
 from ...compat.runner import built_loops
@@ -81,19 +82,20 @@ class TerminationHook(Hook):
             runner.logger.info(f'{STOPPED} before it began; no checkpoint is written')
             raise Terminated
 
-    def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None,
+    def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: DATA_BATCH = None,
                          outputs: dict[str, Any] | None = None) -> None:
         if _told(self.group):
             self._leave(runner, runner.epoch, runner.iter + 1)
 
-    def before_val(self, runner: Any) -> None:
-        loop = runner.val_loop
+    def before_val(self, runner: Runner) -> None:
+        loop: Any = runner.val_loop
         loaders = getattr(loop, 'loaders', {'': loop.dataloader}).values()
         lengths = torch.tensor([len(loader) if isinstance(loader, Sized) else -get_rank() for loader in loaders])
         self.in_step = 'train' in built_loops(runner) and all(
             torch.equal(lengths, other) for other in all_gather(lengths))
 
-    def after_val_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
+    def after_val_iter(self, runner: Runner, batch_idx: int, data_batch: DATA_BATCH = None,
+                       outputs: Sequence | None = None) -> None:
         if self.in_step and _told(self.group):
             for hook in runner.hooks:
                 if isinstance(hook, EMAHook):  # swaps the trained weights back in

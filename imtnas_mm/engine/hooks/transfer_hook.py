@@ -4,9 +4,11 @@ from collections import deque
 from typing import Any
 
 from mmengine.hooks import Hook
+from mmengine.hooks.hook import DATA_BATCH
 from mmengine.logging import print_log
 
 from ...registry import HOOKS
+from ..runner import SearchRunner
 
 FIGURES = ('transfer/active', 'transfer/different')
 
@@ -57,7 +59,7 @@ class TransferHook(Hook):
         """:func:`complaint` of the last window; empty before there is one."""
         return '' if len(self.recent) < self.window else complaint(*map(list, zip(*self.recent, strict=True)))
 
-    def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None,
+    def after_train_iter(self, runner: SearchRunner, batch_idx: int, data_batch: DATA_BATCH = None,
                          outputs: dict[str, Any] | None = None) -> None:
         if outputs is None or any(name not in outputs for name in FIGURES):
             return
@@ -65,12 +67,12 @@ class TransferHook(Hook):
         self.recent.append(figures)
         self.epoch.append(figures)
         trouble = self.trouble()
-        if trouble and not self.warned:
+        if trouble and not self.warned and runner.model.transfer is not None:
             self.warned = True
             print_log(f'The knowledge transfer is off: in the last {self.window} iterations {trouble}. No knowledge '
                       f'passes between the tasks. {runner.model.transfer.advice}', 'current', logging.WARNING)
 
-    def after_train_epoch(self, runner: Any) -> None:
+    def after_train_epoch(self, runner: SearchRunner) -> None:
         if not self.epoch:
             return
         active, different = (sum(values) / len(values) for values in zip(*self.epoch, strict=True))

@@ -72,13 +72,13 @@ def dry_run(cfg: Config, test: bool = False) -> DryRun:
     return DryRun(lines, done.validated, done.tested, done.genotype)
 
 
-def check_weights(path: Any, field: str) -> None:
+def check_weights(path: object, field: str) -> None:
     """Raises ValueError if a field names a file of weights that doesn't exist; URLs and model zoos pass."""
     if isinstance(path, str) and path and '://' not in path and not os.path.isfile(path):
         raise ValueError(f'{field}={path!r}: is not a file; it must be a checkpoint')
 
 
-def check_pretrained(value: Any, field: str) -> None:
+def check_pretrained(value: object, field: str) -> None:
     """:func:`check_weights` of every ``init_cfg`` of the type Pretrained in a model's config, which training loads."""
     if isinstance(value, Mapping):
         if str(value.get('type')).rpartition('.')[2] == 'Pretrained':

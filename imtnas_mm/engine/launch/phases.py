@@ -10,6 +10,7 @@ from mmengine.config import Config, ConfigDict
 from mmengine.dist import barrier, is_main_process
 from mmengine.logging import print_log
 
+from ...algorithms.base import SearchAlgorithm
 from ...analysis.draw import draw_genotype
 from ...files.atomic import write_whole
 from ...genotype import load_genotype, save_genotype
@@ -78,10 +79,10 @@ def phase_config(cfg: Config, phase: Mapping[str, Any], folder: str, records: Se
     return changed
 
 
-def check_space(model: Any) -> None:
+def check_space(model: SearchAlgorithm) -> None:
     """Raises ValueError for a search whose space can't be searched in phases."""
-    # of a space with another group of A it is the method of the space inside
-    if model.space.next_candidates.__func__ is SearchSpace.next_candidates:
+    space: Any = model.space  # with another group of A, it passes on the methods of the space inside
+    if space.next_candidates.__func__ is SearchSpace.next_candidates:
         raise ValueError(f'phases: model.search_space.type={type(model.first_task.space).__name__} has no phases; it '
                          'must be a space with next_candidates, such as PDARTSSupernet')
     phase_format(model.derive().space)
@@ -108,12 +109,13 @@ def run_phase(cfg: Config, keep: int | None, path: str) -> dict[str, Any]:
     return record
 
 
-def kept_operations(model: Any, keep: int | None) -> dict[str, list[list[str]]] | None:
+def kept_operations(model: SearchAlgorithm, keep: int | None) -> dict[str, list[list[str]]] | None:
     """The candidates that the next phase of a search gets; None after the last."""
     if keep is None:
         return None
     alphas = {name: alpha.detach().cpu() for name, alpha in model.architecture.named_alphas().items()}
-    return as_lists(model.space.next_candidates(alphas, keep))
+    space: Any = model.space
+    return as_lists(space.next_candidates(alphas, keep))
 
 
 def as_lists(candidates: Mapping[str, Sequence[Sequence[str]]]) -> dict[str, list[list[str]]]:

@@ -5,7 +5,6 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
-from typing import Any
 
 import torch
 from mmengine.config import Config
@@ -69,7 +68,7 @@ def leave_group() -> None:
         torch.distributed.destroy_process_group()
 
 
-def run_as_program(main: Callable[[], Any]) -> None:
+def run_as_program(main: Callable[[], object]) -> None:
     """Run a tool's ``main``, and end the process.
 
     torchrun reports the error of the process that failed first. In a job of

@@ -8,11 +8,12 @@ import torch
 from mmengine.logging import print_log
 from mmengine.model import is_model_wrapper
 from mmengine.registry import DefaultScope
-from mmengine.runner import BaseLoop
+from mmengine.runner import BaseLoop, Runner
 from torch.utils.data import DataLoader
 
-from ...datasets import build_dataset, check_boxes, check_evaluator, is_validation_part, validation_part
+from ...datasets import BuiltDataset, build_dataset, check_boxes, check_evaluator, is_validation_part, validation_part
 from ...registry import LOOPS, built_before
+from .task_data import TaskData
 
 
 class _EvaluationLoop(BaseLoop):
@@ -51,7 +52,7 @@ class _EvaluationLoop(BaseLoop):
             self.evaluators[name].dataset_meta = dataset.metainfo
         super().__init__(runner, self.loaders[order[0]])
 
-    def build_dataset(self, runner: Any, name: str, cfg: dict[str, Any], field: str) -> Any:
+    def build_dataset(self, runner: Runner, name: str, cfg: dict[str, Any], field: str) -> BuiltDataset:
         """The dataset of a task."""
         return build_dataset(cfg, self.model.scopes[name], field)
 
@@ -154,10 +155,11 @@ class SearchValLoop(_SearchEvaluationLoop):
     """
     mode = 'val'
 
-    def build_dataset(self, runner: Any, name: str, cfg: dict[str, Any], field: str) -> Any:
+    def build_dataset(self, runner: Runner, name: str, cfg: dict[str, Any], field: str) -> BuiltDataset:
         if not is_validation_part(cfg):
             return super().build_dataset(runner, name, cfg, field)
-        data = runner.train_loop.tasks[name]
+        loop: Any = runner.train_loop
+        data: TaskData = loop.tasks[name]
         with DefaultScope.overwrite_default_scope(data.scope):
             return validation_part(cfg, data.dataset, data.val_indices, field)
 

@@ -11,11 +11,11 @@ class Feed:
         per_iteration (int): 0 starts no loader.
     """
 
-    def __init__(self, make: Callable[[int, int], Iterable[Any]], per_iteration: int = 1) -> None:
+    def __init__(self, make: Callable[[int, int], Iterable[dict[str, Any]]], per_iteration: int = 1) -> None:
         self.make = make
         self.per_iteration = per_iteration
-        self.iterator: Any = None
-        self.position: Any = None  # of the next batch
+        self.iterator: Any = None  # of batches, until it is stopped
+        self.position = 0  # of the next batch
 
     def seek(self, seed: int, iteration: int) -> None:
         """Makes the first batch of ``iteration`` the next one."""
@@ -23,7 +23,7 @@ class Feed:
         if self.per_iteration and (self.iterator is None or self.position != start):
             self.iterator, self.position = iter(self.make(seed, start)), start
 
-    def next(self) -> Any:
+    def next(self) -> dict[str, Any]:
         self.position += 1
         return next(self.iterator)
 
@@ -40,7 +40,7 @@ class FeedData:
         length (int): iterations of an epoch.
     """
 
-    def __init__(self, dataset: Any, feeds: dict[str, tuple[Feed, ...]], length: int) -> None:
+    def __init__(self, dataset: object, feeds: dict[str, tuple[Feed, ...]], length: int) -> None:
         self.dataset = dataset
         self.feeds = feeds
         self.length = length

@@ -7,6 +7,7 @@ from typing import Any
 from mmengine.logging import print_log
 
 from ...finite import NonFiniteError, check_state
+from ..runner import SearchRunner
 
 CHOICES = ('stop', 'skip')
 SKIPPED = 'skipped_iterations'  # in the log, and in mmengine's message hub, which checkpoints keep
@@ -25,7 +26,7 @@ class IterationGuard:
             raise ValueError(f'train_cfg.non_finite={choice!r} is not one of {CHOICES}')
         self.choice = choice
 
-    def __call__(self, runner: Any, iteration: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    def __call__(self, runner: SearchRunner, iteration: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         """Runs ``iteration()`` and returns its figures.
 
         Raises:

@@ -5,8 +5,10 @@ from typing import Any
 from mmengine.dist import get_rank
 from mmengine.hooks import EMAHook
 from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
 from torch import nn
 
+from ...datasets import BuiltDataset
 from ...random_state import Purpose, isolated_random
 from ...registry import LOOPS
 from ...tasks import JointModel
@@ -18,7 +20,7 @@ from .task_data import TrainingSet
 class TaskDatasets:
     """The training sets as one dataset: its ``metainfo``, by task, goes into checkpoints."""
 
-    def __init__(self, datasets: Mapping[str, Any]) -> None:
+    def __init__(self, datasets: Mapping[str, BuiltDataset]) -> None:
         self.datasets = datasets
 
     def __len__(self) -> int:
@@ -49,7 +51,7 @@ class JointData(FeedData):
 
 
 @LOOPS.register_module()
-class JointTrainLoop(FeedLoop):
+class JointTrainLoop(FeedLoop[dict[str, Any]]):
     """Steps a :class:`JointModel` on one minibatch of each task per iteration.
 
     Batches and random numbers of the model (dropout, drop path) depend on the
@@ -65,7 +67,7 @@ class JointTrainLoop(FeedLoop):
             is always validated.
     """
 
-    def __init__(self, runner: Any, dataloader: dict[str, dict], max_epochs: int, epoch_length: int | None = None,
+    def __init__(self, runner: Runner, dataloader: dict[str, dict], max_epochs: int, epoch_length: int | None = None,
                  val_begin: int = 1, val_interval: int = 1) -> None:
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         if not isinstance(model, JointModel):

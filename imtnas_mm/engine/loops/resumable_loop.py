@@ -1,6 +1,6 @@
 """Base classes of train loops that resume at any iteration with the results of an uninterrupted run."""
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from mmengine.runner import BaseLoop, Runner
 from torch import nn
@@ -8,6 +8,8 @@ from torch import nn
 from ..hooks.validated_hook import VALIDATED, ValidatedHook
 from ..start_lines import log_start
 from .feed import FeedData
+
+B = TypeVar('B')  # the batches of an iteration
 
 
 def check_at_least(**fields: tuple[int, int]) -> None:
@@ -17,7 +19,7 @@ def check_at_least(**fields: tuple[int, int]) -> None:
             raise ValueError(f'train_cfg.{name}={value} must be at least {least}')
 
 
-class ResumableLoop(BaseLoop):
+class ResumableLoop(BaseLoop, Generic[B]):
     """A mixin for loops by epochs: resumes within an epoch, and before a pending validation.
 
     A subclass has the attributes of mmengine's EpochBasedTrainLoop and the four
@@ -39,11 +41,11 @@ class ResumableLoop(BaseLoop):
         """After the last iteration, or an error: ends workers."""
         raise NotImplementedError
 
-    def batches(self, done: int) -> Iterable[Any]:
+    def batches(self, done: int) -> Iterable[B]:
         """The batches of the current epoch without its first ``done``."""
         raise NotImplementedError
 
-    def run_iter(self, index: int, batch: Any) -> None:
+    def run_iter(self, index: int, batch: B) -> None:
         """Runs iteration ``index`` of the current epoch with its hooks, and adds 1 to ``iter``."""
         raise NotImplementedError
 
@@ -93,7 +95,7 @@ class ResumableLoop(BaseLoop):
             self.runner.message_hub.get_info(VALIDATED, 0) < self._epoch
 
 
-class FeedLoop(ResumableLoop):
+class FeedLoop(ResumableLoop[B]):
     """A loop over endless feeds, in epochs of a given number of iterations.
 
     A subclass defines the batches of an iteration (:meth:`next_batches`) and
@@ -142,20 +144,20 @@ class FeedLoop(ResumableLoop):
     def stop(self) -> None:
         self.dataloader.stop()
 
-    def batches(self, done: int) -> Iterator[Any]:
+    def batches(self, done: int) -> Iterator[B]:
         for _ in range(done, len(self.dataloader)):
             yield self.next_batches()
 
-    def run_iter(self, index: int, batch: Any) -> None:
+    def run_iter(self, index: int, batch: B) -> None:
         self.runner.call_hook('before_train_iter', batch_idx=index, data_batch=batch)
         outputs = self.step(batch)
         self.runner.call_hook('after_train_iter', batch_idx=index, data_batch=batch, outputs=outputs)
         self._iter += 1
 
-    def next_batches(self) -> Any:
+    def next_batches(self) -> B:
         """The batches of iteration ``iter``."""
         raise NotImplementedError
 
-    def step(self, batches: Any) -> dict[str, Any]:
+    def step(self, batches: B) -> dict[str, Any]:
         """Iteration ``iter``; returns the figures that hooks log."""
         raise NotImplementedError

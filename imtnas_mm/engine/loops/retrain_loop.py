@@ -6,6 +6,7 @@ from typing import Any
 from mmengine.dist import get_rank, get_world_size
 from mmengine.logging import print_log
 from mmengine.runner import EpochBasedTrainLoop, Runner
+from torch.utils.data import DataLoader
 
 from ...checkpoint import CheckpointError
 from ...compat.loaders import end_persistent_workers
@@ -19,7 +20,7 @@ EPOCHS = 'epochs_of'  # in mmengine's message hub: how long an epoch is, and for
 
 
 @LOOPS.register_module()
-class RetrainLoop(ResumableLoop, EpochBasedTrainLoop):
+class RetrainLoop(ResumableLoop[Any], EpochBasedTrainLoop):
     """mmengine's EpochBasedTrainLoop, with the same fields; all randomness depends on seed, iteration and rank.
 
     Data and random numbers of an iteration depend neither on the workers nor on
@@ -36,7 +37,7 @@ class RetrainLoop(ResumableLoop, EpochBasedTrainLoop):
             was built before.
     """
 
-    def __init__(self, runner: Runner, dataloader: dict[str, Any] | Any, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, runner: Runner, dataloader: dict[str, Any] | DataLoader, *args: Any, **kwargs: Any) -> None:
         self._dataloader_cfg = dataloader if isinstance(dataloader, dict) else None
         self._shared_seed = self._seed_of_all_ranks(runner)
         if self._dataloader_cfg is not None:

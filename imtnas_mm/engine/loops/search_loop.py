@@ -15,6 +15,7 @@ from ...datasets import splits_of
 from ...finite import read_scalars
 from ...progress import Progress
 from ...registry import LOOPS
+from ..runner import SearchRunner
 from .feed import Feed, FeedData
 from .iteration_guard import IterationGuard
 from .resumable_loop import FeedLoop, check_at_least
@@ -24,8 +25,8 @@ from .task_data import TaskData
 @dataclass
 class IterationBatches:
     """The data of one iteration: one batch per stage, and dicts of one batch per task for A."""
-    stages: list = field(default_factory=list)
-    architecture: list[dict] = field(default_factory=list)
+    stages: list[dict[str, Any]] = field(default_factory=list)
+    architecture: list[dict[str, dict[str, Any]]] = field(default_factory=list)
 
 
 class SearchData(FeedData):
@@ -74,7 +75,7 @@ class SearchData(FeedData):
         batches = IterationBatches()
         previous = None
         for stage in stages:
-            batch = dict(train=self.train[stage.task].next())
+            batch: dict[str, Any] = dict(train=self.train[stage.task].next())
             if previous is not None and self.num_examples:
                 batch['examples'] = tuple(self.examples[s.task].next()['inputs'] for s in (previous, stage))
             batches.stages.append(batch)
@@ -86,7 +87,7 @@ class SearchData(FeedData):
 
 
 @LOOPS.register_module()
-class InterleavedSearchLoop(FeedLoop):
+class InterleavedSearchLoop(FeedLoop[IterationBatches]):
     """Per iteration: M rounds over K tasks, then one update of A (Algorithm 2; reading 7).
 
     Args:
@@ -110,7 +111,7 @@ class InterleavedSearchLoop(FeedLoop):
     """
 
     def __init__(self,
-                 runner: Any,
+                 runner: SearchRunner,
                  dataloader: dict[str, dict],
                  rounds: int,
                  order: Sequence[str],

@@ -12,7 +12,7 @@ from ...datasets import DataError, Split, build_dataset, build_endless_loader, r
 from ...random_state import Purpose, seed_of
 
 
-def check_splittable(dataset: Any, field: str) -> None:
+def check_splittable(dataset: object, field: str) -> None:
     """Raises DataError for a wrapper that would put an image into both parts.
 
     RepeatDataset and ClassBalancedDataset give an image several indices;

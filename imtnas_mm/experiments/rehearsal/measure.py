@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from mmengine.config import Config
 from mmengine.hooks import Hook
+from mmengine.hooks.hook import DATA_BATCH
 from mmengine.runner import Runner
 
 from ...engine.launch.build import build_runner
@@ -47,10 +48,11 @@ class TimerHook(Hook):
             torch.cuda.synchronize()
         return time.perf_counter()
 
-    def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: DATA_BATCH = None) -> None:
         self.begin = self._now()
 
-    def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
+    def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: DATA_BATCH = None,
+                         outputs: dict[str, Any] | None = None) -> None:
         self.iterations.append(self._now() - self.begin)
 
     def _before(self, runner, batch_idx, data_batch=None):
@@ -72,7 +74,8 @@ class StopHook(Hook):
     def __init__(self) -> None:
         self.done = 0
 
-    def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
+    def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: DATA_BATCH = None,
+                         outputs: dict[str, Any] | None = None) -> None:
         self.done += 1
         if self.done % BATCHES == 0:
             raise Rehearsed
@@ -104,7 +107,7 @@ def measure(cfg: Config, folder: str | Path, processes: int = 1, test: bool = Tr
     if torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats()
     parts, records, metrics, seconds = [], [], {}, 0.
-    phases: list[Any] = [None]
+    phases: list[dict[str, Any] | None] = [None]
     if cfg.get('phases'):
         check_phases(cfg)
         phases = list(cfg.phases)
@@ -114,11 +117,11 @@ def measure(cfg: Config, folder: str | Path, processes: int = 1, test: bool = Tr
         runner = build_runner(part_cfg)
         part, metrics['val'], metrics['test'], seconds = _measure_part(runner, processes, test and last)
         parts.append(vars(part))
+        model: Any = runner.model
         if phase is not None:
-            records.append(dict(kept=kept_operations(runner.model, phase['keep'])))
+            records.append(dict(kept=kept_operations(model, phase['keep'])))
     result = dict(parts=parts, test=seconds, memory=peak_memory(), device=device_name(), metrics=metrics)
     if is_search(cfg):
-        model: Any = runner.model
         result['architecture'] = model.derive().to_dict()
     return result
 
@@ -133,7 +136,7 @@ def _measure_part(runner: Runner, processes: int, test: bool) -> tuple[Part, dic
     validation, of_val = 0., {}
     if runner.val_loop is not None:
         timer.passes.clear()
-        of_val: Any = runner.val_loop.run()
+        of_val = runner.val_loop.run()
         validation = _seconds_of_pass(runner.val_loop, timer, processes)
     runner.save_checkpoint(runner.work_dir, CHECKPOINT, by_epoch=False)
     checkpoint = Path(runner.work_dir, CHECKPOINT)

@@ -156,7 +156,7 @@ class CellSupernet(SearchSpace):
         if channels < 2 or channels % 2:
             raise ValueError(f'channels={channels} must be an even number, at least 2')
         self.channels, self.layers, self.out_indices = channels, layers, tuple(out_indices)
-        self._plans = Recent(8)  # by kind of cell and chosen operations
+        self._plans: Recent[CellPlan] = Recent(8)  # by kind of cell and chosen operations
         self.reductions = reductions(layers)
         self.norm = EdgeNorm(norm_cfg)
         width = STEM_MULTIPLIER * channels
