@@ -112,5 +112,5 @@ def load_architecture(source: str | Path | Mapping[str, Any] | Genotype, config:
     """
     if config is not None:
         return architecture_of(str(source), str(config)).network(**options)
-    spec: Any = dict(source) if isinstance(source, Mapping) else source
+    spec = dict(source) if isinstance(source, Mapping) else source
     return Derived(resolve_genotype(spec), {}).network(**options)

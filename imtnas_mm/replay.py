@@ -1,6 +1,6 @@
 """Records computations of fixed shapes as CUDA graphs and replays them: one launch instead of thousands."""
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar
 
 import torch
 from mmengine.logging import print_log
@@ -27,7 +27,7 @@ class CudaGraph:
             arguments alone.
         tensors (list[Tensor]): on a GPU.
     """
-    device = 'cuda'
+    device: ClassVar[str] = 'cuda'
     pool = None
 
     def __init__(self, function: Callable[..., Any], tensors: Sequence[Tensor]) -> None:
@@ -47,6 +47,18 @@ class CudaGraph:
         return with_tensors(self.outputs, (tensor.clone() for tensor in tensors_of(self.outputs)))
 
 
+class Recorder(Protocol):
+    """What records computations, as :class:`CudaGraph`: ``(function, tensors)`` -> ``tensors`` -> results."""
+
+    @property
+    def device(self) -> str:
+        ...
+
+    def __call__(self, function: Callable[[list[Tensor]], Any], tensors: Sequence[Tensor]
+                 ) -> Callable[[Sequence[Tensor]], Any]:
+        ...
+
+
 class Recordings:
     """Recorded computations by key and argument shapes.
 
@@ -55,10 +67,10 @@ class Recordings:
     that draws random numbers is never recorded, and the log says so once.
 
     Args:
-        recorder: ``(function, tensors)`` -> ``tensors`` -> results, as :class:`CudaGraph`.
+        recorder (Recorder): records them.
     """
 
-    def __init__(self, recorder: Any = CudaGraph) -> None:
+    def __init__(self, recorder: Recorder = CudaGraph) -> None:
         self.recorder = recorder
         self.kept: dict[tuple, Any] = {}
         self.full = False

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from pickle import UnpicklingError
+from types import TracebackType
 from typing import Any, Self
 
 import torch
@@ -92,7 +93,8 @@ class _explained:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 traceback: TracebackType | None) -> None:
         if isinstance(error, UnpicklingError):
             lines = str(error).rpartition('WeightsUnpickler error:')[2].strip().splitlines() or ['damaged']
             reason = next((line.strip() for line in lines if 'GLOBAL' in line), lines[0])

@@ -70,7 +70,7 @@ def graph_settings(settings: dict[str, Any], detects: bool, divisor: int) -> dic
     return dict(kept, model=model)
 
 
-def write_graph(model: Any, path: str, meta: dict[str, Any]) -> dict[str, Any]:
+def write_graph(model: nn.Module, path: str, meta: dict[str, Any]) -> dict[str, Any]:
     """Write a model as a graph.
 
     Args:
@@ -87,7 +87,8 @@ def write_graph(model: Any, path: str, meta: dict[str, Any]) -> dict[str, Any]:
     """
     graph = graph_of(model)
     detects = isinstance(graph, DetectorGraph)
-    divisor = model.data_preprocessor.pad_size_divisor
+    preprocessor: Any = model.data_preprocessor
+    divisor = preprocessor.pad_size_divisor
     settings = graph_settings(plain_settings(meta['cfg'], 'meta.cfg'), detects, divisor)
     metadata = metadata_of(dict(meta, cfg=settings_text(settings)))
     program = traced(graph, divisor)

@@ -2,6 +2,7 @@
 import io
 import os.path as osp
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,7 +14,7 @@ from ..deploy.write import built, write_graph
 from ..files.atomic import write_checkpoint, write_whole
 from ..files.exported_graph import SUFFIXES as GRAPH_SUFFIXES
 from ..files.safetensors_format import SUFFIX, to_safetensors
-from ..genotype import resolve_genotype
+from ..genotype import Genotype, resolve_genotype
 from ..registry import MODELS, SCOPE
 from ..space_format import format_of
 from ..stored_architecture import refuse_contradiction, stored_genotype
@@ -25,7 +26,8 @@ VISUALIZERS: dict[Any, dict[str, Any]] = dict(  # by the scope of a task
     mmpretrain=dict(type='UniversalVisualizer', vis_backends=[dict(type='LocalVisBackend')]))
 
 
-def exported(checkpoint: str, ema: bool = True, architecture: Any = None) -> dict[str, Any]:
+def exported(checkpoint: str, ema: bool = True,
+             architecture: Genotype | dict[str, Any] | str | Path | None = None) -> dict[str, Any]:
     """The part of a checkpoint that is exported.
 
     Args:

@@ -3,9 +3,11 @@ from typing import Any
 
 from mmengine.device import get_device
 from mmengine.logging import MMLogger
-from mmengine.optim import OptimWrapperDict
+from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.runner import Runner
+from mmengine.runner.runner import ParamSchedulerType
 from torch import nn
+from torch.optim import Optimizer
 from torch.serialization import MAP_LOCATION
 
 from ..algorithms.base import SearchAlgorithm
@@ -69,7 +71,7 @@ class SearchRunner(ResumableRunner):
     model: SearchAlgorithm
     optim_wrapper: OptimWrapperDict
 
-    def build_model(self, model: Any) -> nn.Module:
+    def build_model(self, model: nn.Module | dict[str, Any]) -> nn.Module:
         if isinstance(model, dict):
             train_cfg = self._train_loop if isinstance(self._train_loop, dict) else self.cfg.get('train_cfg')
             for key in ('rounds', 'order'):
@@ -96,19 +98,19 @@ class SearchRunner(ResumableRunner):
                              "norm_cfg=dict(type='GN', num_groups=8) where ranks have few images each")
         return model.to(get_device())
 
-    def scale_lr(self, optim_wrapper: Any, auto_scale_lr: dict[str, Any] | None = None) -> None:
+    def scale_lr(self, optim_wrapper: OptimWrapper, auto_scale_lr: dict[str, Any] | None = None) -> None:
         if auto_scale_lr and auto_scale_lr.get('enable'):
             raise ValueError('auto_scale_lr.enable=True: a search has several batch sizes and optimisers; set '
                              'optim_wrapper.encoder, .head and .architecture yourself')
 
-    def build_optim_wrapper(self, optim_wrapper: Any) -> OptimWrapperDict:
+    def build_optim_wrapper(self, optim_wrapper: Optimizer | OptimWrapper | dict[str, Any]) -> OptimWrapperDict:
         built = super().build_optim_wrapper(optim_wrapper)
         if not isinstance(built, OptimWrapperDict):
             raise ValueError("optim_wrapper: a search needs constructor='SearchOptimWrapperConstructor' and an "
                              'optimiser wrapper for each of encoder, head and architecture')
         return built
 
-    def build_param_scheduler(self, scheduler: Any) -> Any:
+    def build_param_scheduler(self, scheduler: Any) -> ParamSchedulerType:
         if isinstance(scheduler, dict) and 'type' in scheduler or isinstance(scheduler, list) and scheduler:
             raise ValueError('param_scheduler: a search has one list of schedulers per optimiser, as in '
                              "dict(encoder=[...], head=[...]), so that no schedule meant for weights changes A's rate; "

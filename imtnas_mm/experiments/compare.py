@@ -13,6 +13,7 @@ from .cluster import Cluster, ClusterError, RunJob
 from .declaration import load_experiment
 from .dry_run import dry_runs
 from .execute import TOOLS, Processes, Stopped, execute, state_of
+from .records import RunRecord
 from .run import Run, plan_runs
 
 POLL = dict(slurm=10., local=.1)  # seconds between two checks of jobs
@@ -88,10 +89,10 @@ def called(run: Run) -> str:
     return f'{run.name} ({run.identity})'
 
 
-def report(run: Run, record: dict[str, Any]) -> str | None:
+def report(run: Run, record: RunRecord) -> str | None:
     """Print how a run ended; returns the failure, or None."""
     print(f'{record["state"]}: {called(run)}', flush=True)
-    return None if record['state'] == 'finished' else f'{called(run)}: {record["failure"]}'
+    return None if record['state'] == 'finished' else f'{called(run)}: {record.get("failure")}'
 
 
 def run_here(runs: Iterable[Run], cards: Cards, at_once: int, args: Namespace) -> list[str]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..files.atomic import write_whole
 from .declaration import SEARCH, Experiment
-from .records import RecordError
+from .records import Recorded, RecordError
 from .report import finished_seeds
 from .report_text import full_report
 from .run import Run
@@ -23,11 +23,18 @@ PLACE = re.compile(r'<!-- report: (\w+) -->\n')  # in the template of the docume
 EMPTY = 'No run is recorded yet.\n'
 
 
+class PublishedRun(Recorded):
+    """The published part of a finished run's record."""
+    row: str
+    task: str | None
+    gpus: list[str]  # their names
+
+
 def evidence_path(folder: str | Path, experiment: Experiment) -> Path:
     return Path(folder) / f'{experiment.name}.json'
 
 
-def entry_of(run: Run, record: Mapping[str, Any]) -> dict[str, Any]:
+def entry_of(run: Run, record: Recorded) -> PublishedRun:
     """The published part of a finished run: results and costs; the identity stands for the options."""
     results: dict[str, Any] = {}
     for name, result in record['results'].items():
@@ -42,12 +49,12 @@ def entry_of(run: Run, record: Mapping[str, Any]) -> dict[str, Any]:
     gpus = sorted({gpu['name'] for step in record['steps'].values() for gpu in step.get('gpus', ()) if gpu['name']})
     steps = {name: {key: step[key] for key in STEP_FIELDS if step.get(key) is not None}
              for name, step in record['steps'].items()}
-    return dict(row=run.row, task=run.task, seed=run.seed, identity=run.identity, gpus=gpus,
-                versions=record['versions'], steps=steps, results=results)
+    return PublishedRun(row=run.row, task=run.task, seed=run.seed, identity=run.identity, gpus=gpus,
+                        versions=record['versions'], steps=steps, results=results)
 
 
 def export_records(folder: str | Path, experiment: Experiment, runs: Sequence[Run],
-                   records: Mapping[str, dict[str, Any]]) -> Path:
+                   records: Mapping[str, Recorded]) -> Path:
     """Write the finished runs of an experiment; the same records give the same bytes.
 
     Records that the file has of other runs stay in it: an experiment may run
@@ -80,7 +87,7 @@ def export_records(folder: str | Path, experiment: Experiment, runs: Sequence[Ru
 
 
 def read_exported(folder: str | Path, experiment: Experiment,
-                  runs: Sequence[Run]) -> tuple[dict[str, dict[str, Any]], int]:
+                  runs: Sequence[Run]) -> tuple[dict[str, PublishedRun], int]:
     """The published records of an experiment; none without a file.
 
     Returns:
@@ -115,7 +122,7 @@ def read_exported(folder: str | Path, experiment: Experiment,
     return by_identity, other
 
 
-def shared_records(folder: str | Path, experiment: Experiment, runs: Sequence[Run]) -> dict[str, dict[str, Any]]:
+def shared_records(folder: str | Path, experiment: Experiment, runs: Sequence[Run]) -> dict[str, PublishedRun]:
     """Identity -> published record of each run that is in the file of another experiment, too: rows may share runs."""
     by_identity, shared = {run.identity: run for run in runs}, {}
     for path in sorted(Path(folder).glob('*.json')):
@@ -129,7 +136,7 @@ def shared_records(folder: str | Path, experiment: Experiment, runs: Sequence[Ru
     return shared
 
 
-def provenance(runs: Sequence[Run], records: Mapping[str, dict[str, Any]], other: int) -> str:
+def provenance(runs: Sequence[Run], records: Mapping[str, PublishedRun], other: int) -> str:
     """The number of finished runs, their seeds, their time, and their GPUs and versions."""
     finished = [records[run.identity] for run in runs if run.identity in records]
     seeds = sorted({record['seed'] for record in finished})
@@ -147,7 +154,7 @@ def provenance(runs: Sequence[Run], records: Mapping[str, dict[str, Any]], other
     return ' '.join(lines) + '\n'
 
 
-def section(experiment: Experiment, runs: Sequence[Run], records: Mapping[str, dict[str, Any]], other: int,
+def section(experiment: Experiment, runs: Sequence[Run], records: Mapping[str, PublishedRun], other: int,
             pictures: Sequence[str] = ()) -> str:
     """The report of published records, as a section of a document.
 

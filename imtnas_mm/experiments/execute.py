@@ -32,7 +32,7 @@ from ..tables.accuracy import TableError, read_table
 from ..tasks.joint_model import joint_backbones
 from .cards import Cards, GivenUp
 from .lookups import search_history, searched_genotype, table_result
-from .records import new_record, read_record, record_path, write_record
+from .records import RunRecord, new_record, read_record, record_path, write_record
 from .run import Run, sampler_of
 
 TOOLS = shipped_folder('tools')
@@ -107,7 +107,7 @@ def state_of(run: Run, work_dir: str | Path) -> str:
 
 
 def execute(run: Run, work_dir: str | Path, processes: Processes, tools: str | Path = TOOLS,
-            cards: Cards | None = None, gpus_per_run: int | None = None) -> dict[str, Any]:
+            cards: Cards | None = None, gpus_per_run: int | None = None) -> RunRecord:
     """Do the steps that the run's record lacks; returns the record.
 
     Args:
@@ -138,7 +138,7 @@ def execute(run: Run, work_dir: str | Path, processes: Processes, tools: str | P
             fcntl.flock(lock, fcntl.LOCK_UN)
 
 
-def _execute(run: Run, path: Path, steps: '_Steps') -> dict[str, Any]:
+def _execute(run: Run, path: Path, steps: '_Steps') -> RunRecord:
     record = read_record(path, run.identity) or new_record(run)
     if record['state'] == 'finished':
         return record
@@ -164,7 +164,7 @@ class _Steps:
         self.cards, self.gpus_per_run, self.lock = cards, gpus_per_run, lock
         self.folder = path.parent
 
-    def do(self, record: dict[str, Any]) -> None:
+    def do(self, record: RunRecord) -> None:
         self.record = record
         architecture = self.architecture()
         results = self.record['results']

@@ -4,7 +4,7 @@ import json
 import platform
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 from .. import __version__
 from ..files.atomic import write_whole
@@ -12,6 +12,24 @@ from .run import Run
 
 PACKAGES = ('torch', 'onedl-mmengine', 'onedl-mmcv', 'onedl-mmdetection', 'onedl-mmpretrain', 'numpy')
 FORMAT, VERSION = 'imtnas_mm.run', 1
+
+
+class Recorded(TypedDict):
+    """What the record of a run and its published part have in common, as JSON values."""
+    identity: str
+    seed: int
+    versions: dict[str, str | None]  # by package
+    steps: dict[str, dict[str, Any]]  # the costs by the name of a step
+    results: dict[str, dict[str, Any]]  # by evaluation, and of the search
+
+
+class RunRecord(Recorded):
+    """The record of a run in its work dir."""
+    format: str
+    version: int
+    state: str  # started, finished or failed
+    failure: NotRequired[str]
+    options: dict[str, Any]
 
 
 class RecordError(ValueError):
@@ -33,12 +51,13 @@ def record_path(work_dir: str | Path, identity: str) -> Path:
     return Path(work_dir) / 'runs' / identity / 'record.json'
 
 
-def new_record(run: Run) -> dict[str, Any]:
-    return dict(format=FORMAT, version=VERSION, identity=run.identity, seed=run.seed, state='started', steps={},
-                results={}, versions=versions(), options=run.options())
+def new_record(run: Run) -> RunRecord:
+    return RunRecord(
+        format=FORMAT, version=VERSION, identity=run.identity, seed=run.seed, state='started', steps={}, results={},
+        versions=versions(), options=run.options())
 
 
-def read_record(path: str | Path, identity: str) -> dict[str, Any] | None:
+def read_record(path: str | Path, identity: str) -> RunRecord | None:
     """The record; None if there is no such file.
 
     Raises:
@@ -48,7 +67,7 @@ def read_record(path: str | Path, identity: str) -> dict[str, Any] | None:
     if not path.exists():
         return None
     try:
-        record = json.loads(path.read_text(encoding='utf-8'))
+        record: RunRecord = json.loads(path.read_text(encoding='utf-8'))
     except ValueError as error:
         raise RecordError(f'{path}: is not JSON: {error}; remove it to repeat the run') from error
     if not isinstance(record, dict) or (record.get('format'), record.get('version'), record.get('identity')) != (
@@ -57,7 +76,7 @@ def read_record(path: str | Path, identity: str) -> dict[str, Any] | None:
     return record
 
 
-def finished_records(work_dir: str | Path, runs: Iterable[Run]) -> dict[str, dict[str, Any]]:
+def finished_records(work_dir: str | Path, runs: Iterable[Run]) -> dict[str, RunRecord]:
     """Identity -> record of each of these runs that is finished.
 
     Raises:
@@ -67,5 +86,5 @@ def finished_records(work_dir: str | Path, runs: Iterable[Run]) -> dict[str, dic
     return {identity: record for identity, record in records.items() if record and record['state'] == 'finished'}
 
 
-def write_record(path: str | Path, record: dict[str, Any]) -> None:
+def write_record(path: str | Path, record: RunRecord) -> None:
     write_whole(path, json.dumps(record, indent=1) + '\n')

@@ -12,6 +12,7 @@ from scipy import stats
 
 from .declaration import DERIVED_METRICS, SEARCH, SEARCH_METRICS, SEARCH_TEST, Experiment, metric_of
 from .derived_size import derived_size
+from .records import Recorded
 from .run import Run
 
 DEGENERATE = 'degenerate'
@@ -35,7 +36,7 @@ NOTES = dict(
                   'of a search; of a row that searches its tasks one by one, the largest of them.')
 
 
-def finished_seeds(runs: Iterable[Run], records: Mapping[str, dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+def finished_seeds(runs: Iterable[Run], records: Mapping[str, Recorded]) -> dict[str, list[dict[str, Any]]]:
     """The results of a table: name of a row -> one result per seed whose runs are all finished.
 
     Args:
@@ -86,14 +87,14 @@ def _sum(values: list[float | None]) -> float | None:
     return sum(known) if known and len(known) == len(values) else None
 
 
-def _architecture(records: list[dict[str, Any]]) -> dict[str, Any]:
+def _architecture(records: list[Recorded]) -> dict[str, Any]:
     """``architecture``, if all records have the same; empty if they have several or none."""
     kept = [{key: value for key, value in record['results'].get('architecture', {}).items()
              if key not in ('source', 'importance')} for record in records]
     return dict(architecture=kept[0]) if kept[0] and all(other == kept[0] for other in kept) else {}
 
 
-def _results(runs: list[Run], records: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+def _results(runs: list[Run], records: list[Recorded]) -> dict[str, dict[str, Any]]:
     """The results of the runs of one row and seed, by evaluation."""
     results: dict[str, dict[str, Any]] = {}
     for run, record in zip(runs, records, strict=True):
@@ -118,7 +119,7 @@ def of_round(metrics: Mapping[str, Any], run: Run) -> dict[str, Any]:
     return {key.removeprefix(prefix): value for key, value in metrics.items() if key.startswith(prefix)}
 
 
-def _tables_of(record: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+def _tables_of(record: Recorded) -> Iterator[tuple[str, dict[str, Any]]]:
     """Evaluation and table of each lookup of a record."""
     for name, result in record['results'].items():
         if 'table' in result:

@@ -1,15 +1,15 @@
 """Collects the cells that the searches of an experiment found, for a sheet (the paper's Figures 3 to 16)."""
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 from ..genotype import Genotype, genotype_from_dict
 from ..space_format import format_of
 from .declaration import Experiment
+from .records import Recorded
 from .run import Run
 
 
 def found_architectures(experiment: Experiment, runs: Iterable[Run],
-                        records: Mapping[str, dict[str, Any]]) -> dict[str, Genotype]:
+                        records: Mapping[str, Recorded]) -> dict[str, Genotype]:
     """Row -> the architecture of its first finished seed; a row that searches its tasks one by one has one per task.
 
     Args:

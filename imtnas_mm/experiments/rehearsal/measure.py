@@ -153,7 +153,7 @@ def _measure_part(runner: Runner, processes: int, test: bool) -> tuple[Part, dic
     return part, of_val, of_test, _seconds_of_pass(runner.test_loop, timer, processes)
 
 
-def _rehearse_epochs(runner: Any, timer: TimerHook) -> Iterator[tuple[int, float]]:
+def _rehearse_epochs(runner: Runner, timer: TimerHook) -> Iterator[tuple[int, float]]:
     """(number of epochs, seconds of an iteration) per kind of epoch, each rehearsed from its first epoch."""
     try:
         runner.train()
@@ -162,7 +162,7 @@ def _rehearse_epochs(runner: Any, timer: TimerHook) -> Iterator[tuple[int, float
     if not is_search(runner.cfg):
         yield runner.max_epochs, timer.iterations[-1]
         return
-    loop = runner.train_loop
+    loop: Any = runner.train_loop
     for epochs in loop.kinds_of_epochs().values():
         if epochs[0]:
             loop.go_to(epochs[0])
@@ -176,9 +176,10 @@ def _rehearse_epochs(runner: Any, timer: TimerHook) -> Iterator[tuple[int, float
         yield len(epochs), timer.iterations[-1]
 
 
-def _iterations(runner: Any, processes: int) -> int:
+def _iterations(runner: Runner, processes: int) -> int:
     """The iterations of an epoch of the whole training."""
-    cfg, loop = runner.cfg, runner.train_loop
+    cfg = runner.cfg
+    loop: Any = runner.train_loop
     if not (is_search(cfg) or is_joint(cfg)):
         loader = cfg.train_dataloader
         return sampled_batches(len(loop.dataloader.dataset), loader.get('batch_size', 1), processes,
