@@ -60,7 +60,7 @@ class SearchAlgorithm(SearchMethod, BaseModel):
         self.seed = seed
         self.stages = interleaved_stages(self.order, rounds)
         with isolated_random(*Purpose.HEADS.key(seed=seed)):  # the libraries initialise the heads
-            self.tasks = ModulesByName[Task]({
+            self.tasks = ModulesByName({
                 name: MODELS.build(dict(tasks[name], search_space=search_space)) for name in self.order
             })
         self.scopes = {name: task.scope for name, task in self.tasks.items()}
@@ -74,8 +74,8 @@ class SearchAlgorithm(SearchMethod, BaseModel):
                 num_rounds=rounds,
                 num_importance=sum(a.numel() for a in self.architecture.parameters()),
                 seed=seed))
-        self.heads = ModulesByName[ModulesInOrder[Head]]({
-            name: ModulesInOrder[Head](task.build_head() for _ in range(rounds)) for name, task in self.tasks.items()
+        self.heads = ModulesByName({
+            name: ModulesInOrder(task.build_head() for _ in range(rounds)) for name, task in self.tasks.items()
         })
         self.register_buffer('progress', torch.zeros(len(Progress._fields), dtype=torch.float64))
         self.register_load_state_dict_post_hook(_tell_spaces_of_progress)

@@ -67,7 +67,7 @@ class ModulesInOrder(nn.ModuleList, Generic[M]):
 
     def __getitem__(self, idx: int | slice) -> 'M | ModulesInOrder[M]':
         modules = list(self._modules.values())
-        return ModulesInOrder[M](modules[idx]) if isinstance(idx, slice) else modules[idx]
+        return ModulesInOrder(modules[idx]) if isinstance(idx, slice) else modules[idx]
 
     def __iter__(self) -> Iterator[M]:
         return iter(self._modules.values())

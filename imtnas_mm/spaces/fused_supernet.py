@@ -47,10 +47,12 @@ class FusedSupernet(BaseModule):
             far, with the weight decay of any other weight.
     """
 
+    encoders: ModulesInOrder[SearchSpace]
+
     def __init__(self, space: Mapping[str, Any], networks: int, network: int, init: float = INIT,
                  learning_rate_factor: float = 1., init_cfg: dict[str, Any] | None = None) -> None:
         super().__init__(init_cfg)
-        self.encoders = ModulesInOrder[SearchSpace](MODELS.build(scoped(space)) for _ in range(networks))
+        self.encoders = ModulesInOrder(MODELS.build(scoped(space)) for _ in range(networks))
         self.network = network
         self.share = init
         self.scale = math.sqrt(learning_rate_factor)

@@ -119,7 +119,7 @@ class AnchorLoss:
         state = [(tensor, version(tensor)) for tensor in (*boxes, *labels, *left_out)]
         old, by_size = self.known.get(instances[0], (None, None))
         if old is None or not same(old, state):
-            by_size = Recent[AnchorTargets](self.sizes_kept)
+            by_size = Recent(self.sizes_kept)
             self.known[instances[0]] = state, by_size
         shapes = tuple((tuple(meta['pad_shape'][:2]), tuple(meta['img_shape'][:2])) for meta in metas)
         return by_size.get_or_make(

@@ -91,7 +91,7 @@ class JointModel(BaseModel):
         self.scopes = {name: task_scope(name, cfg) for name, cfg in tasks.items()}
         backbones = joint_backbones(backbone, tasks)
         self.genotype = resolve_genotype(backbone['architecture'])
-        self.tasks = ModulesByName[BaseModel]({
+        self.tasks = ModulesByName({
             name: ROOT_MODELS.build(ConfigDict(
                 cfg['model'], backbone=built_before(backbones[name]), _scope_=self.scopes[name]))
             for name, cfg in tasks.items()
