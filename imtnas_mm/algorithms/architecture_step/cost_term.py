@@ -25,6 +25,7 @@ from ...spaces.base import Choices
 from ...transport import to_host
 
 QUANTITIES = ('MACs', 'Parameters', 'Latency')
+ROUNDING = 1e-9  # a smaller gain in the distance from a target is none
 MISSED = .05  # the distance from a target, relative to it, that a search warns of at its end
 
 
@@ -234,15 +235,15 @@ class CostTerm(nn.Module):
         """
         probabilities = self.probabilities(space, alphas)
         expected = self.expected(probabilities)
-        derived, parts = (expected.detach().new_tensor(value) for value in self.derived(space, alphas))
+        derived, parts = (self.costs.new_tensor(value, dtype=torch.float64) for value in self.derived(space, alphas))
         figures = {'cost/expected': expected.detach(), 'cost/derived': derived}
         if self.target is None:
             term = self.weight * expected / self.mean
         else:
             deviation = self.deviation(derived, self.target)
             redrawn = self.deviation(derived - parts[:, None] + self.costs.to(parts), self.target)
-            nearer = (self.exists & (redrawn < deviation)).any()
-            weight = figures['cost/weight'] = self.grown_weight(nearer, done).to(deviation)
-            local = (probabilities * redrawn).sum()
-            term = weight * (deviation + (local - local.detach()))
+            nearer = (self.exists & (redrawn < deviation - ROUNDING)).any()
+            weight = figures['cost/weight'] = self.grown_weight(nearer, done).to(expected)
+            local = (probabilities * redrawn.to(probabilities)).sum()
+            term = weight * (deviation.to(expected) + (local - local.detach()))
         return term, {**figures, 'cost/term': term.detach()}

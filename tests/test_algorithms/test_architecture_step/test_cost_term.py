@@ -195,6 +195,21 @@ def test_the_weight_rests_where_no_decision_brings_the_target_nearer():
         assert weights == pytest.approx([1., 10., 100.] if grows else [1., 1., 1.])
 
 
+def test_a_sum_in_another_order_is_not_nearer(tmp_path):
+    """Latencies are no whole numbers: without the part of a decision, and with it again, D may differ by rounding."""
+    name = 'NASBench201Supernet'
+    space = MODELS.build(dict(SPACES[name][0], type=f'imtnas_mm.{name}'))
+    write_table(tmp_path / 'a.json', space, SPACES[name][1])
+    latency = dict(type='Latency', table=str(tmp_path / 'a.json'), shape=SIZE)
+    for seed in range(5):
+        alphas = some_alphas(space, seed=seed)
+        cost = term_of(name, space, **latency)[1].derived(space, alphas)[0]
+        _, term = term_of(name, space, target=cost * (1 + 1e-8), tolerance=0., **latency)
+        for share in (0., .5, 1.):
+            _, figures = term(space, alphas, START + share)
+        assert float(figures['cost/weight']) == 1 and 0 < float(figures['cost/term']) < 1e-6
+
+
 def test_checkpoints_keep_the_weight():
     torch.manual_seed(0)
     cost = dict(COST, target=2e5)
