@@ -217,7 +217,9 @@ class IMTNAS(UnrolledSearch):
                 gates, (teacher, ), encoder = gates.leaves(), leaves([teacher]), encoder.clone()
             encoder, = leaves([encoder])
             objective = self.encoder_objective(record, previous, gates, teacher, encoder, data, *views)
-            flag = self.any_rank(objective.loss.detach() != 0)
+            # without anything to learn from there is no graph, which the host knows on a GPU, too
+            learns = self.transfer is not None or bool(self.encoder_task_weight)
+            flag = learns and self.any_rank(objective.loss.detach() != 0)
             if flag is False:
                 gradient = torch.zeros_like(encoder)
             elif keeps:
