@@ -24,6 +24,7 @@ from mmengine.fileio import load  # noqa: E402
 
 from helpers.devices import host_dropout  # noqa: E402
 from helpers.scopes import own_scope  # noqa: E402
+from helpers.workers import end_workers  # noqa: E402
 from imtnas_mm.precision import float32_products  # noqa: E402
 
 torch.set_num_threads(int(os.environ['OMP_NUM_THREADS']))
@@ -139,9 +140,7 @@ def workers_ended():
     """
     before = multiprocessing.active_children()
     yield
-    for process in multiprocessing.active_children():
-        if process not in before:
-            process.terminate()
+    end_workers([process for process in multiprocessing.active_children() if process not in before])
 
 
 @pytest.fixture(autouse=True)
