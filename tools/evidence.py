@@ -32,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
     from imtnas_mm.experiments import load_experiment, plan_runs
     from imtnas_mm.experiments.curves import curves_figure, has_curves
-    from imtnas_mm.experiments.evidence import PLACE, document, read_exported, section
+    from imtnas_mm.experiments.evidence import PLACE, document, read_equal_cost, read_exported, section
     from imtnas_mm.experiments.generated import write_or_check
     from imtnas_mm.experiments.pareto import has_pareto, pareto_figure
     from imtnas_mm.experiments.report import finished_seeds
@@ -51,7 +51,8 @@ def main(argv: Sequence[str] | None = None) -> None:
                     pictures.append(osp.relpath(f'{stem}.png', Path(args.out).parent))
                     if not args.check:
                         write_picture(stem, functools.partial(figure, experiment, finished))
-            sections[name] = section(experiment, runs, records, other, pictures)
+            sections[name] = section(experiment, runs, records, other, pictures,
+                                     read_equal_cost(args.records, experiment))
         text = document(template, sections)
     except ValueError as error:
         sys.exit(f'evidence: {error}')

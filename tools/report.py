@@ -26,7 +26,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
     from imtnas_mm.experiments import load_experiment, plan_runs
     from imtnas_mm.experiments.curves import curves_figure, has_curves
-    from imtnas_mm.experiments.evidence import export_records, read_exported
+    from imtnas_mm.experiments.equal_cost import equal_cost_of_tables
+    from imtnas_mm.experiments.evidence import export_records, read_equal_cost, read_exported
     from imtnas_mm.experiments.figure import figure_points, report_figure
     from imtnas_mm.experiments.page import experiment_page, search_pages
     from imtnas_mm.experiments.pareto import has_pareto, pareto_figure
@@ -42,11 +43,14 @@ def main(argv: Sequence[str] | None = None) -> None:
         runs = plan_runs(experiment)
         if args.records:
             records, other = read_exported(args.records, experiment, runs)
+            equal_cost = read_equal_cost(args.records, experiment)
             if other:
                 print(f'report: {other} records were made by options that the configs no longer have', file=sys.stderr)
         else:
             records = finished_records(args.work_dir, runs)
+            equal_cost = equal_cost_of_tables(experiment) if experiment.equal_cost else None
         finished = finished_seeds(runs, records)
+        text = full_report(experiment, finished, equal_cost)
         architectures = found_architectures(experiment, runs, records) if experiment.cells else {}
         # written first, since it may refuse an existing file
         exported = [export_records(args.export, experiment, runs, records)] if args.export else []
@@ -54,7 +58,6 @@ def main(argv: Sequence[str] | None = None) -> None:
         sys.exit(f'report: {error}')
     folder = Path(args.out or args.work_dir)
     folder.mkdir(parents=True, exist_ok=True)
-    text = full_report(experiment, finished)
     written = [folder / f'{experiment.name}.md', folder / f'{experiment.name}.csv']
     write_whole(written[0], text)
     write_whole(written[1], comma_separated(*table_rows(experiment, finished)))

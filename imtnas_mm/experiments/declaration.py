@@ -17,6 +17,7 @@ DERIVED_FIELDS = ('name', 'metric', 'shape', 'network', 'scale')
 DEGENERATE_FIELDS = ('evaluation', 'metric', 'below')
 FIGURE_FIELDS = ('x', 'left', 'right', 'log')
 PARETO_FIELDS = ('cost', 'accuracy', 'log')
+EQUAL_COST_FIELDS = ('columns', 'metric', 'shape', 'network', 'without')
 STANDINGS = ('regret', 'rank', 'percentile')  # before a metric of a table and a slash
 # a column of these has no evaluation
 SEARCH_METRICS = ('search_time', 'search_epoch_time', 'search_epochs', 'search_memory')
@@ -88,6 +89,12 @@ class Experiment:
         cells (bool): whether the report draws the cells of all rows on a sheet.
         pareto (dict | None): ``cost`` (a column), ``accuracy`` (columns that
             are drawn over it, a point per run) and ``log`` (the cost's scale).
+        equal_cost (dict | None): ``columns`` of metrics of a table, whose
+            architectures are compared with the mean of all architectures of
+            the table that cost as much: ``metric`` (one of
+            ``DERIVED_METRICS``), ``shape`` (of an image), ``network`` (options
+            of the derived network), and ``without``, None or a choice, such as
+            ``none`` of an edge: only architectures without it are in the mean.
     """
     name: str
     title: str
@@ -101,6 +108,7 @@ class Experiment:
     degenerate: dict[str, Any] | None = None
     cells: bool = False
     pareto: dict[str, Any] | None = None
+    equal_cost: dict[str, Any] | None = None
 
 
 def load_experiment(path: str | Path) -> Experiment:
@@ -175,7 +183,8 @@ class _Reader:
                 self.fail(place, name, f'it must be one of the rows {", ".join(row["name"] for row in rows)}')
         return Experiment(self.path.stem, cfg.get('title', self.path.stem), seeds, rows, columns, ours,
                           self.figure(rows, columns), self.statistics(columns, ours), self.curves(rows, columns),
-                          self.degenerate(rows), self.flag('cells', cfg), self.pareto(columns))
+                          self.degenerate(rows), self.flag('cells', cfg), self.pareto(columns),
+                          self.equal_cost(rows, columns))
 
     def flag(self, field: str, where: dict[str, Any], otherwise: bool = False) -> bool:
         flag = where.get(field.rpartition('.')[2], otherwise)
@@ -439,6 +448,30 @@ class _Reader:
             if name not in names:
                 self.fail(f'pareto.{place}', name, f'it must be one of the columns {", ".join(names)}')
         return dict(pareto, log=self.flag('pareto.log', pareto))
+
+    def equal_cost(self, rows: list[dict[str, Any]], columns: list[dict[str, Any]]) -> dict[str, Any] | None:
+        equal_cost = self.cfg.get('equal_cost')
+        if equal_cost is None:
+            return None
+        self.check_fields('equal_cost', equal_cost, EQUAL_COST_FIELDS, ('columns', 'metric', 'shape'))
+        if equal_cost['metric'] not in DERIVED_METRICS:
+            self.fail('equal_cost.metric', equal_cost['metric'], f'it must be one of {", ".join(DERIVED_METRICS)}')
+        self.shape('equal_cost.shape', equal_cost['shape'])
+        without, network = equal_cost.get('without'), equal_cost.get('network', {})
+        if without is not None and not isinstance(without, str):
+            self.fail('equal_cost.without', without, "it must be None or a choice, such as 'none'")
+        if not isinstance(network, dict):
+            self.fail('equal_cost.network', network, 'it must be a dict of options of the derived network')
+        names = equal_cost['columns']
+        if not isinstance(names, list | tuple) or not names:
+            self.fail('equal_cost.columns', names, 'it must be a list of columns of metrics of a table')
+        for i, name in enumerate(names):
+            column = next((column for column in columns if column['name'] == name), {})
+            tables = {row['evaluations'].get(column.get('evaluation'), {}).get('table') for row in rows} - {None}
+            if len(tables) != 1 or metric_of(column['metric']) != column['metric']:
+                self.fail(f'equal_cost.columns[{i}]', name, 'it must be a column of a metric of one table')
+        return dict(columns=list(names), metric=equal_cost['metric'], shape=list(equal_cost['shape']), network=network,
+                    without=without)
 
     def degenerate(self, rows: list[dict[str, Any]]) -> dict[str, Any] | None:
         degenerate = self.cfg.get('degenerate')

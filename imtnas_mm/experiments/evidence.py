@@ -11,6 +11,7 @@ from typing import Any
 
 from ..files.atomic import write_whole
 from .declaration import SEARCH, Experiment
+from .equal_cost import EqualCost, equal_cost_of_tables, settings_of
 from .records import Recorded, RecordError
 from .report import finished_seeds
 from .report_text import full_report
@@ -55,7 +56,8 @@ def entry_of(run: Run, record: Recorded) -> PublishedRun:
 
 def export_records(folder: str | Path, experiment: Experiment, runs: Sequence[Run],
                    records: Mapping[str, Recorded]) -> Path:
-    """Write the finished runs of an experiment; the same records give the same bytes.
+    """Write the finished runs of an experiment, and the means at equal cost if it declares them; the same records give
+    the same bytes.
 
     Records that the file has of other runs stay in it: an experiment may run
     in parts, in several work dirs. Runs that it shares with other experiments
@@ -70,8 +72,12 @@ def export_records(folder: str | Path, experiment: Experiment, runs: Sequence[Ru
     Raises:
         RecordError: as :func:`read_exported`, of the file that is there; or
             some of its records were made by other options. Nothing is written.
+        TableError: a table of the experiment can't be read. Nothing is written.
     """
-    head, path = dict(format=FORMAT, version=VERSION, experiment=experiment.name), evidence_path(folder, experiment)
+    path = evidence_path(folder, experiment)
+    head: dict[str, Any] = dict(format=FORMAT, version=VERSION, experiment=experiment.name)
+    if experiment.equal_cost is not None:
+        head['equal_cost'] = equal_cost_of_tables(experiment)
     kept, other = read_exported(folder, experiment, runs)
     if other:
         raise RecordError(f'{path}: {other} of {len(kept)} records were made by options that the configs no longer '
@@ -98,16 +104,9 @@ def read_exported(folder: str | Path, experiment: Experiment,
         RecordError: the file is damaged, or of another experiment.
     """
     path = evidence_path(folder, experiment)
-    if not path.exists():
+    data = _read(path, experiment)
+    if data is None:
         return {}, 0
-    try:
-        data = json.loads(path.read_text(encoding='utf-8'))
-    except ValueError as error:
-        raise RecordError(f'{path}: is not JSON: {error}; tools/report.py --export writes it') from error
-    expected = dict(format=FORMAT, version=VERSION, experiment=experiment.name)
-    if not isinstance(data, dict) or {key: data.get(key) for key in expected} != expected:
-        raise RecordError(f'{path}: it must have {", ".join(f"{key} {value!r}" for key, value in expected.items())}; '
-                          'tools/report.py --export writes it')
     places = {(run.row, run.task, run.seed): run.identity for run in runs}
     by_identity, other = {}, 0
     for i, record in enumerate(data['runs']):
@@ -120,6 +119,38 @@ def read_exported(folder: str | Path, experiment: Experiment,
         by_identity[places[place]] = record
         other += record['identity'] != places[place]
     return by_identity, other
+
+
+def read_equal_cost(folder: str | Path, experiment: Experiment) -> EqualCost | None:
+    """The published means at equal cost; None without a file, or if the experiment declares none.
+
+    Raises:
+        RecordError: the file is damaged, or of another experiment; or its means were computed by other settings.
+    """
+    path = evidence_path(folder, experiment)
+    data = None if experiment.equal_cost is None else _read(path, experiment)
+    if data is None:
+        return None
+    equal_cost: EqualCost = data.get('equal_cost', {})
+    if equal_cost.get('settings') != settings_of(experiment):
+        raise RecordError(f'{path}: equal_cost.settings: {equal_cost.get("settings")}; it must be '
+                          f'{settings_of(experiment)}, as in {experiment.name}; tools/report.py --export writes it')
+    return equal_cost
+
+
+def _read(path: Path, experiment: Experiment) -> dict[str, Any] | None:
+    """The content of a published file; None if there is none."""
+    if not path.exists():
+        return None
+    try:
+        data = json.loads(path.read_text(encoding='utf-8'))
+    except ValueError as error:
+        raise RecordError(f'{path}: is not JSON: {error}; tools/report.py --export writes it') from error
+    expected = dict(format=FORMAT, version=VERSION, experiment=experiment.name)
+    if not isinstance(data, dict) or {key: data.get(key) for key in expected} != expected:
+        raise RecordError(f'{path}: it must have {", ".join(f"{key} {value!r}" for key, value in expected.items())}; '
+                          'tools/report.py --export writes it')
+    return data
 
 
 def shared_records(folder: str | Path, experiment: Experiment, runs: Sequence[Run]) -> dict[str, PublishedRun]:
@@ -155,7 +186,7 @@ def provenance(runs: Sequence[Run], records: Mapping[str, PublishedRun], other: 
 
 
 def section(experiment: Experiment, runs: Sequence[Run], records: Mapping[str, PublishedRun], other: int,
-            pictures: Sequence[str] = ()) -> str:
+            pictures: Sequence[str] = (), equal_cost: EqualCost | None = None) -> str:
     """The report of published records, as a section of a document.
 
     Args:
@@ -163,10 +194,11 @@ def section(experiment: Experiment, runs: Sequence[Run], records: Mapping[str, P
         runs (list[Run]): all that it has.
         records (dict), other (int): of :func:`read_exported`.
         pictures (list[str]): paths of the report's pictures, from the document.
+        equal_cost (EqualCost, optional): of :func:`read_equal_cost`.
     """
     if not records:
         return EMPTY
-    lines = full_report(experiment, finished_seeds(runs, records)).split('\n')
+    lines = full_report(experiment, finished_seeds(runs, records), equal_cost).split('\n')
     text = '\n'.join(f'#{line}' if line.startswith('#') else line for line in lines[2:])  # without the title
     shown = ''.join(f'\n![{experiment.title}]({picture})\n' for picture in pictures)
     return f'{provenance(runs, records, other)}\n{text}{shown}'

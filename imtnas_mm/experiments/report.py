@@ -5,7 +5,7 @@ import math
 import re
 import statistics
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from scipy import stats
@@ -47,9 +47,10 @@ def finished_seeds(runs: Iterable[Run], records: Mapping[str, Recorded]) -> dict
         dict: of lists of dicts: ``seed``, ``results`` by evaluation, the
         ``architecture`` (None if there is none, or several), and the
         ``SEARCH_METRICS``, in seconds and bytes, None without a search. The
-        result of a lookup has the ``history`` of its record. The results
-        ``search`` and ``search_test`` have the metrics of the search network in
-        the row's round on D^val, as last validated, and on the test splits.
+        result of a lookup has the ``architecture`` and the ``history`` of its
+        record. The results ``search`` and ``search_test`` have the metrics of
+        the search network in the row's round on D^val, as last validated, and
+        on the test splits.
 
     Raises:
         ValueError: if records were made with tables of one name and other contents.
@@ -106,6 +107,8 @@ def _results(runs: list[Run], records: list[Recorded]) -> dict[str, dict[str, An
             elif name != 'history':
                 seconds = record['steps'].get(step_of.get(name, f'{name}_retrain'), {}).get('epoch_seconds')
                 results[name] = dict(result) if seconds is None else dict(result, epoch_time=seconds)
+                if 'table' in result and 'architecture' in record['results']:
+                    results[name]['architecture'] = record['results']['architecture']
                 if 'accuracies' in result:
                     results[name]['history'] = record['results']['history']
     return results
@@ -150,7 +153,7 @@ def value_of(column: dict[str, Any], finished: dict[str, Any], columns: Iterable
     return _value(column, finished, {other['name']: other for other in columns})
 
 
-def shown(column: dict[str, Any], value: float) -> float:
+def shown(column: Mapping[str, Any], value: float) -> float:
     """A metric's value as a column shows it."""
     return (100 - value if column.get('error') else value) * column.get('scale', 1)
 
@@ -172,7 +175,7 @@ def _value(column: dict[str, Any], finished: dict[str, Any], columns: Mapping[st
     return None if value is None else shown(column, value)
 
 
-def mean_and_deviation(values: list[float]) -> tuple[float, float]:
+def mean_and_deviation(values: Sequence[float]) -> tuple[float, float]:
     """(mean, sample standard deviation); nan for too few values."""
     return (statistics.fmean(values) if values else math.nan,
             statistics.stdev(values) if len(values) > 1 else math.nan)
