@@ -23,4 +23,3 @@ rows = [
       for target in (43, 79, 114, 149, 185)),
     dict(name='No target', search=search, options={'model.hypergradient': 'first_order'}),
 ]
-equal_cost = dict(columns=['CIFAR-100 (%)'], metric='derived_macs', shape=image, without='none')

@@ -51,5 +51,3 @@ rows = [
     dict(name='Random cell', search=search, options={'model.type': 'RandomSearch', **no_transfer}),
     *(sampled(name, queries) for queries in (25, 100) for name in ('Random Queries', 'Regularized Evolution')),
 ]
-# a 3x3 convolution on an edge is 35.4 million MACs of the benchmark's network, and more of them make better cells
-equal_cost = dict(columns=['CIFAR-100 (%)'], metric='derived_macs', shape=(32, 32), without='none')

@@ -3,7 +3,6 @@
 In a benchmark whose larger networks are better, a method that takes large ones looks good however it chooses. The
 difference to the mean at equal cost is what it finds beyond that.
 """
-import functools
 import json
 import math
 import statistics
@@ -12,9 +11,8 @@ from typing import Any, TypedDict
 
 from scipy import stats
 
-from ..analysis.cost_table import CostTable, Macs, cost_format, cost_table, parameters
-from ..genotype import Genotype, genotype_from_dict
-from ..space_format import format_of
+from ..analysis.cost_table import CostTable, Macs, Measure, cost_format, cost_table, parameters
+from ..genotype import Genotype, genotype_from_dict, genotype_from_string
 from ..tables.accuracy import AccuracyTable, TableError, read_table
 from .declaration import Experiment
 from .report import mean_and_deviation, number_text, shown
@@ -48,17 +46,22 @@ def settings_of(experiment: Experiment) -> dict[str, Any]:
     return json.loads(json.dumps(experiment.equal_cost))
 
 
-def _costs(genotype: Genotype, settings: Mapping[str, Any]) -> CostTable:
-    """The costs of the candidates in the networks of a genotype's space."""
-    return _costs_of_space(genotype.space, json.dumps(genotype.architecture), settings['metric'],
-                           tuple(settings['shape']), json.dumps(settings['network']))
+class _Costs:
+    """The costs of the architectures of one table, which differ in their choices alone.
 
+    Args:
+        settings (dict): of :func:`settings_of`.
+    """
 
-@functools.lru_cache(maxsize=8)
-def _costs_of_space(space: str, architecture: str, metric: str, shape: tuple[int, int], network: str) -> CostTable:
-    genotype = Genotype(space, json.loads(architecture))
-    return cost_table(genotype, json.loads(network), (3, *shape), dict(
-        derived_macs=Macs(), derived_parameters=parameters)[metric])
+    def __init__(self, settings: Mapping[str, Any]) -> None:
+        self.settings = settings
+        self._table: CostTable | None = None
+
+    def of(self, genotype: Genotype) -> int:
+        if self._table is None:
+            measure: Measure = Macs() if self.settings['metric'] == 'derived_macs' else parameters
+            self._table = cost_table(genotype, self.settings['network'], (3, *self.settings['shape']), measure)
+        return round(self._table.total(cost_format(genotype.space).chosen(genotype.architecture)))
 
 
 def levels_of(table: AccuracyTable, metric: str, settings: Mapping[str, Any]) -> list[Level]:
@@ -74,16 +77,11 @@ def levels_of(table: AccuracyTable, metric: str, settings: Mapping[str, Any]) ->
         ValueError: if the space counts no costs.
     """
     strings = table.strings if settings['without'] is None else table.strings_without(settings['without'])
-    read, chosen = format_of(table.space).from_string, cost_format(table.space).chosen
-    assert read is not None  # a table is in its notation
-    architectures = [read(string) for string in strings]
-    first = architectures[0]
-    assert first is not None
-    costs = _costs(Genotype(table.space, first), settings)
-    by_cost: dict[int, list[float]] = {}
-    for string, architecture in zip(strings, architectures, strict=True):
-        assert architecture is not None
-        by_cost.setdefault(round(costs.total(chosen(architecture))), []).append(table.lookup(string)[metric])
+    costs, by_cost = _Costs(settings), {}
+    for string in strings:
+        genotype = genotype_from_string(string)
+        assert genotype is not None  # a table's strings are in the notation of its space
+        by_cost.setdefault(costs.of(genotype), []).append(table.lookup(string)[metric])
     return [Level(cost=cost, architectures=len(values), mean=statistics.fmean(values))
             for cost, values in sorted(by_cost.items())]
 
@@ -126,8 +124,7 @@ class _Row:
         return [value - mean for value, mean in zip(self.values, self.means, strict=True)]
 
 
-def _row(column: Mapping[str, Any], results: Iterable[Mapping[str, Any]], settings: Mapping[str, Any],
-         levels: Levels) -> _Row:
+def _row(column: Mapping[str, Any], results: Iterable[Mapping[str, Any]], costs: _Costs, levels: Levels) -> _Row:
     row, mean_at = _Row(), {level['cost']: level['mean'] for level in levels['levels']}
     for result in results:
         looked_up = result['results'].get(column['evaluation'], {})
@@ -137,8 +134,7 @@ def _row(column: Mapping[str, Any], results: Iterable[Mapping[str, Any]], settin
             raise TableError(f'{column["name"]}: {looked_up["table"]["file"]} has the sha256 '
                              f'{looked_up["table"]["sha256"]} in a record of seed {result["seed"]}, and the means at '
                              f'equal cost are of {levels["sha256"]}; they must be of the same table')
-        genotype = genotype_from_dict(looked_up['architecture'])
-        cost = round(_costs(genotype, settings).total(cost_format(genotype.space).chosen(genotype.architecture)))
+        cost = costs.of(genotype_from_dict(looked_up['architecture']))
         if cost in mean_at:  # an architecture with the option `without` may cost what none of the others does
             row.costs.append(cost)
             row.values.append(shown(column, looked_up['test'][column['metric']]))
@@ -166,11 +162,11 @@ def equal_cost_tables(experiment: Experiment, finished: Mapping[str, Sequence[Ma
     Raises:
         TableError: if a record is of another table than the levels.
     """
-    settings, tables, tests = equal_cost['settings'], {}, []
+    tables, tests = {}, []
     for column in _columns(experiment):
-        rows = []
+        rows, costs = [], _Costs(equal_cost['settings'])
         for row in experiment.rows:
-            runs = _row(column, finished.get(row['name'], ()), settings, equal_cost['columns'][column['name']])
+            runs = _row(column, finished.get(row['name'], ()), costs, equal_cost['columns'][column['name']])
             tests.append(p_value(runs.differences))
             mean, deviation = mean_and_deviation(runs.differences)
             cost, value, level = (mean_and_deviation(values)[0] for values in (runs.costs, runs.values, runs.means))
