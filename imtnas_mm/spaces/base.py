@@ -98,7 +98,21 @@ def call(module: nn.Module, *inputs: Tensor, **options: Any) -> Tensor:
     return module(*inputs, **options)
 
 
-class Supernet(Protocol):
+class HasAlphas(Protocol):
+    """What :class:`Supernet` and :class:`Choices` have in common. :class:`SearchSpace` describes all of it."""
+
+    @property
+    def samples(self) -> bool:
+        ...
+
+    def alpha_shapes(self) -> dict[str, tuple[int, ...]]:
+        ...
+
+    def set_progress(self, progress: Progress | None) -> None:
+        ...
+
+
+class Supernet(HasAlphas, Protocol):
     """The backbone of a task in a search: a :class:`SearchSpace`, or several of them (``FusedSupernet``).
 
     :class:`SearchSpace` describes the attributes and methods.
@@ -113,17 +127,7 @@ class Supernet(Protocol):
         ...
 
     @property
-    def samples(self) -> bool:
-        ...
-
-    @property
     def draws(self) -> bool:
-        ...
-
-    def alpha_shapes(self) -> dict[str, tuple[int, ...]]:
-        ...
-
-    def set_progress(self, progress: Progress | None) -> None:
         ...
 
     def unused(self, on_host: Mapping[str, np.ndarray]) -> frozenset[str]:
@@ -133,24 +137,14 @@ class Supernet(Protocol):
         ...
 
 
-class Choices(Protocol):
+class Choices(HasAlphas, Protocol):
     """The choices that A makes: those of a :class:`SearchSpace`, or of a space with another group (``SharedChoices``).
 
     :class:`SearchSpace` describes the methods.
     """
 
     @property
-    def samples(self) -> bool:
-        ...
-
-    @property
     def couples_images(self) -> bool:
-        ...
-
-    def alpha_shapes(self) -> dict[str, tuple[int, ...]]:
-        ...
-
-    def set_progress(self, progress: Progress | None) -> None:
         ...
 
     def draw(self, alphas: Mapping[str, Tensor], generator: torch.Generator) -> dict[str, Tensor]:
