@@ -1,4 +1,5 @@
 """Accuracy against cost: sizes of derived cells, the runs that no other beats, their table and their picture."""
+import gzip
 import itertools
 import random
 from dataclasses import replace
@@ -14,6 +15,8 @@ from imtnas_mm.experiments.pareto import Point, has_pareto, pareto_figure, paret
 from imtnas_mm.experiments.report import finished_seeds, value_of
 from imtnas_mm.genotype import resolve_genotype
 from imtnas_mm.networks.build import build_network
+from imtnas_mm.space_format import format_of
+from imtnas_mm.tables.accuracy import read_table
 
 ALL3, RESNET, SKIP = '|{0}~0|+|{0}~0|{0}~1|+|{0}~0|{0}~1|{0}~2|'.format('nor_conv_3x3'), 'nasbench201_resnet', \
     'nasbench201_skip'
@@ -117,13 +120,25 @@ def test_table_and_picture():
     assert axes.lines[0].get_ydata().tolist() == [93., 94.]
 
 
-def test_the_report_of_the_sweep(tmp_path, capsys):
-    """From published records: its table, its front, its page and its picture."""
+def write_benchmark(file, names):
+    """A table of these cells and one with ``none``, where the experiment has its own."""
+    names = [*names, ALL3.replace('nor_conv_3x3', 'none')]
+    cells = [format_of('nasbench201').to_string(resolve_genotype(name).architecture) for name in names]
+    rows = [f'{cell},{50 + i},{70 + i},{30 + i}' for i, cell in enumerate(cells)]
+    file.parent.mkdir(parents=True)
+    file.write_bytes(gzip.compress('\n'.join(['architecture,cifar100,cifar10,imagenet16_120', *rows, '']).encode()))
+
+
+def test_the_report_of_the_sweep(tmp_path, capsys, monkeypatch):
+    """From published records: its table, its front, its page, its picture, and cells beside those of equal cost."""
     name = 'nasbench201_cost_small'
     experiment, runs = planned(name, 2)
     strings = (SKIP, RESNET, ALL3)
-    table = dict(file='a.csv', sha256='0', architectures=3, mean=dict(cifar100=50., cifar10=60., imagenet16_120=30.),
-                 best=dict(cifar100=70., cifar10=90., imagenet16_120=40.))
+    monkeypatch.chdir(tmp_path)
+    benchmark = next(iter(runs[0].tables.values()))['table']
+    write_benchmark(tmp_path / benchmark, strings)
+    table = dict(file=benchmark, sha256=read_table(benchmark).sha256, architectures=4, mean=dict(
+        cifar100=50., cifar10=60., imagenet16_120=30.), best=dict(cifar100=70., cifar10=90., imagenet16_120=40.))
 
     def record(i, run):
         results = {key: dict(test={metric: 10. + i for metric in options['metrics']}, table=table, accuracies={
@@ -133,11 +148,13 @@ def test_the_report_of_the_sweep(tmp_path, capsys):
                 epoch=[1], iteration=[25], architecture=[strings[i % 3]], entropy=[1.])))
 
     export_records(tmp_path, experiment, runs, {run.identity: record(i, run) for i, run in enumerate(runs)})
+    (tmp_path / benchmark).unlink()  # a report of published records needs no table
     tiny.tool('report').main([str(FOLDER / f'{name}.py'), '--records', str(tmp_path), '--out', str(tmp_path / 'out')])
     written = {path.name for path in (tmp_path / 'out').iterdir()}
     assert {f'{name}{suffix}' for suffix in ('.md', '.csv', '.html', '_pareto.svg', '_pareto.png')} <= written
     text = (tmp_path / 'out' / f'{name}.md').read_text()
     assert '## CIFAR-100 (%) against MACs (M)' in text and '| 220 |' in text
     assert text.count('| No target | 11 | 220.119 | 21.00 |') == 2  # the dearest and best, of either front
+    assert '\n| No target | 2 | 220,119,040 | 18.00 | 52.00 | -34.00 ' in text.split('beside all of the same MACs')[1]
     assert 'of its backbone, one image' in text and 'CIFAR-10 (%) against' in capsys.readouterr().out
     assert 'no run beats these' in (tmp_path / 'out' / f'{name}.html').read_text()
