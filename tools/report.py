@@ -53,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         text = full_report(experiment, finished, equal_cost)
         architectures = found_architectures(experiment, runs, records) if experiment.cells else {}
         # written first, since it may refuse an existing file
-        exported = [export_records(args.export, experiment, runs, records)] if args.export else []
+        exported = [export_records(args.export, experiment, runs, records, equal_cost)] if args.export else []
     except ValueError as error:
         sys.exit(f'report: {error}')
     folder = Path(args.out or args.work_dir)

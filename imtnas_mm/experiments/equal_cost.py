@@ -7,7 +7,7 @@ import json
 import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypedDict
+from typing import Any, NamedTuple, TypedDict
 
 from scipy import stats
 
@@ -111,21 +111,17 @@ def _columns(experiment: Experiment) -> list[dict[str, Any]]:
     return [by_name[name] for name in experiment.equal_cost['columns']]
 
 
-class _Row:
-    """The costs, values and means at equal cost of the runs of a row that have them all."""
-
-    def __init__(self) -> None:
-        self.costs: list[int] = []
-        self.values: list[float] = []
-        self.means: list[float] = []
-
-    @property
-    def differences(self) -> list[float]:
-        return [value - mean for value, mean in zip(self.values, self.means, strict=True)]
+class _Beside(NamedTuple):
+    """A run: its cost, its accuracy, and the mean accuracy at that cost."""
+    cost: int
+    accuracy: float
+    mean: float
 
 
-def _row(column: Mapping[str, Any], results: Iterable[Mapping[str, Any]], costs: _Costs, levels: Levels) -> _Row:
-    row, mean_at = _Row(), {level['cost']: level['mean'] for level in levels['levels']}
+def _row(column: Mapping[str, Any], results: Iterable[Mapping[str, Any]], costs: _Costs, levels: Levels
+         ) -> list[_Beside]:
+    """The runs of a row that have all three."""
+    row, mean_at = [], {level['cost']: level['mean'] for level in levels['levels']}
     for result in results:
         looked_up = result['results'].get(column['evaluation'], {})
         if 'architecture' not in looked_up:
@@ -136,9 +132,8 @@ def _row(column: Mapping[str, Any], results: Iterable[Mapping[str, Any]], costs:
                              f'equal cost are of {levels["sha256"]}; they must be of the same table')
         cost = costs.of(genotype_from_dict(looked_up['architecture']))
         if cost in mean_at:  # an architecture with the option `without` may cost what none of the others does
-            row.costs.append(cost)
-            row.values.append(shown(column, looked_up['test'][column['metric']]))
-            row.means.append(shown(column, mean_at[cost]))
+            accuracy = looked_up['test'][column['metric']]
+            row.append(_Beside(cost, shown(column, accuracy), shown(column, mean_at[cost])))
     return row
 
 
@@ -167,10 +162,11 @@ def equal_cost_tables(experiment: Experiment, finished: Mapping[str, Sequence[Ma
         rows, costs = [], _Costs(equal_cost['settings'])
         for row in experiment.rows:
             runs = _row(column, finished.get(row['name'], ()), costs, equal_cost['columns'][column['name']])
-            tests.append(p_value(runs.differences))
-            mean, deviation = mean_and_deviation(runs.differences)
-            cost, value, level = (mean_and_deviation(values)[0] for values in (runs.costs, runs.values, runs.means))
-            rows.append([row['name'], str(len(runs.values)), number_text(cost, ',.0f'), number_text(value, '.2f'),
+            differences = [run.accuracy - run.mean for run in runs]
+            tests.append(p_value(differences))
+            mean, deviation = mean_and_deviation(differences)
+            cost, accuracy, level = (mean_and_deviation([run[i] for run in runs])[0] for i in range(3))
+            rows.append([row['name'], str(len(runs)), number_text(cost, ',.0f'), number_text(accuracy, '.2f'),
                          number_text(level, '.2f'), f'{number_text(mean, "+.2f")} ± {number_text(deviation, ".2f")}'])
         tables[column['name']] = rows
     corrected = iter(zip(tests, holm(tests), strict=True))

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..files.atomic import write_whole
 from .declaration import SEARCH, Experiment
-from .equal_cost import EqualCost, equal_cost_of_tables, settings_of
+from .equal_cost import EqualCost, settings_of
 from .records import Recorded, RecordError
 from .report import finished_seeds
 from .report_text import full_report
@@ -55,9 +55,8 @@ def entry_of(run: Run, record: Recorded) -> PublishedRun:
 
 
 def export_records(folder: str | Path, experiment: Experiment, runs: Sequence[Run],
-                   records: Mapping[str, Recorded]) -> Path:
-    """Write the finished runs of an experiment, and the means at equal cost if it declares them; the same records give
-    the same bytes.
+                   records: Mapping[str, Recorded], equal_cost: EqualCost | None = None) -> Path:
+    """Write the finished runs of an experiment; the same records give the same bytes.
 
     Records that the file has of other runs stay in it: an experiment may run
     in parts, in several work dirs. Runs that it shares with other experiments
@@ -68,16 +67,16 @@ def export_records(folder: str | Path, experiment: Experiment, runs: Sequence[Ru
         experiment (Experiment): whose they are.
         runs (list[Run]): all that it has.
         records (dict): identity -> record of each finished run.
+        equal_cost (EqualCost, optional): the means at equal cost, if the experiment declares an ``equal_cost``.
 
     Raises:
         RecordError: as :func:`read_exported`, of the file that is there; or
             some of its records were made by other options. Nothing is written.
-        TableError: a table of the experiment can't be read. Nothing is written.
     """
     path = evidence_path(folder, experiment)
     head: dict[str, Any] = dict(format=FORMAT, version=VERSION, experiment=experiment.name)
-    if experiment.equal_cost is not None:
-        head['equal_cost'] = equal_cost_of_tables(experiment)
+    if equal_cost is not None:
+        head['equal_cost'] = equal_cost
     kept, other = read_exported(folder, experiment, runs)
     if other:
         raise RecordError(f'{path}: {other} of {len(kept)} records were made by options that the configs no longer '

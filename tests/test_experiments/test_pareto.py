@@ -10,6 +10,7 @@ from helpers import tiny_run as tiny
 from helpers.package_experiments import FOLDER, planned
 from imtnas_mm.analysis.complexity import count_macs, count_parameters
 from imtnas_mm.experiments import Experiment
+from imtnas_mm.experiments.equal_cost import equal_cost_of_tables
 from imtnas_mm.experiments.evidence import export_records
 from imtnas_mm.experiments.pareto import Point, has_pareto, pareto_figure, pareto_front, pareto_points, pareto_text
 from imtnas_mm.experiments.report import finished_seeds, value_of
@@ -147,7 +148,8 @@ def test_the_report_of_the_sweep(tmp_path, capsys, monkeypatch):
             results, architecture=resolve_genotype(strings[i % 3]).to_dict(), history=dict(
                 epoch=[1], iteration=[25], architecture=[strings[i % 3]], entropy=[1.])))
 
-    export_records(tmp_path, experiment, runs, {run.identity: record(i, run) for i, run in enumerate(runs)})
+    export_records(tmp_path, experiment, runs, {run.identity: record(i, run) for i, run in enumerate(runs)},
+                   equal_cost_of_tables(experiment))
     (tmp_path / benchmark).unlink()  # a report of published records needs no table
     tiny.tool('report').main([str(FOLDER / f'{name}.py'), '--records', str(tmp_path), '--out', str(tmp_path / 'out')])
     written = {path.name for path in (tmp_path / 'out').iterdir()}
