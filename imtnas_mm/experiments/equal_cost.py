@@ -15,7 +15,7 @@ from ..analysis.cost_table import CostTable, Macs, Measure, cost_format, cost_ta
 from ..genotype import Genotype, genotype_from_dict, genotype_from_string
 from ..tables.accuracy import AccuracyTable, TableError, read_table
 from .declaration import Experiment
-from .report import mean_and_deviation, number_text, shown
+from .report import mean_and_deviation, number_text, shown, table_lines
 from .statistics import holm
 
 HEADER = ('row', 'n', 'cost', 'mean', 'mean of that cost', 'difference', 'p', 'Holm')
@@ -184,8 +184,7 @@ def equal_cost_text(experiment: Experiment, finished: Mapping[str, Sequence[Mapp
     text = ''
     for column, rows in equal_cost_tables(experiment, finished, equal_cost).items():
         header = [name if cell == 'cost' else cell for cell in HEADER]
-        lines = [f'## {column} beside all of the same {name}', '', '| ' + ' | '.join(header) + ' |',
-                 '|' + '---|' * len(header), *('| ' + ' | '.join(cells) + ' |' for cells in rows)]
+        lines = [f'## {column} beside all of the same {name}', '', *table_lines(header, rows)]
         text += '\n'.join(lines) + '\n\n'
     without = '' if settings['without'] is None else f' without `{settings["without"]}`'
     height, width = settings['shape']

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from ..picture import FAINT, INK
 from .declaration import Experiment
 from .figure import COLOURS, MARKERS
-from .report import is_degenerate, number_text, value_of
+from .report import is_degenerate, number_text, table_lines, value_of
 from .statistics import less_is_better
 
 NOTE = ('The runs, of all rows, that no other run beats: no run is at least as good in both figures and better '
@@ -83,11 +83,9 @@ def pareto_text(experiment: Experiment, finished: Mapping[str, list[dict[str, An
     text = ''
     for name in settings['accuracy']:
         header = ('row', 'seed', settings['cost'], name)
-        lines = [f'## {name} against {settings["cost"]}', '', '| ' + ' | '.join(header) + ' |',
-                 '|' + '---|' * len(header)]
-        for point in front_of(experiment, pareto_points(experiment, finished, name), name):
-            lines.append(f'| {point.row} | {point.seed} | {number_text(point.cost, ",.6g")} | '
-                         f'{number_text(point.accuracy, ".2f")} |')
+        rows = [(point.row, str(point.seed), number_text(point.cost, ',.6g'), number_text(point.accuracy, '.2f'))
+                for point in front_of(experiment, pareto_points(experiment, finished, name), name)]
+        lines = [f'## {name} against {settings["cost"]}', '', *table_lines(header, rows)]
         text += '\n'.join(lines) + '\n\n'
     return f'{text}{NOTE}\n'
 

@@ -266,10 +266,14 @@ def number_text(value: float, form: str) -> str:
     return '-' if math.isnan(value) else format(value, form)
 
 
+def table_lines(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """The lines of a table in Markdown."""
+    return [f'| {" | ".join(header)} |', '|' + '---|' * len(header), *(f'| {" | ".join(cells)} |' for cells in rows)]
+
+
 def markdown(experiment: Experiment, header: list[str], rows: list[list[str]]) -> str:
     """The table as Markdown, with notes on its figures."""
-    lines = [f'# {experiment.title}', '', '| ' + ' | '.join(header) + ' |', '|' + '---|' * len(header)]
-    lines += ['| ' + ' | '.join(cells) + ' |' for cells in rows]
+    lines = [f'# {experiment.title}', '', *table_lines(header, rows)]
     lines += ['', 'Mean ± sample standard deviation of n finished runs.']
     metrics = {column.get('metric') for column in experiment.columns}
     lines += [note for metric, note in NOTES.items() if metric in metrics]

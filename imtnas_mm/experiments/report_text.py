@@ -5,7 +5,7 @@ from typing import Any
 from .declaration import Experiment
 from .equal_cost import EqualCost, equal_cost_text
 from .pareto import has_pareto, pareto_text
-from .report import markdown, table_rows
+from .report import markdown, table_lines, table_rows
 from .statistics import HEADER, statistics_note, statistics_tables
 
 
@@ -23,8 +23,7 @@ def full_report(experiment: Experiment, finished: Mapping[str, list[dict[str, An
         text += f'\n{pareto_text(experiment, finished)}'
     if experiment.statistics:
         for name, rows in statistics_tables(experiment, finished).items():
-            lines = [f'## {name}', '', '| ' + ' | '.join(HEADER) + ' |', '|' + '---|' * len(HEADER)]
-            text += '\n' + '\n'.join([*lines, *('| ' + ' | '.join(cells) + ' |' for cells in rows)]) + '\n'
+            text += '\n' + '\n'.join([f'## {name}', '', *table_lines(HEADER, rows)]) + '\n'
         text += f'\n{statistics_note(experiment)}\n'
     if equal_cost is not None:
         text += f'\n{equal_cost_text(experiment, finished, equal_cost)}'
