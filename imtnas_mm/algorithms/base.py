@@ -89,7 +89,7 @@ class SearchAlgorithm(SearchMethod, BaseModel):
     @property
     def space(self) -> Choices:
         """The search space of all tasks. Tasks may read different features of it, but share A and the shapes of W."""
-        return self.first_task.space
+        return self.first_task.template.backbone
 
     def _check_same_encoder(self) -> None:
         first = self.first_task

@@ -54,7 +54,7 @@ class BMTAS(SharedChoicesSearch[Branching], UnrolledSearch):
         return Branching(space, order, **(model.get('branching') or {}))
 
     def build_choices(self) -> Branching:
-        return self.choices(self.first_task.space, dict(branching=self.branching_options), self.order)
+        return self.choices(self.first_task.template.backbone, dict(branching=self.branching_options), self.order)
 
     def search_network(self, task: str, round: int = -1) -> Callable[[dict], list]:
         with self.space.judged():

@@ -66,7 +66,7 @@ class MTLNAS(SharedChoicesSearch[Fusion], MTLHWS):
     @property
     def supernet(self) -> FusedSupernet:
         """The backbone of the first task."""
-        return self.first_task.space
+        return self.first_task.template.backbone
 
     def build_choices(self) -> Fusion:
         return Fusion(self.supernet.encoder(0), self.order, self.fusion)
