@@ -15,7 +15,8 @@ from ..analysis.cost_table import CostTable, Macs, Measure, cost_format, cost_ta
 from ..genotype import Genotype, genotype_from_dict, genotype_from_string
 from ..tables.accuracy import AccuracyTable, TableError, read_table
 from .declaration import Experiment
-from .report import mean_and_deviation, number_text, shown, table_lines
+from .markdown_table import table_lines
+from .report import mean_and_deviation, number_text, shown
 from .statistics import holm
 
 HEADER = ('row', 'n', 'cost', 'mean', 'mean of that cost', 'difference', 'p', 'Holm')

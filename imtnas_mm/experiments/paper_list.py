@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from .markdown_table import table_lines
+
 SCALES = ('paper', 'small')
 MAIN_PLACE, LOOKUP_PLACE = '<!-- experiments -->\n', '<!-- lookups -->\n'  # in the template of the document
 
@@ -96,29 +98,23 @@ BESIDES = (('nasbench201_cost_small', 'targets of MACs: accuracy against cost'),
 TABLES, FIGURES = 32, 16  # in the paper
 
 
-def table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
-    """A table in Markdown."""
-    lines = [header, ('---', ) * len(header), *rows]
-    return '\n'.join(f'| {" | ".join(cells)} |' for cells in lines) + '\n'
-
-
 def document(template: str) -> str:
     """The template of docs/comparisons.md with the tables of all experiments in their places.
 
     Raises:
         ValueError: a place is missing.
     """
-    main = table(('of the paper', 'experiment', 'rows'), [
+    main = table_lines(('of the paper', 'experiment', 'rows'), [
         (item.names,
          f'`{item.experiment}_*`' if item.experiment else ', '.join(f'`configs/{file}`' for file in item.configs)
          or 'none', item.text) for item in ITEMS])
-    lookups = table(('experiment', 'of the paper', 'rows'), [
+    lookups = table_lines(('experiment', 'of the paper', 'rows'), [
         (f'`{item.lookup[0]}`', item.names, item.lookup[1]) for item in ITEMS if item.lookup] + [
         (f'`{name}`', 'none', text) for name, text in BESIDES])
-    for place, text in ((MAIN_PLACE, main), (LOOKUP_PLACE, lookups)):
+    for place, lines in ((MAIN_PLACE, main), (LOOKUP_PLACE, lookups)):
         if template.count(place) != 1:
             raise ValueError(f'{place.strip()}: it must be in the template once, on a line of its own')
-        template = template.replace(place, text)
+        template = template.replace(place, '\n'.join(lines) + '\n')
     return template
 
 

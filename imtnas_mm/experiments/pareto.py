@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 from ..picture import FAINT, INK
 from .declaration import Experiment
 from .figure import COLOURS, MARKERS
-from .report import is_degenerate, number_text, table_lines, value_of
+from .markdown_table import table_lines
+from .report import is_degenerate, number_text, value_of
 from .statistics import less_is_better
 
 NOTE = ('The runs, of all rows, that no other run beats: no run is at least as good in both figures and better '

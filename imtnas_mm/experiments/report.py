@@ -12,6 +12,7 @@ from scipy import stats
 
 from .declaration import DERIVED_METRICS, SEARCH, SEARCH_METRICS, SEARCH_TEST, Experiment, metric_of
 from .derived_size import derived_size
+from .markdown_table import table_lines
 from .records import Recorded
 from .run import Run
 
@@ -264,11 +265,6 @@ def ours_of(experiment: Experiment, row: Mapping[str, Any]) -> str | None:
 def number_text(value: float, form: str) -> str:
     """A figure of a table; a dash for nan."""
     return '-' if math.isnan(value) else format(value, form)
-
-
-def table_lines(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    """The lines of a table in Markdown."""
-    return [f'| {" | ".join(header)} |', '|' + '---|' * len(header), *(f'| {" | ".join(cells)} |' for cells in rows)]
 
 
 def markdown(experiment: Experiment, header: list[str], rows: list[list[str]]) -> str:

@@ -4,8 +4,9 @@ from typing import Any
 
 from .declaration import Experiment
 from .equal_cost import EqualCost, equal_cost_text
+from .markdown_table import table_lines
 from .pareto import has_pareto, pareto_text
-from .report import markdown, table_lines, table_rows
+from .report import markdown, table_rows
 from .statistics import HEADER, statistics_note, statistics_tables
 
 

@@ -3,6 +3,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from ..markdown_table import table_lines
 from ..run import Run
 from .cost import Part
 from .trainings import Training
@@ -99,8 +100,8 @@ def markdown(trainings: Mapping[str, Training], results: Mapping[str, dict[str, 
     """The tables as Markdown."""
     devices = sorted({result['device'] for result in results.values() if 'device' in result})
     lines = ['# Rehearsal', '', f'Measured on: {"; ".join(devices) or "nothing was measured"}.', '']
-    lines += _table(HEADER, [training_cells(trainings[key], result) for key, result in results.items()])
-    lines += ['', *_table(EXPERIMENT_HEADER, [experiment_cells(name, cost) for name, cost in costs.items()]), '']
+    lines += table_lines(HEADER, [training_cells(trainings[key], result) for key, result in results.items()])
+    lines += ['', *table_lines(EXPERIMENT_HEADER, [experiment_cells(name, cost) for name, cost in costs.items()]), '']
     return '\n'.join([*lines, *NOTES]) + '\n'
 
 
@@ -114,7 +115,3 @@ def as_json(trainings: Mapping[str, Training], results: Mapping[str, dict[str, A
             **dict(gpu_hours=hours_of(trainings[key], result), disk=disk_of(result))
             if result['state'] == 'measured' else {}) for key, result in results.items()],
         experiments={name: asdict(cost) for name, cost in costs.items()})
-
-
-def _table(header: list[str], rows: Iterable[list[str]]) -> list[str]:
-    return [f'| {" | ".join(cells)} |' for cells in (header, ['---'] * len(header), *rows)]
