@@ -125,7 +125,7 @@ class IMTNAS(UnrolledSearch):
             return self.transfer.views(record.examples)
 
     def encoder_objective(self, record: StageRecord, previous: StageRecord, gates: Mapping[str, Tensor],
-                          teacher: Tensor, encoder: Tensor, data: dict[str, Any],
+                          teacher: Tensor, encoder: Tensor, head: Mapping[str, Tensor], data: dict[str, Any],
                           views: Tensor | None = None) -> TransferLoss:
         """The objective of the encoder after the first stage: Eq. 4, plus a share of the task loss (reading 2).
 
@@ -134,6 +134,7 @@ class IMTNAS(UnrolledSearch):
             gates (dict[str, Tensor]): the gates of the space at A.
             teacher (Tensor): W~ of the stage before, [D].
             encoder (Tensor): W of this stage, [D].
+            head (dict[str, Tensor]): H of this stage before its step, for a share of the task loss.
             data (dict): the preprocessed batch, for a share of the task loss.
             views (Tensor, optional): some of the augmented images; all by default.
         """
@@ -146,8 +147,7 @@ class IMTNAS(UnrolledSearch):
             figures = {'transfer_loss': learned.loss.detach(),
                        **{f'transfer_{name}': value for name, value in learned.figures.items()}}
         if self.encoder_task_weight:
-            head = self.head(record.stage)
-            values = {**head.trained(), **self.head_constants(head)}
+            values = {**head, **self.head_constants(self.head(record.stage))}
             loss, _ = self.task_loss(record.stage, gates, encoder, values, data)
             objective = objective + self.encoder_task_weight * loss
         return TransferLoss(objective, figures, needed)
@@ -207,16 +207,20 @@ class IMTNAS(UnrolledSearch):
             to wait for the flag costs more.
         """
         views = self.transfer_views(record)
-        tensors = [previous.virtual_encoder, encoder] + ([] if views is None else [views])
+        head = self.objective_head(record)
+        tensors = [previous.virtual_encoder, encoder, *head.values()] + ([] if views is None else [views])
 
         def compute(tensors: list[Tensor], data: dict[str, Any]
                     ) -> tuple[Tensor, dict[str, Tensor], Tensor | None, bool | Tensor, Tensor]:
-            gates, (teacher, encoder, *views) = self.split_gates(tensors)
+            gates, (teacher, encoder, *others) = self.split_gates(tensors)
+            values, views = others[:len(head)], others[len(head):]
             keeps = self.keeps(record.stage)
             if keeps:  # optimisers may change the weights in place before the sweep
                 gates, (teacher, ), encoder = gates.leaves(), leaves([teacher]), encoder.clone()
+                values = [value.clone() for value in values]
             encoder, = leaves([encoder])
-            objective = self.encoder_objective(record, previous, gates, teacher, encoder, data, *views)
+            objective = self.encoder_objective(
+                record, previous, gates, teacher, encoder, dict(zip(head, values, strict=True)), data, *views)
             # without anything to learn from there is no graph, which the host knows on a GPU, too
             learns = self.transfer is not None or bool(self.encoder_task_weight)
             flag = learns and self.any_rank(objective.loss.detach() != 0)
@@ -232,6 +236,10 @@ class IMTNAS(UnrolledSearch):
         return self.compute(('the transfer', 'from task', repr(previous.stage.task)), record.stage, compute, tensors,
                             record.data if self.encoder_task_weight else {})
 
+    def objective_head(self, record: StageRecord) -> dict[str, Tensor]:
+        """H of a stage before its step as far as :meth:`encoder_objective` depends on it, without a graph."""
+        return {name: p.detach() for name, p in self.head_before(record).items()} if self.encoder_task_weight else {}
+
     def transfer_parts(self, record: StageRecord) -> list[Record]:
         """Eq. 28, ``W~ = W - eta_w grad_W T(A, W~_prev, W)``, and in the last round Eq. 29, as records.
 
@@ -241,16 +249,19 @@ class IMTNAS(UnrolledSearch):
         if previous is None:
             raise ValueError(f'stage {record.stage.name} has no stage before it to transfer from')
         kept, kept_head = record.take_kept()
+        head = self.objective_head(record)
 
-        def loss(inner: list[Tensor], outer: list[Tensor], data: tuple[list[Tensor], dict[str, Any]]) -> Tensor:
-            views, batch = data
+        def loss(inner: list[Tensor], outer: list[Tensor],
+                 data: tuple[list[Tensor], list[Tensor], dict[str, Any]]) -> Tensor:
+            views, values, batch = data
             teacher, *gates = outer
-            return self.encoder_objective(
-                record, previous, self.gates.with_tensors(gates), teacher, inner[0], batch, *views).loss
+            return self.encoder_objective(record, previous, self.gates.with_tensors(gates), teacher, inner[0],
+                                          dict(zip(head, values, strict=True)), batch, *views).loss
 
-        def data() -> tuple[list[Tensor], dict[str, Any]]:
+        def data() -> tuple[list[Tensor], list[Tensor], dict[str, Any]]:
             views = self.second_pass_views(record)
-            return [] if views is None else [views], record.data if self.encoder_task_weight else {}
+            return ([] if views is None else [views], list(head.values()),
+                    record.data if self.encoder_task_weight else {})
 
         what = f"the transfer's pullback from task {previous.stage.task!r}"
         after, rate, share = record.encoder_gradient_step

@@ -51,12 +51,13 @@ def one_process(model):
             """``None`` where the examples are those of all ranks: each rank's objective makes its own views."""
             return None if isinstance(record.examples, list) else super().transfer_views(record)
 
-        def encoder_objective(self, record, previous, gates, teacher, encoder, data, views=None):
+        def encoder_objective(self, record, previous, gates, teacher, encoder, head, data, views=None):
             losses = []
             for rank, examples in enumerate(record.examples or [None]):  # none: T without images
                 with as_rank(rank):
                     restricted = replace(record, examples=examples)
-                    losses.append(super().encoder_objective(restricted, previous, gates, teacher, encoder, data).loss)
+                    losses.append(super().encoder_objective(
+                        restricted, previous, gates, teacher, encoder, head, data).loss)
             return TransferLoss(sum(losses) / len(losses))
 
     model.__class__ = OneProcess

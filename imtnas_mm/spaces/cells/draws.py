@@ -49,7 +49,9 @@ class NodeDraw:
         Returns:
             Tensor: [outcomes], which sums to 1.
         """
-        device = weights.device
-        logits = weights.flatten()[self.places.to(device)].clamp_min(torch.finfo(weights.dtype).tiny).log()
-        second = logits.expand(len(logits), -1).masked_fill(self.excluded.to(device), -torch.inf).softmax(-1)
-        return (logits.softmax(-1)[:, None] * second).flatten()[self.legal.to(device)]
+        if self.places.device != weights.device:  # moved once, since the copy waits
+            self.places, self.excluded, self.legal = (
+                tensor.to(weights.device) for tensor in (self.places, self.excluded, self.legal))
+        logits = weights.flatten()[self.places].clamp_min(torch.finfo(weights.dtype).tiny).log()
+        second = logits.expand(len(logits), -1).masked_fill(self.excluded, -torch.inf).softmax(-1)
+        return (logits.softmax(-1)[:, None] * second).flatten()[self.legal]

@@ -80,6 +80,7 @@ class PDARTSSupernet(CellSupernet):
         self.initial_skip_dropout, self.skip_dropout, self.skip_limit = skip_dropout, 0., skip_limit
         self._columns = {kind: [[COLUMN[operation] for operation in edge] for edge in self._candidates[kind]]
                          for kind in CELLS}
+        self._places: dict[tuple[str, torch.device], Tensor] = {}
         super().__init__(**options)
 
     def candidates(self) -> dict[str, list[tuple[str, ...]]]:
@@ -105,8 +106,10 @@ class PDARTSSupernet(CellSupernet):
 
     def _all_columns(self, kind: str, values: Tensor) -> Tensor:
         """[14, n] by candidate -> [14, 8] by operation, zeros for dropped operations."""
-        columns = torch.tensor(self._columns[kind], device=values.device)
-        return values.new_zeros(len(EDGES), len(OPERATIONS)).scatter(1, columns, values)
+        key = kind, values.device
+        if key not in self._places:  # moved once, since a copy from the host waits, and can't be recorded
+            self._places[key] = torch.tensor(self._columns[kind], device=values.device)
+        return values.new_zeros(len(EDGES), len(OPERATIONS)).scatter(1, self._places[key], values)
 
     def mixtures(self) -> dict[str, Mixture]:
         rate = self.skip_dropout if self.training else 0.
