@@ -78,8 +78,8 @@ def fused_networks(genotype: Genotype, task_options: Mapping[str, Mapping[str, A
     """The backbone of each task: a :class:`FusedBackbone`, or the task's network if no edge leads to its features.
 
     All backbones that run a network hold the same module, and so it is with
-    the convolutions of the edges. These start as in the search. The
-    convolutions into frozen stages are frozen.
+    the convolutions of the edges. These start as in a search with the
+    default ``fusion.init``. The convolutions into frozen stages are frozen.
 
     Args:
         genotype (Genotype): its ``sharing`` is of the method ``fusion``.

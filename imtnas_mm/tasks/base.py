@@ -87,6 +87,9 @@ class Task(nn.Module):
         backbone (dict, optional): this task's options of the space, such as
             ``out_indices``. They may not change weights.
 
+    Raises:
+        ValueError: names the field.
+
     Subclasses set ``scope``, the library in which names in ``model`` are looked up.
     """
     scope: str | None = None
@@ -103,6 +106,9 @@ class Task(nn.Module):
             raise ValueError(f"{type(self).__name__}: model.backbone={model['backbone']} is given, but a task's "
                              "backbone is the search space; options of it go to the task's own `backbone` field")
         space = scoped(dict(search_space, **(backbone or {})))
+        if space.get('init_cfg') is not None:
+            raise ValueError(f'search_space.init_cfg={space["init_cfg"]!r}: the weights of a search network are those '
+                             'of model.encoder_weights, which start as the layers do by themselves; leave it out')
         # ConfigDict: heads read their test_cfg by attribute
         built = ROOT_MODELS.build(ConfigDict(model, backbone=space, _scope_=model.get('_scope_', self.scope)))
         check_normalisation(built, space.get('norm_cfg'))

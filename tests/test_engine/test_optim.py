@@ -41,12 +41,23 @@ def test_options_of_a_part_are_its_own():
     (dict(heads=sgd()), r"optim_wrapper has \['architecture', 'encoder', 'head', 'heads'\]; a search takes"),
     (dict(head=sgd(accumulative_counts=2)), 'optim_wrapper.head=.*accumulative_counts.*steps once per iteration'),
     (dict(encoder=sgd(type='AmpOptimWrapper')), 'optim_wrapper.encoder=.*AmpOptimWrapper.*model.amp=True'),
+    (dict(encoder=sgd(paramwise_cfg=dict(norm_decay_mult=0., flat_decay_mult=0.))),
+     r"optim_wrapper.encoder.paramwise_cfg has \['flat_decay_mult', 'norm_decay_mult'\].*encoder_weights has none; it"),
+    (dict(architecture=sgd(paramwise_cfg=dict(bias_lr_mult=2.))), r'optim_wrapper.architecture.paramwise_cfg has \['),
 ])
 def test_refused(changes, message):
     config = dict(dict(encoder=sgd(), head=sgd(), architecture=sgd()), **changes)
     config = {name: value for name, value in config.items() if value is not None}
     with pytest.raises(ValueError, match=message):
         SearchOptimWrapperConstructor(config)
+
+
+@pytest.mark.parametrize('part', ['encoder', 'head', 'architecture'])
+def test_keys_that_no_parameter_has_are_refused(part):
+    parts = dict(encoder=sgd(), head=sgd(), architecture=sgd())
+    parts[part] = sgd(paramwise_cfg=dict(custom_keys=dict(stem=dict(lr_mult=0.))))
+    with pytest.raises(ValueError, match=rf'optim_wrapper.{part}.paramwise_cfg.custom_keys.stem: no parameter has it'):
+        SearchOptimWrapperConstructor(parts)(build())
 
 
 def test_options_for_all_parts_are_refused():

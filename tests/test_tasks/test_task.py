@@ -187,6 +187,12 @@ def test_examples_are_unit_range_resized_and_in_the_models_colours():
     torch.testing.assert_close(actual[0].mean((1, 2)), torch.tensor([0., 0., 1.]))
 
 
+def test_weights_from_a_file_are_refused():
+    """The space's own weights are dropped: those of a file would be, too."""
+    with pytest.raises(ValueError, match="search_space.init_cfg=.*'Pretrained'.*those of model.encoder_weights, "):
+        build_task('cls', backbone=dict(init_cfg=dict(type='Pretrained', checkpoint='nowhere.pth')))
+
+
 def test_a_tasks_own_backbone_options_are_its_features():
     assert build_task('det').space.out_indices == (1, 2)
     assert build_task('cls').space.out_indices == (2, )
