@@ -1,6 +1,5 @@
 """Runs two iterations of a training, two batches of its validation and of its test, and measures time and memory."""
 import errno
-import platform
 import resource
 import time
 from collections.abc import Iterator
@@ -13,11 +12,13 @@ from mmengine.hooks import Hook
 from mmengine.hooks.hook import DATA_BATCH
 from mmengine.runner import Runner
 
+from ...analysis.latency import device_name
 from ...engine.launch.build import build_runner
 from ...engine.launch.config import is_search
 from ...engine.launch.phases import check_phases, kept_operations, phase_config
 from ...tasks.joint_model import is_joint
 from ..execute import RSS_UNIT
+from ..records import versions
 from .config import BATCHES, rehearsal_config
 from .cost import Part, checkpoints_of, full_batches, sampled_batches, validations_of
 
@@ -93,8 +94,9 @@ def measure(cfg: Config, folder: str | Path, processes: int = 1, test: bool = Tr
     Returns:
         dict: ``parts`` (fields of :class:`Part`; one per phase), ``test``
         (seconds of the test), ``memory`` (bytes, the peak of a GPU if there is
-        one, or of this process), ``device``, ``metrics`` (``val`` and ``test``,
-        by their names) and, of a search, ``architecture``.
+        one, or of this process), ``device``, ``versions`` (of packages),
+        ``metrics`` (``val`` and ``test``, by their names) and, of a search,
+        ``architecture``.
 
     Raises:
         Exception: any that the training raises.
@@ -120,7 +122,8 @@ def measure(cfg: Config, folder: str | Path, processes: int = 1, test: bool = Tr
         model: Any = runner.model
         if phase is not None:
             records.append(dict(kept=kept_operations(model, phase['keep'])))
-    result = dict(parts=parts, test=seconds, memory=peak_memory(), device=device_name(), metrics=metrics)
+    result = dict(parts=parts, test=seconds, memory=peak_memory(), device=measuring_device(), versions=versions(),
+                  metrics=metrics)
     if is_search(cfg):
         result['architecture'] = model.derive().to_dict()
     return result
@@ -204,15 +207,11 @@ def peak_memory() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * RSS_UNIT
 
 
-def device_name() -> str:
+def measuring_device() -> str:
+    """The name of the GPU, or of the CPU with the threads that torch takes."""
     if torch.cuda.is_available():
-        return torch.cuda.get_device_name()
-    name = platform.processor() or platform.machine()
-    info = Path('/proc/cpuinfo')
-    if info.is_file():
-        models = [line.partition(':')[2].strip() for line in info.read_text().splitlines() if 'model name' in line]
-        name = models[0] if models else name
-    return f'CPU {name}, {torch.get_num_threads()} threads'
+        return device_name('cuda')
+    return f'CPU {device_name("cpu")}, {torch.get_num_threads()} threads'
 
 
 def out_of_memory(error: BaseException | None) -> bool:

@@ -1,6 +1,8 @@
 """The process that rehearses a single training: python -m imtnas_mm.experiments.rehearsal.process FOLDER
 
-``FOLDER`` has ``training.py``, the config, and ``training.json``, the arguments; ``result.json`` gets the result.
+``FOLDER`` has ``training.py``, the config, and ``training.json``, the arguments; ``result.json`` gets the result. One
+that is there already is of the same config and arguments; it is taken if it was measured on this device with these
+packages.
 """
 import json
 import resource
@@ -12,10 +14,21 @@ from typing import Any
 from mmengine.config import Config
 
 from ...files.atomic import write_whole
-from .measure import measure, out_of_memory
+from ..records import versions
+from .measure import measure, measuring_device, out_of_memory
 
 CONFIG, ARGUMENTS, RESULT = 'training.py', 'training.json', 'result.json'
 GIB = 2**30
+
+
+def earlier(folder: Path) -> dict[str, Any] | None:
+    """The result of an earlier rehearsal, marked as such, if it was measured on this device with these packages."""
+    if not (folder / RESULT).is_file():
+        return None
+    result = json.loads((folder / RESULT).read_text(encoding='utf-8'))
+    (folder / RESULT).unlink()  # none is left if this process is ended
+    same = (result.get('device'), result.get('versions')) == (measuring_device(), versions())
+    return dict(result, earlier=True) if result['state'] == 'measured' and same else None
 
 
 def limited(folder: Path, memory: int | None) -> dict[str, Any]:
@@ -25,7 +38,11 @@ def limited(folder: Path, memory: int | None) -> dict[str, Any]:
         folder (Path): of the training.
         memory (int | None): bytes, the limit to report if they do not suffice.
     """
+    before = earlier(folder)
+    if before is not None:
+        return before
     options = json.loads((folder / ARGUMENTS).read_text(encoding='utf-8'))
+    options.pop('sha256', None)
     try:
         cfg = Config.fromfile(folder / CONFIG)
         return dict(state='measured', **measure(cfg, folder, **options))

@@ -1,4 +1,6 @@
 """Rehearses all rows of experiments, for tools/compare.py --rehearse."""
+import fcntl
+import hashlib
 import json
 import os
 import signal
@@ -50,10 +52,11 @@ def rehearse(args: Namespace, measure: Measure | None = None) -> None:
             ``gpus_per_run``, ``gpus``, ``work_dir``, ``limit`` (minutes),
             ``memory`` (GiB or None) and ``out`` (file or None).
         measure: (folder, bytes or None, seconds) -> result of the training in
-            the folder; by default in a process of its own.
+            the folder; by default in a process of its own. A result that is
+            there already is of the same training.
 
     Raises:
-        SystemExit: a training fails or has another total batch than its config
+        SystemExit: another rehearsal has this work dir; or a training fails or has another total batch than its config
             declares, a column has no such metric, or a retraining does not take
             the architecture of its search.
     """
@@ -71,17 +74,19 @@ def rehearse(args: Namespace, measure: Measure | None = None) -> None:
     except ValueError as error:
         sys.exit(f'compare: {error}')
     folder = Path(args.work_dir, 'rehearsal')
+    folder.mkdir(parents=True, exist_ok=True)
     # without a GPU there is a limit by default, before the machine swaps or the system ends other processes
     memory = None if args.memory is None else int(args.memory * GIB)
     if memory is None and not (torch.cuda.device_count() and args.gpus != '0'):
         memory = free_memory()
     results: dict[str, dict[str, Any]] = {}
-    with _left_by_sigterm():
+    with _alone_in(folder), _left_by_sigterm():
         for number, (key, training) in enumerate(trainings.items(), 1):
             results[key] = _rehearse_training(training, folder / key, results, memory, args.limit * 60,
                                               measure or in_a_process)
-            print(f'{number} of {len(trainings)}: {", ".join(filter(None, training_cells(training, results[key])))}',
-                  flush=True)
+            cells = filter(None, training_cells(training, results[key]))
+            when = ' (measured before)' if results[key].get('earlier') else ''
+            print(f'{number} of {len(trainings)}: {", ".join(cells)}{when}', flush=True)
     every = [run for its_runs in runs.values() for run in its_runs]
     costs = {name: cost_of(its_runs, keys, trainings, results) for name, its_runs in runs.items()}
     if len(costs) > 1:
@@ -100,6 +105,18 @@ def rehearse(args: Namespace, measure: Measure | None = None) -> None:
     problems += misfits(every, keys, results, folder)
     if problems:
         sys.exit('\n'.join(['compare: the rehearsal found:', *problems]))
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Inside, no other rehearsal uses the folder."""
+    with open(folder / 'lock', 'w') as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            sys.exit(f'compare: --work-dir: {folder} is in use by another rehearsal; wait for its end, or name another '
+                     'folder')
+        yield
 
 
 @contextmanager
@@ -125,9 +142,13 @@ def _rehearse_training(training: Training, folder: Path, results: dict[str, dict
             return dict(state='skipped', reason='its architecture is what its search finds, which was not measured')
         cfg = with_architecture(cfg, architecture)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / RESULT).unlink(missing_ok=True)
-    write_whole(folder / CONFIG, cfg.pretty_text)
-    write_whole(folder / ARGUMENTS, json.dumps(dict(processes=training.processes, test=training.test)))
+    text, arguments = cfg.pretty_text, folder / ARGUMENTS
+    told = json.dumps(dict(processes=training.processes, test=training.test,
+                           sha256=hashlib.sha256(text.encode()).hexdigest()))
+    if not arguments.is_file() or arguments.read_text(encoding='utf-8') != told:
+        (folder / RESULT).unlink(missing_ok=True)  # of another training
+        write_whole(arguments, told)
+    write_whole(folder / CONFIG, text)  # the runner writes its own config there
     return measure(folder, memory, seconds)
 
 

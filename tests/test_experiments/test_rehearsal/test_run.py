@@ -13,8 +13,10 @@ from helpers.scopes import own_scope
 from helpers.tiny_run import no_pictures  # noqa: F401
 from imtnas_mm.algorithms.weight_stages import WeightStages
 from imtnas_mm.experiments import ExperimentError, load_experiment, plan_runs
+from imtnas_mm.experiments.records import versions
 from imtnas_mm.experiments.rehearsal import run as rehearsal
-from imtnas_mm.experiments.rehearsal.process import GIB, limited
+from imtnas_mm.experiments.rehearsal.measure import measuring_device
+from imtnas_mm.experiments.rehearsal.process import GIB, earlier, limited
 
 CONFIGS = tiny.ROOT / 'configs'
 CHANNELS = 8
@@ -88,7 +90,9 @@ COLUMNS = [dict(name='top-1', evaluation='c10', metric='accuracy/top1'),
 
 def here(folder, memory, seconds):
     with own_scope():
-        return limited(folder, memory)
+        result = limited(folder, memory)
+    (folder / 'result.json').write_text(json.dumps(result, default=float))
+    return result
 
 
 def rehearse(monkeypatch, experiment, folder, *args, measure=here):
@@ -133,6 +137,59 @@ def test_a_row_of_each_space(tmp_path, monkeypatch, capsys):
     assert cost['gpu_hours'] == pytest.approx(2 * sum(
         training['gpu_hours'] * len(training['users']) for training in told['trainings']))
     assert '| spaces | 14 |' in text and 'Measured on: CPU' in text
+    before = [dict(training, earlier=True) for training in told['trainings']]
+
+    monkeypatch.setattr('imtnas_mm.experiments.rehearsal.process.measure', None)
+    with pytest.raises(SystemExit, match=re.escape("mbconv: columns[2].metric: 'c10/accuracy/top1'")):
+        rehearse(monkeypatch, experiment, tmp_path / 'work', '--out', out)
+    again = json.loads(out.read_text())
+    assert again['trainings'] == before and again['experiments'] == told['experiments']
+    assert capsys.readouterr().out.count('(measured before)') == len(before)
+
+
+def test_what_was_measured_before(tmp_path, monkeypatch, capsys):
+    """It is taken if config, arguments, device and packages are the same."""
+    told = dict(state='measured', parts=[], test=1., memory=0, device=measuring_device(), versions=versions(),
+                metrics=dict(val={}, test={'accuracy/top1': 50.}))
+    measured = []
+
+    def measure(folder, memory, seconds):
+        result = earlier(folder)
+        if result is None:
+            measured.append(folder)
+            result = told
+        (folder / 'result.json').write_text(json.dumps(result))
+        return result
+
+    def again(**options):
+        experiment = write(tmp_path / 'again.py', rows=[dict(name='a', architecture='darts_v2')], columns=COLUMNS[:1],
+                           evaluations=dict(c10=dict(C10, options={**NETWORK, **options})))
+        measured.clear()
+        rehearse(monkeypatch, experiment, tmp_path / 'work', measure=measure)
+        assert capsys.readouterr().out.count('(measured before)') == 1 - len(measured)
+        return len(measured)
+
+    assert [again(), again(), again(), again(**{'train_cfg.max_epochs': 7})] == [1, 0, 0, 1]
+    for change in (dict(told, device='another'), dict(told, versions=dict(versions(), torch='1.0')),
+                   dict(state='failed', reason='no luck')):
+        again()
+        file, = (path for path in (tmp_path / 'work').rglob('result.json') if 'max_epochs=600,' in path.with_name(
+            'training.py').read_text())
+        file.write_text(json.dumps(change))
+        assert again() == 1
+    file.write_text(json.dumps(told))
+    file.with_name('training.json').write_text('{}')  # a folder of other arguments
+    assert again() == 1
+
+
+def test_one_rehearsal_per_work_dir(tmp_path, monkeypatch):
+    experiment = write(tmp_path / 'one.py', rows=[dict(name='a', architecture='darts_v2')], columns=COLUMNS[:1])
+
+    def measure(folder, memory, seconds):
+        rehearse(monkeypatch, experiment, tmp_path / 'work', measure=here)
+
+    with pytest.raises(SystemExit, match='--work-dir: .*rehearsal is in use by another rehearsal; wait for its end'):
+        rehearse(monkeypatch, experiment, tmp_path / 'work', measure=measure)
 
 
 def test_what_is_wrong_is_found(tmp_path, monkeypatch, capsys):
