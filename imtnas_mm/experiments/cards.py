@@ -15,6 +15,7 @@ from pathlib import Path
 import torch
 
 VARIABLE = 'CUDA_VISIBLE_DEVICES'
+ORDER, BUS = 'CUDA_DEVICE_ORDER', 'PCI_BUS_ID'
 LOCKS = 'imtnas_mm-gpus'  # folder of the lock files, in the machine's folder of temporary files
 POLL = .2  # seconds between two attempts to lock cards that others hold
 
@@ -46,8 +47,11 @@ def visible_cards() -> list[Card]:
     """list[Card]: the GPUs that this process sees, in CUDA's order; empty on a machine without a GPU.
 
     ``torch.cuda.device_count()`` counts them, as in a training. It makes no
-    context on a GPU.
+    context on a GPU. From here on CUDA numbers GPUs as nvidia-smi does, in this
+    process and its children, unless ``CUDA_DEVICE_ORDER`` is set: its default
+    puts the fastest GPU first.
     """
+    by_number = os.environ.setdefault(ORDER, BUS) == BUS
     count = torch.cuda.device_count()
     if not count:
         return []
@@ -57,7 +61,7 @@ def visible_cards() -> list[Card]:
     cards = []
     for card_id in ids:
         fits = [(uuid, name) for index, uuid, name in known
-                if card_id == index or card_id.startswith('GPU-') and uuid.startswith(card_id)]
+                if by_number and card_id == index or card_id.startswith('GPU-') and uuid.startswith(card_id)]
         uuid, name = fits[0] if len(fits) == 1 else (card_id, None)
         cards.append(Card(card_id, uuid, name))
     return cards

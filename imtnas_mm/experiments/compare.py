@@ -3,7 +3,7 @@ import signal
 import sys
 import time
 from argparse import Namespace
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -14,7 +14,7 @@ from .declaration import load_experiment
 from .dry_run import dry_runs
 from .execute import TOOLS, Processes, Stopped, execute, state_of
 from .records import RunRecord
-from .run import Run, plan_runs
+from .run import Run, different_runs, plan_runs
 
 POLL = dict(slurm=10., local=.1)  # seconds between two checks of jobs
 
@@ -46,7 +46,7 @@ def compare(args: Namespace) -> None:
     args.tools = args.tools or str(TOOLS)
     try:
         experiment = load_experiment(args.experiment)
-        runs = {run.identity: run for run in plan_runs(experiment, args.rows, args.seeds)}
+        runs = {run.identity: run for run in different_runs(plan_runs(experiment, args.rows, args.seeds))}
         states = {identity: state_of(run, args.work_dir) for identity, run in runs.items()}
         lease = None if args.executor == 'slurm' else lease_arguments(args)
         cluster = args.executor and Cluster(
@@ -95,6 +95,13 @@ def report(run: Run, record: RunRecord) -> str | None:
     return None if record['state'] == 'finished' else f'{called(run)}: {record.get("failure")}'
 
 
+def on_ending(stop: Callable[..., None]) -> None:
+    """Stop at a SIGTERM, and at the SIGHUP of a terminal that is closed unless nohup made the process ignore it."""
+    signal.signal(signal.SIGTERM, stop)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, stop)
+
+
 def run_here(runs: Iterable[Run], cards: Cards, at_once: int, args: Namespace) -> list[str]:
     """Does the runs in child processes; returns one text per unfinished run."""
     processes = Processes()
@@ -102,8 +109,8 @@ def run_here(runs: Iterable[Run], cards: Cards, at_once: int, args: Namespace) -
     def stop(*_: Any) -> None:
         processes.stop()
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, stop)
+    signal.signal(signal.SIGINT, stop)
+    on_ending(stop)
 
     def do(run: Run) -> str | None:
         try:
@@ -127,7 +134,7 @@ def run_as_jobs(runs: Iterable[Run], cluster: Cluster, lease: dict[str, Any] | N
     def stop(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    signal.signal(signal.SIGTERM, stop)
+    on_ending(stop)
     try:
         while waiting or at_work:
             while waiting and len(at_work) < at_once:

@@ -18,6 +18,7 @@ DEGENERATE_FIELDS = ('evaluation', 'metric', 'below')
 FIGURE_FIELDS = ('x', 'left', 'right', 'log')
 PARETO_FIELDS = ('cost', 'accuracy', 'log')
 EQUAL_COST_FIELDS = ('columns', 'metric', 'shape', 'network', 'without')
+OPTIONS_ARE = 'it must be a dict of the fields of the config -> values'
 STANDINGS = ('regret', 'rank', 'percentile')  # before a metric of a table and a slash
 # a column of these has no evaluation
 SEARCH_METRICS = ('search_time', 'search_epoch_time', 'search_epochs', 'search_memory')
@@ -159,7 +160,20 @@ class _Reader:
             if key not in value:
                 self.fail(f'{field}.{key}', None, 'this field is missing')
 
+    def text(self, field: str, value: Any, right: str) -> None:
+        if not isinstance(value, str) or not value:
+            self.fail(field, value, right)
+
+    def number(self, field: str, value: Any, right: str = 'it must be a number') -> None:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            self.fail(field, value, right)
+
+    def mapping(self, field: str, value: Any, right: str) -> None:
+        if not isinstance(value, dict):
+            self.fail(field, value, right)
+
     def file(self, field: str, value: Any, kind: str = 'a config') -> str:
+        self.text(field, value, f'it must be {kind}: a path, relative to the experiment')
         file = self.path.parent / value
         if not file.is_file():
             self.fail(field, value, f'{file} is not a file; it must be {kind}, relative to the experiment')
@@ -171,6 +185,8 @@ class _Reader:
         if not isinstance(cfg.get('rows'), list | tuple) or not cfg['rows']:
             self.fail('rows', cfg.get('rows'), 'it must be a list of dicts, one per row')
         self.gpus('gpus', cfg)
+        self.text('title', cfg.get('title', self.path.stem), 'it must be a string, the title of the table')
+        self.mapping('search_options', cfg.get('search_options', {}), OPTIONS_ARE)
         rows = []
         for i, row in enumerate(cfg['rows']):
             rows.append(self.row(f'rows[{i}]', row, seeds))
@@ -181,6 +197,8 @@ class _Reader:
         for place, name in (('ours', ours), *((f'rows[{i}].ours', row['ours']) for i, row in enumerate(rows))):
             if name is not None and name not in [row['name'] for row in rows]:
                 self.fail(place, name, f'it must be one of the rows {", ".join(row["name"] for row in rows)}')
+            if name is not None and place != 'ours' and cfg.get('statistics'):
+                self.fail(place, name, 'it must be None, since statistics compare all rows with the one of ours')
         return Experiment(self.path.stem, cfg.get('title', self.path.stem), seeds, rows, columns, ours,
                           self.figure(rows, columns), self.statistics(columns, ours), self.curves(rows, columns),
                           self.degenerate(rows), self.flag('cells', cfg), self.pareto(columns),
@@ -200,6 +218,8 @@ class _Reader:
 
     def row(self, field: str, row: dict[str, Any], seeds: list[int]) -> dict[str, Any]:
         self.check_fields(field, row, ROW_FIELDS, ('name', ))
+        self.text(f'{field}.name', row['name'], 'it must be a string, the name of the row')
+        self.mapping(f'{field}.options', row.get('options') or {}, OPTIONS_ARE)
         search, architecture, sampler = row.get('search'), row.get('architecture'), row.get('sampler')
         if search is None:
             if architecture is None and sampler is None and 'evaluations' not in row:
@@ -210,6 +230,9 @@ class _Reader:
                     self.fail(f'{field}.{key}', row[key], 'it is of a search, which this row has not')
         elif architecture is not None:
             self.fail(f'{field}.architecture', architecture, 'this row has a search, which finds one')
+        if architecture is not None:
+            self.text(f'{field}.architecture', architecture, 'it must be an architecture file, a published name, or a '
+                      "string in a benchmark's notation")
         if sampler is not None and (search or architecture) is not None:
             self.fail(f'{field}.sampler', sampler, 'this row has a search or an architecture; it is one or the other')
         gpus = self.gpus(f'{field}.gpus', row, self.cfg.get('gpus'))
@@ -225,8 +248,8 @@ class _Reader:
         if single_task is not None:
             self.single_task(f'{field}.single_task', single_task, evaluations)
         x = row.get('x')
-        if x is not None and (not isinstance(x, int | float) or isinstance(x, bool)):
-            self.fail(f'{field}.x', x, 'it must be a number, the place in the figure')
+        if x is not None:
+            self.number(f'{field}.x', x, 'it must be a number, the place in the figure')
         round = row.get('round')
         if round is not None and (not isinstance(round, int) or isinstance(round, bool) or round < 1):
             self.fail(f'{field}.round', round, 'it must be the number of a round, from 1')
@@ -283,7 +306,11 @@ class _Reader:
             if initial is not None and (tasks or checked[initial]['tasks']):
                 self.fail(f'{place}.initial', initial, 'an evaluation of several tasks neither starts from another nor '
                           'gives a start')
-            done_for = self.seeds(f'{place}.seeds', evaluation.get('seeds', seeds))
+            self.mapping(f'{place}.options', evaluation.get('options', {}), OPTIONS_ARE)
+            for name_of_task, shape in (evaluation['shape'].items() if tasks and isinstance(evaluation['shape'], dict)
+                                        else [(None, evaluation['shape'])]):
+                self.shape(f'{place}.shape' + (f'.{name_of_task}' if name_of_task else ''), shape)
+            done_for = self.seeds_of(place, evaluation, seeds)
             if initial is not None and not set(done_for) <= set(checked[initial]['seeds']):
                 self.fail(f'{place}.seeds', done_for, f'{initial}, which it starts from, has '
                           f'{checked[initial]["seeds"]}')
@@ -309,7 +336,14 @@ class _Reader:
         if metrics is not None and (not isinstance(metrics, list | tuple) or not metrics):
             self.fail(f'{place}.metrics', metrics, 'it must be a list of columns of the table')
         return dict(table=table, metrics=None if metrics is None else list(metrics), tasks=None, initial=None,
-                    seeds=self.seeds(f'{place}.seeds', evaluation.get('seeds', seeds)))
+                    seeds=self.seeds_of(place, evaluation, seeds))
+
+    def seeds_of(self, place: str, evaluation: dict[str, Any], seeds: list[int]) -> list[int]:
+        """The seeds for which an evaluation is done, some of those of the experiment."""
+        done_for = self.seeds(f'{place}.seeds', evaluation.get('seeds', seeds))
+        if not set(done_for) <= set(seeds):
+            self.fail(f'{place}.seeds', done_for, f"they must be some of the experiment's: {seeds}")
+        return done_for
 
     def tasks(self, place: str, evaluation: dict[str, Any]) -> dict[str, str] | None:
         tasks = evaluation.get('tasks')
@@ -358,14 +392,17 @@ class _Reader:
             field = f'columns[{i}]'
             if isinstance(column, dict) and 'sum' in column:
                 self.check_fields(field, column, SUM_FIELDS, SUM_FIELDS)
+                self.mapping(f'{field}.sum', column['sum'], 'it must be a dict of the name of a column -> its weight')
                 for name in column['sum']:
                     if name not in names:
                         self.fail(f'{field}.sum', name, f'it must be a column before it: {", ".join(names)}')
+                    self.number(f'{field}.sum.{name}', column['sum'][name])
             elif isinstance(column, dict) and column.get('metric') in DERIVED_METRICS:
                 self.check_fields(field, column, DERIVED_FIELDS, ('name', 'metric', 'shape'))
                 self.shape(f'{field}.shape', column['shape'])
             else:
                 self.check_fields(field, column, COLUMN_FIELDS, ('name', 'metric'))
+                self.text(f'{field}.metric', column['metric'], 'it must be a string, the name of a metric')
                 if column['metric'] in SEARCH_METRICS:
                     if 'evaluation' in column:
                         self.fail(f'{field}.evaluation', column['evaluation'], f'{column["metric"]} has none')
@@ -373,8 +410,12 @@ class _Reader:
                     self.fail(f'{field}.evaluation', column.get('evaluation'), 'no row has this evaluation')
                 else:
                     self.metric(f'{field}.metric', column, rows)
+            self.text(f'{field}.name', column['name'], 'it must be a string, the head of the column')
             if column['name'] in names:
                 self.fail(f'{field}.name', column['name'], 'another column has this name')
+            self.number(f'{field}.scale', column.get('scale', 1), 'it must be a number, by which the figures are '
+                        'multiplied')
+            self.flag(f'{field}.error', column)
             names.append(column['name'])
         return list(columns)
 
@@ -481,7 +522,5 @@ class _Reader:
         if not any(degenerate['evaluation'] in names_of_results(row) for row in rows):
             self.fail('degenerate.evaluation', degenerate['evaluation'], 'no row has this evaluation')
         self.metric('degenerate.metric', degenerate, rows)
-        below = degenerate['below']
-        if isinstance(below, bool) or not isinstance(below, int | float):
-            self.fail('degenerate.below', below, 'it must be a number')
+        self.number('degenerate.below', degenerate['below'])
         return dict(degenerate)

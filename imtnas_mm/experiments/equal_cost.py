@@ -16,7 +16,7 @@ from ..genotype import Genotype, genotype_from_dict, genotype_from_string
 from ..tables.accuracy import AccuracyTable, TableError, read_table
 from .declaration import Experiment
 from .markdown_table import table_lines
-from .report import mean_and_deviation, number_text, shown
+from .report import mean_and_deviation, number_text, p_text, shown
 from .statistics import holm
 
 HEADER = ('row', 'n', 'cost', 'mean', 'mean of that cost', 'difference', 'p', 'Holm')
@@ -173,7 +173,7 @@ def equal_cost_tables(experiment: Experiment, finished: Mapping[str, Sequence[Ma
     corrected = iter(zip(tests, holm(tests), strict=True))
     for rows in tables.values():
         for cells in rows:
-            cells += [number_text(p, '.2e' if p < 1e-3 else '.4f') for p in next(corrected)]
+            cells += map(p_text, next(corrected))
     return tables
 
 

@@ -15,7 +15,7 @@ from .equal_cost import EqualCost, settings_of
 from .records import Recorded, RecordError
 from .report import finished_seeds
 from .report_text import full_report
-from .run import Run
+from .run import Run, different_runs
 
 FORMAT, VERSION = 'imtnas_mm.evidence', 1
 STEP_FIELDS = ('seconds', 'peak_memory', 'logged_memory_mb', 'epoch_seconds', 'processes')  # not the machine's name
@@ -82,10 +82,11 @@ def export_records(folder: str | Path, experiment: Experiment, runs: Sequence[Ru
         raise RecordError(f'{path}: {other} of {len(kept)} records were made by options that the configs no longer '
                           'have, and an export would mix them with others; remove the file to publish this work dir '
                           'alone')
-    finished = {run.identity: entry_of(run, records[run.identity]) for run in runs if run.identity in records}
+    different = different_runs(runs)
+    finished = {run.identity: entry_of(run, records[run.identity]) for run in different if run.identity in records}
     entries = {**shared_records(folder, experiment, runs), **kept, **finished}
     lines = [json.dumps(entries[run.identity], separators=(',', ':'), allow_nan=False)
-             for run in runs if run.identity in entries]
+             for run in different if run.identity in entries]
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, json.dumps(head)[:-1] + ', "runs": [\n' + ',\n'.join(lines) + '\n]}\n')
     return path
@@ -154,7 +155,7 @@ def _read(path: Path, experiment: Experiment) -> dict[str, Any] | None:
 
 def shared_records(folder: str | Path, experiment: Experiment, runs: Sequence[Run]) -> dict[str, PublishedRun]:
     """Identity -> published record of each run that is in the file of another experiment, too: rows may share runs."""
-    by_identity, shared = {run.identity: run for run in runs}, {}
+    by_identity, shared = {run.identity: run for run in different_runs(runs)}, {}
     for path in sorted(Path(folder).glob('*.json')):
         data = json.loads(path.read_text(encoding='utf-8'))
         if path == evidence_path(folder, experiment) or data.get('format') != FORMAT:
@@ -168,10 +169,11 @@ def shared_records(folder: str | Path, experiment: Experiment, runs: Sequence[Ru
 
 def provenance(runs: Sequence[Run], records: Mapping[str, PublishedRun], other: int) -> str:
     """The number of finished runs, their seeds, their time, and their GPUs and versions."""
-    finished = [records[run.identity] for run in runs if run.identity in records]
+    different = different_runs(runs)
+    finished = [records[run.identity] for run in different if run.identity in records]
     seeds = sorted({record['seed'] for record in finished})
     seconds = sorted(record['steps']['search']['seconds'] for record in finished if 'search' in record['steps'])
-    lines = [f'{len(finished)} of {len(runs)} runs are finished, seeds {", ".join(map(str, seeds))}.']
+    lines = [f'{len(finished)} of {len(different)} runs are finished, seeds {", ".join(map(str, seeds))}.']
     if seconds:
         lines.append(f'A search took {seconds[0]:.0f} to {seconds[-1]:.0f} s, all of them {sum(seconds) / 3600:.1f} h.')
     gpus = sorted({name for record in finished for name in record['gpus']})

@@ -274,16 +274,19 @@ class _Steps:
             with open(self.folder / 'commands.sh', 'a', encoding='utf-8') as file:
                 file.write(' '.join([f'{key}={value}' for key, value in environment.items()] + [shlex.join(command)])
                            + '\n')
-            log, begin = self.folder / f'{name}.log', time.monotonic()
+            log = self.folder / f'{name}.log'
+            before = self.before(name, log)
+            steps[name] = dict(before, state='unfinished', begun=time.time())
+            write_record(self.path, self.record)
+            begin = time.monotonic()
             with open(log, 'ab') as file:
                 place = file.tell()
                 code, peak = self.processes.wait(self.processes.start(
                     command, file, environment, [self.lock, *lease.files]))
-        before = steps.get(name, {})
         folder = self.folder / name.removesuffix('_retrain')
         steps[name] = dict(  # time of all attempts
-            seconds=round(before.get('seconds', 0.) + time.monotonic() - begin, 2),
-            peak_memory=max(before.get('peak_memory', 0), peak),
+            seconds=round(before['seconds'] + time.monotonic() - begin, 2),
+            peak_memory=max(before['peak_memory'], peak),
             logged_memory_mb=logged_memory(folder),
             epoch_seconds=epoch_seconds(folder),
             machine=platform.node(),
@@ -297,6 +300,18 @@ class _Steps:
         if self.processes.stopped or terminated(code, text, count):
             raise Stopped
         raise StepFailed('\n'.join([f'{name}: exit code {code}', *text.splitlines()[-LOG_LINES:]]))
+
+    def before(self, name: str, log: Path) -> dict[str, Any]:
+        """Seconds and peak memory of the earlier attempts at a step.
+
+        A comparison that was killed has not noted the end of its attempt. The step itself went on, and its log was
+        last written near its end.
+        """
+        step = self.record['steps'].get(name, {})
+        seconds = step.get('seconds', 0.)
+        if 'begun' in step and log.is_file():
+            seconds += max(0., log.stat().st_mtime - step['begun'])
+        return dict(seconds=round(seconds, 2), peak_memory=step.get('peak_memory', 0))
 
     def command(self, tool: str, count: int, arguments: tuple[str, ...]) -> list[str]:
         if count < 2:

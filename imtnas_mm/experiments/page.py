@@ -8,7 +8,7 @@ from ..search_report import PAGE
 from ..search_report.charts import inline_svg
 from ..search_report.page import Page, table_html
 from .records import record_path
-from .run import Run
+from .run import Run, different_runs
 
 
 def experiment_page(title: str, text: str, pictures: Iterable[Path], searches: Iterable[tuple[str, str]]) -> str:
@@ -53,11 +53,8 @@ def text_html(text: str) -> list[str]:
 def search_pages(work_dir: Path, runs: Sequence[Run], folder: Path) -> list[tuple[str, str]]:
     """(name, link from ``folder``) of the pages that the searches of an experiment have written; a phase has its own.
     """
-    pages, seen = [], set()
-    for run in runs:
-        if run.identity in seen:
-            continue  # rows may share a run: the first names it
-        seen.add(run.identity)
+    pages = []
+    for run in different_runs(runs):
         search = record_path(work_dir, run.identity).with_name('search')
         for path in sorted([*search.glob(PAGE), *search.glob(f'phase*/{PAGE}')]):
             phase = '' if path.parent == search else f', {path.parent.name}'

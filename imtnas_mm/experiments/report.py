@@ -252,7 +252,7 @@ def table_rows(experiment: Experiment,
                 name = tested[row['name']]
                 ours = values_of(column, finished.get(name, []), experiment.columns) if name else []
                 cells += ['', ''] if name in (None, row['name']) else [
-                    number_text(p, '.2e' if p < 1e-3 else '.4f') for p in t_tests(ours, values)]
+                    p_text(p) for p in t_tests(ours, values)]
         rows.append(cells)
     return header, rows
 
@@ -265,6 +265,11 @@ def ours_of(experiment: Experiment, row: Mapping[str, Any]) -> str | None:
 def number_text(value: float, form: str) -> str:
     """A figure of a table; a dash for nan."""
     return '-' if math.isnan(value) else format(value, form)
+
+
+def p_text(p: float) -> str:
+    """A p value in a table; a dash for nan."""
+    return number_text(p, '.2e' if p < 1e-3 else '.4f')
 
 
 def markdown(experiment: Experiment, header: list[str], rows: list[list[str]]) -> str:

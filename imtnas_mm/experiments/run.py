@@ -3,7 +3,7 @@ import copy
 import functools
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -112,17 +112,33 @@ class Run:
 def _options_of(cfg: Config) -> dict[str, Any]:
     """A config without fields that change no result: hooks that only show the search, and declared batches of tasks.
 
-    The total batch of a single dataloader stays, since auto_scale_lr may scale the rate by it.
+    A total batch that one process has not stays, since it says how many processes train. That of a single dataloader
+    stays anyway, since auto_scale_lr may scale the rate by it.
     """
     options = cfg.to_dict()
     for name, hook in list((options.get('default_hooks') or {}).items()):
         if isinstance(hook, dict) and str(hook.get('type')).rpartition('.')[2] in SHOWING_HOOKS:
             del options['default_hooks'][name]
-    if isinstance(options.get('auto_scale_lr', {}).get('base_batch_size'), dict):
-        del options['auto_scale_lr']['base_batch_size']
+    declared = options.get('auto_scale_lr', {}).get('base_batch_size')
+    if isinstance(declared, dict):
+        loaders, steps = options.get('train_dataloader') or {}, options.get('optim_wrapper') or {}
+        for task in list(declared):
+            of_one = loaders.get(task, {}).get('batch_size', 1) * steps.get('accumulative_counts', 1)
+            if declared[task] == of_one:
+                del declared[task]
+        if not declared:
+            del options['auto_scale_lr']['base_batch_size']
         if not options['auto_scale_lr']:
             del options['auto_scale_lr']
     return options
+
+
+def different_runs(runs: Iterable[Run]) -> list[Run]:
+    """The first run of each identity: rows may share runs."""
+    first: dict[str, Run] = {}
+    for run in runs:
+        first.setdefault(run.identity, run)
+    return list(first.values())
 
 
 def _plain(value: Any) -> Any:

@@ -7,14 +7,15 @@ from typing import Any
 from scipy import stats
 
 from .declaration import DERIVED_METRICS, SEARCH_METRICS, STANDINGS, Experiment
-from .report import SIZES, mean_and_deviation, number_text, t_tests, value_of
+from .report import SIZES, mean_and_deviation, number_text, p_text, t_tests, value_of
 
+SPLITS = 20000  # of the runs among two sides; 8 and 8 have 12870
 HEADER = ['row', 'n', 'mean', 'median', 'difference', 'A', 'wins', 'p (Welch)', 'Holm', 'p (Mann-Whitney)', 'Holm']
 NOTE = ('Against "{ours}", whose row is first. Difference: of the means, its mean minus that of the row. A: of the '
         'pairs of a run of it and one of the row, the share in which it is better, ties half (Vargha and Delaney, '
         '2000). Wins: of the seeds that both have, those in which it is better. p: two-sided, by Welch '
-        '(`scipy.stats.ttest_ind(equal_var=False)`) and Mann-Whitney (`mannwhitneyu`). Holm: the p value before it, '
-        'corrected for the number of comparisons by that test in this report.')
+        '(`scipy.stats.ttest_ind(equal_var=False)`) and Mann-Whitney (`mannwhitneyu`, exact up to 8 runs a side). '
+        'Holm: the p value before it, corrected for the number of comparisons by that test in this report.')
 
 
 def less_is_better(column: Mapping[str, Any], columns: Mapping[str, Mapping[str, Any]]) -> bool:
@@ -54,11 +55,14 @@ def mann_whitney(ours: Sequence[float], others: Sequence[float]) -> tuple[float,
     """(A, two-sided p): A is the share of pairs in which ours is larger, ties half; nan where a side has no run, and p
     also with fewer than 2 runs on a side.
 
-    scipy's test is exact up to 8 runs on a side without ties, and else by the normal distribution.
+    Up to ``SPLITS`` ways to split the runs among the sides, p is exact, with ties, too, and else scipy's: exact
+    without ties if a side has at most 8 runs, or by the normal distribution.
     """
     if not ours or not others:
         return math.nan, math.nan
-    test: Any = stats.mannwhitneyu(ours, others, alternative='two-sided')
+    few = min(len(ours), len(others)) > 1 and math.comb(len(ours) + len(others), len(ours)) <= SPLITS
+    method: Any = stats.PermutationMethod(n_resamples=SPLITS) if few else 'auto'
+    test: Any = stats.mannwhitneyu(ours, others, alternative='two-sided', method=method)
     effect = float(test.statistic) / (len(ours) * len(others))
     return effect, float(test.pvalue) if min(len(ours), len(others)) > 1 else math.nan
 
@@ -103,7 +107,7 @@ def statistics_tables(experiment: Experiment,
         for name in experiment.statistics:
             for cells in tables[name][1:]:
                 i = next(places)
-                cells += [number_text(values[i], '.4f'), number_text(corrected[i], '.4f')]
+                cells += [p_text(values[i]), p_text(corrected[i])]
     return tables
 
 

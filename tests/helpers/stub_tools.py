@@ -125,7 +125,7 @@ def arguments(experiment, work_dir, tools, *args):
 
 def compare(*args):
     """``main`` puts its own handlers of signals in place."""
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     try:
         tiny.tool('compare').main(arguments(*args))
     finally:

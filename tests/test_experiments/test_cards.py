@@ -20,6 +20,7 @@ def machine(monkeypatch, tmp_path):
 
     def make(count, given=None, listed=None):
         monkeypatch.setattr(torch.cuda, 'device_count', lambda: count)
+        monkeypatch.setenv('CUDA_DEVICE_ORDER', os.environ.get('CUDA_DEVICE_ORDER', 'PCI_BUS_ID'))  # reset afterwards
         monkeypatch.delenv('CUDA_VISIBLE_DEVICES', raising=False)
         if given is not None:
             monkeypatch.setenv('CUDA_VISIBLE_DEVICES', given)
@@ -45,6 +46,19 @@ def test_visible_cards(machine, count, given, listed, expected):
     """The same card has the same key by its number and by its UUID."""
     machine(count, given, listed)
     assert visible_cards() == expected
+
+
+def test_numbers_are_those_of_nvidia_smi(machine, monkeypatch):
+    """CUDA's own default puts the fastest GPU first."""
+    machine(2, None, LISTED)
+    monkeypatch.delenv('CUDA_DEVICE_ORDER')
+    assert [card.name for card in visible_cards()] == ['Card A', 'Card B']
+    assert os.environ['CUDA_DEVICE_ORDER'] == 'PCI_BUS_ID'  # of the trainings, too
+    monkeypatch.setenv('CUDA_DEVICE_ORDER', 'FASTEST_FIRST')
+    assert visible_cards() == [Card('0', '0'), Card('1', '1')]  # which is which isn't known
+    machine(1, 'GPU-bbbb2', LISTED)
+    assert visible_cards() == [Card('GPU-bbbb2', 'GPU-bbbb2222', 'Card B')]
+    assert os.environ['CUDA_DEVICE_ORDER'] == 'FASTEST_FIRST'
 
 
 CARDS = [Card(str(i), f'GPU-{i}') for i in (4, 5, 6, 7)]

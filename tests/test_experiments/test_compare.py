@@ -1,4 +1,5 @@
 """tools/compare.py with stand-ins for the tools that it calls: what is run, repeated, recorded."""
+import fcntl
 import os
 import shlex
 import signal
@@ -26,6 +27,7 @@ from helpers.stub_tools import (
     write,
     write_tools,
 )
+from imtnas_mm.experiments.compare import on_ending
 
 CALLS = ['train.py search.py', 'derive.py search.py', 'train.py c10.py', 'test.py c10.py']
 
@@ -202,19 +204,27 @@ def test_failure_is_recorded_and_others_continue(tmp_path, tools):
     assert same(tmp_path / 'out', tmp_path / 'whole')
 
 
-def test_interrupted_continues_to_the_same_records(tmp_path, tools):
-    """In a retraining; in a search, too: test_interrupted.py."""
-    experiment = write(tmp_path, seeds=[0])
+def start_and_wait(tmp_path, tools, experiment):
+    """A comparison in a process, whose first retraining waits."""
     (tools / 'wait').write_text('c10')
     with open(tmp_path / 'log', 'w') as log:
         process = os.fork()
         if not process:
+            signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup's tests ignore it
             os._exit(exit_code(tiny.ROOT / 'tools' / 'compare.py', arguments(experiment, tmp_path / 'out', tools), log))
     begin = time.monotonic()
     while not (tools / 'waiting').exists():
         assert os.waitpid(process, os.WNOHANG) == (0, 0) and time.monotonic() - begin < 60
         time.sleep(.05)
-    os.kill(process, signal.SIGTERM)
+    return process
+
+
+@pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGHUP])
+def test_interrupted_continues_to_the_same_records(tmp_path, tools, number):
+    """In a retraining; in a search, too: test_interrupted.py. SIGHUP: its terminal was closed."""
+    experiment = write(tmp_path, seeds=[0])
+    process = start_and_wait(tmp_path, tools, experiment)
+    os.kill(process, number)
     begin = time.monotonic()
     _, status = os.waitpid(process, 0)
     assert time.monotonic() - begin < 20  # long before the step would end by itself
@@ -228,6 +238,36 @@ def test_interrupted_continues_to_the_same_records(tmp_path, tools):
     assert calls(tools)[before:] == CALLS[before - 1:] + CALLS  # the interrupted step again, none before it
     compare(experiment, tmp_path / 'whole', tools)
     assert same(tmp_path / 'out', tmp_path / 'whole')
+
+
+def test_nohup(monkeypatch):
+    """An ignored SIGHUP stays ignored."""
+    set_for = {}
+    monkeypatch.setattr(signal, 'signal', set_for.__setitem__)
+    for before, numbers in ((signal.SIG_IGN, {signal.SIGTERM}), (signal.SIG_DFL, {signal.SIGTERM, signal.SIGHUP})):
+        set_for.clear()
+        monkeypatch.setattr(signal, 'getsignal', lambda _, before=before: before)
+        on_ending(print)
+        assert set(set_for) == numbers
+
+
+def test_the_time_of_a_killed_comparison_counts(tmp_path, tools):
+    """It can't note the end of its step, which goes on: the time counts to the last line of the step's log."""
+    experiment = write(tmp_path, seeds=[0])
+    process = start_and_wait(tmp_path, tools, experiment)
+    os.kill(process, signal.SIGKILL)
+    os.waitpid(process, 0)
+    os.killpg(int((tools / 'waiting').read_text().split()[0]), signal.SIGTERM)
+    (record, ), (log, ) = records(tmp_path / 'out').values(), (tmp_path / 'out').glob('runs/*/c10_retrain.log')
+    with open(log.with_name('lock')) as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # the training has it until it ends
+    begun = record['steps']['c10_retrain']['begun']
+    os.utime(log, (begun + 1000, begun + 1000))
+    (tools / 'wait').unlink()
+    compare(experiment, tmp_path / 'out', tools, '--rows', 'a')
+    (record, ) = (one for one in records(tmp_path / 'out').values() if one['state'] == 'finished')
+    step = record['steps']['c10_retrain']
+    assert step['state'] == 'finished' and 1000 < step['seconds'] < 1100 and 'begun' not in step
 
 
 def test_damaged_record(tmp_path, tools):

@@ -110,15 +110,25 @@ def test_experiments_of_the_package_have_the_batches_of_their_configs(name):
 
 
 def test_a_declared_total_of_tasks_is_no_option_of_a_run():
-    """It was declared after records were written, and changes nothing that a training does."""
+    """It was declared after records were written, and changes nothing that a training by one process does."""
     run = planned('table6_small')[1][0]
-    before = json.dumps(run.options())
     assert 'auto_scale_lr' in run.search and 'auto_scale_lr' not in run.options()['search']
     assert run.search.auto_scale_lr.base_batch_size.c10 == 32  # the config still has it
-    run.search.auto_scale_lr.base_batch_size.c10 = 7
-    assert json.dumps(run.options()) == before
-    run.search.auto_scale_lr.base_batch_size.c10 = 32
     assert run.options()['evaluations']['c10']['auto_scale_lr'] == dict(base_batch_size=48)
+
+
+def test_another_total_of_tasks_is_an_option_of_a_run(tmp_path):
+    """Two processes with the total of two are no run of one with the total of one."""
+    def run_with(**totals):
+        options = {f'auto_scale_lr.base_batch_size.{task}': total for task, total in totals.items()}
+        rows = [dict(name='a', search=SEARCH, options=options)]
+        return plan_runs(load_experiment(write(tmp_path, seeds=[0], rows=rows)))[0]
+
+    own = run_with().search.train_dataloader.c10.batch_size
+    assert run_with(c10=own).identity == run_with().identity
+    double = run_with(c10=2 * own)
+    assert double.options()['search']['auto_scale_lr'] == dict(base_batch_size=dict(c10=2 * own))
+    assert double.identity != run_with().identity
 
 
 def test_hooks_that_show_a_search_are_no_option_of_a_run():
@@ -403,6 +413,29 @@ def test_filters(tmp_path):
     (dict(rows=[dict(name='a', search=SEARCH, gpus='2')]), r"rows\[0\].gpus: '2'; it must be a whole number from 1"),
     (dict(evaluations=dict(c10=dict(config=RETRAIN, shape=(32, 32), gpus=True))),
      r'rows\[0\].evaluations.c10.gpus: True; it must be'),
+    (dict(title=3), 'title: 3; it must be a string'),
+    (dict(search_options=['a']), r"search_options: \['a'\]; it must be a dict"),
+    (dict(rows=[dict(name=8, search=SEARCH)]), r'rows\[0\].name: 8; it must be a string'),
+    (dict(rows=[dict(name='a', search=3)]), r'rows\[0\].search: 3; it must be a config'),
+    (dict(rows=[dict(name='a', architecture=3)]), r'rows\[0\].architecture: 3; it must be an architecture file'),
+    (dict(rows=[dict(name='a', search=SEARCH, options=['b'])]), r"rows\[0\].options: \['b'\]; it must be a dict"),
+    (dict(rows=[dict(name='a', search=SEARCH), dict(name='b', search=SEARCH, ours='a')], ours='a',
+          statistics=['error']), r"rows\[1\].ours: 'a'; it must be None, since statistics"),
+    (dict(evaluations=dict(c10=dict(config=RETRAIN, shape=32))), r'rows\[0\].evaluations.c10.shape: 32; it must be'),
+    (dict(evaluations=dict(c10=dict(config=RETRAIN, shape=(3, 32, 32)))),
+     r'rows\[0\].evaluations.c10.shape: .3, 32, 32.; it must be the'),
+    (dict(evaluations=dict(c10=dict(config=RETRAIN, shape=(32, 0)))), r'rows\[0\].evaluations.c10.shape: .32, 0.; it'),
+    (dict(evaluations=dict(c10=dict(config=RETRAIN, shape=(32, 32), seeds=[7]))),
+     r"rows\[0\].evaluations.c10.seeds: \[7\]; they must be some of the experiment's: \[0, 1\]"),
+    (dict(evaluations=dict(c10=dict(config=RETRAIN, shape=(32, 32), options=3))),
+     r'rows\[0\].evaluations.c10.options: 3; it must be a dict'),
+    (dict(columns=[dict(name=3, evaluation='c10', metric='m')]), r'columns\[0\].name: 3; it must be a string'),
+    (dict(columns=[dict(name='x', evaluation='c10', metric=3)]), r'columns\[0\].metric: 3; it must be a string'),
+    (dict(columns=[dict(name='x', evaluation='c10', metric='m', scale='1')]), r"columns\[0\].scale: '1'; it must be"),
+    (dict(columns=[dict(name='x', evaluation='c10', metric='m', error=1)]), r'columns\[0\].error: 1; it must be'),
+    (dict(columns=[dict(name='x', sum=['error'])]), r"columns\[0\].sum: \['error'\]; it must be a dict"),
+    (dict(columns=[*FIELDS['columns'], dict(name='x', sum=dict(error='1'))]),
+     r"columns\[1\].sum.error: '1'; it must be a number"),
 ])
 def test_errors_name_the_field(tmp_path, fields, message):
     with pytest.raises(ExperimentError, match=f'experiment.py: {message}'):

@@ -7,6 +7,8 @@ import pytest
 from helpers import tiny_run as tiny
 from helpers.grid_space import write_table
 from helpers.stub_tools import SEARCH, compare, write, write_lookups, write_tools
+from imtnas_mm.experiments import load_experiment, plan_runs
+from imtnas_mm.experiments.evidence import provenance, read_exported
 
 TEMPLATE = '# Evidence\n\nA claim.\n\n<!-- report: experiment -->\n\nA verdict.\n'
 FIELDS = dict(
@@ -70,6 +72,30 @@ def test_experiments_share_published_runs(finished, tmp_path):
     assert {run['row'] for run in runs['other']} == {'again', 'drawn', 'best'}
     renamed = [dict(run, row=run['row'].replace('again', 'searched')) for run in runs['other']]
     assert renamed == runs[experiment.stem] and len(renamed) == 6
+
+
+def test_rows_that_share_a_run(tmp_path):
+    """It is published once, and both rows have it."""
+    tools = write_tools(tmp_path / 'tools')
+    for seed in (0, 1):
+        write_lookups(tools, seed, 'grid:none-none-none-none', 'grid:conv-skip-none-conv')
+    twice = [dict(name=name, search=SEARCH) for name in ('first', 'second')]
+    experiment = write(tmp_path, **dict(FIELDS, rows=twice, ours='first'), title='Twice', evaluations=dict(
+        nb=dict(table=str(write_table(tmp_path / 'table.csv.gz')))))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv('CUDA_VISIBLE_DEVICES', '')
+        compare(experiment, tmp_path / 'out', tools)
+    for _ in range(2):
+        report(experiment, '--work-dir', tmp_path / 'out', '--out', tmp_path / 'a', '--export', tmp_path / 'records')
+    runs = json.loads((tmp_path / 'records' / 'experiment.json').read_text())['runs']
+    assert [(run['row'], run['seed']) for run in runs] == [('first', 0), ('first', 1)]
+    report(experiment, '--records', tmp_path / 'records', '--out', tmp_path / 'b')
+    assert contents(tmp_path / 'a') == contents(tmp_path / 'b')
+    text = (tmp_path / 'b' / 'experiment.md').read_text()
+    assert '| first | 2 |' in text and '| second | 2 |' in text
+    planned = plan_runs(load_experiment(experiment))
+    published, other = read_exported(tmp_path / 'records', load_experiment(experiment), planned)
+    assert provenance(planned, published, other).startswith('2 of 2 runs are finished, seeds 0, 1.')
 
 
 def test_work_dirs_add_up(finished, tmp_path):
