@@ -45,6 +45,10 @@ def report() -> None:
     run_tool('report')
 
 
+def report_search() -> None:
+    run_tool('report_search')
+
+
 def lookup() -> None:
     run_tool('lookup')
 

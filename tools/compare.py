@@ -1,6 +1,6 @@
 """Run a declared experiment: search, derive, retrain and test every row with every seed; stopped runs continue.
 
-With --rehearse, run only an iteration of each training on images of noise, and print the cost of the whole.
+With --rehearse, run only two iterations of each training on images of noise, and print the cost of the whole.
 """
 import argparse
 import os.path as osp
@@ -26,8 +26,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--retry-failed', action='store_true', help='try failed runs again')
     rehearsal = parser.add_argument_group('rehearsal')
     rehearsal.add_argument('--rehearse', action='store_true', help='at full size and without data, on one GPU or a '
-                           'CPU: an iteration of every search and retraining and a batch of its test; print time, '
-                           'memory, and the cost of the whole experiment')
+                           'CPU: two iterations of every search and retraining, two batches of its validation and of '
+                           'its test; print time, memory, and the cost of the whole experiment')
     rehearsal.add_argument('--limit', type=float, metavar='MINUTES', help='for a training, which is skipped if it '
                            f'takes longer (default: {LIMIT})')
     rehearsal.add_argument('--memory', type=float, metavar='GIB', help='of the host, for a training, which is skipped '

@@ -63,10 +63,13 @@ def load_config(args: argparse.Namespace) -> Config:
             cfg.optim_wrapper.type = 'AmpOptimWrapper'
             cfg.optim_wrapper.loss_scale = 'dynamic'
     if getattr(args, 'auto_scale_lr', False):
-        several = ' (a search has several batch sizes and optimisers)' if is_search(cfg) else \
-            ' (a joint training has several batch sizes)' if is_joint(cfg) else ''
-        if several or 'base_batch_size' not in cfg.get('auto_scale_lr', {}):
-            raise SystemExit(f'--auto-scale-lr: {args.config} has no auto_scale_lr.base_batch_size{several}')
+        several = 'a search has several batch sizes and optimisers' if is_search(cfg) else \
+            'a joint training has several batch sizes' if is_joint(cfg) else ''
+        if several:
+            raise SystemExit(f'--auto-scale-lr: {args.config}: {several}; set batch_size of its dataloaders, or lr of '
+                             'its optimisers')
+        if 'base_batch_size' not in cfg.get('auto_scale_lr', {}):
+            raise SystemExit(f'--auto-scale-lr: {args.config} has no auto_scale_lr.base_batch_size')
         cfg.auto_scale_lr.enable = True
     resume = getattr(args, 'resume', None)
     if resume == 'auto':
