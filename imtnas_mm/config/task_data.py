@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mmengine.config import Config
+from mmengine.utils import is_abs
 
 DATA_FIELDS = ('task_data', 'data_task')  # the fields that :func:`expand_task_data` reads
 PARTS = ('train', 'val', 'test')
@@ -127,7 +128,10 @@ def task_fields(entry: Mapping[str, Any], field: str, scope: str | None, search:
         if not detects:
             return dict(type='Accuracy', topk=(1, ))
         metric = dict(type='CocoMetric', metric='bbox')
-        return metric if fields is None else dict(metric, ann_file=osp.join(root, fields['ann_file']))
+        if fields is None:
+            return metric
+        file, folder = fields['ann_file'], fields.get('data_root', root)  # as the dataset joins them
+        return dict(metric, ann_file=osp.join(folder, file) if folder and not is_abs(file) else file)
 
     def sampler(shuffle: bool) -> dict[str, Any]:
         return dict(type='DefaultSampler', shuffle=shuffle)

@@ -2,9 +2,10 @@
 from typing import Any
 
 from mmengine.device import get_device
+from mmengine.hooks import EMAHook, Hook
 from mmengine.logging import MMLogger
 from mmengine.optim import OptimWrapper, OptimWrapperDict
-from mmengine.runner import Runner
+from mmengine.runner import Priority, Runner
 from mmengine.runner.runner import ParamSchedulerType
 from torch import nn
 from torch.optim import Optimizer
@@ -15,6 +16,9 @@ from ..checkpoint import CheckpointError, check_resumable, check_state_dict, rea
 from ..registry import RUNNERS
 from .console import shorten_console
 from .replica_checks import check_replicas
+
+# options of retrainings
+WITHOUT_EFFECT = ('compile', 'activation_checkpointing', 'efficient_conv_bn_eval', 'find_unused_parameters')
 
 
 class RetrainRunner(Runner):
@@ -96,7 +100,17 @@ class SearchRunner(ResumableRunner):
         if self.cfg.get('sync_bn') is not None:
             raise ValueError(f'sync_bn={self.cfg.sync_bn!r}: a search has no synchronised batch normalisation; use '
                              "norm_cfg=dict(type='GN', num_groups=8) where ranks have few images each")
+        for name in WITHOUT_EFFECT:
+            if self.cfg.get(name):
+                raise ValueError(f'{name}={self.cfg[name]!r}: it acts on the forward pass of a wrapped or compiled '
+                                 'model, which a search does not call; leave it out')
         return model.to(get_device())
+
+    def register_hook(self, hook: Hook | dict[str, Any], priority: str | int | Priority | None = None) -> None:
+        super().register_hook(hook, priority)
+        if any(isinstance(registered, EMAHook) for registered in self.hooks):
+            raise ValueError('custom_hooks: EMAHook would average A with the weights, and a checkpoint would hold '
+                             'another architecture than the search derives; it is for retrainings')
 
     def scale_lr(self, optim_wrapper: OptimWrapper, auto_scale_lr: dict[str, Any] | None = None) -> None:
         if auto_scale_lr and auto_scale_lr.get('enable'):

@@ -51,6 +51,16 @@ def test_a_detector():
         assert cfg[f'{part}_evaluator'] == dict(type='CocoMetric', metric='bbox', ann_file=f'here/{name}.json')
 
 
+@pytest.mark.parametrize('fields, expected', [
+    (dict(data_root='there'), 'there/t.json'), (dict(ann_file='/far/t.json'), '/far/t.json'),
+    (dict(ann_file='s3://far/t.json'), 's3://far/t.json'), (dict(data_root=''), 't.json')])
+def test_the_metric_reads_the_file_of_the_dataset(fields, expected):
+    entry = dict(ENTRY, classes=('a', ), image_size=(80, 60), test=dict(dict(ann_file='t.json'), **fields))
+    cfg = expanded({'': 'mmdet'}, task_data=dict(det=entry), data_task='det')
+    assert cfg.test_evaluator.ann_file == expected
+    assert cfg.test_dataloader.dataset.data_root == fields.get('data_root', 'here')
+
+
 def test_a_search_is_validated_on_its_training_data():
     cfg = expanded(SCOPES, True, task_data=dict(cls=ENTRY, det=ENTRY))
     assert list(cfg.train_dataloader) == list(cfg.test_evaluator) == ['cls', 'det']

@@ -98,6 +98,9 @@ def test_checkpoint_of_another_config(whole, tmp_path, options, message):
     ('model.order=(cls,)', 'model.order=.*: set train_cfg.order instead'),
     ('model_wrapper_cfg.type=MMDistributedDataParallel', 'model_wrapper_cfg=.*a search is not wrapped'),
     ('sync_bn=torch', "sync_bn='torch': a search has no synchronised batch normalisation; use norm_cfg=.*GN"),
+    ('compile=True', 'compile=True: it acts on the forward pass .* which a search does not call; leave it out'),
+    ('find_unused_parameters=True', 'find_unused_parameters=True: it acts on'),
+    ('train_cfg.max_epochs=2.5', 'train_cfg.max_epochs=2.5 must be a whole number from 1'),
     ('randomness.diff_rank_seed=True', 'randomness.diff_rank_seed=True: all processes share one seed'),
     ('auto_scale_lr.enable=True', 'auto_scale_lr.enable=True: .*optim_wrapper.encoder'),
     ('param_scheduler.heads=[]', r"param_scheduler has \['heads'\]; a search takes .*'head'"),
@@ -106,6 +109,12 @@ def test_refused_options(whole, tmp_path, option, message):
     options = ['auto_scale_lr.base_batch_size=8'] if option.startswith('auto') else []
     with pytest.raises(ValueError, match=message):
         tiny.run('train', whole[0], '--work-dir', tmp_path, options=[option, *options])
+
+
+def test_averaged_weights_are_refused(data, tmp_path):
+    config = config_of(data, tmp_path / 'tiny.py', hooks=[dict(type='EMAHook')])
+    with pytest.raises(ValueError, match='custom_hooks: EMAHook would average A with the weights'):
+        tiny.run('train', config, '--work-dir', tmp_path / 'work')
 
 
 @pytest.mark.parametrize('key', ['rounds', 'order'])

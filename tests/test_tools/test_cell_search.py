@@ -1,6 +1,7 @@
 """Searches on the cell spaces, by the configs in configs/ at a test's scale."""
 import contextlib
 import json
+import shutil
 import signal
 from types import SimpleNamespace
 
@@ -211,6 +212,28 @@ def test_stopped_within_a_phase_and_resumed(phased, tmp_path, stop):
         assert all(line == expected[i][0] for i, lines in actual.items() for line in lines)
     assert load_genotype(work / 'architecture.json').architecture == \
         load_genotype(whole / 'architecture.json').architecture
+
+
+def test_phases_of_an_earlier_search_are_not_taken(phased, tmp_path):
+    """A search that starts anew in the same folder forgets them, and a record of other candidates is refused."""
+    config, whole = phased
+    work = tmp_path / 'work'
+    shutil.copytree(whole, work)
+    hook = dict(type='Terminate', folder='phase1', iteration=0)
+    stopped = tiny.write_config(tmp_path / 'stopped.py', str(config), custom_hooks=[hook])
+    with tiny.undrawn(), pytest.raises(SystemExit):
+        tiny.run('train', stopped, '--work-dir', work)
+    assert not list(work.glob('phase*/phase.json'))
+    assert [path.parent.name for path in work.glob('phase*/last_checkpoint')] == ['phase1']
+    assert (work / 'phase2' / 'epoch_2.pth').exists()  # checkpoints stay
+    shutil.copytree(whole, tmp_path / 'mixed')
+    path = tmp_path / 'mixed' / 'phase1' / 'phase.json'
+    record = json.loads(path.read_text())
+    names, kept = record['candidates']['normal'][0], record['kept']['normal']
+    kept[0] = names[:5] if kept[0] != names[:5] else names[3:]
+    path.write_text(json.dumps(record))
+    with pytest.raises(ValueError, match='phase2/phase.json: its candidates are not those that phase 1 kept'):
+        tiny.run('train', config, '--work-dir', tmp_path / 'mixed', '--resume')
 
 
 def test_a_phase_is_tested_and_derived_with_its_own_config(phased, tmp_path):

@@ -49,9 +49,19 @@ class AtomicCheckpointHook(CheckpointHook):
     def before_train(self, runner: Runner) -> None:
         super().before_train(runner)
         restore_rank_buffers(runner)
+        # a best checkpoint of another work dir, from which this run was resumed, stays
+        if getattr(self, 'best_ckpt_path', None) is not None and not self._is_here(self.best_ckpt_path):
+            self.best_ckpt_path = None
+        for name, path in getattr(self, 'best_ckpt_path_dict', {}).items():
+            if path is not None and not self._is_here(path):
+                self.best_ckpt_path_dict[name] = None
         if is_main_process() and osp.isdir(self.out_dir):
             for part in Path(self.out_dir).glob(f'*.pth{PART}'):  # left by a run that was killed
                 part.unlink(missing_ok=True)
+
+    def _is_here(self, path: str) -> bool:
+        """Whether a checkpoint is in the folder of this run."""
+        return osp.dirname(osp.abspath(path)) == osp.abspath(self.out_dir)
 
     def _save_checkpoint_with_step(self, runner, step, meta):
         outdated = []
@@ -76,7 +86,7 @@ class AtomicCheckpointHook(CheckpointHook):
             return
         write_whole(osp.join(runner.work_dir, 'last_checkpoint'), str(self.last_ckpt))
         paths = [self.file_backend.join_path(self.out_dir, self.filename_tmpl.format(old)) for old in outdated]
-        if stopped and stopped != self.last_ckpt and osp.dirname(osp.abspath(stopped)) == osp.abspath(self.out_dir):
+        if stopped and stopped != self.last_ckpt and self._is_here(stopped):
             paths.append(stopped)  # a checkpoint in another work dir, from which this run was resumed, stays
         for path in paths:
             if self.file_backend.isfile(path):
@@ -104,6 +114,7 @@ def save_stopped(runner: Runner, epoch: int, iteration: int) -> str | Path | Non
     folder = hook.out_dir if hook else runner.work_dir
     backend = (hook.backend_args if hook else None) or dict(backend=ATOMIC)
     path = osp.join(folder, f'iter_{iteration}.pth')
+    before = runner.message_hub.get_info(STOPPED)
     if not osp.exists(path):  # else it is a regular checkpoint of another hook, which ours must not remove
         runner.message_hub.update_info(STOPPED, path)
     with rank_buffers_kept(runner):
@@ -111,4 +122,7 @@ def save_stopped(runner: Runner, epoch: int, iteration: int) -> str | Path | Non
                                backend_args=backend)
     if is_main_process():
         write_whole(osp.join(runner.work_dir, 'last_checkpoint'), path)
+        # this run was stopped in the same epoch before
+        if before and before != path and osp.dirname(osp.abspath(before)) == osp.abspath(folder):
+            Path(before).unlink(missing_ok=True)
     return path

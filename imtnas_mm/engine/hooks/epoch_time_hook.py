@@ -23,7 +23,8 @@ class EpochTimeHook(Hook):
         self.begin: float | None = None
 
     def before_train_epoch(self, runner: Runner) -> None:
-        whole = runner.iter % len(runner.train_dataloader) == 0
+        # a run that is resumed at the end of an epoch begins it without an iteration left
+        whole = runner.iter == runner.epoch * len(runner.train_dataloader)
         self.begin = time.monotonic() if whole else None
 
     def after_train_epoch(self, runner: Runner) -> None:

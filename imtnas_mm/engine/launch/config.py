@@ -18,6 +18,7 @@ from ...tasks.joint_model import is_joint
 from ..runner import SearchRunner
 from .parts import scope_of
 
+MPI_LOCAL_RANK = 'OMPI_COMM_WORLD_LOCAL_RANK'  # of Open MPI
 # top-level fields that are read though they are no argument of mmengine's Runner
 READ_FIELDS = (*DATA_FIELDS, 'activation_checkpointing', 'auto_scale_lr', 'compile', 'efficient_conv_bn_eval',
                'find_unused_parameters', 'model_wrapper_cfg', 'runner_type', 'sync_bn', 'table')
@@ -29,7 +30,9 @@ def is_search(cfg: Config | Mapping[str, Any]) -> bool:
 
 def load_config(args: argparse.Namespace) -> Config:
     """The config with the command line's changes, in mmdet's order of priority."""
-    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    # mmengine wraps the model for the GPU of LOCAL_RANK, and takes the GPU itself from MPI's own variable
+    local_rank = os.environ.get(MPI_LOCAL_RANK) if args.launcher == 'mpi' else None
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank) if local_rank is None else local_rank)
     cfg = Config.fromfile(args.config)
     if 'model' not in cfg:
         raise SystemExit(f'config: {args.config} has no model; it must be the config of a search or a retraining' + (

@@ -4,6 +4,7 @@ import json
 import os
 import os.path as osp
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config, ConfigDict
@@ -49,10 +50,15 @@ def run_phases(cfg: Config) -> None:
     if cfg.get('load_from'):
         raise ValueError(f'load_from={cfg.load_from!r}: a search in phases starts anew, or is resumed from its work '
                          'dir by --resume without a path')
-    records = []
+    records: list[dict[str, Any]] = []
+    if not cfg.get('resume'):
+        forget_phases(cfg.work_dir)
     for number, phase in enumerate(cfg.phases, 1):
         folder = osp.join(cfg.work_dir, f'phase{number}')
         record = read_phase(folder) if cfg.get('resume') else None
+        if record is not None and records and record['candidates'] != records[-1]['kept']:
+            raise ValueError(f'{osp.join(folder, RECORD)}: its candidates are not those that phase {number - 1} kept, so '
+                             'it is of another search; remove it to run the phase again')
         if record is None:
             record = run_phase(phase_config(cfg, phase, folder, records), phase['keep'], osp.join(folder, RECORD))
         else:
@@ -60,6 +66,15 @@ def run_phases(cfg: Config) -> None:
         records.append(record)
     if is_main_process():
         finish(cfg.work_dir, folder, records)
+    barrier()
+
+
+def forget_phases(work_dir: str) -> None:
+    """Removes what a later ``--resume`` would take for phases of this search; checkpoints and logs stay."""
+    if is_main_process():
+        for name in (RECORD, 'last_checkpoint'):
+            for path in Path(work_dir).glob(f'phase*/{name}'):
+                path.unlink()
     barrier()
 
 

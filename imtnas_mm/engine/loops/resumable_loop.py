@@ -13,8 +13,10 @@ B = TypeVar('B')  # the batches of an iteration
 
 
 def check_at_least(**fields: tuple[int, int]) -> None:
-    """Raises ValueError unless each field of ``train_cfg``, (value, least), is large enough."""
+    """Raises ValueError unless each field of ``train_cfg``, (value, least), is a whole number and large enough."""
     for name, (value, least) in fields.items():
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise ValueError(f'train_cfg.{name}={value!r} must be a whole number from {least}')
         if value < least:
             raise ValueError(f'train_cfg.{name}={value} must be at least {least}')
 

@@ -13,6 +13,7 @@ from helpers.killed_run import assert_ended_as, checkpoints, killed_at_call
 from helpers.tiny_run import no_pictures  # noqa: F401
 from imtnas_mm.checkpoint import CheckpointError
 from imtnas_mm.engine import AtomicCheckpointHook
+from imtnas_mm.engine.hooks import checkpoint_hook
 
 
 @pytest.fixture(scope='module')
@@ -93,6 +94,22 @@ def test_full_disk(config, whole, tmp_path, monkeypatch):
     assert checkpoints(tmp_path) == ['iter_2.pth', 'iter_3.pth']
     tiny.run('train', config, '--work-dir', tmp_path, '--resume')
     assert_ended_as(tmp_path, whole)
+
+
+def test_the_best_checkpoint_of_another_work_dir_stays(tmp_path, monkeypatch):
+    """A resumed run knows it, and mmengine removes the last best one once another is better."""
+    here, there = str(tmp_path / 'here' / 'best_a.pth'), str(tmp_path / 'there' / 'best_a.pth')
+
+    def before_train(hook, runner):
+        hook.out_dir = str(tmp_path / 'here')
+        hook.best_ckpt_path = there
+        hook.best_ckpt_path_dict = dict(a=here, b=there, c=None)
+
+    monkeypatch.setattr(checkpoint_hook.CheckpointHook, 'before_train', before_train)
+    monkeypatch.setattr(checkpoint_hook, 'restore_rank_buffers', lambda runner: None)
+    hook = AtomicCheckpointHook(interval=1)
+    hook.before_train(None)
+    assert hook.best_ckpt_path is None and hook.best_ckpt_path_dict == dict(a=here, b=None, c=None)
 
 
 def test_other_backends_are_refused():

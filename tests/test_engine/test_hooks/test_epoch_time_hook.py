@@ -29,7 +29,9 @@ def test_each_epoch_of_a_search_and_none_that_was_resumed(data, tmp_path):
     assert [(line['epoch'], line['iter'], line['epoch_time']) for line in lines] == [(1, 2, 1.), (2, 4, 1.), (3, 6, 1.)]
     assert epoch_seconds(tmp_path / 'work') == 1. and len(validations(tmp_path / 'work')) == 3
     assert 'Epoch 2 took 1.0 s' in tiny.log_text(tmp_path / 'work')
-    tiny.run('train', config, '--work-dir', tmp_path / 'again', '--resume', tmp_path / 'work' / 'iter_3.pth')
-    lines = [line for line in tiny.scalars(tmp_path / 'again') if 'epoch_time' in line]
-    assert [line['epoch'] for line in lines] == [3]
+    for number in (3, 4):  # within the second epoch, and at its end
+        again = tmp_path / f'again{number}'
+        tiny.run('train', config, '--work-dir', again, '--resume', tmp_path / 'work' / f'iter_{number}.pth')
+        lines = [line for line in tiny.scalars(again) if 'epoch_time' in line]
+        assert [line['epoch'] for line in lines] == [3]
     assert epoch_seconds(tmp_path / 'nowhere') is None

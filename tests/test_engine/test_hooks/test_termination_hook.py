@@ -100,6 +100,16 @@ def test_stopped_after_an_iteration(whole, data, tmp_path, place):
     assert_ends_as(whole, work)  # the checkpoint of the stop has made way for the next
 
 
+def test_stopped_twice_in_an_epoch(data, tmp_path):
+    """The checkpoint of the second stop replaces that of the first."""
+    work, longer = tmp_path / 'work', ['train_cfg.epoch_length=3']
+    for iteration, resume in ((0, []), (1, ['--resume'])):
+        config = search(tmp_path / 'tiny.py', data, iteration=iteration, once=str(tmp_path / f'once{iteration}'))
+        terminated(config, '--work-dir', work, *resume, options=longer)
+        assert [path.name for path in work.glob('*.pth')] == [f'iter_{iteration + 1}.pth']
+        assert (work / 'last_checkpoint').read_text() == str(work / f'iter_{iteration + 1}.pth')
+
+
 def test_a_run_in_another_work_dir_leaves_the_checkpoint_of_the_stop(data, tmp_path):
     config = search(tmp_path / 'tiny.py', data, iteration=3, once=str(tmp_path / 'once'))
     terminated(config, '--work-dir', tmp_path / 'work')

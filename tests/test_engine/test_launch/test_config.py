@@ -1,4 +1,6 @@
 """Command-line options change the config as documented."""
+import os
+
 import pytest
 from mmengine.hub import get_config
 
@@ -24,6 +26,20 @@ def test_work_dir(tmp_path):
 def test_options_reach_the_config():
     cfg = load(DEMO, '--cfg-options', 'train_cfg.rounds=5', 'train_cfg.order=[det,cls]', 'model.search_space.layout=x')
     assert cfg.train_cfg.rounds == 5 and cfg.train_cfg.order == ['det', 'cls'] and cfg.model.search_space.layout == 'x'
+
+
+@pytest.mark.parametrize('launcher, variables, expected', [
+    ('none', {}, '0'), ('mpi', dict(OMPI_COMM_WORLD_LOCAL_RANK='3'), '3'),
+    ('none', dict(OMPI_COMM_WORLD_LOCAL_RANK='3'), '0'), ('pytorch', dict(LOCAL_RANK='2'), '2')])
+def test_the_gpu_of_a_process(monkeypatch, launcher, variables, expected):
+    """mmengine wraps a model for the GPU ``LOCAL_RANK``, which mpirun doesn't set."""
+    for name in ('LOCAL_RANK', 'OMPI_COMM_WORLD_LOCAL_RANK'):
+        monkeypatch.setenv(name, '')  # restored afterwards
+        monkeypatch.delenv(name)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    load(DEMO, '--launcher', launcher)
+    assert os.environ['LOCAL_RANK'] == expected
 
 
 def test_mixed_precision(retrain):

@@ -173,6 +173,8 @@ def test_refused(data, tmp_path):
         ('randomness.diff_rank_seed=True', 'randomness.diff_rank_seed=True: all processes share one seed'),
         ('train_cfg.max_epochs=0', 'train_cfg.max_epochs=0 must be at least 1'),
         ('train_cfg.epoch_length=0', 'train_cfg.epoch_length=0 must be at least 1'),
+        ('train_cfg.epoch_length=2.5', 'train_cfg.epoch_length=2.5 must be a whole number from 1'),
+        ('train_cfg.max_epochs=3.0', 'train_cfg.max_epochs=3.0 must be a whole number from 1'),
         ('train_dataloader.det.batch_size=0', 'train_dataloader.det.batch_size=0 must be at least 1'),
     ):
         with pytest.raises(ValueError, match=message):
