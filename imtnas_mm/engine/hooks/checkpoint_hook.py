@@ -50,7 +50,8 @@ class AtomicCheckpointHook(CheckpointHook):
         super().before_train(runner)
         restore_rank_buffers(runner)
         # a best checkpoint of another work dir, from which this run was resumed, stays
-        if getattr(self, 'best_ckpt_path', None) is not None and not self._is_here(self.best_ckpt_path):
+        best = getattr(self, 'best_ckpt_path', None)
+        if best is not None and not self._is_here(best):
             self.best_ckpt_path = None
         for name, path in getattr(self, 'best_ckpt_path_dict', {}).items():
             if path is not None and not self._is_here(path):

@@ -57,8 +57,8 @@ def run_phases(cfg: Config) -> None:
         folder = osp.join(cfg.work_dir, f'phase{number}')
         record = read_phase(folder) if cfg.get('resume') else None
         if record is not None and records and record['candidates'] != records[-1]['kept']:
-            raise ValueError(f'{osp.join(folder, RECORD)}: its candidates are not those that phase {number - 1} kept, so '
-                             'it is of another search; remove it to run the phase again')
+            raise ValueError(f'{osp.join(folder, RECORD)}: its candidates are not those that phase {number - 1} kept, '
+                             'so it is of another search; remove it to run the phase again')
         if record is None:
             record = run_phase(phase_config(cfg, phase, folder, records), phase['keep'], osp.join(folder, RECORD))
         else:
