@@ -52,9 +52,26 @@ def validation_part(cfg: dict[str, Any], dataset: BuiltDataset, val_indices: np.
         raise DataError(f'{field}.num={num!r}: must be a whole number of examples from 1, or None for all')
     if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
         raise DataError(f'{field}.seed={seed!r}: must be a whole number that is not negative')
+    check_image_ids(dataset, field)
     if num is not None and num < len(val_indices):
         val_indices = val_indices[slice_indices(len(val_indices), num, seed)]
     return _part(dataset, val_indices.tolist(), cfg['pipeline'])
+
+
+def check_image_ids(dataset: Any, field: str) -> None:
+    """Raises DataError for members of a ConcatDataset that have an image id in common: metrics tell images by it."""
+    if not isinstance(dataset, ConcatDataset):
+        return
+    member_of: dict[Any, int] = {}
+    for number, member in enumerate(dataset.datasets):
+        for i in range(len(member)):
+            image_id = member.get_data_info(i).get('img_id') if hasattr(member, 'get_data_info') else None
+            if image_id is None:  # images of a classification have none
+                break
+            if member_of.setdefault(image_id, number) != number:
+                raise DataError(f'{field}: the image id {image_id} is in datasets[{member_of[image_id]}] and in '
+                                f'datasets[{number}] of train_dataloader, and metrics tell images by their ids; '
+                                'renumber those of an annotation file')
 
 
 def check_boxes(cfg: dict[str, Any], evaluator: EvaluatorConfig, field: str, evaluator_field: str) -> None:

@@ -1,4 +1,6 @@
 """ValidationPart: the images of D^val and no others, by the pipeline of a test, and a detector's boxes among them."""
+import json
+
 import numpy as np
 import pytest
 from mmengine.registry import DATASETS, DefaultScope
@@ -46,6 +48,28 @@ def test_of_several_datasets(data):  # noqa: F811
     every = [task.dataset.get_data_info(i)['img_path'] for i in range(len(task.dataset))]
     assert len(every) == 36 and len(part) == 18
     assert [part[i]['data_samples'].img_path for i in range(18)] == [every[i] for i in task.val_indices]
+
+
+def test_images_of_one_id_are_refused(data, tmp_path):  # noqa: F811
+    """COCO's metric would take their boxes and predictions for those of one image."""
+    loaders = [tiny.det_loader(data, part) for part in ('train', 'val')]  # both files count from 1
+    both = [dict(loader['dataset'], pipeline=loaders[0]['dataset']['pipeline'], test_mode=False) for loader in loaders]
+
+    def part():
+        with DefaultScope.overwrite_default_scope('mmdet'):
+            return part_of(task_data(dict(loaders[0], dataset=dict(type='ConcatDataset', datasets=both)), 'mmdet'),
+                           'mmdet', pipeline=VAL)
+
+    with pytest.raises(DataError, match=r'field: the image id 1 is in datasets\[0\] and in datasets\[1\] of train'):
+        part()
+    content = json.loads(tiny.annotation_file(data, 'val').read_text())
+    for image in content['images']:
+        image['id'] += 1000
+    for annotation in content['annotations']:
+        annotation['image_id'] += 1000
+    (tmp_path / 'other.json').write_text(json.dumps(content))
+    both[1]['ann_file'] = str(tmp_path / 'other.json')
+    assert len(part()) > 0
 
 
 @pytest.mark.parametrize('options, message', [
