@@ -65,7 +65,7 @@ def check_image_ids(dataset: Any, field: str) -> None:
     member_of: dict[Any, int] = {}
     for number, member in enumerate(dataset.datasets):
         for i in range(len(member)):
-            image_id = member.get_data_info(i).get('img_id') if hasattr(member, 'get_data_info') else None
+            image_id = member.get_data_info(i).get('img_id')
             if image_id is None:  # images of a classification have none
                 break
             if member_of.setdefault(image_id, number) != number:

@@ -46,7 +46,7 @@ def compare(args: Namespace) -> None:
     args.tools = args.tools or str(TOOLS)
     try:
         experiment = load_experiment(args.experiment)
-        runs = {run.identity: run for run in different_runs(plan_runs(experiment, args.rows, args.seeds))}
+        runs = different_runs(plan_runs(experiment, args.rows, args.seeds))
         states = {identity: state_of(run, args.work_dir) for identity, run in runs.items()}
         lease = None if args.executor == 'slurm' else lease_arguments(args)
         cluster = args.executor and Cluster(

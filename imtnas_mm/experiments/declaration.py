@@ -331,8 +331,7 @@ class _Reader:
     def lookup(self, place: str, evaluation: dict[str, Any], seeds: list[int]) -> dict[str, Any]:
         self.check_fields(place, evaluation, TABLE_FIELDS, ('table', ))
         table, metrics = evaluation['table'], evaluation.get('metrics')
-        if not isinstance(table, str) or not table:
-            self.fail(f'{place}.table', table, 'it must be the file of a table, from the folder where the commands run')
+        self.text(f'{place}.table', table, 'it must be the file of a table, from the folder where the commands run')
         if metrics is not None and (not isinstance(metrics, list | tuple) or not metrics):
             self.fail(f'{place}.metrics', metrics, 'it must be a list of columns of the table')
         return dict(table=table, metrics=None if metrics is None else list(metrics), tasks=None, initial=None,
@@ -358,8 +357,7 @@ class _Reader:
         return dict(tasks)
 
     def slices(self, field: str, slices: Any) -> dict[str, list]:
-        if not isinstance(slices, dict):
-            self.fail(field, slices, 'it must be a dict of the place of a dataset -> options of slices')
+        self.mapping(field, slices, 'it must be a dict of the place of a dataset -> options of slices')
         by_place = {}
         for place, options in slices.items():
             by_place[place] = list(options) if isinstance(options, list | tuple) else [options]
@@ -501,8 +499,7 @@ class _Reader:
         without, network = equal_cost.get('without'), equal_cost.get('network', {})
         if without is not None and not isinstance(without, str):
             self.fail('equal_cost.without', without, "it must be None or a choice, such as 'none'")
-        if not isinstance(network, dict):
-            self.fail('equal_cost.network', network, 'it must be a dict of options of the derived network')
+        self.mapping('equal_cost.network', network, 'it must be a dict of options of the derived network')
         names = equal_cost['columns']
         if not isinstance(names, list | tuple) or not names:
             self.fail('equal_cost.columns', names, 'it must be a list of columns of metrics of a table')

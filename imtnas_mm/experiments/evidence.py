@@ -83,10 +83,11 @@ def export_records(folder: str | Path, experiment: Experiment, runs: Sequence[Ru
                           'have, and an export would mix them with others; remove the file to publish this work dir '
                           'alone')
     different = different_runs(runs)
-    finished = {run.identity: entry_of(run, records[run.identity]) for run in different if run.identity in records}
+    finished = {identity: entry_of(run, records[identity]) for identity, run in different.items()
+                if identity in records}
     entries = {**shared_records(folder, experiment, runs), **kept, **finished}
-    lines = [json.dumps(entries[run.identity], separators=(',', ':'), allow_nan=False)
-             for run in different if run.identity in entries]
+    lines = [json.dumps(entries[identity], separators=(',', ':'), allow_nan=False)
+             for identity in different if identity in entries]
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, json.dumps(head)[:-1] + ', "runs": [\n' + ',\n'.join(lines) + '\n]}\n')
     return path
@@ -155,7 +156,7 @@ def _read(path: Path, experiment: Experiment) -> dict[str, Any] | None:
 
 def shared_records(folder: str | Path, experiment: Experiment, runs: Sequence[Run]) -> dict[str, PublishedRun]:
     """Identity -> published record of each run that is in the file of another experiment, too: rows may share runs."""
-    by_identity, shared = {run.identity: run for run in different_runs(runs)}, {}
+    by_identity, shared = different_runs(runs), {}
     for path in sorted(Path(folder).glob('*.json')):
         data = json.loads(path.read_text(encoding='utf-8'))
         if path == evidence_path(folder, experiment) or data.get('format') != FORMAT:
@@ -170,7 +171,7 @@ def shared_records(folder: str | Path, experiment: Experiment, runs: Sequence[Ru
 def provenance(runs: Sequence[Run], records: Mapping[str, PublishedRun], other: int) -> str:
     """The number of finished runs, their seeds, their time, and their GPUs and versions."""
     different = different_runs(runs)
-    finished = [records[run.identity] for run in different if run.identity in records]
+    finished = [records[identity] for identity in different if identity in records]
     seeds = sorted({record['seed'] for record in finished})
     seconds = sorted(record['steps']['search']['seconds'] for record in finished if 'search' in record['steps'])
     lines = [f'{len(finished)} of {len(different)} runs are finished, seeds {", ".join(map(str, seeds))}.']

@@ -54,7 +54,7 @@ def search_pages(work_dir: Path, runs: Sequence[Run], folder: Path) -> list[tupl
     """(name, link from ``folder``) of the pages that the searches of an experiment have written; a phase has its own.
     """
     pages = []
-    for run in different_runs(runs):
+    for run in different_runs(runs).values():
         search = record_path(work_dir, run.identity).with_name('search')
         for path in sorted([*search.glob(PAGE), *search.glob(f'phase*/{PAGE}')]):
             phase = '' if path.parent == search else f', {path.parent.name}'

@@ -133,12 +133,12 @@ def _options_of(cfg: Config) -> dict[str, Any]:
     return options
 
 
-def different_runs(runs: Iterable[Run]) -> list[Run]:
-    """The first run of each identity: rows may share runs."""
+def different_runs(runs: Iterable[Run]) -> dict[str, Run]:
+    """dict: identity -> the first run that has it: rows may share runs."""
     first: dict[str, Run] = {}
     for run in runs:
         first.setdefault(run.identity, run)
-    return list(first.values())
+    return first
 
 
 def _plain(value: Any) -> Any:

@@ -51,18 +51,14 @@ class AtomicCheckpointHook(CheckpointHook):
         restore_rank_buffers(runner)
         # a best checkpoint of another work dir, from which this run was resumed, stays
         best = getattr(self, 'best_ckpt_path', None)
-        if best is not None and not self._is_here(best):
+        if best is not None and not is_in(best, self.out_dir):
             self.best_ckpt_path = None
         for name, path in getattr(self, 'best_ckpt_path_dict', {}).items():
-            if path is not None and not self._is_here(path):
+            if path is not None and not is_in(path, self.out_dir):
                 self.best_ckpt_path_dict[name] = None
         if is_main_process() and osp.isdir(self.out_dir):
             for part in Path(self.out_dir).glob(f'*.pth{PART}'):  # left by a run that was killed
                 part.unlink(missing_ok=True)
-
-    def _is_here(self, path: str) -> bool:
-        """Whether a checkpoint is in the folder of this run."""
-        return osp.dirname(osp.abspath(path)) == osp.abspath(self.out_dir)
 
     def _save_checkpoint_with_step(self, runner, step, meta):
         outdated = []
@@ -87,11 +83,16 @@ class AtomicCheckpointHook(CheckpointHook):
             return
         write_whole(osp.join(runner.work_dir, 'last_checkpoint'), str(self.last_ckpt))
         paths = [self.file_backend.join_path(self.out_dir, self.filename_tmpl.format(old)) for old in outdated]
-        if stopped and stopped != self.last_ckpt and self._is_here(stopped):
+        if stopped and stopped != self.last_ckpt and is_in(stopped, self.out_dir):
             paths.append(stopped)  # a checkpoint in another work dir, from which this run was resumed, stays
         for path in paths:
             if self.file_backend.isfile(path):
                 self.file_backend.remove(path)
+
+
+def is_in(path: str | Path, folder: str | Path) -> bool:
+    """Whether a file is in a folder itself, not in one below."""
+    return osp.dirname(osp.abspath(path)) == osp.abspath(folder)
 
 
 def position_of(runner: Runner, epoch: int, iteration: int) -> tuple[int, int, Any]:
@@ -124,6 +125,6 @@ def save_stopped(runner: Runner, epoch: int, iteration: int) -> str | Path | Non
     if is_main_process():
         write_whole(osp.join(runner.work_dir, 'last_checkpoint'), path)
         # this run was stopped in the same epoch before
-        if before and before != path and osp.dirname(osp.abspath(before)) == osp.abspath(folder):
+        if before and before != path and is_in(before, folder):
             Path(before).unlink(missing_ok=True)
     return path
