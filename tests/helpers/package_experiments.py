@@ -1,4 +1,5 @@
 """The experiments of configs/experiments/, each read and planned once."""
+import copy
 import functools
 
 from imtnas_mm.experiments import load_experiment, plan_runs
@@ -10,7 +11,11 @@ EXPERIMENTS = sorted(path.stem for path in FOLDER.glob('*.py'))
 
 
 @functools.cache
-def planned(name, seeds=1):
-    """(experiment, the runs of its first seeds)."""
+def _planned(name, seeds):
     experiment = load_experiment(FOLDER / f'{name}.py')
     return experiment, plan_runs(experiment, seeds=experiment.seeds[:seeds])
+
+
+def planned(name, seeds=1):
+    """(experiment, the runs of its first seeds), a copy: a test may build models of the configs, which changes them."""
+    return copy.deepcopy(_planned(name, seeds))
