@@ -13,7 +13,7 @@ from .analysis.certainty import certainty_of
 from .analysis.derive import Derived, architecture_of, derive_from_checkpoint
 from .engine.launch import is_search
 from .engine.launch.checks import make_work_dir
-from .engine.launch.config import merge_options, restrict_single_task, unread_field
+from .engine.launch.config import merge_options, restrict_single_task, unread_field, warn_of_names
 from .engine.launch.train import run
 from .genotype import Genotype, load_genotype, resolve_genotype
 from .networks.build import shared_options
@@ -55,6 +55,7 @@ def search(config: str | Path | Config, work_dir: str | Path | None = None, *, r
         fault = unread_field(key, cfg)
         if fault:
             raise ValueError(f'{key}: {name} {fault}')
+    warn_of_names(options, cfg, name)
     merge_options(cfg, copy.deepcopy(options))
     restrict_single_task(cfg)
     cfg.launcher = cfg.get('launcher', 'none')

@@ -10,7 +10,7 @@ from typing import Any
 from mmengine.config import Config, ConfigDict
 
 from ..config.single_task import restrict_to_task
-from ..engine.launch.config import merge_options, unread_field
+from ..engine.launch.config import merge_options, unread_field, warn_of_names
 from ..genotype import Genotype, resolve_genotype
 from ..registry import TABLE_SAMPLERS
 from ..tables.samplers import TableSampler
@@ -166,6 +166,7 @@ class _Configs:
 
     def __init__(self) -> None:
         self.read = functools.cache(Config.fromfile)
+        self.seen: set[tuple[str, str]] = set()  # options by their file: a warning comes once
 
     def resolve(self, file: str, options: Mapping[str, Any], slices: Mapping[str, list], seed: int) -> Config:
         cfg = copy.deepcopy(self.read(file))
@@ -173,6 +174,8 @@ class _Configs:
             fault = unread_field(key, cfg)
             if fault:
                 raise ValueError(f'options: {key!r}; {file} {fault}')
+        warn_of_names([key for key in options if (file, key) not in self.seen], cfg, file, 'options: ')
+        self.seen.update((file, key) for key in options)
         merge_options(cfg, copy.deepcopy(dict(options)))  # the merge takes _delete_ out of its argument
         cfg.merge_from_dict({'randomness.seed': seed})
         for place, dataset_slices in slices.items():

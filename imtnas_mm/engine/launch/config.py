@@ -2,12 +2,14 @@
 import argparse
 import difflib
 import inspect
+import logging
 import os
 import os.path as osp
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from mmengine.config import Config
+from mmengine.logging import print_log
 from mmengine.runner import Runner
 
 from ...arguments import config_options
@@ -18,10 +20,12 @@ from ...tasks.joint_model import is_joint
 from ..runner import SearchRunner
 from .parts import scope_of
 
+MOST = 3  # fields that a warning names
 MPI_LOCAL_RANK = 'OMPI_COMM_WORLD_LOCAL_RANK'  # of Open MPI
 # top-level fields that are read though they are no argument of mmengine's Runner
-READ_FIELDS = (*DATA_FIELDS, 'activation_checkpointing', 'auto_scale_lr', 'compile', 'efficient_conv_bn_eval',
-               'find_unused_parameters', 'model_wrapper_cfg', 'runner_type', 'sync_bn', 'table')
+READ_FIELDS = (*DATA_FIELDS, 'activation_checkpointing', 'auto_scale_lr', 'compile', 'custom_imports',
+               'efficient_conv_bn_eval', 'find_unused_parameters', 'model_wrapper_cfg', 'phases', 'runner_type',
+               'sync_bn', 'table')
 
 
 def is_search(cfg: Config | Mapping[str, Any]) -> bool:
@@ -105,11 +109,12 @@ def merge_options(cfg: Config, options: Mapping[str, Any]) -> None:
 
 
 def check_options(options: Iterable[str], cfg: Config, config: str) -> None:
-    """Exit if one of ``--cfg-options`` sets a field that :func:`unread_field` finds."""
+    """Exit if one of ``--cfg-options`` sets a field that :func:`unread_field` finds; warn by :func:`warn_of_names`."""
     for key in options:
         fault = unread_field(key, cfg)
         if fault:
             raise SystemExit(f'--cfg-options {key}: {config} {fault}')
+    warn_of_names(options, cfg, config, '--cfg-options ')
 
 
 def unread_field(key: str, cfg: Config) -> str | None:
@@ -117,12 +122,40 @@ def unread_field(key: str, cfg: Config) -> str | None:
 
     Deeper fields are arguments of classes, which refuse unknown ones.
     """
-    known = {*cfg, *inspect.signature(Runner.__init__).parameters, *READ_FIELDS} - {'self', 'cfg'}
-    field = key.partition('.')[0]
-    if field in known:
+    known, field = _read_fields(), key.partition('.')[0]
+    if field in known or field in cfg:
         return None
-    near = difflib.get_close_matches(field, sorted(known), 1)
+    near = difflib.get_close_matches(field, sorted({*known, *cfg}), 1)
     return f'has no {field}, and nothing would read it' + (f'; is it {near[0]}?' if near else '')
+
+
+def warn_of_names(options: Iterable[str], cfg: Config, config: str, prefix: str = '') -> None:
+    """Log a warning for each option whose top-level field is a name that only the config's own text uses.
+
+    The text has been read by then, so such an option changes no field that was made of the name. It isn't refused,
+    since a hook of the user's own may read the name.
+    """
+    for key in options:
+        field, _, rest = key.partition('.')
+        if field in cfg and field not in _read_fields():
+            last = rest.rpartition('.')[2] or field
+            paths = [path for path in _paths(cfg.to_dict(), last) if path.partition('.')[0] in _read_fields()]
+            named = ', '.join(paths[:MOST]) + (' and others' if len(paths) > MOST else '')
+            print_log(f'{prefix}{key}: {field} is a name in the text of {config}, whose fields are made by now: the '
+                      f'option changes none of them. Set the fields themselves{f": {named}" if named else ""}.',
+                      'current', logging.WARNING)
+
+
+def _read_fields() -> set[str]:
+    return {*inspect.signature(Runner.__init__).parameters, *READ_FIELDS} - {'self', 'cfg'}
+
+
+def _paths(part: Mapping[str, Any], name: str) -> Iterator[str]:
+    for key, value in part.items():
+        if key == name:
+            yield key
+        if isinstance(value, dict):
+            yield from (f'{key}.{path}' for path in _paths(value, name))
 
 
 def restrict_single_task(cfg: Config) -> None:

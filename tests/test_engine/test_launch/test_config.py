@@ -9,6 +9,7 @@ from helpers.tiny_run import loaded as load
 from imtnas_mm.engine.launch import is_search
 from imtnas_mm.genotype import GenotypeError
 
+DIGITS = tiny.ROOT / 'configs' / 'imtnas_digits.py'
 DEMO = str(tiny.ROOT / 'configs' / 'imtnas_demo.py')
 
 
@@ -92,6 +93,23 @@ def test_an_experiment_is_no_training():
 def test_options_that_nothing_would_read(option, message):
     with pytest.raises(SystemExit, match=f'--cfg-options {option[:3]}.*imtnas_demo.py {message}'):
         load(DEMO, '--cfg-options', option)
+
+
+@pytest.mark.parametrize('option, fields', [
+    ('max_epochs=3', ': train_cfg.max_epochs'),
+    ('digits_space.layout=[]', ': model.search_space.layout'),
+    ('adam.optimizer.lr=1.', ': optim_wrapper.encoder.optimizer.lr, optim_wrapper.head.optimizer.lr, '
+                             'optim_wrapper.architecture.optimizer.lr'),
+    ('demo_root=data', ''),
+])
+def test_options_that_only_the_text_of_a_config_uses(option, fields, monkeypatch):
+    said = []
+    monkeypatch.setattr('imtnas_mm.engine.launch.config.print_log', lambda text, *_: said.append(text))
+    load(DIGITS, '--cfg-options', option, 'train_cfg.max_epochs=2', 'work_dir=a', 'table=b')
+    text, = said
+    key = option.partition('=')[0]
+    assert text.startswith(f'--cfg-options {key}: {key.partition(".")[0]} is a name in the text of {DIGITS}, ')
+    assert text.endswith(f'changes none of them. Set the fields themselves{fields}.')
 
 
 def test_options_that_the_config_leaves_out():
