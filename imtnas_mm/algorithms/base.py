@@ -78,6 +78,7 @@ class SearchAlgorithm(SearchMethod, BaseModel):
             name: ModulesInOrder(task.build_head() for _ in range(rounds)) for name, task in self.tasks.items()
         })
         self.register_buffer('progress', torch.zeros(len(Progress._fields), dtype=torch.float64))
+        self.progress_on_host: Progress | None = None  # the same, to be asked without a read; None before the search
         self.register_load_state_dict_post_hook(_tell_spaces_of_progress)
         self.iteration = 0
         self.gates, self.draw = GateValues(), {}
@@ -119,10 +120,12 @@ class SearchAlgorithm(SearchMethod, BaseModel):
     # --- the random numbers of an iteration ---
 
     def set_progress(self, progress: Progress) -> None:
-        self.progress.copy_(self.progress.new_tensor(progress))
+        values = torch.tensor(progress, dtype=self.progress.dtype)
+        self.progress.copy_(*to_device([values], self.progress.device))
         self._tell_spaces(progress)
 
     def _tell_spaces(self, progress: Progress | None) -> None:
+        self.progress_on_host = progress
         self.warming_up = progress is not None and progress.epoch < progress.warmup_epochs
         for task in self.tasks.values():
             task.space.set_progress(progress)

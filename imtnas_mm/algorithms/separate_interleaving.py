@@ -7,7 +7,6 @@ from mmengine.logging import print_log
 from mmengine.optim import OptimWrapperDict
 from torch import Tensor
 
-from ..progress import Progress
 from ..registry import MODELS
 from .one_round import OneRoundSearch
 from .stages.stage import Stage, interleaved_stages
@@ -40,6 +39,8 @@ class SeparateInterleaving(OneRoundSearch):
         super().__init__(search_space, tasks, 1, order, **options)
         self.segments = interleaved_stages(self.order, rounds)
         self.register_buffer('segment', torch.zeros((), dtype=torch.int64))  # of the last iteration
+        self.segment_on_host = 0  # the same, to be asked without a read
+        self.register_load_state_dict_post_hook(_read_segment)
 
     def check_epochs(self, max_epochs: int) -> None:
         if max_epochs < len(self.segments):
@@ -51,7 +52,7 @@ class SeparateInterleaving(OneRoundSearch):
 
     def present_segment(self) -> int:
         """The index in ``segments`` at the present progress."""
-        progress = Progress.of(self.progress)
+        progress = self.progress_on_host
         return progress.epoch * len(self.segments) // progress.max_epochs if progress else 0
 
     def active_stages(self) -> tuple[Stage, ...]:
@@ -59,7 +60,7 @@ class SeparateInterleaving(OneRoundSearch):
 
     def train_stage(self, stage: Stage, batch: dict, optim_wrapper: OptimWrapperDict) -> dict[str, Tensor]:
         present = self.present_segment()
-        if present != self.segment:
+        if present != self.segment_on_host:
             self.begin_segment(present, optim_wrapper)
         figures = super().train_stage(stage, batch, optim_wrapper)
         # the stage is of the first round, since all rounds have the same weights
@@ -68,10 +69,15 @@ class SeparateInterleaving(OneRoundSearch):
     @torch.no_grad()
     def begin_segment(self, present: int, optim_wrapper: OptimWrapperDict) -> None:
         """Copies the encoder weights of the last segment's task to the task of this segment."""
-        last, new = self.segments[int(self.segment)], self.segments[present]
+        last, new = self.segments[self.segment_on_host], self.segments[present]
         self.segment.fill_(present)
+        self.segment_on_host = present
         if last.task != new.task:
             source, target = (self.encoder(self.stages[s.task_index], self.importance) for s in (last, new))
             target.copy_(source)
             optim_wrapper['encoder'].optimizer.state.pop(target, None)
         print_log(f'segment {present + 1} of {len(self.segments)}: {new.name} goes on from {last.task}', 'current')
+
+
+def _read_segment(model: SeparateInterleaving, incompatible_keys: object) -> None:
+    model.segment_on_host = int(model.segment)

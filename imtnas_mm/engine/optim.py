@@ -1,8 +1,10 @@
 """Builds the three optimiser wrappers of a search: encoder weights, heads, and the architecture A."""
+from collections.abc import Callable
 from typing import Any
 
-from mmengine.optim import OptimWrapperDict, build_optim_wrapper
-from torch import nn
+import torch
+from mmengine.optim import OptimWrapper, OptimWrapperDict, build_optim_wrapper
+from torch import Tensor, nn
 
 from ..registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIMIZERS
 
@@ -56,4 +58,39 @@ class SearchOptimWrapperConstructor:
         for name, wrapper in wrappers.items():
             if wrapper.clip_grad_kwargs:  # else all log their norms under the same name
                 wrapper.grad_name = f'{name}.{wrapper.grad_name}'
+                wrapper.clip_func = NormKeeper(wrapper.clip_func)
         return OptimWrapperDict(**wrappers)
+
+
+class NormKeeper:
+    """``clip_func`` of an optimiser wrapper that keeps the norms of its steps on their device.
+
+    mmengine's wrapper reads the norm that ``clip_func`` returns at once, and the host would wait for a GPU at each step.
+
+    Args:
+        clip (Callable): ``torch.nn.utils.clip_grad_norm_`` or ``clip_grad_value_``, which returns None.
+    """
+
+    def __init__(self, clip: Callable[..., Tensor | None]) -> None:
+        self.clip = clip
+        self.norms: list[Tensor] = []
+
+    def __call__(self, parameters: list[nn.Parameter], **options: Any) -> None:
+        norm = self.clip(parameters, **options)
+        if norm is not None:
+            self.norms.append(norm)
+
+
+def take_gradient_norms(optim_wrapper: OptimWrapperDict) -> dict[str, Tensor]:
+    """The means of the norms of all clipped gradients, before clipping, since the last call.
+
+    Returns:
+        dict: ``<name of the wrapper>.grad_norm`` -> scalar; nothing for wrappers that took no clipped step.
+    """
+    means = {}
+    for wrapper in optim_wrapper.values():
+        keeper = wrapper.clip_func if isinstance(wrapper, OptimWrapper) and wrapper.clip_grad_kwargs else None
+        if isinstance(keeper, NormKeeper) and keeper.norms:
+            means[wrapper.grad_name] = torch.stack(keeper.norms).mean()
+            keeper.norms = []
+    return means

@@ -209,6 +209,16 @@ def _numpy(plain):
     return numpy
 
 
+def _clip_grad_norm_(parameters, max_norm, norm_type=2.):
+    """PyTorch's own groups gradients by device in C++, which sees the CPU."""
+    gradients = [parameter.grad for parameter in parameters]
+    norm = torch.linalg.vector_norm(
+        torch.stack([torch.linalg.vector_norm(gradient, norm_type) for gradient in gradients]), norm_type)
+    for gradient in gradients:
+        gradient.mul_((max_norm / (norm + 1e-6)).clamp(max=1.))
+    return norm
+
+
 def _pin_memory(tensor, device=None):
     if on_cuda(tensor):
         raise DeviceError('cannot pin: only memory of the CPU can be pinned')
@@ -248,6 +258,7 @@ def pretended_cuda():
         (torch, 'tensor', _from_data(torch.tensor, mode)),
         (torch, 'as_tensor', _from_data(torch.as_tensor, mode)),
         (functional, 'one_hot', _one_hot(functional.one_hot)),
+        (torch.nn.utils, 'clip_grad_norm_', _clip_grad_norm_),
         (torch, 'autocast', _Autocast),
         (torch, 'is_autocast_enabled', lambda device='cpu': is_autocast_enabled('cpu')),
         (torch.cuda, '_lazy_init', lambda: None),

@@ -1,7 +1,9 @@
 import pytest
+import torch
 
 from helpers.small_search import build
 from imtnas_mm.engine import SearchOptimWrapperConstructor
+from imtnas_mm.engine.optim import take_gradient_norms
 
 
 def sgd(**options):
@@ -63,3 +65,24 @@ def test_keys_that_no_parameter_has_are_refused(part):
 def test_options_for_all_parts_are_refused():
     with pytest.raises(ValueError, match='optim_wrapper.paramwise_cfg: give it to optim_wrapper.encoder'):
         SearchOptimWrapperConstructor(dict(encoder=sgd()), dict(bias_decay_mult=0.))
+
+
+def test_norms_of_clipped_gradients_are_means_over_steps():
+    wrappers = SearchOptimWrapperConstructor(dict(
+        encoder=sgd(clip_grad=dict(max_norm=1.)), head=sgd(clip_grad=dict(type='value', clip_value=.5)),
+        architecture=sgd()))(build())
+    parameters = [p for group in wrappers['encoder'].param_groups for p in group['params']]
+    norms = []
+    for scale in (.5, 3.):
+        for p in parameters:
+            p.grad = torch.full_like(p, scale)
+        norms.append(scale * sum(p.numel() for p in parameters)**.5)
+        wrappers['encoder'].step()
+        assert torch.cat([p.grad.flatten() for p in parameters]).norm() == pytest.approx(min(norms[-1], 1.), rel=1e-5)
+    for group in wrappers['head'].param_groups:
+        group['params'][0].grad = torch.full_like(group['params'][0], 2.)
+    wrappers['head'].step()
+    assert group['params'][0].grad.unique().tolist() == [.5]
+    assert {name: value.item() for name, value in take_gradient_norms(wrappers).items()} == {
+        'encoder.grad_norm': pytest.approx(sum(norms) / 2, rel=1e-5)}
+    assert take_gradient_norms(wrappers) == {}

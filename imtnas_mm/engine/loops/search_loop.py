@@ -15,6 +15,7 @@ from ...datasets import splits_of
 from ...finite import read_scalars
 from ...progress import Progress
 from ...registry import LOOPS
+from ..optim import take_gradient_norms
 from ..runner import SearchRunner
 from .feed import Feed, FeedData
 from .iteration_guard import IterationGuard
@@ -188,6 +189,7 @@ class InterleavedSearchLoop(FeedLoop[IterationBatches]):
     def update(self, batches: IterationBatches) -> dict[str, Any]:
         """Runs all stages in order, updates A, then steps weights and heads; returns the figures to log."""
         runner, model = self.runner, self.runner.model
+        take_gradient_norms(runner.optim_wrapper)  # those of an iteration that was left out
         model.start_iteration(self._iter)
         figures = {}
         for stage, batch in zip(model.active_stages(), batches.stages, strict=True):
@@ -196,5 +198,4 @@ class InterleavedSearchLoop(FeedLoop[IterationBatches]):
             figures.update(model.update_architecture(batches.architecture, runner.optim_wrapper))
             figures.update(model.follow_architecture(runner.optim_wrapper))
         model.step_weights(runner.optim_wrapper)
-        figures.update(model.figures())
-        return figures
+        return {**figures, **model.figures(), **take_gradient_norms(runner.optim_wrapper)}
