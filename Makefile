@@ -30,6 +30,7 @@ setup:
 test: setup
 	$(PIN) $(PY) -m pytest $(SPLIT) $(if $(filter 0,$(SLOW)),-m 'not slow') $(PYTEST_ARGS)
 
+test-gpu: JOBS := $(shell n=$$(getconf _NPROCESSORS_ONLN); echo $$((n < 6 ? n : 6)))
 test-gpu: setup
 	$(PIN) $(PY) -m pytest $(SPLIT) --device cuda $(PYTEST_ARGS)
 

@@ -268,14 +268,14 @@ class Gradient:
         self.views, self.threshold, self.active = {}, None, None
         self.reference = self('exact', torch.float64, 'cpu')  # whose images and threshold all others take
 
-    def __call__(self, mode, dtype, device, tf32_weights=False, tf32_chain=False):
+    def __call__(self, mode, dtype, device, tf32_weights=False, tf32_chain=False, amp=False):
         """[n_A], float64 on the host."""
         import torch
         from paper_searches import active_share, build, making_live, optimisers
 
         from imtnas_mm.precision import float32_products
         from imtnas_mm.random_state import Purpose
-        model = build(self.cfg, mode, tf32=tf32_weights).to(device, dtype)
+        model = build(self.cfg, mode, tf32=tf32_weights, amp=amp).to(device, dtype)
         optim_wrapper, plain = optimisers(self.cfg, model), model.transfer_views
 
         def views(record):
@@ -324,9 +324,11 @@ def exactness(place, name):
     direct = gradient('first_order', torch.float64, place.device)
     yield dict(gradient_chain_share=gradient.error(direct), gradient_active=gradient.active)
     for key, mode in (('gradient', 'exact'), ('difference', 'finite_difference')):
-        yield {f'{key}_error_fp32': gradient.error(gradient(mode, torch.float32, place.device))}
-    for key, mode, part in (('gradient', 'exact', 'weights'), ('gradient', 'exact', 'chain'),
-                            ('difference', 'finite_difference', 'chain')):
+        for setting, options in dict(fp32={}, amp=dict(amp=True)).items():
+            yield {f'{key}_error_{setting}': gradient.error(gradient(mode, torch.float32, place.device, **options))}
+    for key, mode, part in (
+            ('gradient', 'exact', 'weights'), ('gradient', 'exact', 'chain'),
+            ('difference', 'finite_difference', 'weights'), ('difference', 'finite_difference', 'chain')):
         error = gradient.error(gradient(mode, torch.float32, place.device, **{f'tf32_{part}': True}))
         if place.on_gpu:
             yield {f'{key}_error_tf32_{part}': error}

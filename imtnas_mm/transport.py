@@ -9,6 +9,7 @@ from mmengine.structures import BaseDataElement
 from torch import Tensor
 
 LARGE = 2**16  # bytes; pinned tensors of at least this size are copied separately
+_indices: dict[tuple[tuple[int, ...], torch.device], Tensor] = {}
 
 
 def pinned(shape: Sequence[int], dtype: torch.dtype, device: torch.device) -> Tensor:
@@ -55,6 +56,17 @@ def copied_together(tensors: Sequence[Tensor], device: torch.device) -> list[Ten
     torch.cat([tensor.reshape(-1) for tensor in tensors], out=flat)
     parts = flat.to(device, non_blocking=True).split(sizes)
     return [part.view(tensor.shape) for tensor, part in zip(tensors, parts, strict=True)]
+
+
+def indices_on(values: tuple[int, ...], device: torch.device) -> Tensor:
+    """Indices [n] of int64 on a device, moved there once: a list as an index is copied in each use, and the copy waits.
+    """
+    if (values, device) in _indices:
+        return _indices[values, device]
+    indices, = to_device([torch.tensor(values)], device)
+    if type(indices) is Tensor:  # a fake tensor has no numbers, and is for its own mode alone
+        _indices[values, device] = indices
+    return indices
 
 
 def tensors_of(data: object) -> Iterator[Tensor]:

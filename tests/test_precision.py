@@ -53,6 +53,15 @@ def test_weight_stages_have_it_by_option_and_the_architecture_never(tf32, monkey
     assert len(seen['cls']) > 2 and settings() == before
 
 
+@pytest.mark.parametrize('there', [False, True])
+def test_the_log_names_the_default_where_there_is_a_gpu(there, monkeypatch):
+    lines = []
+    monkeypatch.setattr('imtnas_mm.algorithms.weight_stages.print_log', lambda text, **_: lines.append(text))
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: there)
+    small.build()
+    assert [line.partition('.')[0] for line in lines] == ['All products of the search are in float32'] * there
+
+
 def test_the_log_says_so(monkeypatch):
     lines = []
     monkeypatch.setattr('imtnas_mm.algorithms.weight_stages.print_log', lambda text, **_: lines.append(text))

@@ -85,7 +85,9 @@ def test_reads_and_uploads_are_counted(cuda):
     x = made(4)
     x[torch.tensor([1, 2])]
     x.copy_(torch.arange(4.))
-    assert cuda.uploads == dict(index=1, copy_=1) and not cuda.reads
+    assert cuda.uploads == cuda.waits == dict(index=1, copy_=1) and not cuda.reads
+    x.copy_(torch.arange(4.), non_blocking=True), torch.arange(4.).to(x.device, non_blocking=True)
+    assert cuda.uploads == dict(index=1, copy_=2, to=1) and +cuda.waits == dict(index=1, copy_=1)
     bool((x > 0).any()), x.tolist(), x.nonzero(), x[x > 1], x.cpu()
     assert cuda.reads == dict(_local_scalar_dense=1, tolist=1, nonzero=1, index=1, to=1)
     F.one_hot(x.long(), 4)

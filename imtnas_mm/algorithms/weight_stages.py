@@ -131,6 +131,9 @@ class WeightStages(ReplayedStages):
             if on:
                 print_log(f"model.{name}=True: the weight stages {what}; A's step and the chain of its gradient stay "
                           'in full precision', logger='current')
+        if torch.cuda.is_available() and not (amp or tf32):
+            print_log('All products of the search are in float32. model.tf32=True or model.amp=True (--amp) let the '
+                      'weight stages round, which is faster on a GPU', logger='current')
         for task in self.tasks.values():
             task.recompute = frozenset(RECOMPUTE[recompute])
         if recompute == 'views' and not self.may_transfer:

@@ -65,7 +65,7 @@ class SearchOptimWrapperConstructor:
 class NormKeeper:
     """``clip_func`` of an optimiser wrapper that keeps the norms of its steps on their device.
 
-    mmengine's wrapper reads the norm that ``clip_func`` returns at once, and the host would wait for a GPU at each step.
+    mmengine's wrapper reads the norm that ``clip_func`` returns, and the host would wait for a GPU at each step.
 
     Args:
         clip (Callable): ``torch.nn.utils.clip_grad_norm_`` or ``clip_grad_value_``, which returns None.

@@ -14,6 +14,7 @@ from torch.nn import functional
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map_only
 
+from imtnas_mm import transport
 from imtnas_mm.layers import normalization
 
 from .host_reads import READS
@@ -63,6 +64,7 @@ class PretendedCuda(TorchDispatchMode):
     Attributes:
         reads (Counter): what the host waited for, by operator.
         uploads (Counter): copies from the host, by operator.
+        waits (Counter): those of them for which the host waits, since they aren't asked to be ``non_blocking``.
         operations (Counter): what computed on the device, by operator; views and empty tensors left out.
     """
     FREE = ('detach', 'alias', 'lift_fresh', '_reshape_alias', '_unsafe_view', 'empty', 'empty_like', 'empty_strided',
@@ -70,7 +72,7 @@ class PretendedCuda(TorchDispatchMode):
 
     def __init__(self):
         super().__init__()
-        self.reads, self.uploads, self.operations = Counter(), Counter(), Counter()
+        self.reads, self.uploads, self.waits, self.operations = Counter(), Counter(), Counter(), Counter()
         self.asked = 0  # whether the test or the package asks for a tensor, not an operator inside
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
@@ -78,7 +80,8 @@ class PretendedCuda(TorchDispatchMode):
         name = func._schema.name.removeprefix('aten::')
         inputs = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, torch.Tensor)]
         there = [on_cuda(x) for x in inputs]
-        self._refuse_mixtures(name, inputs, there)
+        non_blocking = name == 'copy_' and (True in args[2:] or kwargs.get('non_blocking'))
+        self._refuse_mixtures(name, inputs, there, not non_blocking)
         device = kwargs.get('device')
         if device is None:
             cuda = any(there) or (None if None in there else False)
@@ -106,13 +109,15 @@ class PretendedCuda(TorchDispatchMode):
             self.operations[name] += 1
         return self._undefined(name, args, result) if cuda else result
 
-    def _refuse_mixtures(self, name, inputs, there):
+    def _refuse_mixtures(self, name, inputs, there, blocks):
         if not (any(there) and False in there) or name in MIXING:
             if name == 'copy_' and None not in there and there[0] != there[1]:
                 (self.uploads if there[0] else self.reads)[name] += 1
+                self.waits[name] += there[0] and blocks
             return
         if name in INDEXING and there[0] is not False:
             self.uploads[name] += 1
+            self.waits[name] += 1
             return
         for x, cuda in zip(inputs, there, strict=True):
             if cuda is False and (x.dim() or name in NO_SCALARS):
@@ -153,7 +158,7 @@ def _to(plain, mode):
         device = options.pop('device', None)
         options = {name: value for name, value in options.items() if value is not None}
         result = plain(tensor, **options) if options.keys() - {'non_blocking'} else tensor
-        return result if device is None else mode.move(result, device)
+        return result if device is None else mode.move(result, device, options.get('non_blocking', False))
 
     return to
 
@@ -225,6 +230,11 @@ def _pin_memory(tensor, device=None):
     return tensor.clone()
 
 
+def _forget_constants():
+    normalization._constants.clear()
+    transport._indices.clear()
+
+
 @contextmanager
 def pretended_cuda():
     """Inside, the device ``cuda`` is there; yields the :class:`PretendedCuda` that counts."""
@@ -232,10 +242,11 @@ def pretended_cuda():
         raise RuntimeError('a CUDA device is there: use it')
     mode = PretendedCuda()
 
-    def move(tensor, device):
+    def move(tensor, device, non_blocking=False):
         result = _moved(tensor, device)
         if result is not tensor:
             (mode.uploads if on_cuda(result) else mode.reads)['to'] += 1
+            mode.waits['to'] += bool(on_cuda(result)) and not non_blocking
         return result
 
     def tolist(tensor):
@@ -267,7 +278,7 @@ def pretended_cuda():
     ]
     real_device = base.device.__get__
     originals = [(owner, name, name in vars(owner), getattr(owner, name)) for owner, name, _ in patches]
-    normalization._constants.clear()
+    _forget_constants()
     try:
         for owner, name, value in patches:
             setattr(owner, name, value)
@@ -276,4 +287,4 @@ def pretended_cuda():
     finally:
         for owner, name, there, value in originals:
             setattr(owner, name, value) if there else delattr(owner, name)
-        normalization._constants.clear()
+        _forget_constants()

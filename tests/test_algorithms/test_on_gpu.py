@@ -2,7 +2,7 @@
 import pytest
 import torch
 
-from helpers.small_search import CELLS, SPACE, build, build_method, iterate, optimisers
+from helpers.small_search import CELLS, SPACE, build, build_method, iterate, optimisers, stage_batches, val_batches
 from imtnas_mm.engine.optim import take_gradient_norms
 
 SPACES = {  # options that make a space small, and the tasks whose heads fit it
@@ -13,6 +13,7 @@ SPACES = {  # options that make a space small, and the tasks whose heads fit it
     'PDARTS': (dict(CELLS, type='PDARTSSupernet', skip_dropout=.3), ('cell', 'cell2')),
     'PCDARTS': (dict(CELLS, type='PCDARTSSupernet', part=2), ('cell', 'cell2')),
     'PRDARTS': (dict(CELLS, type='PRDARTSSupernet'), ('cell', 'cell2')),
+    'NASBench201': (dict(type='NASBench201Supernet', channels=16, cells=1, stem_stride=2), ('cell', 'cell2')),
 }
 
 
@@ -35,6 +36,9 @@ SETTINGS = {  # of IMTNAS
     'relative': dict(transfer=dict(type='MMDTransfer', num_examples=4, num_augmentations=4, image_size=16)),
     'L2 of weights': dict(transfer=dict(type='L2Weights')),
     'L2 of embeddings': dict(transfer=dict(type='L2Embedding', num_examples=4, image_size=16)),
+    'steps in the hypernetwork': dict(step_space='hypernetwork'),
+    'stages step the hypernetwork': dict(hypernetwork_step='stage'),
+    'the whole graph': dict(keep_graphs=True),
     'similarity': dict(transfer=dict(type='ExampleSimilarity', num_examples=4, image_size=16)),
 }
 
@@ -59,20 +63,30 @@ def searched(make, device):
     clipped = dict(optimizer=dict(type='SGD', lr=.05, momentum=.9), clip_grad=dict(max_norm=.5))
     wrapper = optimisers(model, encoder=clipped, head=clipped)
     torch.manual_seed(1)
-    return model, {**iterate(model, wrapper), **take_gradient_norms(wrapper)}
+    return model, wrapper, {**iterate(model, wrapper), **take_gradient_norms(wrapper)}
+
+
+def check_nothing_waits_for_a_copy(model, wrapper, pretended):
+    """After the first iteration, what an iteration takes from the host is copied while the host goes on."""
+    batches, val = stage_batches(model), val_batches(model)
+    pretended.waits.clear()
+    iterate(model, wrapper, 1, batches, val)
+    assert not pretended.waits.total(), pretended.waits
 
 
 def check_it_is_that_of_a_cpu(make, gpu, reads):
-    plain, expected = searched(make, 'cpu')
+    plain, _, expected = searched(make, 'cpu')
     with gpu() as pretended:
-        model, figures = searched(make, 'cuda')
+        model, wrapper, figures = searched(make, 'cuda')
         near = 1e-6 if pretended else 1e-4  # images of transfers are resized in float32
         if pretended:
             assert pretended.reads.total() <= reads, pretended.reads
+        state = {name: value.cpu().clone() for name, value in model.state_dict().items()}
+        if pretended:
+            check_nothing_waits_for_a_copy(model, wrapper, pretended)
         figures = {name: float(value) for name, value in figures.items()}
         kept = {**dict(model.named_parameters()), **dict(model.named_buffers())}
         assert [name for name, tensor in kept.items() if not tensor.is_cuda] == []
-        state = {name: value.cpu() for name, value in model.state_dict().items()}
     torch.manual_seed(0)
     before = make().state_dict()
     moved = 0

@@ -273,11 +273,9 @@ def sleeper(processes, folder, code):
         return processes.start(['bash', '-c', code], log)
 
 
-@pytest.mark.parametrize('waitid', [True, False])
-def test_processes_with_and_without_waitid(tmp_path, monkeypatch, waitid):
+def test_processes_without_waitid(tmp_path, monkeypatch):
     """macOS has no os.waitid before Python 3.13."""
-    if not waitid:
-        monkeypatch.delattr(os, 'waitid', raising=False)
+    monkeypatch.delattr(os, 'waitid', raising=False)
     processes = Processes()
     code, peak = processes.wait(sleeper(processes, tmp_path, 'sleep .2; exit 3'))
     assert code == 3 and peak > 1e6 and not processes.running

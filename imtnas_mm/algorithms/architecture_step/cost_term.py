@@ -22,7 +22,7 @@ from ...analysis.latency_file import read_latency
 from ...genotype import Genotype
 from ...networks.build import shared_options
 from ...spaces.base import Choices
-from ...transport import to_host
+from ...transport import to_device, to_host
 
 QUANTITIES = ('MACs', 'Parameters', 'Latency')
 ROUNDING = 1e-9  # a smaller gain in the distance from a target is none
@@ -235,7 +235,8 @@ class CostTerm(nn.Module):
         """
         probabilities = self.probabilities(space, alphas)
         expected = self.expected(probabilities)
-        derived, parts = (self.costs.new_tensor(value, dtype=torch.float64) for value in self.derived(space, alphas))
+        derived, parts = to_device(
+            [torch.tensor(value, dtype=torch.float64) for value in self.derived(space, alphas)], self.costs.device)
         figures = {'cost/expected': expected.detach(), 'cost/derived': derived}
         if self.target is None:
             term = self.weight * expected / self.mean

@@ -12,6 +12,7 @@ from ...analysis.complexity import COUNTED
 from ...architecture import mean_entropy, one_hot
 from ...layers.noise import gumbel
 from ...spaces.base import SearchSpace
+from ...transport import to_device
 from .base import SharedChoices
 
 BRANCHING = 'branching'  # the group of A
@@ -90,11 +91,11 @@ class Branching(SharedChoices):
         While A is frozen, task t uses copy t.
         """
         if self.warming_up:
-            return torch.eye(len(self.tasks)).to(logits).expand(logits.shape)
+            return torch.eye(len(self.tasks), dtype=logits.dtype, device=logits.device).expand(logits.shape)
         if self.judging or self.noise is None:
             return one_hot(logits.detach())
         if self.noise.device != logits.device:  # it is drawn on the host
-            self.noise = self.noise.to(logits.device)
+            self.noise, = to_device([self.noise], logits.device)
         start, end = self.temperature
         soft = ((logits + self.noise) / (start + (end - start) * self.fraction)).softmax(-1)
         return one_hot(soft.detach()) + (soft - soft.detach()) if self.hard else soft
@@ -115,7 +116,9 @@ class Branching(SharedChoices):
 
     def expected_networks(self, logits: Tensor) -> Tensor:
         """The expected multiply-accumulates of the copies in use over those of a single network: from 1 to K."""
-        macs = self.macs.to(logits)
+        if self.macs.device != logits.device:
+            self.macs, = to_device([self.macs], logits.device)
+        macs = self.macs.to(logits.dtype)
         return (macs * expected_copies(logits.softmax(-1))).sum() / macs.sum()
 
     def group_loss(self, logits: Tensor) -> Tensor | None:

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from ...transport import to_device
 from .layout import AVG_POOL, COLUMN, DILATED, EDGES, MAX_POOL, NODES, OPERATIONS, SEPARABLE, SKIP, Edge
 
 Candidates = Sequence[Sequence[str]]  # the operations of each of the 14 edges
@@ -154,7 +155,7 @@ class CellPlan:
         key = gates.device, weighs
         if key not in self._indices:
             places = self.convolutions + self.rows + ([self.zero + 1 + edge for edge in self.bypass] if weighs else [])
-            self._indices[key] = torch.tensor(places, dtype=torch.int64, device=gates.device)
+            self._indices[key], = to_device([torch.tensor(places, dtype=torch.int64)], gates.device)
         values = torch.cat([gates.reshape(-1), gates.new_zeros(1), *([edge_weights] if weighs else [])])
         return values[self._indices[key]].split(sizes)
 

@@ -12,6 +12,7 @@ from ...layers.noise import logistic
 from ...progress import Progress
 from ...registry import MODELS
 from ...space_format import register_space
+from ...transport import indices_on
 from ..edge_norm import BATCH_STATISTICS, affine_norm_cfg
 from .derivation import Nodes, strongest_pairs
 from .format import cell_format, read_cells
@@ -22,9 +23,9 @@ from .traits import CellTraits
 
 LOW, HIGH = -.1, 1.1  # a and b: a gate is stretched to this interval and then clipped
 GROUPS = dict(skip=(SKIP, ), conv=(NONE, *CONVOLUTIONS), pool=(MAX_POOL, AVG_POOL))
-COLUMNS = {name: [COLUMN[operation] for operation in group] for name, group in GROUPS.items()}
-CONVOLUTION_COLUMNS = [COLUMN[operation] for operation in CONVOLUTIONS]
-PATH = [i for i, edge in enumerate(EDGES) if edge.predecessor == edge.node + 1]  # between neighbouring states
+COLUMNS = {name: tuple(COLUMN[operation] for operation in group) for name, group in GROUPS.items()}
+CONVOLUTION_COLUMNS = tuple(COLUMN[operation] for operation in CONVOLUTIONS)
+PATH = tuple(i for i, edge in enumerate(EDGES) if edge.predecessor == edge.node + 1)  # between neighbouring states
 
 
 def hard_concrete(logits: Tensor, noise: Tensor, temperature: float) -> Tensor:
@@ -57,8 +58,10 @@ def path_depth_regularization(probabilities: Mapping[str, Tensor], weights: Sequ
         Tensor: a scalar.
     """
     both = torch.cat([probabilities[kind] for kind in CELLS])
-    excess = {name: (both[:, columns].mean() - threshold).relu() for name, columns in COLUMNS.items()}
-    paths = [probabilities[kind][PATH][:, CONVOLUTION_COLUMNS].mean(1).prod() for kind in CELLS]
+    excess = {name: (both[:, indices_on(columns, both.device)].mean() - threshold).relu()
+              for name, columns in COLUMNS.items()}
+    edges, convolutions = (indices_on(places, both.device) for places in (PATH, CONVOLUTION_COLUMNS))
+    paths = [probabilities[kind][edges][:, convolutions].mean(1).prod() for kind in CELLS]
     skip, others, path = weights
     return skip * excess['skip'] + others * (excess['conv'] + excess['pool']) - path * sum(paths) / len(paths)
 

@@ -10,6 +10,7 @@ from ...layers.activation import relu
 from ...networks.stage_outputs import Stages
 from ...registry import MODELS
 from ...space_format import Candidate
+from ...transport import indices_on
 from ..base import SearchSpace
 from ..edge_norm import BATCH_STATISTICS, EdgeNorm
 from ..stem import cell_stem
@@ -55,7 +56,7 @@ class NASBench201Supernet(SearchSpace):
                  init_cfg: dict | list[dict] | None = None) -> None:
         super().__init__(init_cfg)
         check_size(channels, cells)
-        self.derivable = [i for i, operation in enumerate(OPERATIONS) if derive_none or operation != NONE]
+        self.derivable = tuple(i for i, operation in enumerate(OPERATIONS) if derive_none or operation != NONE)
         if not out_indices or any(i not in range(STAGES) for i in out_indices):
             raise ValueError(f'out_indices={tuple(out_indices)}: the network has the stages 0, 1 and 2')
         self.channels, self.cells_per_stage, self.out_indices = channels, cells, tuple(out_indices)
@@ -100,7 +101,7 @@ class NASBench201Supernet(SearchSpace):
     def derive(self, alphas: Mapping[str, Tensor]) -> Genotype:
         """Each edge keeps the operation of its largest weight; ``derive_none`` says whether ``none`` counts."""
         importance = self.importance(alphas)
-        choices = importance[CELL][:, self.derivable].argmax(-1).tolist()
+        choices = importance[CELL][:, list(self.derivable)].argmax(-1).tolist()
         cell = [[[OPERATIONS[self.derivable[choice]], edge.source] for choice, edge in zip(choices, EDGES, strict=True)
                  if edge.target == target] for target in range(1, EDGES[-1].target + 1)]
         source = None if len(self.derivable) == len(OPERATIONS) else dict(without=NONE)
@@ -110,7 +111,7 @@ class NASBench201Supernet(SearchSpace):
         return [[outcomes[i] for i in self.derivable] for outcomes in super().decisions()]
 
     def decision_probabilities(self, alphas: Mapping[str, Tensor]) -> list[Tensor]:
-        rows = [row[self.derivable] for row in super().decision_probabilities(alphas)]
+        rows = [row[indices_on(self.derivable, row.device)] for row in super().decision_probabilities(alphas)]
         return [row / row.sum() for row in rows]
 
 
