@@ -1,6 +1,7 @@
 """Measures on real images whether the transfer of each shipped search config passes knowledge.
 
 python benchmarks/transfer_alive.py [--data data/small] [--out FILE] [--configs NAME ...] [--iterations N] [--seconds S]
+    [--device DEVICE] [--statistic NAME] [--cfg-options KEY=VALUE ...]
 
 --data holds cifar10, tiny100 (100 classes in the layout of CIFAR-100), imagenet and coco in the layouts that the small
 configs read; the configs of the paper's size take the same sets at their own sizes of the transfer's images. For
@@ -14,9 +15,10 @@ disagree, with the config's own transfer; each should lie in [.05, .95].
 outside: the number of figures of the first two kinds that are not in their range.
 
 For a CPU's sake, here K tasks have one round, A is not stepped, batches have 8 images (detection: 2, its images at 320
-pixels at most), and while weights are trained the transfer has 4 images of 4 augmentations; the shares are measured on
-up to 12 images of 40 augmentations, all at once, cut into sets of C, after --iterations or when --seconds are over. For
-P-DARTS, the first phase. The default transfer's options are those of the config but for --statistic.
+pixels at most), and while weights are trained the transfer has 4 images of 4 augmentations; the shares are means over
+three draws of 12 images (66 pairs), each of 40 augmentations, all at once, cut into sets of C, after --iterations or
+when --seconds are over. For P-DARTS, the first phase. The transfer's options are those of the config but for
+--statistic; --cfg-options go to all configs.
 """
 import json
 import os
@@ -26,7 +28,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 SIZES, THRESHOLDS = (3, 10, 20, 40), (.1, 1., 5., 25., 100.)
-IMAGES, VIEWS = 12, max(SIZES)
+IMAGES, DRAWS, VIEWS = 12, 3, max(SIZES)
 SETS = dict(c10='cifar10', c100='tiny100', cls='imagenet', imagenet='imagenet', det='coco')  # by the tasks of configs
 MARKS = dict(cifar10='cifar-10-batches-py', tiny100='cifar-100-python', imagenet='train', coco='annotations')
 
@@ -36,8 +38,8 @@ def names():
     return sorted(path.stem for path in (ROOT / 'configs').glob('imtnas_*.py'))
 
 
-def load(name, data):
-    """The config of a search, on the sets of ``data``.
+def load(name, data, options=None):
+    """The config of a search, on the sets of ``data``, with options by dots.
 
     Raises:
         SystemExit: names a set that is missing.
@@ -46,6 +48,7 @@ def load(name, data):
     cfg = Config.fromfile(ROOT / 'configs' / f'{name}.py')
     if 'phases' in cfg:
         cfg.merge_from_dict(dict(model=cfg.phases[0]['config']['model']))
+    cfg.merge_from_dict(options or {})
     for task, loader in cfg.train_dataloader.items():
         loader.update(num_workers=0, persistent_workers=False, batch_size=2 if task == 'det' else 8)
         dataset = loader.dataset
@@ -72,7 +75,7 @@ def load(name, data):
 class Search:
     """A search of one round, and its data; ``iterate`` runs the weight stages of an iteration."""
 
-    def __init__(self, cfg):
+    def __init__(self, cfg, device='cpu'):
         from paper_searches import build, optimisers
 
         from imtnas_mm.datasets.split import splits_of
@@ -81,6 +84,7 @@ class Search:
         self.options = dict(cfg.model.transfer)
         small = dict(cfg.model.transfer, num_examples=4, num_augmentations=4)
         self.model = build(cfg, 'first_order', rounds=1, transfer=small, keep_graphs=False, recompute='none')
+        self.model.to(device)
         self.optim_wrapper = optimisers(cfg, self.model)
         splits = splits_of(cfg.train_cfg.get('split'), self.model.order, 'train_cfg.split')
         self.tasks = {name: TaskData(name, i, cfg.train_dataloader[name], self.model.tasks[name].scope, splits[name])
@@ -114,15 +118,15 @@ class Search:
                 yield model.tasks[record.stage.task].embed(weights, model.gates, views).view(len(images), VIEWS, -1)
 
     def images(self, seed):
-        """Images of the last transfer's tasks, half each."""
+        """Images of the last transfer's tasks, half each: [12, 3, h, w], other ones for each seed."""
         import torch
-        size, half = self.model.transfer.image_size, min(self.options['num_examples'], IMAGES) // 2
+        size, half = self.model.transfer.image_size, IMAGES // 2
         parts = []
         for i, record in enumerate(self.model.records[-2:]):
             task = record.stage.task
             loader = self.tasks[task].example_loader(1000 * seed + i, 0, half)
             parts.append(self.model.tasks[task].examples(next(iter(loader))['inputs'], size))
-        return torch.cat(parts)
+        return torch.cat(parts).to(self.model.progress.device)
 
 
 def shares(options, teacher, student, size):
@@ -142,15 +146,21 @@ def shares(options, teacher, student, size):
 
 
 def figures_of(search, options, prefix):
-    """All figures of a search at its present weights."""
+    """All figures of a search at its present weights: means over the draws."""
+    import torch
+    torch.manual_seed(0)
+    draws = [figures_of_images(search, options, search.images(1 + draw)) for draw in range(DRAWS)]
+    return {f'{prefix}_{name}': sum(draw[name] for draw in draws) / DRAWS for name in draws[0]}
+
+
+def figures_of_images(search, options, images):
     import torch
 
     from imtnas_mm.registry import MODELS
     from imtnas_mm.transfer import Encoder
-    torch.manual_seed(0)
-    images = search.images(1)
-    pair = list(search.embeddings(images))
-    alone = [list(search.embeddings(image.expand(4, -1, -1, -1))) for image in (images[0], images[-1])]
+    pair = [embedded.cpu() for embedded in search.embeddings(images)]
+    alone = [[embedded.cpu() for embedded in search.embeddings(image.expand(4, -1, -1, -1))]
+             for image in (images[0], images[-1])]
     figures = {}
     cases = {'': {}, **{f'C{size}_': dict(num_augmentations=size) for size in SIZES},
              **{f'tau{tau:g}_': dict(threshold=tau) for tau in THRESHOLDS}}
@@ -159,18 +169,18 @@ def figures_of(search, options, prefix):
         size = min(changed['num_augmentations'], VIEWS)
         different, active = shares(changed, *pair, size)
         same = [shares(changed, *one, size)[0] for one in alone]
-        figures.update({f'{prefix}_{case}different': different, f'{prefix}_{case}active': active,
-                        f'{prefix}_{case}same': sum(same) / len(same)})
+        figures.update({f'{case}different': different, f'{case}active': active,
+                        f'{case}same': sum(same) / len(same)})
     size = min(20, VIEWS)
     transfer = MODELS.build(dict(options, type='imtnas_mm.MMDTransfer', num_augmentations=size))
     statistics = [transfer.statistics(Encoder(None, lambda images: images), e[:, :size].flatten(0, 1)) for e in pair]
-    figures[f'{prefix}_alike'] = torch.corrcoef(torch.stack(statistics))[0, 1].item()
+    figures['alike'] = torch.corrcoef(torch.stack(statistics))[0, 1].item()
     return figures
 
 
-def measure(name, data, iterations, seconds, statistic=None):
+def measure(name, data, iterations, seconds, statistic=None, cfg_options=None, device='cpu'):
     """dict: name -> figure of one config."""
-    search = Search(load(name, data))
+    search = Search(load(name, data, cfg_options), device)
     options = dict(search.options, **({} if statistic is None else dict(statistic=statistic)))
     search.iterate(step=False)
     figures, start = figures_of(search, options, f'{name}_start'), time.monotonic()
@@ -191,12 +201,15 @@ def in_range(name, value):
 
 def main(argv=None):
     from figures import arguments, report
+    from mmengine.config import DictAction
     parser = arguments(__doc__)
     parser.add_argument('--data', default='data/small', help='folder of the sets (default: %(default)s)')
     parser.add_argument('--configs', nargs='+', metavar='NAME', help='without .py; all by default')
     parser.add_argument('--iterations', type=int, default=100, help='default: %(default)s')
     parser.add_argument('--seconds', type=float, default=300, help='of training, per config (default: %(default)s)')
     parser.add_argument('--statistic', help="in the place of the configs' own")
+    parser.add_argument('--device', default='cpu', help='cpu or cuda (default: %(default)s)')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='of all configs')
     args = parser.parse_args(argv)
     unknown = sorted(set(args.configs or ()) - set(names()))
     if unknown:
@@ -217,7 +230,8 @@ def main(argv=None):
     chosen = [name for name in chosen if len(load(name, args.data).train_cfg.order) > 1]
     for name in chosen:
         start = time.monotonic()
-        figures.update(measure(name, args.data, args.iterations, args.seconds, args.statistic))
+        figures.update(measure(name, args.data, args.iterations, args.seconds, args.statistic, args.cfg_options,
+                               args.device))
         values = {key.removeprefix(f'{name}_'): round(value, 3) for key, value in figures.items()
                   if key.startswith((f'{name}_start', f'{name}_trained', f'{name}_iterations'))}
         print(f'# {name}, {time.monotonic() - start:.0f} s: {values}', file=sys.stderr, flush=True)
