@@ -63,7 +63,7 @@ def test_images_that_lie_by_class_are_validated_in_random_order(name):
 
 
 def test_the_second_setting_is_the_weight_of_the_task_alone():
-    assert len(TWINS) == 7
+    assert len(TWINS) == 10
     for name in TWINS:
         twin, cfg = load(name), load(name.replace('_joint', ''))
         assert cfg.model.encoder_task_weight == 0 and twin.model.encoder_task_weight == 1
@@ -98,6 +98,25 @@ def test_tables_24_to_27(name, space, minimum, frozen):
         20, 20, 5., .1)
     if name != 'pdarts':
         assert cfg.model.search_space.layers == 8
+
+
+def test_spaces_and_hypernetwork():
+    """E.3's PC-DARTS, E.4's lambdas, and the units of the hypernetwork; the config of PR-DARTS names its temperature."""
+    pcdarts, prdarts = (load(f'imtnas_cifar_{name}').model.search_space for name in ('pcdarts', 'prdarts'))
+    assert build(load('imtnas_cifar_pcdarts')).space.part == 4 and pcdarts.get('part', 4) == 4
+    assert prdarts.regularization == (.01, .005, .005) and prdarts.temperature == (1., .1)
+    for name in ('imtnas_cifar_darts', 'imtnas_cls_det', 'imtnas_three_tasks'):
+        sizes = {tuple(p.shape) for p in build(load(name)).encoder_weights.parameters()}
+        assert (50, 30) in sizes and (100, 50) in sizes  # layers of 30, 50 and 100 units
+
+
+def test_the_other_reading_of_e1(tmp_path):
+    """The rate of A by a cosine, as the config's text says."""
+    line = next(line for line in (FOLDER / 'imtnas_cifar_darts.py').read_text().splitlines()
+                if line.lstrip().startswith('param_scheduler = '))
+    (tmp_path / 'other.py').write_text(f"_base_ = ['{FOLDER}/imtnas_cifar_darts.py']\n{line.lstrip()}\n")
+    schedulers = Config.fromfile(tmp_path / 'other.py').param_scheduler
+    assert [part.type for part in schedulers.architecture] == ['CosineAnnealingLR'] and len(schedulers) == 3
 
 
 def test_phases_of_pdarts():
