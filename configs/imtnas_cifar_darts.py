@@ -1,8 +1,8 @@
 """IMTNAS on the DARTS space over CIFAR-10 and CIFAR-100 (paper 4.4, E.1, Table 24).
 
 DARTS by itself, E.1's "regular DARTS", has 150 epochs in table3_paper.py.
-E.1 has "the learning rate scheduled with cosine" after A's optimiser; taken as that of the weights, as in DARTS. A config
-that inherits from this one gives it to A by
+E.1 has "the learning rate scheduled with cosine" after A's optimiser; taken as that of the weights, as in DARTS. A
+config that inherits from this one gives it to A by
     param_scheduler = dict(architecture=[dict(type='CosineAnnealingLR', T_max=50, by_epoch=True)])
 """
 _base_ = [

@@ -101,7 +101,7 @@ def test_tables_24_to_27(name, space, minimum, frozen):
 
 
 def test_spaces_and_hypernetwork():
-    """E.3's PC-DARTS, E.4's lambdas, and the units of the hypernetwork; the config of PR-DARTS names its temperature."""
+    """PC-DARTS's part, E.4's lambdas, and the units of the hypernetwork; PR-DARTS's config names its temperature."""
     pcdarts, prdarts = (load(f'imtnas_cifar_{name}').model.search_space for name in ('pcdarts', 'prdarts'))
     assert build(load('imtnas_cifar_pcdarts')).space.part == 4 and pcdarts.get('part', 4) == 4
     assert prdarts.regularization == (.01, .005, .005) and prdarts.temperature == (1., .1)

@@ -1,7 +1,9 @@
 """The training data of one task k; in a search its parts D_k^tr and D_k^val, and the images for transfer."""
 import logging
+from collections.abc import Hashable
 from typing import Any
 
+import numpy as np
 import torch
 from mmengine.dataset import BaseDataset, ConcatDataset
 from mmengine.dist import get_world_size
@@ -15,15 +17,26 @@ from ...random_state import Purpose, seed_of
 def check_splittable(dataset: object, field: str) -> None:
     """Raises DataError for a wrapper that would put an image into both parts.
 
-    RepeatDataset and ClassBalancedDataset give an image several indices;
-    MultiImageMixDataset mixes other images into it.
+    RepeatDataset and ClassBalancedDataset give an image several indices, and so does a ConcatDataset that has a dataset
+    twice; MultiImageMixDataset mixes other images into it.
     """
     if isinstance(dataset, ConcatDataset):
+        seen: dict[Hashable, int] = {}
         for i, member in enumerate(dataset.datasets):
             check_splittable(member, f'{field}.datasets[{i}]')
+            first = seen.setdefault(_ends(member), i)
+            if first != i:
+                raise DataError(f'{field}.datasets[{i}]: it has the images of datasets[{first}]; a search splits the '
+                                'images in two parts, which would share them; list each dataset once')
     elif not isinstance(dataset, BaseDataset):
         raise DataError(f'{field}.type={type(dataset).__name__!r}: a search splits the images in two parts, which it '
                         'would mix; give the dataset that it wraps, or a ConcatDataset of several')
+
+
+def _ends(dataset: Any) -> Hashable:
+    """Number of images, and the first and the last of them: by path, or by its pixels where it has none."""
+    infos = [dataset.get_data_info(i) for i in (0, len(dataset) - 1)] if len(dataset) else []
+    return len(dataset), *(info.get('img_path') or np.asarray(info['img']).tobytes() for info in infos)
 
 
 class TrainingSet:

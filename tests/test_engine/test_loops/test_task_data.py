@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from helpers import tiny_run as tiny
+from helpers.cifar_files import write_cifar
 from imtnas_mm.datasets import DataError, Split
 from imtnas_mm.engine.loops.task_data import TaskData
 
@@ -35,14 +36,14 @@ def test_examples_are_unchanged_images_of_the_training_half(data):
 
 def test_several_datasets_as_one(data):
     """Each has a pipeline of its own; an example is as its own loads it."""
-    def part(size):
+    def part(size, indices):
         dataset = tiny.det_loader(data, 'train')['dataset']
-        return dict(dataset, pipeline=[tiny.LOAD, tiny.BOXES, dict(type='Resize', scale=(size, size)),
+        return dict(dataset, indices=indices, pipeline=[tiny.LOAD, tiny.BOXES, dict(type='Resize', scale=(size, size)),
                                        dict(type='PackDetInputs')])
 
-    dataset = dict(type='ConcatDataset', datasets=[part(8), part(16)], ignore_keys=[])
+    dataset = dict(type='ConcatDataset', datasets=[part(8, range(4)), part(16, range(4, 8))], ignore_keys=[])
     actual = task_data(tiny.loader(dataset, 32), 'mmdet', ratio=.75)
-    assert len(actual.dataset) == 16 and len(actual.train_indices) == 12
+    assert len(actual.dataset) == 8 and len(actual.train_indices) == 6
     sizes = {tuple(image.shape) for image in next(iter(actual.train_loader(seed=1, start=0)))['inputs']}
     assert sizes == {(3, 8, 8), (3, 16, 16)}
     examples = next(iter(actual.example_loader(seed=1, start=0, batch_size=32)))['inputs']
@@ -56,6 +57,22 @@ def test_datasets_that_would_mix_the_halves_are_refused(data):
         field = re.escape(f'train_dataloader.cls.dataset{place}.type')
         with pytest.raises(DataError, match=f"^{field}='RepeatDataset': a search splits the images in two parts"):
             task_data(tiny.loader(dataset, 4))
+
+
+def test_a_dataset_that_is_listed_twice_is_refused(data):
+    inner, other = tiny.cls_loader(data, 'train')['dataset'], tiny.cls_loader(data, 'val')['dataset']
+    again = dict(inner, pipeline=[dict(type='PackInputs')])
+    with pytest.raises(DataError, match=r'^train_dataloader.cls.dataset.datasets\[2\]: it has the images of .*0'):
+        task_data(tiny.loader(dict(type='ConcatDataset', datasets=[inner, other, again]), 4))
+
+
+def test_images_without_a_path_that_are_listed_twice_are_refused(tmp_path):
+    write_cifar(tmp_path)
+    cifar = dict(type='imtnas_mm.CIFAR10', data_root=str(tmp_path), check_md5=False, pipeline=[dict(type='PackInputs')])
+    parts = [dict(cifar, split=split) for split in ('train', 'test')]
+    assert task_data(tiny.loader(dict(type='ConcatDataset', datasets=parts, ignore_keys=[]), 4))
+    with pytest.raises(DataError, match=r'datasets\[1\]: it has the images of datasets\[0\]'):
+        task_data(tiny.loader(dict(type='ConcatDataset', datasets=[parts[0]] * 2, ignore_keys=[]), 4))
 
 
 def test_halves_and_epochs(data):
