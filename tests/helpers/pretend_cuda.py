@@ -273,6 +273,8 @@ def pretended_cuda():
         (torch, 'autocast', _Autocast),
         (torch, 'is_autocast_enabled', lambda device='cpu': is_autocast_enabled('cpu')),
         (torch.cuda, '_lazy_init', lambda: None),
+        (torch.cuda, 'get_rng_state', lambda device='cuda': torch.get_rng_state()),  # its numbers are a CPU's
+        (torch.cuda, 'set_rng_state', lambda state, device='cuda': torch.set_rng_state(state)),
         *((torch, name, _factory(getattr(torch, name), mode)) for name in FACTORIES),
         *((base, name, _factory(getattr(base, name), mode)) for name in NEW),
     ]

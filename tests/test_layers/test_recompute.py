@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch.func import functional_call
 
+from helpers.devices import moved
 from helpers.small_search import CELLS, SPACE, TRANSFER, build, iterate, optimisers, stage_batches
 from imtnas_mm.layers.recompute import recomputed, recomputed_module
 from imtnas_mm.progress import Progress
@@ -43,14 +44,15 @@ def derivatives(space, gates, x, adjoint):
 
 
 @pytest.mark.parametrize('name', SPACES)
-def test_derivatives_are_the_same(name):
+def test_derivatives_are_the_same(name, device):
     torch.manual_seed(0)
     space = SPACES[name]().double()
     space.set_progress(Progress(0, 4, 2, 0.))
     alphas = {n: torch.randn(shape, dtype=torch.float64) for n, shape in space.alpha_shapes().items()}
-    gates = space.gate_tensors(alphas, space.draw(alphas, torch.Generator().manual_seed(1)))
-    x = torch.randn(2, 3, 8, 8, dtype=torch.float64)
-    adjoint = [torch.randn_like(p) for p in space.parameters()]
+    gates = moved(space.gate_tensors(alphas, space.draw(alphas, torch.Generator().manual_seed(1))), device)
+    x = torch.randn(2, 3, 8, 8, dtype=torch.float64).to(device)
+    adjoint = moved([torch.randn_like(p) for p in space.parameters()], device)
+    space.to(device)
     kept = derivatives(space, gates, x, adjoint)
     space.recompute = True
     for actual, expected in zip(derivatives(space, gates, x, adjoint), kept, strict=True):

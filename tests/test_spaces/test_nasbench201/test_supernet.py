@@ -12,6 +12,10 @@ from imtnas_mm.spaces.nasbench201.layout import OPERATIONS
 GROUP_NORM = dict(type='GN', num_groups=2)
 
 
+def ramp(start, end, like):
+    return torch.linspace(start, end, like.numel(), dtype=like.dtype, device=like.device).view_as(like)
+
+
 def derivatives(net, names, x, gates):
     """Outputs, the first derivatives of a function of them, and the derivatives of a function of those, by the plain
     network's names."""
@@ -19,26 +23,27 @@ def derivatives(net, names, x, gates):
     weights = {name: p.detach().clone().requires_grad_() for name, p in net.named_parameters()}
     outputs = functional_call(net, {**weights, 'gates.cell': gates}, (x, ))
     found = [list(outputs)]
-    scalar = sum((y.sin() * torch.linspace(-1, 1, y.numel(), dtype=y.dtype).view_as(y)).sum() for y in outputs)
+    scalar = sum((y.sin() * ramp(-1, 1, y)).sum() for y in outputs)
     for i in range(2):
         parts = torch.autograd.grad(scalar, [gates, *weights.values()], create_graph=not i)
         named = dict(sorted(names(dict(zip(weights, parts[1:], strict=True))).items()), gates=parts[0])
         found.append(named)
-        scalar = sum((g * torch.linspace(-1, 2, g.numel(), dtype=g.dtype).view_as(g)).sum() for g in named.values())
+        scalar = sum((g * ramp(-1, 2, g)).sum() for g in named.values())
     return found
 
 
 @pytest.mark.parametrize('norm_cfg', [None, GROUP_NORM], ids=['batch', 'group'])
 @pytest.mark.parametrize('size, recompute', [((9, 8), False), ((8, 8), True)])
-def test_it_is_the_edge_by_edge_network(norm_cfg, size, recompute):
+def test_it_is_the_edge_by_edge_network(norm_cfg, size, recompute, device):
     torch.manual_seed(0)
     options = {} if norm_cfg is None else dict(norm_cfg=norm_cfg)
     fast = NASBench201Supernet(4, 2, out_indices=(0, 1, 2), **options).double()
     plain = PlainSupernet(4, 2, **({} if norm_cfg is None else dict(norm=group_norm))).double()
     plain.load_state_dict(plain_state(fast.state_dict()))
     fast.recompute = recompute
-    x = torch.randn(3, 3, *size, dtype=torch.float64)
-    gates = torch.randn(6, 5, dtype=torch.float64).softmax(-1)
+    x = torch.randn(3, 3, *size, dtype=torch.float64).to(device)
+    gates = torch.randn(6, 5, dtype=torch.float64).softmax(-1).to(device)
+    fast.to(device), plain.to(device)
     (ours, *our_derivatives), (theirs, *their_derivatives) = (
         derivatives(net, names, x, gates) for net, names in ((fast, plain_state), (plain, lambda weights: weights)))
     for one, other in zip(ours, theirs, strict=True):
