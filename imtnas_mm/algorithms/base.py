@@ -121,7 +121,7 @@ class SearchAlgorithm(SearchMethod, BaseModel):
 
     def set_progress(self, progress: Progress) -> None:
         values = torch.tensor(progress, dtype=self.progress.dtype)
-        self.progress.copy_(*to_device([values], self.progress.device))
+        self.progress.copy_(to_device([values], self.progress.device)[0])
         self._tell_spaces(progress)
 
     def _tell_spaces(self, progress: Progress | None) -> None:

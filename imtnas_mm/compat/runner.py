@@ -22,9 +22,10 @@ NAMES = (
         _decide_current_val_interval='called by RetrainLoop: `dynamic_intervals` change the interval of validations',
         _epoch='set by ResumableLoop; the property `epoch` has no setter', _iter='as _epoch', _max_epochs='as _epoch',
         _max_iters='as _epoch').items()),
-    Private(
-        'mmengine.hooks.CheckpointHook._save_checkpoint_with_step', '',
-        'overridden by AtomicCheckpointHook: a file is complete before another is removed', seen=LIBRARIES),
+    *(Private(
+        f'mmengine.hooks.CheckpointHook.{name}', '',
+        'overridden by AtomicCheckpointHook: a file is complete before another is removed', seen=LIBRARIES)
+      for name in ('_save_checkpoint_with_step', '_save_best_checkpoint')),
     Private(
         'mmengine.optim.OptimWrapper._accumulative_counts', '',
         'number of batches per step of the optimiser', seen=LIBRARIES),

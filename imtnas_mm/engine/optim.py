@@ -58,7 +58,8 @@ class SearchOptimWrapperConstructor:
         for name, wrapper in wrappers.items():
             if wrapper.clip_grad_kwargs:  # else all log their norms under the same name
                 wrapper.grad_name = f'{name}.{wrapper.grad_name}'
-                wrapper.clip_func = NormKeeper(wrapper.clip_func)
+                keeper: Any = NormKeeper(wrapper.clip_func)  # mmengine's type is that of one of torch's functions
+                wrapper.clip_func = keeper
         return OptimWrapperDict(**wrappers)
 
 

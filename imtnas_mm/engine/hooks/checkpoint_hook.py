@@ -1,5 +1,7 @@
 """Checkpoint hook whose files neither a kill nor a full disk can damage."""
 import os.path as osp
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +21,28 @@ ATOMIC = 'imtnas_mm.atomic'  # mmengine's name of AtomicBackend, for backend_arg
 
 class AtomicBackend(LocalBackend):
     """mmengine's local files, but a path always holds the old file or the whole new one."""
+    waiting: list[str | Path] | None = None  # files that go at the end of removed_last
 
     def put(self, obj: bytes, filepath: str | Path) -> None:
         write_checkpoint(filepath, obj)
+
+    def remove(self, filepath: str | Path) -> None:
+        if self.waiting is None:
+            super().remove(filepath)
+        else:
+            self.waiting.append(filepath)
+
+    @contextmanager
+    def removed_last(self) -> Iterator[None]:
+        """Inside, a file to be removed stays, till the end; if that isn't reached, it stays for good."""
+        self.waiting = []
+        try:
+            yield
+            waiting, self.waiting = self.waiting, None
+            for path in waiting:
+                super().remove(path)
+        finally:
+            self.waiting = None
 
 
 register_backend(ATOMIC, AtomicBackend, force=True)
@@ -33,8 +54,10 @@ class AtomicCheckpointHook(CheckpointHook):
 
     A checkpoint gets its name once it is whole. Then ``last_checkpoint`` names
     it, and last of all the oldest is removed. So there is always a whole
-    checkpoint to resume from.
+    checkpoint to resume from. The last best checkpoint, too, goes after the
+    new one has its name.
     """
+    file_backend: AtomicBackend
     position = None  # position_of the last checkpoint
 
     def __init__(self, *args: Any, backend_args: dict[str, Any] | None = None, **kwargs: Any) -> None:
@@ -59,6 +82,10 @@ class AtomicCheckpointHook(CheckpointHook):
         if is_main_process() and osp.isdir(self.out_dir):
             for part in Path(self.out_dir).glob(f'*.pth{PART}'):  # left by a run that was killed
                 part.unlink(missing_ok=True)
+
+    def _save_best_checkpoint(self, runner, metrics):
+        with self.file_backend.removed_last():
+            super()._save_best_checkpoint(runner, metrics)
 
     def _save_checkpoint_with_step(self, runner, step, meta):
         outdated = []

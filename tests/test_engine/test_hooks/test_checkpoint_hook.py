@@ -1,10 +1,13 @@
 """AtomicCheckpointHook: whatever stops a run, it leaves a whole checkpoint, from which it ends as if it hadn't
 stopped."""
 import errno
+import logging
 import os
 import signal
+from pathlib import Path
 
 import pytest
+from mmengine.logging import MessageHub
 
 from helpers import killed_run as killed
 from helpers import ranks
@@ -110,6 +113,38 @@ def test_the_best_checkpoint_of_another_work_dir_stays(tmp_path, monkeypatch):
     hook = AtomicCheckpointHook(interval=1)
     hook.before_train(None)
     assert hook.best_ckpt_path is None and hook.best_ckpt_path_dict == dict(a=here, b=None, c=None)
+
+
+class Trained:
+    """What the hook asks a runner for; ``fails`` is a full disk."""
+
+    def __init__(self, folder, backend, fails=False):
+        self.work_dir, self.epoch, self.iter, self.fails, self.backend = str(folder), 1, 10, fails, backend
+        self.message_hub, self.logger = MessageHub.get_instance(str(folder)), logging.getLogger('trained')
+
+    def save_checkpoint(self, folder, filename, **options):
+        if self.fails:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        self.backend.put(b'weights', os.path.join(folder, filename))
+
+
+def test_the_last_best_checkpoint_goes_once_the_next_is_written(tmp_path, monkeypatch):
+    hook = AtomicCheckpointHook(interval=1, save_best='top1', rule='greater')
+    hook.file_backend, hook.out_dir = checkpoint_hook.AtomicBackend(), str(tmp_path)
+    monkeypatch.setattr(checkpoint_hook, 'write_checkpoint', lambda path, obj: Path(path).write_bytes(obj))
+    hook.best_ckpt_path = None
+    runner = Trained(tmp_path, hook.file_backend)
+    hook._save_best_checkpoint(runner, dict(top1=50.))
+    assert checkpoints(tmp_path) == ['best_top1_epoch_1.pth']
+    runner.epoch, runner.fails = 2, True
+    with pytest.raises(OSError, match='No space'):
+        hook._save_best_checkpoint(runner, dict(top1=60.))
+    assert checkpoints(tmp_path) == ['best_top1_epoch_1.pth']
+    runner.fails, hook.best_ckpt_path = False, str(tmp_path / 'best_top1_epoch_1.pth')
+    hook._save_best_checkpoint(runner, dict(top1=70.))
+    assert checkpoints(tmp_path) == ['best_top1_epoch_2.pth']
+    hook.file_backend.remove(tmp_path / 'best_top1_epoch_2.pth')
+    assert checkpoints(tmp_path) == []
 
 
 def test_other_backends_are_refused():
