@@ -17,8 +17,10 @@ def restrict_to_task(cfg: Config, task: str) -> None:
     cfg.model.type = 'SingleTask'
     phases = [phase.config.model for phase in cfg.get('phases', []) if 'tasks' in phase.config.get('model', {})]
     splits = (cfg.train_cfg.get('split') or {}).get('tasks')
+    totals = cfg.get('auto_scale_lr', {}).get('base_batch_size')
     of_data = [cfg[field] for field in DATA_FIELDS if cfg.get(field)]
-    for tasks in [*of_data, *(model.tasks for model in (cfg.model, *phases)), *([splits] if splits else [])]:
+    of_tasks = [splits, totals if isinstance(totals, dict) else None]
+    for tasks in [*of_data, *(model.tasks for model in (cfg.model, *phases)), *filter(None, of_tasks)]:
         for name in names:
             if name != task:
                 tasks.pop(name, None)

@@ -117,6 +117,12 @@ def test_a_declared_total_of_tasks_is_no_option_of_a_run():
     assert run.options()['evaluations']['c10']['auto_scale_lr'] == dict(base_batch_size=48)
 
 
+def test_a_search_of_one_task_has_no_total_of_the_others():
+    run = next(run for run in planned('nasbench201_methods_small')[1] if run.task == 'c100')
+    assert run.search.auto_scale_lr.base_batch_size == dict(c100=32)
+    assert 'auto_scale_lr' not in run.options()['search']
+
+
 def test_another_total_of_tasks_is_an_option_of_a_run(tmp_path):
     """Two processes with the total of two are no run of one with the total of one."""
     def run_with(**totals):

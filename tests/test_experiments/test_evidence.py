@@ -6,10 +6,12 @@ import pytest
 
 from helpers import tiny_run as tiny
 from helpers.grid_space import write_table
+from helpers.package_experiments import planned
 from helpers.stub_tools import SEARCH, compare, write, write_lookups, write_tools
 from imtnas_mm.experiments import load_experiment, plan_runs
 from imtnas_mm.experiments.evidence import provenance, read_exported
 
+RECORDS = sorted((tiny.ROOT / 'docs' / 'evidence' / 'records').glob('*.json'))
 TEMPLATE = '# Evidence\n\nA claim.\n\n<!-- report: experiment -->\n\nA verdict.\n'
 FIELDS = dict(
     columns=[dict(name='accuracy', evaluation='nb', metric='c10'),
@@ -211,6 +213,13 @@ def test_a_place_of_no_experiment(finished, tmp_path):
     (tmp_path / 'template.md').write_text('<!-- report: nothing -->\n')
     with pytest.raises(SystemExit, match='nothing.py: is not a file; it must be an experiment'):
         document(folder, experiment, tmp_path)
+
+
+@pytest.mark.parametrize('path', RECORDS, ids=lambda path: path.stem)
+def test_records_of_the_package_are_of_its_configs(path):
+    """Else their runs would be made again, and could not be published beside the others."""
+    published = {run['identity'] for run in json.loads(path.read_text())['runs']}
+    assert published and published <= {run.identity for run in planned(path.stem, seeds=20)[1]}
 
 
 def test_the_document_of_the_package(monkeypatch):
