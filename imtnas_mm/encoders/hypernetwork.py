@@ -31,8 +31,10 @@ class HyperNetwork(EncoderWeights):
         hidden (tuple[int]): units of the two hidden layers.
         sub_vector (int): length of a sub-vector.
         stage_std (float): initial standard deviation of the task and round
-            embeddings. It is 1 for sub-vectors, so the stages start close
-            together.
+            embeddings; that of sub-vectors is 1. It sets how far apart the
+            stages start. All steps of V are common to them, so stages that
+            start close together grow so alike that a transfer has nothing to
+            pass on (docs/transfer.md).
     """
     offset: Tensor
     scale: Tensor
@@ -45,7 +47,7 @@ class HyperNetwork(EncoderWeights):
                  hidden: tuple[int, int] = (30, 50),
                  sub_vector: int = 100,
                  index_encoding: str = 'embedding',
-                 stage_std: float = .1,
+                 stage_std: float = .5,
                  seed: int = 0) -> None:
         super().__init__(layout, num_tasks, num_rounds, num_importance, seed)
         if index_encoding not in INDEX_ENCODINGS:

@@ -81,16 +81,18 @@ def test_generated_weights_start_at_the_layouts_scale(encoding):
         assert len(large) > 20 and all(.7 < s < 1.3 for s in large)
 
 
-def test_weights_depend_on_task_round_and_architecture_and_start_near_one_another():
+@pytest.mark.parametrize('stage_std, low, high', [(.1, .05, .5), (.5, .3, 1.)])
+def test_weights_depend_on_task_round_and_architecture_and_start_apart(stage_std, low, high):
+    """As far as ``stage_std`` says; weights that have nothing in common are 2^.5 apart."""
     layout = ParameterLayout.of(MBConvSupernet(**SMALL))
-    network = HyperNetwork(layout, 2, 2, 127)
+    network = HyperNetwork(layout, 2, 2, 127, stage_std=stage_std)
     importance = torch.full((127, ), 1 / 7)
-    base = network.generate(0, 0, importance)
-    others = [network.generate(1, 0, importance), network.generate(0, 1, importance),
-              network.generate(0, 0, importance + .3 * torch.rand(127))]
-    for other in others:
-        difference = ((other - base).norm() / base.norm()).item()
-        assert 1e-4 < difference < .5
+    base, *others = (network.generate(*arguments) for arguments in (
+        (0, 0, importance), (1, 0, importance), (0, 1, importance), (0, 0, importance + .3 * torch.rand(127))))
+    to_stages, to_architecture = [((other - base).norm() / base.norm()).item() for other in others[:2]], (
+        (others[2] - base).norm() / base.norm()).item()
+    assert all(low < difference < high for difference in to_stages) and 1e-4 < to_architecture < .5
+    assert HyperNetwork(layout, 2, 2, 127).first_task.std().item() == pytest.approx(.5, rel=.3)
 
 
 @pytest.mark.parametrize('encoding', ['embedding', 'scalar'])
