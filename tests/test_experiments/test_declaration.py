@@ -291,7 +291,8 @@ def test_shared_runs():
     weighted = planned('nasbench201_weights_small')[1]
     first_order, = (run.identity for run in planned('nasbench201_methods_small')[1]
                     if run.row == 'IMTNAS, first order')
-    assert [run.identity for run in planned('nasbench201_cost_small')[1] if run.row == 'No target'] == [first_order]
+    for name, row in (('cost', 'No target'), ('settings', 'as it is')):
+        assert [run.identity for run in planned(f'nasbench201_{name}_small')[1] if run.row == row] == [first_order]
     assert {run.identity for run in weighted} & {run.identity for run in planned('nasbench201_methods_small')[1]} == {
         run.identity for run in weighted if run.row == '1'}
     every = [run.identity for run in planned('table6_small', 3)[1] + planned('table7_small', 3)[1]]
