@@ -141,7 +141,7 @@ def main(argv: Sequence[str] | None = None) -> None:
           'Where the results are:\n'
           f'  architecture    {architecture}, drawn in {osp.splitext(architecture)[0]}.png and .svg\n'
           f'  detections      {pictures} (truth left, found right)\n'
-          f'  search          {search} (checkpoints, log, TensorBoard)\n'
+          f'  search          {search}: its page report.html, checkpoints, log, TensorBoard\n'
           f'  classifier      {checkpoint(cls)}\n'
           f'  detector        {checkpoint(det)}')
 

@@ -5,7 +5,7 @@ import logging
 LONG = 20  # lines
 # the beginnings of mmengine's texts before a run
 FILE_ONLY = ('System environment', 'Config:', 'Hooks will be executed in the following order', 'paramwise_options -- ',
-             'Distributed training is not used', 'Checkpoints will be saved to',
+             'Distributed training is not used', 'Checkpoints will be saved to', 'Exp name: ',
              # warnings of mmengine about classes that mmengine itself uses
              '"FileClient" will be deprecated', '"HardDiskBackend" is the alias')
 

@@ -23,8 +23,8 @@ from ..runner import SearchRunner
 class ArchitectureHook(Hook):
     """Logs the argmax architecture, and writes it into the work dir.
 
-    At the end of each epoch it also logs how many choices have changed in the epoch, and by how much the best options
-    lead. At the end of the search it warns of an architecture that is no better than chance.
+    Each line has how many choices have changed since the last one of its kind, and by how much the best options lead.
+    At the end of the search it warns of an architecture that is no better than chance.
 
     ``architecture.json`` and its picture (``.svg``, ``.png``) are written with
     every checkpoint, and at the end of the search. mmengine's visualisation
@@ -38,12 +38,20 @@ class ArchitectureHook(Hook):
 
     def __init__(self, interval: int = 50) -> None:
         self.interval = interval
-        self.choices: tuple[int, ...] | None = None  # at the end of the last epoch
+        self.choices: dict[str, tuple[int, ...]] = {}  # in the last line of each kind
         self.shown: int | None = None  # the iteration of the last picture that the backends have
 
-    def _log(self, runner):
+    def _log(self, runner, begin, since):
         genotype = runner.model.derive()
-        runner.logger.info(f'Architecture at iteration {runner.iter + 1}: {genotype.summary()}')
+        text = f'{begin}: {genotype.summary()}'
+        if genotype.importance is not None:
+            certainty, before = certainty_of(genotype), self.choices.get(since)
+            if before is not None and len(before) == len(certainty.choices):
+                changed = sum(new != old for new, old in zip(certainty.choices, before, strict=True))
+                text += f'; {changed} of {len(before)} choices have changed {since}'
+            text += f'; {certainty}'
+            self.choices[since] = certainty.choices
+        runner.logger.info(text)
 
     def after_train_iter(self, runner: SearchRunner, batch_idx: int, data_batch: DATA_BATCH = None,
                          outputs: dict[str, Any] | None = None) -> None:
@@ -52,19 +60,11 @@ class ArchitectureHook(Hook):
             runner.message_hub.update_scalar(
                 'train/memory', resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit)
         if self.every_n_train_iters(runner, self.interval):
-            self._log(runner)
+            self._log(runner, f'Architecture at iteration {runner.iter + 1}',
+                      f'in {self.interval} iterations')
 
     def after_train_epoch(self, runner: SearchRunner) -> None:
-        genotype = runner.model.derive()
-        text = f'{AFTER_EPOCH} {runner.epoch + 1}: {genotype.summary()}'
-        if genotype.importance is not None:
-            certainty = certainty_of(genotype)
-            if self.choices is not None and len(self.choices) == len(certainty.choices):
-                changed = sum(new != old for new, old in zip(certainty.choices, self.choices, strict=True))
-                text += f'; {changed} of {len(self.choices)} choices have changed in the epoch'
-            text += f'; {certainty}'
-            self.choices = certainty.choices
-        runner.logger.info(text)
+        self._log(runner, f'{AFTER_EPOCH} {runner.epoch + 1}', 'in the epoch')
 
     def before_save_checkpoint(self, runner: SearchRunner, checkpoint: dict[str, Any]) -> None:
         self.save(runner, checkpoint['meta'])

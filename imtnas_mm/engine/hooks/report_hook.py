@@ -21,4 +21,8 @@ class ReportHook(Hook):
 
     @master_only
     def write(self, runner: Runner) -> None:
-        write_report(runner.work_dir)
+        try:
+            write_report(runner.work_dir)
+        except (OSError, ValueError) as error:  # a page is no reason to lose the search
+            runner.logger.warning(f'{runner.work_dir}: its page could not be written: {error}. The search goes on; '
+                                  'tools/report_search.py writes the page later')

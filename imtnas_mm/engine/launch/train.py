@@ -20,7 +20,6 @@ from .phases import run_phases
 from .process_group import leave_group
 from .total_batch import warn_of_other_batches
 
-
 INTERRUPTED = 128 + signal.SIGINT  # the exit code of a shell's command that Ctrl-C ended
 
 

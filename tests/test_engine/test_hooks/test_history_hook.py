@@ -1,5 +1,6 @@
 """What a search keeps of A over time, that a resumed one keeps the same, what backends get, and the page it leaves."""
 import json
+import re
 import sys
 from types import SimpleNamespace
 
@@ -63,6 +64,8 @@ def test_tensorboard_has_histograms_and_pictures(whole):
 
 def test_the_page_is_that_of_the_tool(whole, tmp_path, capsys):
     text = (whole / 'report.html').read_text()
+    assert len(text.encode()) < 3e6
+    assert not re.findall(r'(?:src|href)="(?:https?:)?//', text)  # it opens offline
     tiny.tool('report_search').main([str(whole), '--out', str(tmp_path / 'a.html'), '--analyze-logs',
                                      str(tmp_path / 'a.json')])
     assert capsys.readouterr().out.split() == [str(tmp_path / 'a.html'), str(tmp_path / 'a.json')]

@@ -93,6 +93,7 @@ def test_logs_the_transfer_and_the_architecture(search):
 def test_says_how_sure_the_architecture_is(search):
     text = tiny.log_text(search)
     changed = re.findall(r'Architecture after epoch (\d+): .*; (\d+) of (\d+) choices have changed in the epoch;', text)
+    assert re.search(r'Architecture at iteration 4: .*; the best option leads the second by ', text)
     assert len(changed) == 1 and changed[0][0] == '2' and int(changed[0][1]) <= int(changed[0][2]) == len(LAYERS)
     warning = certainty_of(load_genotype(search / 'architecture.json')).warning()
     assert warning is not None and text.count(warning) == 1  # four steps of A decide nothing
