@@ -58,7 +58,8 @@ def rehearse(args: Namespace, measure: Measure | None = None) -> None:
     Raises:
         SystemExit: another rehearsal has this work dir; or a training fails or has another total batch than its config
             declares, a column has no such metric, or a retraining does not take
-            the architecture of its search.
+            the architecture of its search; or it was stopped, after it has
+            written the table of what it had measured.
     """
     if args.gpus == '0':
         os.environ['CUDA_VISIBLE_DEVICES'] = ''
@@ -80,13 +81,19 @@ def rehearse(args: Namespace, measure: Measure | None = None) -> None:
     if memory is None and not (torch.cuda.device_count() and args.gpus != '0'):
         memory = free_memory()
     results: dict[str, dict[str, Any]] = {}
-    with _alone_in(folder), _left_by_sigterm():
-        for number, (key, training) in enumerate(trainings.items(), 1):
-            results[key] = _rehearse_training(training, folder / key, results, memory, args.limit * 60,
-                                              measure or in_a_process)
-            cells = filter(None, training_cells(training, results[key]))
-            when = ' (measured before)' if results[key].get('earlier') else ''
-            print(f'{number} of {len(trainings)}: {", ".join(cells)}{when}', flush=True)
+    stopped = False
+    try:
+        with _alone_in(folder), _left_by_sigterm():
+            for number, (key, training) in enumerate(trainings.items(), 1):
+                results[key] = _rehearse_training(training, folder / key, results, memory, args.limit * 60,
+                                                  measure or in_a_process)
+                cells = filter(None, training_cells(training, results[key]))
+                when = ' (measured before)' if results[key].get('earlier') else ''
+                print(f'{number} of {len(trainings)}: {", ".join(cells)}{when}', flush=True)
+    except KeyboardInterrupt:
+        stopped = True
+        results.update({key: dict(state='skipped', reason='the rehearsal was stopped before it')
+                        for key in trainings if key not in results})
     every = [run for its_runs in runs.values() for run in its_runs]
     costs = {name: cost_of(its_runs, keys, trainings, results) for name, its_runs in runs.items()}
     if len(costs) > 1:
@@ -97,6 +104,8 @@ def rehearse(args: Namespace, measure: Measure | None = None) -> None:
         write_whole(args.out, json.dumps(as_json(trainings, results, costs), indent=1) if args.out.endswith('.json')
                     else text)
         print(f'written: {args.out}')
+    if stopped:
+        sys.exit('compare: stopped; started again, the rehearsal goes on')
     problems = [f'{trainings[key].title}: {result["reason"]}' for key, result in results.items()
                 if result['state'] == 'failed']
     problems += refusals(every, args.gpus_per_run)
@@ -121,10 +130,10 @@ def _alone_in(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def _left_by_sigterm() -> Iterator[None]:
-    """Inside, a SIGTERM leaves Python as Ctrl-C does, so that no process is left behind."""
+    """Inside, a SIGTERM does what Ctrl-C does, so that no process is left behind."""
 
     def leave(*_: Any) -> None:
-        sys.exit('compare: stopped')
+        raise KeyboardInterrupt
 
     before = signal.signal(signal.SIGTERM, leave)
     try:

@@ -2,6 +2,7 @@
 import json
 import re
 import resource
+import signal
 from pathlib import Path
 
 import pytest
@@ -180,6 +181,33 @@ def test_what_was_measured_before(tmp_path, monkeypatch, capsys):
     file.write_text(json.dumps(told))
     file.with_name('training.json').write_text('{}')  # a folder of other arguments
     assert again() == 1
+
+
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+def test_stopped(number, tmp_path, monkeypatch, capsys):
+    """The table has what was measured; one that is started again measures the rest."""
+    told = dict(state='measured', parts=[], test=1., memory=2**30, device=measuring_device(), versions=versions(),
+                metrics=dict(val={}, test={'accuracy/top1': 50.}))
+    calls = []
+
+    def measure(folder, memory, seconds):
+        calls.append(folder)
+        if len(calls) == 2:
+            signal.raise_signal(number)
+        return told
+
+    evaluations = {name: dict(C10, options={'train_cfg.max_epochs': epochs})
+                   for name, epochs in (('c10', 7), ('longer', 8), ('longest', 9))}
+    experiment = write(tmp_path / 'three.py', rows=[dict(name='a', architecture='darts_v2')], columns=COLUMNS[:1],
+                       evaluations=evaluations)
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(SystemExit, match='^compare: stopped; started again, the rehearsal goes on'):
+        rehearse(monkeypatch, experiment, tmp_path / 'work', '--out', tmp_path / 'table.md', measure=measure)
+    text = (tmp_path / 'table.md').read_text()
+    assert text.count('the rehearsal was stopped before it') == 2 and '1.00' in text and 'at least' in text
+    assert len(calls) == 2 and signal.getsignal(signal.SIGTERM) == before and 'written: ' in capsys.readouterr().out
+    rehearse(monkeypatch, experiment, tmp_path / 'work', '--out', tmp_path / 'table.md', measure=measure)
+    assert 'stopped' not in (tmp_path / 'table.md').read_text() and len(calls) == 5
 
 
 def test_one_rehearsal_per_work_dir(tmp_path, monkeypatch):
