@@ -62,11 +62,12 @@ def test_resumed_by_path_ends_as_the_whole_search(whole, tmp_path, start, left, 
         assert differences(state(work / f'{name}.pth'), state(tmp_path / 'work' / f'{name}.pth')) == []
 
 
-def test_interrupted_and_resumed_by_itself_ends_as_the_whole_search(whole, data, tmp_path):
+def test_interrupted_and_resumed_by_itself_ends_as_the_whole_search(whole, data, tmp_path, capsys):
     config, work = whole
     stopping = config_of(data, tmp_path / 'tiny.py', hooks=[dict(type='StopBefore', iteration=3)])
-    with pytest.raises(KeyboardInterrupt):  # there is nothing to resume at first
+    with pytest.raises(SystemExit, match='^130$'):  # there is nothing to resume at first
         tiny.run('train', stopping, '--work-dir', tmp_path / 'work', '--resume')
+    assert f'The last checkpoint is {tmp_path / "work" / "iter_3.pth"}; --resume' in capsys.readouterr().err
     assert (tmp_path / 'work' / 'last_checkpoint').read_text().endswith('iter_3.pth')
     assert load_genotype(tmp_path / 'work' / 'architecture.json').source['iteration'] == 3
     tiny.run('train', config, '--work-dir', tmp_path / 'work', '--resume')

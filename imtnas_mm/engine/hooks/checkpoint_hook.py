@@ -84,6 +84,8 @@ class AtomicCheckpointHook(CheckpointHook):
                 part.unlink(missing_ok=True)
 
     def _save_best_checkpoint(self, runner, metrics):
+        if not self.save_best:
+            return
         with self.file_backend.removed_last():
             super()._save_best_checkpoint(runner, metrics)
 
