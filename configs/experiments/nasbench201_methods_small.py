@@ -15,6 +15,7 @@ sharing = {**baseline, 'model.sharing_weight': 100.}
 twice = {  # the iterations, and so about the time of IMTNAS
     'train_cfg.max_epochs': 24, 'train_cfg.val_interval': 24,
     **{f'param_scheduler.{part}.0.T_max': 24 for part in ('encoder', 'head', 'architecture')}}
+warmup = {'train_cfg.warmup_epochs': 2}
 alone = dict(c100=['c100'], c10=['c10', 'imagenet16'])
 
 
@@ -23,7 +24,7 @@ def sampled(name, queries):
         type=name.replace(' ', ''), queries=queries, metric='cifar10_12epochs', without='none'))
 
 
-def both_orders(name, options):
+def both_orders(name, options, search=search):
     return [dict(name=name, search=search, options=options),
             dict(name=f'{name}, first order', search=search, options={**options, 'model.hypergradient': 'first_order'})]
 
@@ -39,10 +40,10 @@ rows = [
     dict(name='MTL-HWS, first order, twice the iterations', search=search, options={
         'model.type': 'MTLHWS', **baseline, 'model.hypergradient': 'first_order', **twice}),
     *both_orders('MTL-SWS', {'model.type': 'MTLSWS', **sharing}),
-    dict(name='MTL-NAS', search='../mtlnas_cifar_nasbench201_small.py', options={'train_cfg.warmup_epochs': 2}),
-    dict(name='BMTAS', search='../bmtas_cifar_nasbench201_small.py', options={'train_cfg.warmup_epochs': 2}),
+    *both_orders('MTL-NAS', warmup, search='../mtlnas_cifar_nasbench201_small.py'),
+    *both_orders('BMTAS', warmup, search='../bmtas_cifar_nasbench201_small.py'),
     *both_orders('MI', {'model.type': 'MinibatchInterleaving', **sharing}),
-    dict(name='SI', search=search, options={'model.type': 'SeparateInterleaving', **baseline}),
+    *both_orders('SI', {'model.type': 'SeparateInterleaving', **baseline}),
     dict(name='SI, twice the iterations', search=search, options={
         'model.type': 'SeparateInterleaving', **baseline, **twice}),
     *both_orders('IMTNAS', {}),
