@@ -17,8 +17,8 @@ class SearchLogProcessor(LogProcessor):
 
     The short line has each task's training and validation loss (of the last round), the entropy of A and its change
     since the last line, the cost of the architecture if A's loss has a term for it, the shares of a transfer, the
-    seconds per iteration, and the time that is left. Until A's steps start, that time leaves them out, and the line
-    says when they start; then it is the mean of the iterations with such a step.
+    seconds per iteration, and the time that is left. Until A's steps start, that time counts them as a trial measured
+    them (:attr:`InterleavedSearchLoop.trial`), and the line says when they start.
 
     Args:
         options: of mmengine's LogProcessor.
@@ -52,13 +52,17 @@ class SearchLogProcessor(LogProcessor):
         if 'time' in figures:
             parts.append(f'{figures["time"]:.2f} s/iter')
             warmup = getattr(loop, 'warmup_epochs', 0)
-            waits = f" + A's steps, from epoch {warmup + 1}" if loop.epoch < warmup < loop.max_epochs else ''
+            waits = ''
+            if loop.epoch < warmup < loop.max_epochs:
+                known = 'with' if loop.trial is not None else 'without'
+                waits = f" {known} A's steps, from epoch {warmup + 1}"
             parts.append(f'eta {self.time_left(runner, batch_idx, warmup)}{waits}')
         return ' | '.join(part for part in parts if part)
 
     @staticmethod
     def time_left(runner: SearchRunner, batch_idx: int, warmup: int) -> datetime.timedelta:
-        """Iterations that are left times the mean time of those in this epoch's part of the run.
+        """Iterations that are left times the mean time of those in this epoch's part of the run; in the warm-up, with
+        the time of A's steps in a trial.
 
         mmengine's mean runs over the iterations of the warm-up, too, which lack A's steps and take less time.
         """
@@ -67,6 +71,8 @@ class SearchLogProcessor(LogProcessor):
         done = loop.epoch * length + batch_idx + 1
         alike = done - (0 if loop.epoch < warmup else warmup * length)  # iterations that are timed alike
         seconds = runner.message_hub.get_scalar('train/time').mean(alike) * (loop.max_epochs * length - done)
+        if loop.epoch < warmup < loop.max_epochs and loop.trial is not None:
+            seconds += (loop.max_epochs - warmup) * length * loop.trial.step
         return datetime.timedelta(seconds=int(seconds))
 
     @staticmethod

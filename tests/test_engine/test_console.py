@@ -8,6 +8,7 @@ from mmengine.logging import HistoryBuffer, MMLogger
 
 from imtnas_mm.engine.console import LONG, ConsoleFormatter, TwoTexts, shorten_console
 from imtnas_mm.engine.log_processor import SearchLogProcessor
+from imtnas_mm.engine.loops.trial import TrialSeconds
 
 
 @pytest.fixture
@@ -62,9 +63,9 @@ def test_without_a_file_everything_stays():
     assert not isinstance(logger.handlers[0].formatter, ConsoleFormatter)
 
 
-def runner_at(epoch, warmup=0):
+def runner_at(epoch, warmup=0, trial=None):
     """A runner whose iterations of the warm-up took 1 second each, and those after it 3 seconds."""
-    loop = SimpleNamespace(epoch=epoch, max_epochs=12, dataloader=range(25), warmup_epochs=warmup)
+    loop = SimpleNamespace(epoch=epoch, max_epochs=12, dataloader=range(25), warmup_epochs=warmup, trial=trial)
     done = 25 * epoch + 10 if epoch < 2 else 25 * epoch + 25
     seconds = [1.] * min(done, 25 * warmup) + [3.] * max(done - 25 * warmup, 0)
     times = HistoryBuffer(seconds, [1] * done)
@@ -78,9 +79,11 @@ def test_the_short_line_of_a_search():
                'architecture/entropy': 1.6, 'transfer/active': .25, 'transfer/different': .5, 'time': 1.234}
     line = processor.short_line(runner_at(0, warmup=2), 9, figures)
     assert line == ('epoch  1/12 [10/25] | c100 4.2500 (val 4.3000)  c10 2.0000 | entropy of A 1.6000 | '
-                    "transfer 25% active, 50% told apart | 1.23 s/iter | eta 0:04:50 + A's steps, from epoch 3")
+                    "transfer 25% active, 50% told apart | 1.23 s/iter | eta 0:04:50 without A's steps, from epoch 3")
+    line = processor.short_line(runner_at(0, warmup=2, trial=TrialSeconds(1.1, 3.1)), 9, figures)
+    assert line.endswith(" | eta 0:13:10 with A's steps, from epoch 3")  # 290 seconds, and 2 for each of 250 steps
     figures['architecture/entropy'] = 1.5875
-    line = processor.short_line(runner_at(2, warmup=2), 24, figures)
+    line = processor.short_line(runner_at(2, warmup=2, trial=TrialSeconds(1.1, 3.1)), 24, figures)
     assert line.startswith('epoch  3/12 [25/25] | ') and 'entropy of A 1.5875 (-0.0125) | ' in line
     assert line.endswith('eta 0:11:15')  # 225 iterations with a step of A
     runner = runner_at(2)

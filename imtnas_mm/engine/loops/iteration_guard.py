@@ -1,5 +1,4 @@
 """Stops a search, or skips the iteration, when losses, gradients or weights are not finite."""
-import copy
 import logging
 from collections.abc import Callable
 from typing import Any
@@ -8,6 +7,7 @@ from mmengine.logging import print_log
 
 from ...finite import NonFiniteError, check_state
 from ..runner import SearchRunner
+from .kept_state import KeptState
 
 CHOICES = ('stop', 'skip')
 SKIPPED = 'skipped_iterations'  # in the log, and in mmengine's message hub, which checkpoints keep
@@ -17,8 +17,7 @@ class IterationGuard:
     """Runs the iterations of a search as ``train_cfg.non_finite`` says.
 
     ``stop`` lets a :class:`NonFiniteError` end the run. ``skip`` undoes the
-    whole iteration: it puts back copies of the weights, the heads with their
-    statistics, A, the scales of the validation losses and the optimisers.
+    whole iteration (:class:`KeptState`).
     """
 
     def __init__(self, choice: str) -> None:
@@ -32,20 +31,17 @@ class IterationGuard:
         Raises:
             NonFiniteError: with ``stop``; all ranks raise it together.
         """
-        model, optimisers = runner.model, runner.optim_wrapper
         if self.choice == 'skip':
-            before = copy.deepcopy((model.state_dict(), optimisers.state_dict()))
+            before = KeptState(runner)
         skipped = runner.message_hub.get_info(SKIPPED, 0)
         try:
             figures = iteration()
-            check_state(f'iteration {runner.iter + 1}, after its steps', model, optimisers)
+            check_state(f'iteration {runner.iter + 1}, after its steps', runner.model, runner.optim_wrapper)
         except NonFiniteError as error:
             if self.choice == 'stop':
                 raise NonFiniteError(f"{error}. The checkpoints are from before it; train_cfg.non_finite='skip' leaves "
                                      'such iterations out') from error
-            for part, state in zip((model, optimisers), before, strict=True):
-                part.load_state_dict(state)
-            optimisers.zero_grad()
+            before.put_back()
             figures, skipped = {}, skipped + 1
             runner.message_hub.update_info(SKIPPED, skipped)
             print_log(f'{error}. This iteration is left out; {skipped} so far', 'current', logging.WARNING)

@@ -2,12 +2,15 @@
 
 A search visits its K tasks in M rounds. A stage is one task in one round. A are the architecture variables.
 """
+import copy
+import datetime
 import itertools
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from mmengine.logging import print_log
 from torch import nn
 
 from ...algorithms.stages.stage import Stage
@@ -21,6 +24,7 @@ from .feed import Feed, FeedData
 from .iteration_guard import IterationGuard
 from .resumable_loop import FeedLoop, check_at_least
 from .task_data import TaskData
+from .trial import TrialSeconds, try_iterations
 
 
 @dataclass
@@ -109,6 +113,10 @@ class InterleavedSearchLoop(FeedLoop[IterationBatches]):
         non_finite (str): at a NaN or infinite loss, gradient or weight,
             ``stop`` the run with an error, or ``skip`` the iteration
             (:class:`IterationGuard`).
+
+    Attributes:
+        trial (TrialSeconds | None): of a run that starts in the warm-up: what
+            A's steps will take.
     """
 
     def __init__(self,
@@ -143,6 +151,9 @@ class InterleavedSearchLoop(FeedLoop[IterationBatches]):
                                model.architecture_batches), max_epochs, val_begin, val_interval)
         self.warmup_epochs = warmup_epochs
         self.guard = IterationGuard(non_finite)
+        self.trial: TrialSeconds | None = None
+        self._fetched: IterationBatches | None = None  # of iteration ``iter``, for the trial
+        self._begun = 0  # the first iteration of this run
 
     def run(self) -> nn.Module:
         runner = self.runner
@@ -151,6 +162,34 @@ class InterleavedSearchLoop(FeedLoop[IterationBatches]):
             # A's schedule goes on in the warm-up, in which A takes no step
             warnings.filterwarnings('ignore', r'Detected call of `scheduler.step\(\)` before `optimizer.step\(\)`')
             return super().run()
+
+    def start(self) -> None:
+        super().start()
+        self._begun = self._iter
+        if self._epoch < self.warmup_epochs < self._max_epochs:
+            self.runner.model.train()
+            self._fetched = self.next_batches()
+            self.trial = try_iterations(self.runner, self._try, f'with epoch {self.warmup_epochs + 1}')
+            if self.trial is not None:
+                self._tell_time(
+                    f'a trial took {self.trial.without:.2f} s per iteration and {self.trial.step:.2f} s per step of A',
+                    (self._max_iters - self._iter) * self.trial.without +
+                    (self._max_epochs - self.warmup_epochs) * len(self.dataloader) * self.trial.step)
+
+    def _try(self, steps_architecture: bool) -> None:
+        batches = copy.deepcopy(self._fetched)
+        assert batches is not None
+        read_scalars(self.update(batches, steps_architecture))  # waits for the device
+
+    def _tell_time(self, measured: str, seconds: float) -> None:
+        print_log(f'{measured}; about {datetime.timedelta(seconds=int(seconds))} for the {self._max_iters - self._iter} '
+                  'iterations to come, without validations', self.runner.logger)
+
+    def run_iter(self, index: int, batch: IterationBatches) -> None:
+        super().run_iter(index, batch)
+        if self.trial is None and self._iter - self._begun == 2 and self._iter < self._max_iters:
+            seconds = self.runner.message_hub.get_scalar('train/time').current()
+            self._tell_time(f'the second iteration took {seconds:.2f} s', (self._max_iters - self._iter) * seconds)
 
     def kinds_of_epochs(self) -> dict[tuple[tuple[str, ...], bool], list[int]]:
         """The epochs by what an iteration does: (names of the stages that train, whether A learns) -> epochs."""
@@ -174,19 +213,22 @@ class InterleavedSearchLoop(FeedLoop[IterationBatches]):
         iterations = warmup * len(self.dataloader)
         starts = 'from the first iteration on' if not warmup else 'never, all epochs are warm-up' if (
             warmup == self._max_epochs) else (
-                f'from epoch {warmup + 1} on, after {iterations} iterations; until then the remaining time leaves out '
-                'its steps')
+                f'from epoch {warmup + 1} on, after {iterations} iterations')
         return [*lines, f'architecture: trained {starts}']
 
     def next_batches(self) -> IterationBatches:
         model = self.runner.model
         model.set_progress(self.progress_at(self._epoch, self._iter))
+        if self._fetched is not None:
+            fetched, self._fetched = self._fetched, None
+            return fetched
         return self.dataloader.next(self._iter, model.active_stages())
 
     def step(self, batches: IterationBatches) -> dict[str, Any]:
-        return read_scalars(self.guard(self.runner, lambda: self.update(batches)))
+        steps_architecture = self._epoch >= self.warmup_epochs
+        return read_scalars(self.guard(self.runner, lambda: self.update(batches, steps_architecture)))
 
-    def update(self, batches: IterationBatches) -> dict[str, Any]:
+    def update(self, batches: IterationBatches, steps_architecture: bool) -> dict[str, Any]:
         """Runs all stages in order, updates A, then steps weights and heads; returns the figures to log."""
         runner, model = self.runner, self.runner.model
         take_gradient_norms(runner.optim_wrapper)  # those of an iteration that was left out
@@ -194,7 +236,7 @@ class InterleavedSearchLoop(FeedLoop[IterationBatches]):
         figures = {}
         for stage, batch in zip(model.active_stages(), batches.stages, strict=True):
             figures.update(model.train_stage(stage, batch, runner.optim_wrapper))
-        if self._epoch >= self.warmup_epochs:
+        if steps_architecture:
             figures.update(model.update_architecture(batches.architecture, runner.optim_wrapper))
             figures.update(model.follow_architecture(runner.optim_wrapper))
         model.step_weights(runner.optim_wrapper)
