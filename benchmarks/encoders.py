@@ -43,7 +43,6 @@ def search(weight, epochs, encoder_weights):
             'work_dir': folder, 'launcher': 'none', 'experiment_name': f'encoders_{weight}_{id(cfg)}',
             'model.encoder_weights': dict(type=encoder_weights, _delete_=True),
             'model.encoder_task_weight': weight, 'train_cfg.max_epochs': epochs, 'train_cfg.val_interval': epochs,
-            'param_scheduler.encoder.0.T_max': epochs, 'param_scheduler.head.0.T_max': epochs,
             'default_hooks.checkpoint.interval': epochs, 'default_hooks.logger.interval': 50})
         runner, activity = build_runner(cfg), Activity()
         runner.register_hook(activity)

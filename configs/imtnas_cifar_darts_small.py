@@ -22,10 +22,9 @@ test_dataloader = dict(
     c10=dict(dataset=dict(indices=1000, **c10), **test_loader),
     c100=dict(dataset=dict(indices=1000, **c100), **test_loader))
 auto_scale_lr = dict(base_batch_size=dict(c10=32, c100=32))
-max_epochs = 4
-train_cfg = dict(max_epochs=max_epochs, epoch_length=25, warmup_epochs=1, val_interval=4)
+train_cfg = dict(max_epochs=4, epoch_length=25, warmup_epochs=1, val_interval=4)
 optim_wrapper = dict(architecture=dict(optimizer=dict(lr=3e-3)))
-cosine = dict(type='CosineAnnealingLR', T_max=max_epochs, eta_min=.001, by_epoch=True, convert_to_iter_based=True)
+cosine = dict(type='CosineAnnealingLR', eta_min=.001, by_epoch=True, convert_to_iter_based=True)
 param_scheduler = dict(encoder=[cosine], head=[cosine])
 default_hooks = dict(logger=dict(interval=5), architecture=dict(interval=25))
 log_processor = dict(window_size=5)

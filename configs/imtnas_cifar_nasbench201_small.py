@@ -44,7 +44,7 @@ optim_wrapper = dict(
     encoder=dict(optimizer=dict(lr=.02)),
     head=dict(optimizer=dict(lr=.1)),
     architecture=dict(optimizer=dict(lr=.03)))
-cosine = dict(type='CosineAnnealingLR', T_max=max_epochs, eta_min=.001, by_epoch=True, convert_to_iter_based=True)
+cosine = dict(type='CosineAnnealingLR', eta_min=.001, by_epoch=True, convert_to_iter_based=True)
 param_scheduler = dict(encoder=[cosine], head=[cosine], architecture=[dict(cosine, eta_min=0.)])
 # a checkpoint, with its picture and the text of the config, takes as long as ten iterations
 default_hooks = dict(

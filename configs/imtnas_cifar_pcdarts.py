@@ -9,5 +9,5 @@ alone gives. E.2 is
 _base_ = ['imtnas_cifar_darts.py']
 model = dict(recompute='none', search_space=dict(type='PCDARTSSupernet', part=4))
 train_cfg = dict(warmup_epochs=15)
-cosine = dict(type='CosineAnnealingLR', T_max=50, eta_min=0., by_epoch=True, convert_to_iter_based=True)
+cosine = dict(type='CosineAnnealingLR', eta_min=0., by_epoch=True, convert_to_iter_based=True)
 param_scheduler = dict(encoder=[cosine], head=[cosine])

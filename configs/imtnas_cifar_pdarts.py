@@ -9,7 +9,7 @@ but for A's 10 frozen epochs, which E.3 alone gives. That 50 are the epochs of e
 are longer than in the papers they are from, and P-DARTS's paper has 25 epochs per phase, batch 96, A's lr 6e-4:
     --cfg-options train_cfg.max_epochs=25 train_dataloader.c10.batch_size=96 train_dataloader.c100.batch_size=96
         optim_wrapper.architecture.optimizer.lr=6e-4
-and T_max of the schedulers. 17 epochs per phase are about 50 in all.
+17 epochs per phase are about 50 in all.
 """
 _base_ = ['imtnas_cifar_darts.py']
 model = dict(search_space=dict(type='PDARTSSupernet', skip_limit=2))

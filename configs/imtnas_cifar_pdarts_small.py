@@ -2,7 +2,7 @@
 _base_ = ['imtnas_cifar_darts_small.py']
 model = dict(search_space=dict(type='PDARTSSupernet', skip_limit=2))
 train_cfg = dict(max_epochs=2)
-cosine = dict(type='CosineAnnealingLR', T_max=2, eta_min=.001, by_epoch=True, convert_to_iter_based=True)
+cosine = dict(type='CosineAnnealingLR', eta_min=.001, by_epoch=True, convert_to_iter_based=True)
 param_scheduler = dict(encoder=[cosine], head=[cosine])
 
 

@@ -13,7 +13,7 @@ model = dict(
     hypergradient='first_order',
     tasks=_base_.small_tasks)
 train_cfg = dict(rounds=2, max_epochs=4, epoch_length=30, warmup_epochs=1, val_interval=4)
-cosine = dict(type='CosineAnnealingLR', T_max=4, eta_min=0., by_epoch=True, convert_to_iter_based=True)
+cosine = dict(type='CosineAnnealingLR', eta_min=0., by_epoch=True, convert_to_iter_based=True)
 param_scheduler = dict(encoder=[cosine], head=[cosine])
 default_hooks = dict(logger=dict(interval=10), architecture=dict(interval=30))
 log_processor = dict(window_size=10)

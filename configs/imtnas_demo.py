@@ -90,7 +90,7 @@ auto_scale_lr = dict(base_batch_size=dict(cls=32, det=4))
 
 train_cfg = dict(rounds=2, max_epochs=3, epoch_length=12, warmup_epochs=1, val_interval=3)
 optim_wrapper = dict(encoder=dict(optimizer=dict(lr=.05)), architecture=dict(optimizer=dict(lr=5e-3)))
-cosine = dict(type='CosineAnnealingLR', T_max=3, eta_min=0., by_epoch=True, convert_to_iter_based=True)
+cosine = dict(type='CosineAnnealingLR', eta_min=0., by_epoch=True, convert_to_iter_based=True)
 param_scheduler = dict(encoder=[cosine], head=[cosine])
 default_hooks = dict(logger=dict(interval=4), architecture=dict(interval=12))
 log_processor = dict(window_size=4)

@@ -44,7 +44,7 @@ max_epochs = 12
 train_cfg = dict(rounds=1, max_epochs=max_epochs, epoch_length=40, warmup_epochs=6, val_interval=max_epochs)
 adam = dict(optimizer=dict(_delete_=True, type='AdamW', lr=4e-3, weight_decay=.01))
 optim_wrapper = dict(encoder=adam, head=adam, architecture=dict(optimizer=dict(lr=.5)))
-cosine = dict(type='CosineAnnealingLR', T_max=max_epochs, eta_min=0., by_epoch=True, convert_to_iter_based=True)
+cosine = dict(type='CosineAnnealingLR', eta_min=0., by_epoch=True, convert_to_iter_based=True)
 param_scheduler = dict(encoder=[cosine], head=[cosine], architecture=[cosine])
 default_hooks = dict(logger=dict(interval=10), architecture=dict(interval=40), checkpoint=dict(interval=max_epochs))
 log_processor = dict(window_size=10)

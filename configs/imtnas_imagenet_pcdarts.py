@@ -6,7 +6,7 @@ which teaches itself from round to round: CIFAR's tasks have another stem, and a
 itself is
     --cfg-options model.type=SingleTask model.hypergradient=first_order model.loss_normalization=none
 E.2 has 250 epochs. PC-DARTS's paper has 50, of which the first 35 freeze A, too:
-    --cfg-options train_cfg.max_epochs=50 param_scheduler.encoder.0.T_max=50 param_scheduler.head.0.T_max=50
+    --cfg-options train_cfg.max_epochs=50
 The clipping is Table 26's, the images' augmentation PC-DARTS's; E.2 has neither.
 """
 _base_ = ['_base_/search_runtime.py', '_base_/models/imtnas.py', '_base_/schedules/imtnas_cifar_50e.py']
@@ -57,11 +57,9 @@ val_evaluator = dict(imagenet=dict(type='Accuracy', topk=(1, 5)))
 test_dataloader = dict(imagenet=dict(dataset=dict(split='val', pipeline=test_pipeline, **imagenet), **test_loader))
 test_evaluator = val_evaluator
 auto_scale_lr = dict(base_batch_size=dict(imagenet=1024))
-max_epochs = 250
 train_cfg = dict(
-    order=('imagenet', ), max_epochs=max_epochs, warmup_epochs=35, split=dict(ratio=None, train=.1, val=.025))
+    order=('imagenet', ), max_epochs=250, warmup_epochs=35, split=dict(ratio=None, train=.1, val=.025))
 sgd = dict(optimizer=dict(lr=.5, weight_decay=3e-5))
 optim_wrapper = dict(encoder=sgd, head=sgd, architecture=dict(optimizer=dict(lr=6e-3)))
-cosine = dict(
-    type='CosineAnnealingLR', T_max=max_epochs, eta_min=0., by_epoch=True, convert_to_iter_based=True)
+cosine = dict(type='CosineAnnealingLR', eta_min=0., by_epoch=True, convert_to_iter_based=True)
 param_scheduler = dict(encoder=[cosine], head=[cosine])  # A's rate is constant

@@ -26,13 +26,11 @@ val_dataloader = dict(imagenet=dict(dataset=dict(pipeline=test_pipeline, num=100
 test_dataloader = dict(
     imagenet=dict(dataset=dict(data_prefix='val', pipeline=test_pipeline, **imagenet), **test_loader))
 auto_scale_lr = dict(base_batch_size=dict(imagenet=32))
-max_epochs = 4
 train_cfg = dict(
-    max_epochs=max_epochs, epoch_length=25, warmup_epochs=1, val_interval=4, split=dict(train=.4, val=.1))
+    max_epochs=4, epoch_length=25, warmup_epochs=1, val_interval=4, split=dict(train=.4, val=.1))
 sgd = dict(optimizer=dict(lr=.05))
 optim_wrapper = dict(encoder=sgd, head=sgd)
-cosine = dict(
-    type='CosineAnnealingLR', T_max=max_epochs, eta_min=0., by_epoch=True, convert_to_iter_based=True)
+cosine = dict(type='CosineAnnealingLR', eta_min=0., by_epoch=True, convert_to_iter_based=True)
 param_scheduler = dict(encoder=[cosine], head=[cosine])
 default_hooks = dict(logger=dict(interval=5), architecture=dict(interval=25))
 log_processor = dict(window_size=5)

@@ -6,9 +6,9 @@ custom_imports = dict(
 model = dict(
     search_space=dict(type='KernelSupernet', _delete_=True),
     tasks=dict(
-        cls=dict(model=dict(head=dict(in_channels=64))),
+        cls=dict(model=dict(head=dict(in_channels=None))),  # from the space
         det=dict(
             backbone=dict(out_indices=(0, 1)),
             model=dict(
-                neck=dict(in_channels=[16, 64]),
+                neck=dict(in_channels=None),
                 bbox_head=dict(anchor_generator=dict(octave_base_scale=7., strides=[2, 4]))))))

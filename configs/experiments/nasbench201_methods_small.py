@@ -12,9 +12,8 @@ no_transfer = {'model.transfer': None}
 joint = {'model.encoder_task_weight': 1.}  # every task's encoder learns from its task, too
 baseline = {**no_transfer, 'optim_wrapper.encoder.optimizer.lr': .1}  # the rate of stored weights
 sharing = {**baseline, 'model.sharing_weight': 100.}
-twice = {  # the iterations, and so about the time of IMTNAS
-    'train_cfg.max_epochs': 24, 'train_cfg.val_interval': 24,
-    **{f'param_scheduler.{part}.0.T_max': 24 for part in ('encoder', 'head', 'architecture')}}
+# the iterations, and so about the time of IMTNAS
+twice = {'train_cfg.max_epochs': 24, 'train_cfg.val_interval': 24}
 warmup = {'train_cfg.warmup_epochs': 2}
 alone = dict(c100=['c100'], c10=['c10', 'imagenet16'])
 

@@ -16,13 +16,11 @@ together = dict(joint=dict(
         **{f'train_dataloader.{task}.dataset.indices': 2400 for task in ('c10', 'c100')},
         'train_cfg.max_epochs': 2,
         'train_cfg.val_begin': 3,  # not at all: the test follows
-        'param_scheduler.0.T_max': 2,
     },
     shape=(32, 32),
     tasks=dict(c100='c100', c10='c10')))
 separate = {  # the same iterations, with one epoch per segment
-    'train_cfg.max_epochs': 4, 'train_cfg.epoch_length': 10,
-    'train_cfg.val_interval': 4, 'param_scheduler.encoder.0.T_max': 4, 'param_scheduler.head.0.T_max': 4}
+    'train_cfg.max_epochs': 4, 'train_cfg.epoch_length': 10, 'train_cfg.val_interval': 4}
 
 
 def methods(space):

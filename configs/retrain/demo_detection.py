@@ -58,7 +58,7 @@ optim_wrapper = dict(
     clip_grad=dict(max_norm=5.))
 param_scheduler = [
     dict(type='LinearLR', start_factor=.01, by_epoch=False, begin=0, end=75),
-    dict(type='CosineAnnealingLR', T_max=max_epochs, eta_min_ratio=.01, by_epoch=True, convert_to_iter_based=True),
+    dict(type='CosineAnnealingLR', eta_min_ratio=.01, by_epoch=True, convert_to_iter_based=True),
 ]
 
 default_hooks = dict(logger=dict(interval=25), checkpoint=dict(interval=max_epochs))

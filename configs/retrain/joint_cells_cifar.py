@@ -26,9 +26,8 @@ train_dataloader = dict(
 test_dataloader = dict(c10=loader, c100=loader)
 val_dataloader = {task: dict(_base_.test_dataloader[task], **loader, _delete_=True) for task in ('c10', 'c100')}
 auto_scale_lr = dict(base_batch_size=dict(c10=96, c100=96))
-max_epochs = 600
-train_cfg = dict(type='JointTrainLoop', max_epochs=max_epochs, val_interval=10)
+train_cfg = dict(type='JointTrainLoop', max_epochs=600, val_interval=10)
 optim_wrapper = dict(
     optimizer=dict(type='SGD', lr=.025, momentum=.9, weight_decay=3e-4), clip_grad=dict(max_norm=5.))
-param_scheduler = [dict(type='CosineAnnealingLR', T_max=max_epochs, eta_min=0., by_epoch=True)]
+param_scheduler = [dict(type='CosineAnnealingLR', eta_min=0., by_epoch=True)]
 custom_hooks = [dict(type='DropPathHook')]

@@ -35,9 +35,8 @@ loader = dict(batch_size=256)
 train_dataloader = dict(c10=loader, c100=loader)
 val_dataloader = dict(_base_.test_dataloader, _delete_=True)
 auto_scale_lr = dict(base_batch_size=dict(c10=256, c100=256))
-max_epochs = 200
-train_cfg = dict(type='JointTrainLoop', max_epochs=max_epochs, val_interval=10)
+train_cfg = dict(type='JointTrainLoop', max_epochs=200, val_interval=10)
 optim_wrapper = dict(optimizer=dict(type='SGD', lr=.1, momentum=.9, nesterov=True, weight_decay=5e-4))
 param_scheduler = [
-    dict(type='CosineAnnealingLR', T_max=max_epochs, eta_min=0., by_epoch=True, convert_to_iter_based=True)
+    dict(type='CosineAnnealingLR', eta_min=0., by_epoch=True, convert_to_iter_based=True)
 ]

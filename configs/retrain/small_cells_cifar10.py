@@ -10,6 +10,5 @@ train_dataloader = dict(batch_size=48, num_workers=1, dataset=dict(indices=10000
 val_dataloader = dict(batch_size=100, num_workers=1, dataset=dict(indices=2000, **small))
 test_dataloader = val_dataloader
 auto_scale_lr = dict(base_batch_size=48)
-max_epochs = 6
-train_cfg = dict(max_epochs=max_epochs, val_interval=3)
-param_scheduler = [dict(type='CosineAnnealingLR', T_max=max_epochs, eta_min=0., by_epoch=True)]
+train_cfg = dict(max_epochs=6, val_interval=3)
+param_scheduler = [dict(type='CosineAnnealingLR', eta_min=0., by_epoch=True)]

@@ -21,7 +21,6 @@ val_dataloader = dict(
     batch_size=100, num_workers=1, dataset=dict(data_prefix='val', pipeline=test_pipeline, **data))
 test_dataloader = val_dataloader
 auto_scale_lr = dict(base_batch_size=48)
-max_epochs = 3
-train_cfg = dict(max_epochs=max_epochs, val_interval=3)
+train_cfg = dict(max_epochs=3, val_interval=3)
 optim_wrapper = dict(optimizer=dict(lr=.05))
-param_scheduler = [dict(type='CosineAnnealingLR', T_max=max_epochs, eta_min=0., by_epoch=True)]
+param_scheduler = [dict(type='CosineAnnealingLR', eta_min=0., by_epoch=True)]

@@ -19,10 +19,9 @@ val_dataloader = dict(
     batch_size=100, num_workers=1, dataset=dict(data_prefix='val', pipeline=test_pipeline, **data))
 test_dataloader = val_dataloader
 auto_scale_lr = dict(base_batch_size=64)
-max_epochs = 3
-train_cfg = dict(max_epochs=max_epochs, val_interval=3)
+train_cfg = dict(max_epochs=3, val_interval=3)
 optim_wrapper = dict(optimizer=dict(lr=.1, weight_decay=1e-4))
 param_scheduler = [
     dict(type='LinearLR', start_factor=.01, by_epoch=False, begin=0, end=200),
-    dict(type='CosineAnnealingLR', T_max=max_epochs, eta_min=0., by_epoch=True, convert_to_iter_based=True),
+    dict(type='CosineAnnealingLR', eta_min=0., by_epoch=True, convert_to_iter_based=True),
 ]

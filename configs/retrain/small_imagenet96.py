@@ -16,6 +16,4 @@ test_pipeline = [dict(type='LoadImageFromFile'), dict(type='Resize', scale=96), 
 train_dataloader = dict(num_workers=0, persistent_workers=False, dataset=dict(pipeline=train_pipeline))
 val_dataloader = dict(num_workers=0, persistent_workers=False, dataset=dict(pipeline=test_pipeline))
 test_dataloader = val_dataloader
-max_epochs = 6
-train_cfg = dict(max_epochs=max_epochs, val_interval=2)
-param_scheduler = [_base_.param_scheduler[0], dict(_base_.param_scheduler[1], T_max=max_epochs)]
+train_cfg = dict(max_epochs=6, val_interval=2)

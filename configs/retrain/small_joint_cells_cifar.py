@@ -19,6 +19,5 @@ val_dataloader = dict(
     c10=dict(dataset=dict(indices=2000, **c10), **test_loader), c100=dict(dataset=c100, **test_loader))
 test_dataloader = val_dataloader
 auto_scale_lr = dict(base_batch_size=dict(c10=48, c100=48))
-max_epochs = 6
-train_cfg = dict(max_epochs=max_epochs, val_interval=3)
-param_scheduler = [dict(type='CosineAnnealingLR', T_max=max_epochs, eta_min=0., by_epoch=True)]
+train_cfg = dict(max_epochs=6, val_interval=3)
+param_scheduler = [dict(type='CosineAnnealingLR', eta_min=0., by_epoch=True)]

@@ -21,11 +21,10 @@ test_dataloader = dict(cls=workers, det=workers)
 val_dataloader = {task: dict(_base_.test_dataloader[task], **workers, _delete_=True) for task in ('cls', 'det')}
 val_evaluator = dict(_base_.test_evaluator, _delete_=True)
 auto_scale_lr = dict(base_batch_size=dict(cls=64, det=8))
-max_epochs = 3
-train_cfg = dict(type='JointTrainLoop', max_epochs=max_epochs, val_interval=3)
+train_cfg = dict(type='JointTrainLoop', max_epochs=3, val_interval=3)
 optim_wrapper = dict(optimizer=dict(type='AdamW', lr=1e-3, weight_decay=.05), clip_grad=dict(max_norm=5.))
 param_scheduler = [
     dict(type='LinearLR', start_factor=.01, by_epoch=False, begin=0, end=100),
-    dict(type='CosineAnnealingLR', T_max=max_epochs, eta_min=0., by_epoch=True, convert_to_iter_based=True),
+    dict(type='CosineAnnealingLR', eta_min=0., by_epoch=True, convert_to_iter_based=True),
 ]
 default_hooks = dict(logger=dict(interval=20))

@@ -35,12 +35,11 @@ test_dataloader = val_dataloader
 auto_scale_lr = dict(base_batch_size=8)
 val_evaluator = dict(ann_file=small_root + 'annotations/instances_val2017.json')
 test_evaluator = val_evaluator
-max_epochs = 12
-train_cfg = dict(max_epochs=max_epochs, val_interval=12)
+train_cfg = dict(max_epochs=12, val_interval=12)
 optim_wrapper = dict(
     optimizer=dict(_delete_=True, type='AdamW', lr=1e-3, weight_decay=.05), clip_grad=dict(max_norm=5.))
 param_scheduler = [
     dict(type='LinearLR', start_factor=.01, by_epoch=False, begin=0, end=100),
-    dict(type='CosineAnnealingLR', T_max=max_epochs, eta_min=0., by_epoch=True, convert_to_iter_based=True),
+    dict(type='CosineAnnealingLR', eta_min=0., by_epoch=True, convert_to_iter_based=True),
 ]
 default_hooks = dict(logger=dict(interval=20))

@@ -28,6 +28,4 @@ test_pipeline = [
 train_dataloader = dict(num_workers=0, persistent_workers=False, dataset=dict(pipeline=train_pipeline))
 val_dataloader = dict(num_workers=0, persistent_workers=False, dataset=dict(pipeline=test_pipeline))
 test_dataloader = val_dataloader
-max_epochs = 20
-train_cfg = dict(max_epochs=max_epochs, val_interval=4)
-param_scheduler = [_base_.param_scheduler[0], dict(_base_.param_scheduler[1], T_max=max_epochs)]
+train_cfg = dict(max_epochs=20, val_interval=4)

@@ -26,10 +26,7 @@ SWS_EPOCHS = dict(Pcdarts=100)  # of MTL-SWS: Tables 20 and 21
 
 def epochs(number: int | None) -> Options:
     """The options of a search of so many epochs; none for None."""
-    return {} if number is None else {
-        'train_cfg.max_epochs': number,
-        'param_scheduler.encoder.0.T_max': number,
-        'param_scheduler.head.0.T_max': number}
+    return {} if number is None else {'train_cfg.max_epochs': number}
 
 
 def independent(name: str, network: str) -> Row:

@@ -78,6 +78,6 @@ def test_the_example(data, tmp_path, monkeypatch, capsys):
                    det=dict(model=dict(bbox_head=dict(num_classes=3)))))
     with own_scope():
         backbone = tiny.tool('search_kernels', 'examples').main(tmp_path / 'work', **options)
-    kernels = imtnas_mm.load_architecture(tmp_path / 'work' / 'architecture.json').genotype.architecture['kernels']
-    assert [layer[0].conv.kernel_size[0] for layer in backbone.layers] == kernels
+    kernels = imtnas_mm.load_architecture(tmp_path / 'work' / 'architecture.json').genotype.architecture['layers']
+    assert [layer.conv.kernel_size[0] for layer in backbone.layers] == kernels
     assert 'features: [(1, 16, 32, 32), (1, 64, 16, 16)]' in capsys.readouterr().out

@@ -16,6 +16,12 @@ def of_weights(read):
     return value
 
 
+def epochs_of(scheduler, cfg):
+    """The epochs over which a rate falls; mmengine lets a schedule without an end go on to ``max_epochs``."""
+    assert 'end' not in scheduler
+    return scheduler.get('T_max', cfg.train_cfg.max_epochs)
+
+
 def total_batches(cfg, run):
     return sorted({loader.batch_size * run.processes('search') for loader in cfg.train_dataloader.values()})
 
@@ -36,7 +42,7 @@ SEARCH = {  # the rows of Tables 24 to 27
     'momentum': of_weights(lambda cfg, part: cfg.optim_wrapper[part].optimizer.momentum),
     'decay': of_weights(lambda cfg, part: cfg.optim_wrapper[part].optimizer.weight_decay),
     'epochs': lambda cfg, run: cfg.train_cfg.max_epochs,
-    'epochs of the schedule': of_weights(lambda cfg, part: cfg.param_scheduler[part][0].T_max),
+    'epochs of the schedule': of_weights(lambda cfg, part: epochs_of(cfg.param_scheduler[part][0], cfg)),
     'batch': total_batches,
     'layers': layers,
     'channels': lambda cfg, run: cfg.model.search_space.channels,

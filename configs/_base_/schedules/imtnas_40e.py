@@ -16,5 +16,5 @@ optim_wrapper = dict(
         optimizer=dict(type='SGD', lr=.02, momentum=.9, weight_decay=3e-4), clip_grad=dict(max_norm=5., norm_type=2)),
     architecture=dict(optimizer=dict(type='Adam', lr=5e-4, betas=(.5, .999), weight_decay=1e-3)))
 param_scheduler = dict(
-    encoder=[dict(type='CosineAnnealingLR', T_max=40, eta_min=0., by_epoch=True, convert_to_iter_based=True)],
-    head=[dict(type='CosineAnnealingLR', T_max=40, eta_min=0., by_epoch=True, convert_to_iter_based=True)])
+    encoder=[dict(type='CosineAnnealingLR', eta_min=0., by_epoch=True, convert_to_iter_based=True)],
+    head=[dict(type='CosineAnnealingLR', eta_min=0., by_epoch=True, convert_to_iter_based=True)])

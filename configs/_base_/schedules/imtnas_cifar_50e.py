@@ -1,10 +1,9 @@
 """The paper's Table 24: 50 epochs, SGD .025 to .001 by cosine, A by Adam 3e-4, 2 rounds of C10, C100."""
-max_epochs = 50
 train_cfg = dict(
     type='InterleavedSearchLoop',
     rounds=2,
     order=('c10', 'c100'),
-    max_epochs=max_epochs,
+    max_epochs=50,
     warmup_epochs=0,
     split=dict(ratio=.5, seed=0),
     val_interval=5)
@@ -15,6 +14,5 @@ optim_wrapper = dict(
     encoder=sgd,
     head=sgd,
     architecture=dict(optimizer=dict(type='Adam', lr=3e-4, betas=(.5, .999), weight_decay=1e-3)))
-cosine = dict(
-    type='CosineAnnealingLR', T_max=max_epochs, eta_min=.001, by_epoch=True, convert_to_iter_based=True)
+cosine = dict(type='CosineAnnealingLR', eta_min=.001, by_epoch=True, convert_to_iter_based=True)
 param_scheduler = dict(encoder=[cosine], head=[cosine])  # A's rate is constant

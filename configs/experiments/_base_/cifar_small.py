@@ -5,8 +5,6 @@ search_options = {
     'train_cfg.epoch_length': 20,
     'train_cfg.val_interval': 2,
     'train_cfg.order': ('c100', 'c10'),
-    'param_scheduler.encoder.0.T_max': 2,
-    'param_scheduler.head.0.T_max': 2,
 }
 common_options = {  # of any retraining
     'train_dataloader.num_workers': 0,
@@ -17,7 +15,6 @@ common_options = {  # of any retraining
     'test_dataloader.persistent_workers': False,
     'train_cfg.max_epochs': 2,
     'train_cfg.val_begin': 3,  # not at all: the test follows
-    'param_scheduler.0.T_max': 2,
 }
 retrain_options = {'train_dataloader.dataset.indices': 2400, **common_options}
 evaluations = dict(

@@ -6,8 +6,6 @@ search_options = {
     'train_cfg.max_epochs': 2,
     'train_cfg.epoch_length': 8,
     'train_cfg.val_interval': 2,
-    'param_scheduler.encoder.0.T_max': 2,
-    'param_scheduler.head.0.T_max': 2,
     'val_dataloader.cls.dataset.num': 400,
 }
 common = {
@@ -19,7 +17,6 @@ common = {
     'test_dataloader.persistent_workers': False,
     'train_cfg.val_begin': 3,  # not at all: the test follows
     'train_cfg.max_epochs': 2,
-    'param_scheduler.1.T_max': 2,
     'param_scheduler.0.end': 30,
 }
 evaluations = dict(

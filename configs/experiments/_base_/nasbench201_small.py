@@ -10,9 +10,6 @@ search_options = {
     'train_cfg.max_epochs': 12,  # of 25 iterations: the history has 13 lookups
     'train_cfg.epoch_length': 25,
     'train_cfg.val_interval': 12,
-    'param_scheduler.encoder.0.T_max': 12,
-    'param_scheduler.head.0.T_max': 12,
-    'param_scheduler.architecture.0.T_max': 12,
     'default_hooks.checkpoint.interval': 4,
 }
 table = 'data/nasbench/nasbench201.csv.gz'

@@ -34,7 +34,7 @@ def search(data, tmp_path_factory):
     folder = tmp_path_factory.mktemp('search')
     fields = tiny.search_fields(data, max_epochs=2, warmup_epochs=1)
     fields['param_scheduler']['architecture'] = [
-        dict(type='CosineAnnealingLR', T_max=2, by_epoch=True, convert_to_iter_based=True)]
+        dict(type='CosineAnnealingLR', by_epoch=True, convert_to_iter_based=True)]  # until max_epochs
     config = tiny.write_config(folder / 'tiny.py', 'imtnas_demo.py', **fields, val_cfg=dict(all_rounds=True))
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter('always')
