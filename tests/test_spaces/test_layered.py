@@ -44,7 +44,7 @@ def test_the_supernet_is_a_plain_sum(supernet):
     x = torch.randn(2, 3, 8, 8, dtype=torch.float64)
     alphas = {name: torch.randn(shape, dtype=torch.float64, requires_grad=True)
               for name, shape in supernet.alpha_shapes().items()}
-    assert {name: tuple(alpha.shape) for name, alpha in alphas.items()} == dict(layer1=(2, ), layer2=(2, ), layer3=(2, ))
+    assert supernet.alpha_shapes() == dict(layer1=(2, ), layer2=(2, ), layer3=(2, ))
     gates = supernet.gate_tensors(alphas, {})
     outputs = torch.func.functional_call(supernet, gates, (x, ))
     assert [tuple(output.shape) for output in outputs] == [(2, 4, 8, 8), (2, 6, 8, 8)]

@@ -182,8 +182,9 @@ class InterleavedSearchLoop(FeedLoop[IterationBatches]):
         read_scalars(self.update(batches, steps_architecture))  # waits for the device
 
     def _tell_time(self, measured: str, seconds: float) -> None:
-        print_log(f'{measured}; about {datetime.timedelta(seconds=int(seconds))} for the {self._max_iters - self._iter} '
-                  'iterations to come, without validations', self.runner.logger)
+        left = self._max_iters - self._iter
+        print_log(f'{measured}; about {datetime.timedelta(seconds=int(seconds))} for the {left} iterations to come, '
+                  'without validations', self.runner.logger)
 
     def run_iter(self, index: int, batch: IterationBatches) -> None:
         super().run_iter(index, batch)

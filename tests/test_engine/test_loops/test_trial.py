@@ -26,8 +26,8 @@ def test_a_search_is_the_same_as_without(data, tmp_path, monkeypatch):
         results[name] = state(tmp_path / name / 'epoch_3.pth'), losses(tmp_path / name)
     assert differences(results['with'], results['without']) == []
     text = tiny.log_text(tmp_path / 'with')
-    assert re.search(r'a trial took \d+\.\d\d s per iteration and \d+\.\d\d s per step of A; about 0:0\d:\d\d for the 6 '
-                     'iterations to come, without validations', text)
+    assert re.search(r'a trial took \d+\.\d\d s per iteration and \d+\.\d\d s per step of A; about 0:0\d:\d\d for the '
+                     '6 iterations to come, without validations', text)
     assert 'the second iteration took' not in text
     assert re.search(r'the second iteration took \d+\.\d\d s; about 0:0\d:\d\d for the 4 iterations to come',
                      tiny.log_text(tmp_path / 'without'))
