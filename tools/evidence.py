@@ -19,8 +19,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--experiments', default='configs/experiments', help='folder of the experiments (default: '
                         '%(default)s)')
     parser.add_argument('--out', default='docs/evidence.md', help='default: %(default)s')
-    parser.add_argument('--pictures', default='docs/images/evidence', help='folder of curves and Pareto '
-                        'pictures (default: %(default)s)')
+    parser.add_argument('--pictures', default='docs/images/evidence', help='folder of the pictures (default: '
+                        '%(default)s)')
     parser.add_argument('--check', action='store_true', help='write nothing; exit with 1 if the document is not what '
                         'the records give')
     args = parser.parse_args(argv)
@@ -31,11 +31,10 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
     from imtnas_mm.experiments import load_experiment, plan_runs
-    from imtnas_mm.experiments.curves import curves_figure, has_curves
     from imtnas_mm.experiments.evidence import PLACE, document, read_equal_cost, read_exported, section
     from imtnas_mm.experiments.generated import write_or_check
-    from imtnas_mm.experiments.pareto import has_pareto, pareto_figure
     from imtnas_mm.experiments.report import finished_seeds
+    from imtnas_mm.experiments.write_report import PICTURES
     from imtnas_mm.picture import write_picture
     template = Path(args.template).read_text(encoding='utf-8')
     sections = {}
@@ -45,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             runs = plan_runs(experiment)
             records, other = read_exported(args.records, experiment, runs)
             finished, pictures = finished_seeds(runs, records), []
-            for kind, has, figure in (('curves', has_curves, curves_figure), ('pareto', has_pareto, pareto_figure)):
+            for kind, (has, figure) in PICTURES.items():
                 if has(experiment, finished):
                     stem = Path(args.pictures, f'{name}_{kind}')
                     pictures.append(osp.relpath(f'{stem}.png', Path(args.out).parent))

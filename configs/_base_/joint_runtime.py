@@ -9,4 +9,4 @@ val_cfg = dict(type='JointValLoop')
 test_cfg = dict(type='JointTestLoop')
 vis_backends = [dict(type='LocalVisBackend'), dict(type='TensorboardVisBackend')]
 visualizer = dict(type='Visualizer', vis_backends=vis_backends)
-log_processor = dict(by_epoch=True, window_size=50)
+log_processor = dict(type='imtnas_mm.TaskLogProcessor', by_epoch=True, window_size=50)

@@ -15,7 +15,7 @@ from .hooks import (
     VersionHook,
     WorkersHook,
 )
-from .log_processor import SearchLogProcessor
+from .log_processor import SearchLogProcessor, TaskLogProcessor
 from .loops import (
     InterleavedSearchLoop,
     JointTestLoop,
@@ -32,6 +32,6 @@ __all__ = [
     'ArchitectureHook', 'AtomicCheckpointHook', 'CheckpointError', 'DataHook', 'DropPathHook', 'EpochTimeHook',
     'FiniteHook', 'GenotypeHook', 'HistoryHook', 'InterleavedSearchLoop', 'JointRunner', 'JointTestLoop',
     'JointTrainLoop', 'JointValLoop', 'NonFiniteError', 'ReportHook', 'RetrainLoop', 'SearchLogProcessor',
-    'SearchOptimWrapperConstructor', 'SearchRunner', 'SearchTestLoop', 'SearchValLoop', 'TerminationHook',
-    'VersionHook', 'WorkersHook', 'check_state_dict'
+    'SearchOptimWrapperConstructor', 'SearchRunner', 'SearchTestLoop', 'SearchValLoop', 'TaskLogProcessor',
+    'TerminationHook', 'VersionHook', 'WorkersHook', 'check_state_dict'
 ]

@@ -1,4 +1,4 @@
-"""The log lines of a search: all figures for the log file, and one short line for the console."""
+"""The log lines of several tasks, and of a search: all figures for the log file, and one short line for the console."""
 import datetime
 from typing import Any
 
@@ -12,8 +12,20 @@ from .runner import SearchRunner
 
 
 @LOG_PROCESSORS.register_module()
-class SearchLogProcessor(LogProcessor):
-    """mmengine's LogProcessor, with a short line for the console.
+class TaskLogProcessor(LogProcessor):
+    """mmengine's LogProcessor, whose lines of a validation or test name the task: ``Epoch(val, det) [3][10/50]``."""
+
+    def get_log_after_iter(self, runner: Any, batch_idx: int, mode: str) -> tuple[dict, str]:
+        tag, text = super().get_log_after_iter(runner, batch_idx, mode)
+        if mode != 'train':
+            loop = runner.val_loop if mode == 'val' else runner.test_loop
+            text = text.replace(f'({mode})', f'({mode}, {loop.label})', 1)
+        return tag, text
+
+
+@LOG_PROCESSORS.register_module()
+class SearchLogProcessor(TaskLogProcessor):
+    """A :class:`TaskLogProcessor` with a short line for the console.
 
     The short line has each task's training and validation loss (of the last round), the entropy of A and its change
     since the last line, the cost of the architecture if A's loss has a term for it, the shares of a transfer, the

@@ -15,6 +15,7 @@ from .dry_run import dry_runs
 from .execute import TOOLS, Processes, Stopped, execute, state_of
 from .records import RunRecord
 from .run import Run, different_runs, plan_runs
+from .write_report import refresh_report
 
 POLL = dict(slurm=10., local=.1)  # seconds between two checks of jobs
 
@@ -81,6 +82,13 @@ def compare(args: Namespace) -> None:
         problems += run_as_jobs(todo, cluster, lease, at_once, args)
     else:
         problems += run_here(todo, Cards(**(lease or {})), at_once, args)
+    try:
+        page = refresh_report(experiment, args.work_dir)
+    except ValueError as error:
+        problems.append(f'the report: {error}')
+    else:
+        if page is not None:
+            print(f'page: {page}')
     if problems:
         sys.exit('\n'.join(['compare: not finished:', *problems]))
 

@@ -17,6 +17,7 @@ Curve = list[tuple[int, float, float, int]]  # x, mean, sample standard deviatio
 AXES = dict(iteration='iterations of the search', queries='queries of the table')  # a history has one of them
 STYLES = ('-', '--', ':', (0, (6, 1, 1, 1, 1, 1)), (0, (3, 3)))
 MANY = 6  # curves; the bands of more hide one another
+LEVELS = dict(mean='random architecture (mean of the table)', best='best of the table')
 
 
 def curves_of(experiment: Experiment, finished: Mapping[str, list[dict[str, Any]]],
@@ -32,6 +33,8 @@ def curves_of(experiment: Experiment, finished: Mapping[str, list[dict[str, Any]
     """
     by_axis: dict[str, dict[str, Curve]] = {}
     for row in experiment.rows:
+        if experiment.drawn_rows and row['name'] not in experiment.drawn_rows:
+            continue
         results = [seed['results'].get(column['evaluation'], {}) for seed in finished.get(row['name'], [])]
         results = [result for result in results if 'history' in result]
         if not results:
@@ -88,7 +91,7 @@ def curves_figure(experiment: Experiment, finished: Mapping[str, list[dict[str, 
     columns = [column for column in experiment.columns if column['name'] in experiment.curves]
     curves = {column['name']: curves_of(experiment, finished, column) for column in columns}
     kinds = [axis for axis in AXES if any(axis in by_axis for by_axis in curves.values())]
-    height = 3.2 * len(columns) + .26 * math.ceil((len(finished) + 2) / 3) + .5
+    height = 3.2 * len(columns) + .26 * math.ceil((len(experiment.drawn_rows or finished) + 2) / 3) + .5
     figure = Figure(figsize=(6.4 if len(kinds) == 1 else 10.4, height), layout='constrained')
     FigureCanvasAgg(figure)
     panels = figure.subplots(len(columns), len(kinds), squeeze=False, sharey='row', sharex='col',
@@ -100,7 +103,7 @@ def curves_figure(experiment: Experiment, finished: Mapping[str, list[dict[str, 
         for axis, axes in zip(kinds, row_of_panels, strict=True):
             _draw(axes, axis, curves[column['name']].get(axis, {}), drawn, experiment.ours, handles)
             for name, level in levels_of(finished, column).items():
-                label = dict(mean='random architecture (mean of the table)', best='best of the table')[name]
+                label = LEVELS[name]
                 line = axes.axhline(level, color=INK if name == 'best' else FAINT, lw=1, linestyle='-.', label=label,
                                     gid=f'{name} of the table')
                 handles.setdefault(label, line)

@@ -96,6 +96,9 @@ class Experiment:
             ``DERIVED_METRICS``), ``shape`` (of an image), ``network`` (options
             of the derived network), and ``without``, None or a choice, such as
             ``none`` of an edge: only architectures without it are in the mean.
+        drawn_rows (list[str]): the rows that ``curves`` and ``strips`` draw; all
+            by default.
+        strips (list[str]): columns of which every run is drawn as a point.
     """
     name: str
     title: str
@@ -110,6 +113,8 @@ class Experiment:
     cells: bool = False
     pareto: dict[str, Any] | None = None
     equal_cost: dict[str, Any] | None = None
+    drawn_rows: list[str] = field(default_factory=list)
+    strips: list[str] = field(default_factory=list)
 
 
 def load_experiment(path: str | Path) -> Experiment:
@@ -202,7 +207,8 @@ class _Reader:
         return Experiment(self.path.stem, cfg.get('title', self.path.stem), seeds, rows, columns, ours,
                           self.figure(rows, columns), self.statistics(columns, ours), self.curves(rows, columns),
                           self.degenerate(rows), self.flag('cells', cfg), self.pareto(columns),
-                          self.equal_cost(rows, columns))
+                          self.equal_cost(rows, columns), self.drawn_rows(rows),
+                          self.names_of_columns('strips', columns))
 
     def flag(self, field: str, where: dict[str, Any], otherwise: bool = False) -> bool:
         flag = where.get(field.rpartition('.')[2], otherwise)
@@ -474,6 +480,15 @@ class _Reader:
             if not looked_up or metric_of(metric) != metric and not metric.startswith('regret/'):
                 self.fail(f'curves[{i}]', name, 'it must be a column of a metric of a table, or of its regret')
         return names
+
+    def drawn_rows(self, rows: list[dict[str, Any]]) -> list[str]:
+        declared, names = self.cfg.get('drawn_rows', []), [row['name'] for row in rows]
+        if not isinstance(declared, list | tuple):
+            self.fail('drawn_rows', declared, f'it must be a list of rows: {", ".join(names)}')
+        for i, name in enumerate(declared):
+            if name not in names:
+                self.fail(f'drawn_rows[{i}]', name, f'it must be one of the rows {", ".join(names)}')
+        return list(declared)
 
     def pareto(self, columns: list[dict[str, Any]]) -> dict[str, Any] | None:
         pareto = self.cfg.get('pareto')

@@ -41,6 +41,8 @@ def test_runs_once(tmp_path, tools, capsys):
     experiment = write(tmp_path)
     compare(experiment, tmp_path / 'out', tools)
     assert calls(tools) == CALLS * 4
+    assert '49.50 ± 0.71' in Read((tmp_path / 'out' / 'experiment.html').read_text()).cells
+    assert f'page: {tmp_path / "out" / "experiment.html"}' in capsys.readouterr().out
     actual = records(tmp_path / 'out')
     assert len(actual) == 4
     for record in actual.values():
@@ -63,7 +65,7 @@ def test_runs_once(tmp_path, tools, capsys):
     assert calls(tools) == CALLS * 4
     tiny.tool('report').main([str(experiment), '--work-dir', str(tmp_path / 'out')])
     assert '| a | 2 | 49.50 ± 0.71 |' in (tmp_path / 'out' / 'experiment.md').read_text()
-    assert capsys.readouterr().out.count('finished: a, seed 0') == 3
+    assert capsys.readouterr().out.count('finished: a, seed 0') == 2
 
 
 def test_the_search_network_and_times_per_epoch(tmp_path, tools):

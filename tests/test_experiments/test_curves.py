@@ -1,4 +1,6 @@
 """Accuracies over iterations and queries: the numbers, and the picture of them."""
+from dataclasses import replace
+
 import pytest
 
 from imtnas_mm.experiments import Experiment
@@ -31,6 +33,11 @@ def test_a_sampler_keeps_its_best_until_it_has_a_better_one():
     assert [(x, mean) for x, mean, *_ in curves['queries']['Drawn']] == [(1, 40.), (2, 45.), (4, 65.), (5, 65.)]
     regrets = curves_of(declared(), FINISHED, COLUMNS[1])
     assert [mean for _, mean, *_ in regrets['iteration']['Searched']] == [75., 20., 5.]
+
+
+def test_drawn_rows():
+    experiment = replace(declared('accuracy'), drawn_rows=['Drawn'])
+    assert list(curves_of(experiment, FINISHED, COLUMNS[0])) == ['queries']
 
 
 def test_levels_of_the_table():

@@ -35,6 +35,7 @@ class _EvaluationLoop(BaseLoop):
                 raise ValueError(f'{self.mode}_{part} has {sorted(cfgs)}; the model has the tasks {list(order)}, and '
                                  f'each needs its {part}')
         self.loaders, self.evaluators = {}, {}
+        self.label = order[0]  # of the network that is evaluated, for lines of the log
         for name in order:
             cfg = dict(dataloader[name])
             if 'dataset' not in cfg:
@@ -72,8 +73,8 @@ class _EvaluationLoop(BaseLoop):
         runner.call_hook(f'before_{self.mode}_epoch')
         runner.model.eval()
         metrics = {}
-        for label, name, predict in self.networks():
-            metrics.update({f'{label}/{key}': value for key, value in self.run_task(name, predict).items()})
+        for self.label, name, predict in self.networks():
+            metrics.update({f'{self.label}/{key}': value for key, value in self.run_task(name, predict).items()})
         runner.call_hook(f'after_{self.mode}_epoch', metrics=metrics)
         runner.call_hook(f'after_{self.mode}')
         return metrics

@@ -116,6 +116,11 @@ def test_learning_rates_follow_their_schedules(search):
         assert all(value > 0 for value in tiny.logged(search, f'{part}.grad_norm'))
 
 
+def test_lines_of_a_validation_name_the_task(search):
+    for name in ('cls', 'r1.cls', 'det', 'r1.det'):
+        assert re.search(rf'Epoch\(val, {name}\) \[1\]\[\d/\d\] ', tiny.log_text(search))
+
+
 def test_validates_every_round_when_asked(search):
     validations = [line for line in tiny.scalars(search) if 'cls/accuracy/top1' in line]
     assert len(validations) == 2
