@@ -1,5 +1,6 @@
-"""Writes the report of an experiment: Markdown, CSV, pictures and the page, for tools/report.py and tools/compare.py."""
+"""Writes the report of an experiment: Markdown, CSV, pictures and the page, for report.py and compare.py."""
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,7 @@ def write_report(experiment: Experiment, runs: Sequence[Run], records: Mapping[s
             written += write_picture(folder / experiment.name, lambda: report_figure(experiment, points))
     for ending, (has, figure) in PICTURES.items():
         if has(experiment, finished):
-            written += write_picture(folder / f'{experiment.name}_{ending}', lambda: figure(experiment, finished))
+            written += write_picture(folder / f'{experiment.name}_{ending}', partial(figure, experiment, finished))
     if architectures:
         sheet = format_of(next(iter(architectures.values())).space).sheet
         assert sheet is not None  # found_architectures

@@ -73,8 +73,9 @@ class _EvaluationLoop(BaseLoop):
         runner.call_hook(f'before_{self.mode}_epoch')
         runner.model.eval()
         metrics = {}
-        for self.label, name, predict in self.networks():
-            metrics.update({f'{self.label}/{key}': value for key, value in self.run_task(name, predict).items()})
+        for label, name, predict in self.networks():
+            self.label = label
+            metrics.update({f'{label}/{key}': value for key, value in self.run_task(name, predict).items()})
         runner.call_hook(f'after_{self.mode}_epoch', metrics=metrics)
         runner.call_hook(f'after_{self.mode}')
         return metrics
