@@ -2,18 +2,17 @@
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from ..files.atomic import write_whole
 from ..picture import write_picture
 from ..space_format import format_of
 from .curves import curves_figure, has_curves
 from .declaration import Experiment
-from .equal_cost import equal_cost_of_tables
+from .equal_cost import EqualCost, equal_cost_of_tables
 from .figure import figure_points, report_figure
 from .page import experiment_page, search_pages
 from .pareto import has_pareto, pareto_figure
-from .records import RunRecord, finished_records
+from .records import Recorded, finished_records
 from .report import comma_separated, finished_seeds, table_rows
 from .report_text import full_report
 from .run import Run, plan_runs
@@ -24,14 +23,14 @@ PICTURES = dict(curves=(has_curves, curves_figure), strips=(has_strips, strips_f
                 pareto=(has_pareto, pareto_figure))  # ending of the file -> whether there is one, and the picture
 
 
-def write_report(experiment: Experiment, runs: Sequence[Run], records: Mapping[str, RunRecord],
-                 equal_cost: Any, folder: Path, work_dir: str | Path | None) -> tuple[list[Path], str]:
+def write_report(experiment: Experiment, runs: Sequence[Run], records: Mapping[str, Recorded],
+                 equal_cost: EqualCost | None, folder: Path, work_dir: str | Path | None) -> tuple[list[Path], str]:
     """Writes all files of a report.
 
     Args:
         experiment (Experiment), runs (list[Run]): all of them.
         records (dict): identity -> record of each finished run.
-        equal_cost (optional): of :func:`equal_cost_of_tables` or of published records.
+        equal_cost (EqualCost, optional): of the tables, or of published records.
         folder (Path): to write to.
         work_dir (str | Path, optional): that of the runs, to whose pages the page has links.
 
