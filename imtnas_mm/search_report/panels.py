@@ -15,6 +15,10 @@ ITERATION, EPOCH = 'iteration', 'epoch'
 WORDS = {
     'architecture/entropy': (
         'Entropy of A', 'Mean over the choices, in nats. It falls as the choices sharpen.'),
+    'architecture/lead': (
+        'Lead of the best option', 'By how much its weight exceeds that of the second, in %; the median choice.'),
+    'architecture/unsure': (
+        'Unsure choices', 'Those that lead by less than 1 %, as an untrained A does.'),
     'architecture/gradient_norm': ("Norm of A's gradient", 'The norm at the steps of A.'),
     'architecture/gradient_cosine': (
         "Cosine of A's gradient", 'To the running mean of the gradients before: 1 where steps agree, around 0 where '
@@ -93,7 +97,8 @@ def sections_of(search: SearchFolder) -> list[Section]:
     rates = take('Learning rates', '', {name: name.removesuffix('.lr') for name in left if name.endswith('.lr')})
     norms = take('Gradient norms of the weights', '',
                  {name: name.removesuffix('.grad_norm') for name in left if name.endswith('.grad_norm')})
-    entropy = [*alone('architecture/entropy'), *signal, *alone('architecture/')]
+    decided = [*alone('architecture/entropy'), *alone('architecture/lead'), *alone('architecture/unsure')]
+    entropy = [*decided, *signal, *alone('architecture/')]
     sections = [
         Section('Signal of A', entropy),
         Section('Losses', losses + parts),

@@ -34,7 +34,8 @@ def training(iteration, shift=0.):
         figures[f'{stage}/transfer_loss'] = 10.**-iteration
     figures.update({f'{task}/val_loss': 4.25 + shift for task in ('c100', 'c10')})
     if iteration > 2:
-        figures.update({'architecture/entropy': 1.6 - .01 * iteration, 'architecture/gradient_norm': .5,
+        figures.update({'architecture/entropy': 1.6 - .01 * iteration, 'architecture/lead': 2. * iteration,
+                        'architecture/unsure': 6 - iteration // 2, 'architecture/gradient_norm': .5,
                         'architecture/gradient_cosine': -.25, 'architecture/chain_share': .125})
     figures.update({'transfer/active': .5, 'transfer/different': .75, 'cost/macs': 1234.5, 'mine/figure': .375})
     return {**figures, 'time': .5, 'memory': 812.5, 'epoch': math.ceil(iteration / EPOCH), 'iter': iteration,

@@ -1,4 +1,6 @@
-"""Hook of a search that keeps how its architecture came about: a line of A per log interval, histograms, pictures."""
+"""Hook of a search that keeps how its architecture came about: a line of A per log interval, leads, histograms."""
+import math
+from statistics import median
 from typing import Any
 
 from mmengine.dist import is_main_process
@@ -6,6 +8,7 @@ from mmengine.hooks import Hook, LoggerHook
 from mmengine.hooks.hook import DATA_BATCH
 from mmengine.visualization import TensorboardVisBackend, WandbVisBackend
 
+from ...analysis.certainty import certainty_of
 from ...architecture_history import append_history, history_line, start_history
 from ...compat.runner import vis_backends
 from ...registry import HOOKS
@@ -18,7 +21,9 @@ class HistoryHook(Hook):
     """Keeps A before the first iteration, and whenever the logger logs; epochs end with a line.
 
     ``architecture_history.jsonl`` in the work dir gets a line. TensorBoard and Weights & Biases get a histogram of the
-    logits per group of A; the other backends of mmengine have no histograms.
+    logits per group of A; the other backends of mmengine have no histograms. The logger gets ``architecture/lead``, by
+    how much the weight of the best option exceeds that of the second (median of all choices, in %), and
+    ``architecture/unsure``, the number of choices that lead no more than those of an untrained A.
 
     A search that is resumed in its work dir goes on with its file: lines after the checkpoint go. In another work dir
     the file begins at the checkpoint.
@@ -41,8 +46,12 @@ class HistoryHook(Hook):
         """A line of the file, and the histograms, with ``epoch`` begun and ``iteration`` iterations done."""
         if not is_main_process():
             return
-        alphas = to_host(runner.model.architecture.named_alphas())
-        append_history(runner.work_dir, history_line(epoch, iteration, alphas, runner.model.derive().importance))
+        alphas, genotype = to_host(runner.model.architecture.named_alphas()), runner.model.derive()
+        append_history(runner.work_dir, history_line(epoch, iteration, alphas, genotype.importance))
+        if iteration and genotype.importance is not None and (certainty := certainty_of(genotype)).leads:
+            runner.message_hub.update_scalar('train/architecture/unsure', certainty.unsure)
+            if math.isfinite(lead := median(certainty.leads)):
+                runner.message_hub.update_scalar('train/architecture/lead', 100 * math.expm1(lead))
         for name, alpha in alphas.items():
             for backend in vis_backends(runner):
                 if isinstance(backend, TensorboardVisBackend):

@@ -1,5 +1,6 @@
 """What a search keeps of A over time, that a resumed one keeps the same, what backends get, and the page it leaves."""
 import json
+import math
 import re
 import sys
 from types import SimpleNamespace
@@ -43,6 +44,17 @@ def test_lines_at_the_log_interval_and_at_the_end_of_epochs(whole):
         alphas = torch.tensor(history[-1]['alphas'][name])
         torch.testing.assert_close(alphas, saved['state_dict'][f'architecture.alphas.{name}'], rtol=1e-5, atol=1e-9)
         torch.testing.assert_close(alphas.softmax(-1), torch.tensor(weights), rtol=1e-4, atol=1e-6)
+
+
+def test_the_log_has_the_leads(whole):
+    lines = [line for line in tiny.scalars(whole) if 'architecture/lead' in line]
+    history = {line['iteration']: line['importance'] for line in read_architecture_history(whole)}
+    assert [line['iter'] for line in lines] == [2, 5]  # of the logger
+    for line in lines:
+        ordered = [sorted(weights)[::-1] for weights in history[line['iter']].values()]
+        leads = sorted(100 * (row[0] / row[1] - 1) for row in ordered)
+        assert line['architecture/lead'] == pytest.approx(np.median(leads), rel=1e-2, abs=1e-2)
+        assert line['architecture/unsure'] == sum(lead < 100 * math.expm1(.01) for lead in leads)
 
 
 def test_a_resumed_search_has_the_same_history(config, whole, tmp_path):
