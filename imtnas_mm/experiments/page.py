@@ -51,12 +51,14 @@ def text_html(text: str) -> list[str]:
 
 
 def search_pages(work_dir: Path, runs: Sequence[Run], folder: Path) -> list[tuple[str, str]]:
-    """(name, link from ``folder``) of the pages that the searches of an experiment have written; a phase has its own.
+    """(name, link from ``folder``) of the pages that the searches of an experiment have written.
+
+    A search in phases that isn't finished has those of its phases alone.
     """
     pages = []
     for run in different_runs(runs).values():
         search = record_path(work_dir, run.identity).with_name('search')
-        for path in sorted([*search.glob(PAGE), *search.glob(f'phase*/{PAGE}')]):
+        for path in sorted(search.glob(PAGE)) or sorted(search.glob(f'phase*/{PAGE}')):
             phase = '' if path.parent == search else f', {path.parent.name}'
             pages.append((f'{run.name}{phase}', Path(os.path.relpath(path, folder)).as_posix()))
     return pages

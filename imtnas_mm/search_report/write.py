@@ -3,13 +3,14 @@ from pathlib import Path
 
 from ..files.atomic import write_whole
 from .page import page_of
+from .phases_page import phase_folders, phases_page
 from .work_dir import analyzed_text, read_search
 
 PAGE = 'report.html'  # in the work dir
 
 
 def write_report(folder: str | Path, out: str | Path | None = None) -> Path:
-    """Write the page of the search in a work dir, finished or not; returns its path.
+    """Write the page of the search in a work dir, finished or not; returns its path. Phases get pages of their own.
 
     Args:
         folder (str | Path): the work dir.
@@ -20,7 +21,10 @@ def write_report(folder: str | Path, out: str | Path | None = None) -> Path:
         OSError: if the page can't be written; names the file.
     """
     path = Path(folder) / PAGE if out is None else Path(out)
-    text = page_of(read_search(folder))
+    if phases := phase_folders(Path(folder)):
+        text = phases_page(Path(folder), [write_report(phase) for phase in phases], path)
+    else:
+        text = page_of(read_search(folder))
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, text)
     return path

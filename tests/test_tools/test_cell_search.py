@@ -16,6 +16,7 @@ from helpers import (
 from helpers import killed_run as killed
 from helpers import tiny_run as tiny
 from helpers.cifar_files import write_cifar
+from helpers.html_page import Read
 from helpers.killed_run import killed_at_call
 from imtnas_mm.algorithms.shared_choices.branching import Branching
 from imtnas_mm.engine.launch.phases import check_phases, check_space, read_phase, run_phases
@@ -169,6 +170,9 @@ def test_phases_narrow_the_operations(phased):
     assert genotype.architecture == load_genotype(work / 'phase3' / 'architecture.json').architecture
     assert sum(name == SKIP for node in genotype.architecture['normal'] for name, _ in node) <= 2
     assert all((work / f'phases.{suffix}').stat().st_size for suffix in ('svg', 'png'))
+    page = Read((work / 'report.html').read_text())
+    assert page.links_to_others() == [f'phase{number}/report.html' for number in (1, 2, 3)]
+    assert page.tags.count('figure') == 2
     for number, layers in ((1, 3), (2, 4), (3, 5)):  # each its own network, logs and checkpoints
         state = tiny.checkpoint(work / f'phase{number}' / 'epoch_2.pth')['meta']['cfg']
         assert f'layers={layers}' in state

@@ -1,6 +1,7 @@
 """Runs a search in phases (P-DARTS): each phase searches among the operations that the previous one kept."""
 import copy
 import json
+import logging
 import os
 import os.path as osp
 from collections.abc import Mapping, Sequence
@@ -16,6 +17,7 @@ from ...analysis.draw import draw_genotype
 from ...files.atomic import write_whole
 from ...genotype import load_genotype, save_genotype
 from ...picture import write_picture
+from ...search_report import write_report
 from ...space_format import PhaseFormat, format_of
 from ...spaces.base import SearchSpace
 from .build import build_runner
@@ -175,3 +177,8 @@ def finish(work_dir: str, last_folder: str, records: Sequence[Mapping[str, Any]]
     draw = phase_format(genotype.space).draw
     if draw is not None:
         write_picture(osp.join(work_dir, 'phases'), lambda: draw(records, None, genotype))
+    try:
+        write_report(work_dir)
+    except (OSError, ValueError) as error:  # a page is no reason to fail after a search
+        print_log(f'{work_dir}: its page could not be written: {error}; tools/report_search.py writes it later',
+                  'current', logging.WARNING)
