@@ -9,10 +9,12 @@ from mmcv.image import imread
 from mmengine.dist import master_only
 from mmengine.hooks import Hook
 from mmengine.hooks.hook import DATA_BATCH
+from mmengine.visualization import MLflowVisBackend
 
 from ...analysis.certainty import certainty_of
 from ...analysis.draw import draw_genotype
 from ...architecture_history import AFTER_EPOCH
+from ...compat.runner import vis_backends
 from ...genotype import save_genotype
 from ...networks.build import shared_options
 from ...registry import HOOKS
@@ -95,4 +97,8 @@ class ArchitectureHook(Hook):
         self.shown = progress['iter']
         for path in paths:
             if path.suffix == '.png':
-                runner.visualizer.add_image(path.stem, imread(path, channel_order='rgb'), step=progress['iter'])
+                image = imread(path, channel_order='rgb')
+                for backend in vis_backends(runner):
+                    # MLflow takes a file's name, and a file that is there is replaced
+                    name = f'{path.stem}_{progress["iter"]}.png' if isinstance(backend, MLflowVisBackend) else path.stem
+                    backend.add_image(name, image, step=progress['iter'])
