@@ -12,6 +12,7 @@ rows = [
         ('as it is', {}),
         ('stage_std=.5', {'model.encoder_weights.stage_std': .5}),
         ('stage_std=1', {'model.encoder_weights.stage_std': 1.}),
+        ('stage_std=2', {'model.encoder_weights.stage_std': 2.}),
         ('architecture_batches=4', {'model.architecture_batches': 4}),
         ("step_space='hypernetwork'", {'model.step_space': 'hypernetwork'}))
 ]

@@ -84,7 +84,7 @@ class SearchLogProcessor(TaskLogProcessor):
         alike = done - (0 if loop.epoch < warmup else warmup * length)  # iterations that are timed alike
         seconds = runner.message_hub.get_scalar('train/time').mean(alike) * (loop.max_epochs * length - done)
         if loop.epoch < warmup < loop.max_epochs and loop.trial is not None:
-            seconds += (loop.max_epochs - warmup) * length * loop.trial.step
+            seconds += (loop.max_epochs - warmup) * length * (loop.trial.later - loop.trial.warmup)
         return datetime.timedelta(seconds=int(seconds))
 
     @staticmethod

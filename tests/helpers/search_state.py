@@ -17,7 +17,8 @@ def differences(first, second, place=''):
     if isinstance(first, (list, tuple)) and type(first) is type(second) and len(first) == len(second):
         return [d for i, pair in enumerate(zip(first, second, strict=True)) for d in differences(*pair, f'{place}/{i}')]
     if isinstance(first, (torch.Tensor, np.ndarray)):
-        same = type(first) is type(second) and first.shape == second.shape and bool((first == second).all())
+        same = type(first) is type(second) and first.shape == second.shape and bool(
+            ((first == second) | ((first != first) & (second != second))).all())  # NaN where nothing is known yet
     else:
         same = first == second
     return [] if same else [place]

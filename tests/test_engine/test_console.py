@@ -81,7 +81,7 @@ def test_the_short_line_of_a_search():
     assert line == ('epoch  1/12 [10/25] | c100 4.2500 (val 4.3000)  c10 2.0000 | entropy of A 1.6000 | '
                     "transfer 25% active, 50% told apart | 1.23 s/iter | eta 0:04:50 without A's steps, from epoch 3")
     line = processor.short_line(runner_at(0, warmup=2, trial=TrialSeconds(1.1, 3.1)), 9, figures)
-    assert line.endswith(" | eta 0:13:10 with A's steps, from epoch 3")  # 290 seconds, and 2 for each of 250 steps
+    assert line.endswith(" | eta 0:13:10 with A's steps, from epoch 3")  # 290 seconds, and 2 more for each of 250
     figures['architecture/entropy'] = 1.5875
     line = processor.short_line(runner_at(2, warmup=2, trial=TrialSeconds(1.1, 3.1)), 24, figures)
     assert line.startswith('epoch  3/12 [25/25] | ') and 'entropy of A 1.5875 (-0.0125) | ' in line

@@ -39,6 +39,9 @@ class ResumableLoop(BaseLoop, Generic[B]):
         """Before the first iteration: moves the data to the iteration of the runner, which may have been resumed."""
         raise NotImplementedError
 
+    def before_epochs(self) -> None:
+        """Before the first iteration, after the validation that a resumed run has missed; does nothing by default."""
+
     def stop(self) -> None:
         """After the last iteration, or an error: ends workers."""
         raise NotImplementedError
@@ -60,6 +63,7 @@ class ResumableLoop(BaseLoop, Generic[B]):
             self.start()
             if self.validation_missed():
                 self.validate()
+            self.before_epochs()
             while self._epoch < self._max_epochs and not self.stop_training:
                 self.run_epoch()
                 if self.validation_due():

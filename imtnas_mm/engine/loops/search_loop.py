@@ -24,7 +24,7 @@ from .feed import Feed, FeedData
 from .iteration_guard import IterationGuard
 from .resumable_loop import FeedLoop, check_at_least
 from .task_data import TaskData
-from .trial import TrialSeconds, try_iterations
+from .trial import FirstIterations, TrialSeconds, measured_call, try_iterations
 
 
 @dataclass
@@ -116,8 +116,11 @@ class InterleavedSearchLoop(FeedLoop[IterationBatches]):
 
     Attributes:
         trial (TrialSeconds | None): of a run that starts in the warm-up: what
-            A's steps will take.
+            iterations with A's steps will take.
     """
+    trial: TrialSeconds | None = None
+    _fetched: IterationBatches | None = None  # of iteration ``iter``, for the trial
+    _first: FirstIterations | None = None
 
     def __init__(self,
                  runner: SearchRunner,
@@ -151,9 +154,6 @@ class InterleavedSearchLoop(FeedLoop[IterationBatches]):
                                model.architecture_batches), max_epochs, val_begin, val_interval)
         self.warmup_epochs = warmup_epochs
         self.guard = IterationGuard(non_finite)
-        self.trial: TrialSeconds | None = None
-        self._fetched: IterationBatches | None = None  # of iteration ``iter``, for the trial
-        self._begun = 0  # the first iteration of this run
 
     def run(self) -> nn.Module:
         runner = self.runner
@@ -165,32 +165,44 @@ class InterleavedSearchLoop(FeedLoop[IterationBatches]):
 
     def start(self) -> None:
         super().start()
-        self._begun = self._iter
-        if self._epoch < self.warmup_epochs < self._max_epochs:
-            self.runner.model.train()
-            self._fetched = self.next_batches()
-            self.trial = try_iterations(self.runner, self._try, f'with epoch {self.warmup_epochs + 1}')
-            if self.trial is not None:
-                self._tell_time(
-                    f'a trial took {self.trial.without:.2f} s per iteration and {self.trial.step:.2f} s per step of A',
-                    (self._max_iters - self._iter) * self.trial.without +
-                    (self._max_epochs - self.warmup_epochs) * len(self.dataloader) * self.trial.step)
+        self._first = FirstIterations(measured_call(self.runner.model))
 
-    def _try(self, steps_architecture: bool) -> None:
-        batches = copy.deepcopy(self._fetched)
-        assert batches is not None
-        read_scalars(self.update(batches, steps_architecture))  # waits for the device
+    def before_epochs(self) -> None:
+        """In the warm-up, a trial of iterations that step A: as if the warm-up were over now."""
+        if not self._epoch < self.warmup_epochs < self._max_epochs:
+            return
+        model, length = self.runner.model, len(self.dataloader)
+        here = self.progress_at(self._epoch, self._iter)
+        model.train()
+        self._fetched = batches = self.next_batches()
 
-    def _tell_time(self, measured: str, seconds: float) -> None:
+        def iteration(progress: Progress, steps_architecture: bool) -> None:
+            model.set_progress(progress)
+            read_scalars(self.update(copy.deepcopy(batches), steps_architecture))  # waits for the device
+
+        self.trial = try_iterations(
+            self.runner, lambda: iteration(here, False), lambda: iteration(here._replace(warmup_epochs=0), True),
+            f'with epoch {self.warmup_epochs + 1}')
+        model.set_progress(here)
+        if self.trial is not None:
+            steps = (self._max_epochs - self.warmup_epochs) * length
+            self._tell_time(
+                f'a trial took {self.trial.warmup:.2f} s per iteration of the warm-up and {self.trial.later:.2f} s per '
+                'iteration with a step of A',
+                (self._max_iters - self._iter - steps) * self.trial.warmup + steps * self.trial.later)
+
+    def _tell_time(self, measured: str, seconds: float, without: str = '') -> None:
         left = self._max_iters - self._iter
         print_log(f'{measured}; about {datetime.timedelta(seconds=int(seconds))} for the {left} iterations to come, '
-                  'without validations', self.runner.logger)
+                  f'without validations{without}', self.runner.logger)
 
     def run_iter(self, index: int, batch: IterationBatches) -> None:
         super().run_iter(index, batch)
-        if self.trial is None and self._iter - self._begun == 2 and self._iter < self._max_iters:
-            seconds = self.runner.message_hub.get_scalar('train/time').current()
-            self._tell_time(f'the second iteration took {seconds:.2f} s', (self._max_iters - self._iter) * seconds)
+        seconds = None if self._first is None else self._first.ended()
+        if self._first is not None and seconds is not None and self.trial is None and self._iter < self._max_iters:
+            without = " and A's steps" if self._epoch < self.warmup_epochs < self._max_epochs else ''
+            self._tell_time(f'iteration {self._first.measured} of this run took {seconds:.2f} s',
+                            (self._max_iters - self._iter) * seconds, without)
 
     def kinds_of_epochs(self) -> dict[tuple[tuple[str, ...], bool], list[int]]:
         """The epochs by what an iteration does: (names of the stages that train, whether A learns) -> epochs."""
