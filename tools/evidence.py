@@ -44,14 +44,14 @@ def main(argv: Sequence[str] | None = None) -> None:
             runs = plan_runs(experiment)
             records, other = read_exported(args.records, experiment, runs)
             finished, pictures = finished_seeds(runs, records), []
+            equal_cost = read_equal_cost(args.records, experiment)
             for kind, (has, figure) in PICTURES.items():
                 if has(experiment, finished):
                     stem = Path(args.pictures, f'{name}_{kind}')
                     pictures.append(osp.relpath(f'{stem}.png', Path(args.out).parent))
                     if not args.check:
-                        write_picture(stem, functools.partial(figure, experiment, finished))
-            sections[name] = section(experiment, runs, records, other, pictures,
-                                     read_equal_cost(args.records, experiment))
+                        write_picture(stem, functools.partial(figure, experiment, finished, equal_cost))
+            sections[name] = section(experiment, runs, records, other, pictures, equal_cost)
         text = document(template, sections)
     except ValueError as error:
         sys.exit(f'evidence: {error}')

@@ -29,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     from imtnas_mm.experiments.evidence import export_records, read_equal_cost, read_exported
     from imtnas_mm.experiments.records import finished_records
     from imtnas_mm.experiments.report import finished_seeds
-    from imtnas_mm.experiments.write_report import write_report
+    from imtnas_mm.experiments.write_report import Report
     try:
         experiment = load_experiment(args.experiment)
         runs = plan_runs(experiment)
@@ -41,13 +41,13 @@ def main(argv: Sequence[str] | None = None) -> None:
         else:
             records = finished_records(args.work_dir, runs)
             equal_cost = equal_cost_of_tables(experiment) if experiment.equal_cost else None
-        # written first, since it may refuse an existing file
+        report = Report.of(experiment, runs, records, equal_cost)
+        # before the report, since it may refuse an existing file
         exported = [export_records(args.export, experiment, runs, records, equal_cost)] if args.export else []
-        written, text = write_report(experiment, runs, records, equal_cost, Path(args.out or args.work_dir),
-                                     None if args.records else args.work_dir)
+        written = report.write(Path(args.out or args.work_dir), None if args.records else args.work_dir)
     except ValueError as error:
         sys.exit(f'report: {error}')
-    print(text)
+    print(report.text)
     for path in written + exported:
         print(f'written: {path}')
     if not finished_seeds(runs, records):

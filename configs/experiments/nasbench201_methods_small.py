@@ -56,3 +56,7 @@ drawn_rows = [f'{name}, first order' for name in (
     'DARTS', 'MTL-SAO', 'MTL-HWS', 'MTL-SWS', 'MTL-NAS', 'BMTAS', 'MI', 'SI', 'IMTNAS')] + [
         'Random cell', 'Random Queries of 100', 'Regularized Evolution of 100']
 strips = ['CIFAR-100 (%)']
+exact = ('MTL-SAO', 'MTL-HWS', 'MTL-SWS', 'MTL-NAS', 'BMTAS', 'MI', 'SI')
+pairs = dict(columns=['CIFAR-100 (%)'], rows=[
+    *((name, f'{name}, first order') for name in (*exact, 'IMTNAS')),
+    *(('IMTNAS', name) for name in (*exact, 'DARTS, second order'))])

@@ -17,6 +17,7 @@ from .records import RunRecord
 from .run import Run, different_runs, plan_runs
 from .write_report import refresh_report
 
+STOPPED = ': stopped'  # the end of what is said of a run that a signal ended
 POLL = dict(slurm=10., local=.1)  # seconds between two checks of jobs
 
 
@@ -82,13 +83,14 @@ def compare(args: Namespace) -> None:
         problems += run_as_jobs(todo, cluster, lease, at_once, args)
     else:
         problems += run_here(todo, Cards(**(lease or {})), at_once, args)
-    try:
-        page = refresh_report(experiment, args.work_dir)
-    except ValueError as error:
-        problems.append(f'the report: {error}')
-    else:
-        if page is not None:
-            print(f'page: {page}')
+    if not any(problem.endswith(STOPPED) for problem in problems):
+        try:
+            page = refresh_report(experiment, args.work_dir)
+        except (OSError, ValueError) as error:  # the runs are done, and tools/report.py says more
+            print(f'compare: the report could not be written: {error}', file=sys.stderr)
+        else:
+            if page is not None:
+                print(f'page: {page}')
     if problems:
         sys.exit('\n'.join(['compare: not finished:', *problems]))
 
@@ -124,7 +126,7 @@ def run_here(runs: Iterable[Run], cards: Cards, at_once: int, args: Namespace) -
         try:
             return report(run, execute(run, args.work_dir, processes, args.tools, cards, args.gpus_per_run))
         except Stopped:
-            return f'{called(run)}: stopped'
+            return f'{called(run)}{STOPPED}'
         except BlockingIOError:
             return f'{called(run)}: another process is at it'
         except Exception as error:  # the other runs go on
@@ -157,7 +159,7 @@ def run_as_jobs(runs: Iterable[Run], cluster: Cluster, lease: dict[str, Any] | N
         if args.executor == 'local':
             for _, job in at_work.values():
                 job.cancel()
-            problems += [f'{called(run)}: stopped' for run in (*(run for run, _ in at_work.values()), *waiting)]
+            problems += [f'{called(run)}{STOPPED}' for run in (*(run for run, _ in at_work.values()), *waiting)]
         else:
             problems += [f'{called(run)}: job {job.job_id} goes on; started again, this waits for it, and scancel '
                          f'{job.job_id} ends it' for run, job in at_work.values()]

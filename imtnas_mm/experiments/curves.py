@@ -2,7 +2,7 @@
 """
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from ..picture import FAINT, INK
 from .declaration import Experiment, metric_of
+from .equal_cost import EqualCost
 from .figure import COLOURS
 from .report import mean_and_deviation, shown
 
@@ -17,7 +18,7 @@ Curve = list[tuple[int, float, float, int]]  # x, mean, sample standard deviatio
 AXES = dict(iteration='iterations of the search', queries='queries of the table')  # a history has one of them
 STYLES = ('-', '--', ':', (0, (6, 1, 1, 1, 1, 1)), (0, (3, 3)))
 MANY = 6  # curves; the bands of more hide one another
-LEVELS = dict(mean='random architecture (mean of the table)', best='best of the table')
+BEST = 'best of the table'
 
 
 def curves_of(experiment: Experiment, finished: Mapping[str, list[dict[str, Any]]],
@@ -62,18 +63,40 @@ def _run(result: dict[str, Any], column: dict[str, Any]) -> dict[int, float]:
     return {x: shown(column, value) for x, value in zip(history[_axis(result)], values, strict=True)}
 
 
-def levels_of(finished: Mapping[str, list[dict[str, Any]]], column: dict[str, Any]) -> dict[str, float]:
-    """``'mean'`` and ``'best'`` of the table, as the column shows them; nothing without a lookup."""
+class Level(NamedTuple):
+    """A line across a figure: its label, its place, and whether it is the best that there is."""
+    label: str
+    value: float
+    best: bool = False
+
+
+def levels_of(finished: Mapping[str, list[dict[str, Any]]], column: dict[str, Any],
+              equal_cost: EqualCost | None = None) -> list[Level]:
+    """Random search's expectation and the best of the table, as the column shows them; nothing without a lookup.
+
+    The expectation is the mean of all architectures of the table; where ``equal_cost`` leaves out those with a choice
+    that no search takes, another line is the mean of the others.
+    """
     metric = metric_of(column['metric'])
     for seeds in finished.values():
         for seed in seeds:
             table = seed['results'].get(column['evaluation'], {}).get('table')
             if table is not None:
                 best = table['best'][metric]
-                regret = column['metric'].startswith('regret/')
-                return {name: shown(column, best - table[name][metric] if regret else table[name][metric])
-                        for name in ('mean', 'best')}
-    return {}
+
+                def level(label: str, value: float, of: float = best) -> Level:
+                    value = of - value if column['metric'].startswith('regret/') else value
+                    return Level(label, shown(column, value), label == BEST)
+
+                levels = [level('random architecture (mean of the table)', table['mean'][metric])]
+                without = equal_cost['settings']['without'] if equal_cost else None
+                if equal_cost and without is not None and column['name'] in equal_cost['columns']:
+                    costs = equal_cost['columns'][column['name']]['levels']
+                    total = sum(cost['architectures'] for cost in costs)
+                    levels.append(level(f'random architecture without {without}',
+                                        sum(cost['architectures'] * cost['mean'] for cost in costs) / total))
+                return [*levels, level(BEST, best)]
+    return []
 
 
 def has_curves(experiment: Experiment, finished: Mapping[str, list[dict[str, Any]]]) -> bool:
@@ -82,11 +105,13 @@ def has_curves(experiment: Experiment, finished: Mapping[str, list[dict[str, Any
                if column['name'] in experiment.curves)
 
 
-def curves_figure(experiment: Experiment, finished: Mapping[str, list[dict[str, Any]]]) -> Figure:
+def curves_figure(experiment: Experiment, finished: Mapping[str, list[dict[str, Any]]],
+                  equal_cost: EqualCost | None = None) -> Figure:
     """A panel for each column of ``experiment.curves``, and beside it one for rows that query the table.
 
     Args:
         experiment (Experiment), finished (dict): for which :func:`has_curves` is true.
+        equal_cost (EqualCost, optional): for the levels, see :func:`levels_of`.
     """
     columns = [column for column in experiment.columns if column['name'] in experiment.curves]
     curves = {column['name']: curves_of(experiment, finished, column) for column in columns}
@@ -102,11 +127,10 @@ def curves_figure(experiment: Experiment, finished: Mapping[str, list[dict[str, 
     for column, row_of_panels in zip(columns, panels, strict=True):
         for axis, axes in zip(kinds, row_of_panels, strict=True):
             _draw(axes, axis, curves[column['name']].get(axis, {}), drawn, experiment.ours, handles)
-            for name, level in levels_of(finished, column).items():
-                label = LEVELS[name]
-                line = axes.axhline(level, color=INK if name == 'best' else FAINT, lw=1, linestyle='-.', label=label,
-                                    gid=f'{name} of the table')
-                handles.setdefault(label, line)
+            for level in levels_of(finished, column, equal_cost):
+                line = axes.axhline(level.value, color=INK if level.best else FAINT, lw=1, label=level.label,
+                                    linestyle=':' if ' without ' in level.label else '-.', gid=level.label)
+                handles.setdefault(level.label, line)
         row_of_panels[0].set_ylabel(column['name'], color=INK)
     for axis, axes in zip(kinds, panels[-1], strict=True):
         axes.set_xlabel(AXES[axis])

@@ -96,6 +96,8 @@ class Experiment:
             ``DERIVED_METRICS``), ``shape`` (of an image), ``network`` (options
             of the derived network), and ``without``, None or a choice, such as
             ``none`` of an edge: only architectures without it are in the mean.
+        pairs (dict): ``columns`` and ``rows``, pairs of rows that are compared
+            seed by seed in these columns; empty without any.
         drawn_rows (list[str]): the rows that ``curves`` and ``strips`` draw; all
             by default.
         strips (list[str]): columns of which every run is drawn as a point.
@@ -115,6 +117,7 @@ class Experiment:
     equal_cost: dict[str, Any] | None = None
     drawn_rows: list[str] = field(default_factory=list)
     strips: list[str] = field(default_factory=list)
+    pairs: dict[str, list[Any]] = field(default_factory=dict)
 
 
 def load_experiment(path: str | Path) -> Experiment:
@@ -208,7 +211,7 @@ class _Reader:
                           self.figure(rows, columns), self.statistics(columns, ours), self.curves(rows, columns),
                           self.degenerate(rows), self.flag('cells', cfg), self.pareto(columns),
                           self.equal_cost(rows, columns), self.drawn_rows(rows),
-                          self.names_of_columns('strips', columns))
+                          self.names_of_columns('strips', columns), self.pairs(rows, columns))
 
     def flag(self, field: str, where: dict[str, Any], otherwise: bool = False) -> bool:
         flag = where.get(field.rpartition('.')[2], otherwise)
@@ -480,6 +483,23 @@ class _Reader:
             if not looked_up or metric_of(metric) != metric and not metric.startswith('regret/'):
                 self.fail(f'curves[{i}]', name, 'it must be a column of a metric of a table, or of its regret')
         return names
+
+    def pairs(self, rows: list[dict[str, Any]], columns: list[dict[str, Any]]) -> dict[str, list[Any]]:
+        pairs = self.cfg.get('pairs')
+        if pairs is None:
+            return {}
+        self.check_fields('pairs', pairs, ('columns', 'rows'), ('columns', 'rows'))
+        known, names = [column['name'] for column in columns], [row['name'] for row in rows]
+        for i, name in enumerate(pairs['columns']):
+            if name not in known:
+                self.fail(f'pairs.columns[{i}]', name, f'it must be one of the columns {", ".join(known)}')
+        for i, pair in enumerate(pairs['rows']):
+            if not isinstance(pair, list | tuple) or len(pair) != 2:
+                self.fail(f'pairs.rows[{i}]', pair, 'it must be two rows')
+            for name in pair:
+                if name not in names:
+                    self.fail(f'pairs.rows[{i}]', name, f'it must be one of the rows {", ".join(names)}')
+        return dict(columns=list(pairs['columns']), rows=[tuple(pair) for pair in pairs['rows']])
 
     def drawn_rows(self, rows: list[dict[str, Any]]) -> list[str]:
         declared, names = self.cfg.get('drawn_rows', []), [row['name'] for row in rows]

@@ -5,6 +5,7 @@ from typing import Any
 from .declaration import Experiment
 from .equal_cost import EqualCost, equal_cost_text
 from .markdown_table import table_lines
+from .pairs import pairs_text
 from .pareto import has_pareto, pareto_text
 from .report import markdown, table_rows
 from .statistics import HEADER, statistics_note, statistics_tables
@@ -26,6 +27,8 @@ def full_report(experiment: Experiment, finished: Mapping[str, list[dict[str, An
         for name, rows in statistics_tables(experiment, finished).items():
             text += '\n' + '\n'.join([f'## {name}', '', *table_lines(HEADER, rows)]) + '\n'
         text += f'\n{statistics_note(experiment)}\n'
+    if experiment.pairs:
+        text += f'\n{pairs_text(experiment, finished)}'
     if equal_cost is not None:
         text += f'\n{equal_cost_text(experiment, finished, equal_cost)}'
     return text

@@ -6,8 +6,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from ..picture import FAINT, INK
-from .curves import LEVELS, levels_of
+from .curves import levels_of
 from .declaration import Experiment
+from .equal_cost import EqualCost
 from .figure import COLOURS
 from .report import mean_and_deviation, values_of
 from .statistics import less_is_better
@@ -37,11 +38,13 @@ def has_strips(experiment: Experiment, finished: Mapping[str, list[dict[str, Any
     return any(strips_of(experiment, finished, name) for name in experiment.strips)
 
 
-def strips_figure(experiment: Experiment, finished: Mapping[str, list[dict[str, Any]]]) -> Figure:
+def strips_figure(experiment: Experiment, finished: Mapping[str, list[dict[str, Any]]],
+                  equal_cost: EqualCost | None = None) -> Figure:
     """A panel per column of ``experiment.strips``.
 
     Args:
         experiment (Experiment), finished (dict): for which :func:`has_strips` is true.
+        equal_cost (EqualCost, optional): for the levels of the table.
     """
     panels = {name: strips for name in experiment.strips if (strips := strips_of(experiment, finished, name))}
     rows = max(map(len, panels.values()))
@@ -53,8 +56,9 @@ def strips_figure(experiment: Experiment, finished: Mapping[str, list[dict[str, 
             axes.plot(values, [place] * len(values), 'o', color=colour, alpha=.35, ms=5, mew=0, gid=row)
             axes.plot([mean_and_deviation(values)[0]], [place], '|', color=colour, ms=11, mew=2.2)
         column = next(column for column in experiment.columns if column['name'] == name)
-        for level, value in levels_of(finished, column).items():
-            axes.axvline(value, color=INK if level == 'best' else FAINT, lw=1, linestyle='-.', label=LEVELS[level])
+        for level in levels_of(finished, column, equal_cost):
+            axes.axvline(level.value, color=INK if level.best else FAINT, lw=1, label=level.label,
+                         linestyle=':' if ' without ' in level.label else '-.')
         axes.set_yticks(range(len(strips)), [row for row, _ in strips], fontsize=8.5)
         axes.set_ylim(len(strips) - .4, -.6)
         axes.set_xlabel(name, color=INK)

@@ -1,4 +1,5 @@
 """The page of a search in phases: what each phase kept, the found architecture, links to the pages of the phases."""
+import itertools
 import os
 from html import escape
 from pathlib import Path
@@ -7,14 +8,30 @@ from .charts import inline_svg
 from .page import Page, title_of
 from .work_dir import SCALARS, SearchFolder, read_search
 
+RECORD = 'phase.json'  # in a phase's folder, once it has ended
 PICTURES = (('phases', 'the operations that each phase kept'), ('architecture', 'the architecture'))
 
 
 def phase_folders(folder: Path) -> list[Path]:
-    """The work dirs of the phases that have begun, in order; none for a search without phases."""
+    """The work dirs of the phases that have begun, in order; none for a search without phases.
+
+    A phase of an earlier search there has no record, and its figures are older than the record of the phase before.
+    """
     if any(folder.glob(f'*/{SCALARS}')):
         return []
-    return sorted(path for path in folder.glob('phase*') if any(path.glob(f'*/{SCALARS}')))
+    phases: list[Path] = []
+    since = 0.  # when the phase before ended
+    for number in itertools.count(1):
+        phase = folder / f'phase{number}'
+        begun = max((path.stat().st_mtime for path in phase.glob(f'*/{SCALARS}')), default=0.)
+        record = phase / RECORD
+        if not begun or not record.is_file() and begun < since:
+            return phases
+        phases.append(phase)
+        if not record.is_file():
+            return phases
+        since = record.stat().st_mtime
+    raise AssertionError('unreachable')
 
 
 def phases_page(folder: Path, pages: list[Path], out: Path) -> str:

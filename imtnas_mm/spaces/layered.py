@@ -47,7 +47,7 @@ class LayeredSpace:
     def __post_init__(self) -> None:
         number, field = len(self.options), f'LayeredSpace {self.name!r}'
         for index, options in enumerate(self.options):
-            if isinstance(options, str) or len(options) < 2 or len(set(options)) != len(options) or not all(
+            if isinstance(options, str) or len(options) < 2 or len(set(map(str, options))) != len(options) or not all(
                     isinstance(option, str | int) and not isinstance(option, bool) for option in options):
                 raise ValueError(f'{field}: options[{index}]={options!r} must be two or more different names, text or '
                                  'whole numbers')
@@ -93,7 +93,7 @@ class LayeredSpace:
         if not isinstance(layers, list) or len(layers) != len(self.options):
             place.fail(layers, f'it must be a list of {len(self.options)} options, one per layer')
         for index, (layer, options) in enumerate(zip(layers, self.options, strict=True)):
-            if isinstance(layer, bool) or layer not in options:
+            if not any(type(layer) is type(option) and layer == option for option in options):
                 place[index].fail(layer, f'layer {index + 1} takes one of {", ".join(map(repr, options))}')
         if importance is not None:
             check_importance(importance, self.shapes, root['importance'])

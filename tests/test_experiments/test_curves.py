@@ -41,9 +41,15 @@ def test_drawn_rows():
 
 
 def test_levels_of_the_table():
-    assert levels_of(FINISHED, COLUMNS[0]) == dict(mean=50., best=90.)
-    assert levels_of(FINISHED, COLUMNS[1]) == dict(mean=40., best=0.)
-    assert levels_of({}, COLUMNS[0]) == {}
+    mean, best = 'random architecture (mean of the table)', 'best of the table'
+    assert levels_of(FINISHED, COLUMNS[0]) == [(mean, 50., False), (best, 90., True)]
+    assert levels_of(FINISHED, COLUMNS[1]) == [(mean, 40., False), (best, 0., True)]
+    assert levels_of({}, COLUMNS[0]) == []
+    costs = [dict(cost=1, architectures=1, mean=40.), dict(cost=2, architectures=3, mean=80.)]
+    equal_cost = dict(settings=dict(without='none'), columns=dict(accuracy=dict(levels=costs)))
+    assert levels_of(FINISHED, COLUMNS[0], equal_cost) == [
+        (mean, 50., False), ('random architecture without none', 70., False), (best, 90., True)]
+    assert len(levels_of(FINISHED, COLUMNS[1], equal_cost)) == 2  # no levels of this column
 
 
 def test_figure():
@@ -51,7 +57,8 @@ def test_figure():
     figure = curves_figure(experiment, FINISHED)
     searched, drawn, *_ = figure.axes
     assert len(figure.axes) == 4 and searched.get_ylabel() == 'accuracy' and not drawn.get_ylabel()
-    assert [line.get_gid() for line in searched.lines] == ['Searched', 'mean of the table', 'best of the table']
+    assert [line.get_gid() for line in searched.lines] == [
+        'Searched', 'random architecture (mean of the table)', 'best of the table']
     assert searched.lines[0].get_xydata().tolist() == [[0, 15], [20, 70], [40, 85]]
     assert [line.get_ydata()[0] for line in searched.lines[1:]] == [50., 90.]
     assert drawn.lines[0].get_gid() == 'Drawn' and drawn.lines[0].get_drawstyle() == 'steps-post'

@@ -82,6 +82,7 @@ def test_it_derives_and_the_network_has_the_chosen_options(supernet, tmp_path):
     ([3, 'same'], 'it must be a list of 3 options, one per layer'),
     ('3', 'it must be a list of 3 options, one per layer'),
     ([3, 'same', 5], r'architecture.layers\[2\]: 5; layer 3 takes one of 3, 1'),
+    ([3.0, 'same', 1], r'architecture.layers\[0\]: 3.0; layer 1 takes one of 1, 3'),
     ([True, 'same', 1], r'architecture.layers\[0\]: True; layer 1 takes one of 1, 3'),
     ([3, 1, 1], r"architecture.layers\[1\]: 1; layer 2 takes one of 'same', 3"),
 ])
@@ -109,6 +110,7 @@ def test_blocks_and_names(supernet):
 @pytest.mark.parametrize('fields, message', [
     (dict(options=[(1, 3), (3, ), (3, 1)]), r'options\[1\]=\(3,\) must be two or more different names'),
     (dict(options=[(1, 3), (3, 3), (3, 1)]), r'options\[1\]=\(3, 3\) must be two or more'),
+    (dict(options=[(3, '3'), (3, 1), (3, 1)]), r"options\[0\]=\(3, '3'\) must be two or more"),
     (dict(options=['ab', (3, 1), (3, 1)]), r"options\[0\]='ab' must be two or more"),
     (dict(channels=(4, 4)), r'channels=\(4, 4\) must have a number for each of the 3 layers'),
     (dict(options=[], channels=()), 'of which there must be one at least'),

@@ -18,13 +18,13 @@ from ...files.atomic import write_whole
 from ...genotype import load_genotype, save_genotype
 from ...picture import write_picture
 from ...search_report import write_report
+from ...search_report.phases_page import RECORD
 from ...space_format import PhaseFormat, format_of
 from ...spaces.base import SearchSpace
 from .build import build_runner
 from .total_batch import warn_of_other_batches
 
 FORMAT = 'imtnas_mm.phase'
-RECORD = 'phase.json'  # in a phase's folder, once it has ended
 
 
 def check_phases(cfg: Config) -> None:

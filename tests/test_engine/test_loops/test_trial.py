@@ -15,9 +15,9 @@ from imtnas_mm.engine.loops import search_loop
 from imtnas_mm.engine.loops.trial import FirstIterations, measured_call, try_iterations
 from imtnas_mm.finite import NonFiniteError
 
-
 METHODS = {  # options, and the tasks
-    'IMTNAS': (['model.hypergradient=exact', 'model.keep_graphs=True', 'model.encoder_task_weight=1.'], ('cls', 'cls2')),
+    'IMTNAS': (['model.hypergradient=exact', 'model.keep_graphs=True', 'model.encoder_task_weight=1.'],
+               ('cls', 'cls2')),
     'MTLNAS': ([], ('cls', 'cls2')),
     'SeparateInterleaving': ([], ('cls', 'cls2')),
     'SingleTask': (['model.transfer=None'], ('cls', ))}
@@ -54,8 +54,8 @@ def test_a_search_is_the_same_as_without(data, tmp_path, monkeypatch, method):
                      r'of A; about 0:0\d:\d\d for the 6 iterations to come, without validations', text)
     assert 'iteration 2 of this run took' not in text and text.count('segment 2 of 2') == (
         method == 'SeparateInterleaving')
-    assert re.search(r"iteration 2 of this run took \d+\.\d\d s; about 0:0\d:\d\d for the 4 iterations to come, without "
-                     "validations and A's steps", tiny.log_text(tmp_path / 'without'))
+    assert re.search(r"iteration 2 of this run took \d+\.\d\d s; about 0:0\d:\d\d for the 4 iterations to come, "
+                     "without validations and A's steps", tiny.log_text(tmp_path / 'without'))
 
 
 @pytest.fixture
@@ -80,7 +80,8 @@ def test_all_iterations_are_undone(runner, replay, times):
     runner.model.replay = replay
     before = {name: value.clone() for name, value in runner.model.state_dict().items()}
     calls = []
-    seconds = try_iterations(runner, stepping(runner, calls, 'warmup'), stepping(runner, calls, 'later'), 'with epoch 3')
+    seconds = try_iterations(
+        runner, stepping(runner, calls, 'warmup'), stepping(runner, calls, 'later'), 'with epoch 3')
     assert calls == ['warmup'] * times + ['later'] * times and seconds.warmup > 0 and seconds.later > 0
     assert differences(dict(runner.model.state_dict()), before) == []
     assert runner.optim_wrapper['encoder'].optimizer.state == {}
