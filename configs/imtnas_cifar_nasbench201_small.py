@@ -10,7 +10,7 @@ model = dict(
     recompute='none',
     keep_graphs=True,
     search_space=dict(channels=8, cells=1),
-    encoder_weights=dict(stage_std=.1),  # that of the published runs; .5 is no better (docs/evidence.md)
+    encoder_weights=dict(stage_std=.1),  # that of the published runs; more is no better (docs/evidence.md)
     transfer=dict(num_examples=8, num_augmentations=8, image_size=16),
     tasks=dict(c10=narrow, c100=narrow))
 train_pipeline = [

@@ -47,7 +47,7 @@ class HyperNetwork(EncoderWeights):
                  hidden: tuple[int, int] = (30, 50),
                  sub_vector: int = 100,
                  index_encoding: str = 'embedding',
-                 stage_std: float = .5,
+                 stage_std: float = 2.,
                  seed: int = 0) -> None:
         super().__init__(layout, num_tasks, num_rounds, num_importance, seed)
         if index_encoding not in INDEX_ENCODINGS:
