@@ -12,7 +12,7 @@ from .run import Run, different_runs
 
 
 def experiment_page(title: str, text: str, pictures: Iterable[Path], searches: Iterable[tuple[str, str]]) -> str:
-    """The text of the page, one file without scripts.
+    """The text of the page, one file without scripts: the first table, the figures, all else.
 
     Args:
         title (str): of the experiment.
@@ -21,10 +21,13 @@ def experiment_page(title: str, text: str, pictures: Iterable[Path], searches: I
         searches (list[tuple[str, str]]): name of a run -> link to the page of its search.
     """
     page = Page(title)
-    page.add(*text_html(text))
+    parts = text_html(text)
+    first = next((i for i, part in enumerate(parts) if part.startswith('<h2>')), len(parts))
+    page.add(*parts[:first])
     for path in pictures:
         chart = inline_svg(path.read_text(encoding='utf-8'), path.stem)
         page.add(f'<figure class="picture">{page.svg(chart)}</figure>')
+    page.add(*parts[first:])
     links = [f'<li><a href="{escape(link)}">{escape(name)}</a></li>' for name, link in searches]
     if links:
         page.add('<h2>Searches</h2>', '<ul>', *links, '</ul>')
