@@ -26,7 +26,7 @@ def experiment_page(title: str, text: str, pictures: Iterable[Path], searches: I
     page.add(*parts[:first])
     for path in pictures:
         chart = inline_svg(path.read_text(encoding='utf-8'), path.stem)
-        page.add(f'<figure class="picture">{page.svg(chart)}</figure>')
+        page.add(f'<figure class="figures">{page.svg(chart)}</figure>')
     page.add(*parts[first:])
     links = [f'<li><a href="{escape(link)}">{escape(name)}</a></li>' for name, link in searches]
     if links:
