@@ -6,7 +6,12 @@ import shutil
 import subprocess
 
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 
+from imtnas_mm.experiments.markdown_table import table_lines
+from imtnas_mm.experiments.page import experiment_page
+from imtnas_mm.picture import write_picture
 from imtnas_mm.search_report import write_report
 
 BROWSER = next(filter(None, map(shutil.which, ('chromium', 'chromium-browser', 'google-chrome'))), None)
@@ -64,3 +69,24 @@ def test_the_check_sees_the_console(page, tmp_path):
     other = tmp_path / 'other.html'
     other.write_text(page.read_text().replace('<script>', '<script>console.error("wrong");'))
     assert 'wrong' in ' '.join(opened(other, 1366, tmp_path)[1])
+
+
+@pytest.mark.parametrize('width', [1366, 390])
+def test_the_page_of_an_experiment(width, tmp_path):
+    """Its wide tables and figures scroll in their boxes."""
+    rows = [[f'row {i}', *['69.41 ± 1.80'] * 12] for i in range(20)]
+    text = '\n'.join(['# Methods', '', *table_lines(['row', *['a long name of a column'] * 12], rows), '', 'A note.', '',
+                      '## CIFAR-100', '', *table_lines(['row', 'n'], [['a', '10']])])
+    picture = Figure(figsize=(10.4, 6))
+    FigureCanvasAgg(picture)
+    picture.subplots().plot(range(100))
+    pictures = [path for path in write_picture(tmp_path / 'curves', lambda: picture) if path.suffix == '.svg']
+    page = tmp_path / 'experiment.html'
+    page.write_text(experiment_page('Methods', text, pictures, [('a', 'runs/a/report.html')]).replace(
+        '</body>', f'{MEASURE}</body>'))
+    measured, console = opened(page, width, tmp_path)
+    assert console == [] and measured['content'] <= measured['width'] <= width
+    figure, = measured['figures']
+    left, right, _, _ = figure['box']
+    assert figure['lines'] > 0 and 0 <= left and right <= width and figure['chart'][2] > 300
+    assert figure['chart'][1] <= right or figure['scrolls']
