@@ -189,11 +189,13 @@ def test_table_32():
 
 
 def rates(cfg, epochs):
-    """The learning rate of every epoch, by mmengine's own schedulers."""
+    """The learning rate of every epoch, by mmengine's own schedulers, which end with the training as its Runner has it.
+    """
     from mmengine.optim import OptimWrapper
     from mmengine.registry import PARAM_SCHEDULERS
     wrapper = OptimWrapper(torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=cfg.optim_wrapper.optimizer.lr))
-    schedulers = [PARAM_SCHEDULERS.build(dict(s, optimizer=wrapper)) for s in cfg.param_scheduler]
+    schedulers = [PARAM_SCHEDULERS.build({'end': cfg.train_cfg.max_epochs, **s, 'optimizer': wrapper})
+                  for s in cfg.param_scheduler]
     actual = []
     for _ in range(epochs):
         actual.append(wrapper.param_groups[0]['lr'])

@@ -75,8 +75,8 @@ def test_the_check_sees_the_console(page, tmp_path):
 def test_the_page_of_an_experiment(width, tmp_path):
     """Its wide tables and figures scroll in their boxes."""
     rows = [[f'row {i}', *['69.41 ± 1.80'] * 12] for i in range(20)]
-    text = '\n'.join(['# Methods', '', *table_lines(['row', *['a long name of a column'] * 12], rows), '', 'A note.', '',
-                      '## CIFAR-100', '', *table_lines(['row', 'n'], [['a', '10']])])
+    text = '\n'.join(['# Methods', '', *table_lines(['row', *['a long name of a column'] * 12], rows), '', 'A note.',
+                      '', '## CIFAR-100', '', *table_lines(['row', 'n'], [['a', '10']])])
     picture = Figure(figsize=(10.4, 6))
     FigureCanvasAgg(picture)
     picture.subplots().plot(range(100))
