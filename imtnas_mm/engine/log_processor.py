@@ -2,7 +2,7 @@
 import datetime
 from typing import Any
 
-from mmengine.runner import LogProcessor
+from mmengine.runner import LogProcessor, Runner
 
 from ..algorithms.method import SearchMethod
 from ..analysis.cost_table import shown_cost
@@ -15,10 +15,10 @@ from .runner import SearchRunner
 class TaskLogProcessor(LogProcessor):
     """mmengine's LogProcessor, whose lines of a validation or test name the task: ``Epoch(val, det) [3][10/50]``."""
 
-    def get_log_after_iter(self, runner: Any, batch_idx: int, mode: str) -> tuple[dict, str]:
+    def get_log_after_iter(self, runner: Runner, batch_idx: int, mode: str) -> tuple[dict, str]:
         tag, text = super().get_log_after_iter(runner, batch_idx, mode)
         if mode != 'train':
-            loop = runner.val_loop if mode == 'val' else runner.test_loop
+            loop: Any = runner.val_loop if mode == 'val' else runner.test_loop
             text = text.replace(f'({mode})', f'({mode}, {loop.label})', 1)
         return tag, text
 

@@ -4,6 +4,7 @@ import itertools
 import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
 from torch import Tensor, nn
@@ -77,7 +78,7 @@ class LayeredSpace:
     def register(self, network: type['LayeredNet']) -> None:
         """Makes the space known by its name, with ``network`` as its derived network."""
         register_space(SpaceFormat(
-            name=self.name, title=self.title, network=network, check=self.check,
+            name=self.name, title=self.title, network=network, check=self._check,
             summary=lambda architecture: ' '.join(map(str, architecture['layers'])),
             stages=lambda architecture: len(self.ends),
             blocks=lambda architecture, number: dict(zip(self.shapes, map(str, architecture['layers']), strict=True)),
@@ -86,7 +87,7 @@ class LayeredSpace:
                 for index, (name, options) in enumerate(zip(self.shapes, self.options, strict=True), 1)},
             cost=CostFormat(cover=self.cover, chosen=self.chosen, modules=self.modules)))
 
-    def check(self, architecture: Any, importance: Any, root: Place) -> None:
+    def _check(self, architecture: Any, importance: Any, root: Place) -> None:
         """Refuses anything but an architecture of the space."""
         check_object(architecture, root['architecture'], ('layers', ))
         layers, place = architecture['layers'], root['architecture']['layers']
@@ -187,8 +188,8 @@ class LayeredNet(DerivedNet):
     """
     space: ClassVar[LayeredSpace]
 
-    def __init__(self, architecture: Any = None, norm_cfg: dict[str, Any] | None = dict(type='BN'),  # noqa: B006
-                 **options: Any) -> None:
+    def __init__(self, architecture: Genotype | dict[str, Any] | str | Path | None = None,
+                 norm_cfg: dict[str, Any] | None = dict(type='BN'), **options: Any) -> None:  # noqa: B006
         super().__init__(architecture, **options)
         self.layers = nn.ModuleList(
             self.space.layer(index, option, norm_cfg)
