@@ -6,6 +6,11 @@ import subprocess
 import sys
 
 import pytest
+from mmdet.visualization import DetLocalVisualizer
+from mmengine.logging import MessageHub, MMLogger
+from mmengine.registry import DefaultScope
+from mmengine.visualization import Visualizer
+from mmpretrain.visualization import UniversalVisualizer
 
 from helpers import tiny_run as tiny
 from helpers.forked_tools import exit_code
@@ -24,9 +29,11 @@ def blocks(kind=''):
 
 
 def forked(run, log):
-    """Exit code of a function in a fork of this process."""
+    """Exit code of a tool in a fork of this process, which keeps nothing that mmengine remembers of earlier runs."""
     number = os.fork()
     if not number:
+        for kind in (Visualizer, DetLocalVisualizer, UniversalVisualizer, MessageHub, MMLogger, DefaultScope):
+            kind._instance_dict.clear()
         with open(log, 'wb') as file:
             os._exit(exit_code(*run, file))
     return os.waitstatus_to_exitcode(os.waitpid(number, 0)[1])
@@ -50,6 +57,7 @@ def folder(data, tmp_path_factory):
 
 
 def test_the_walk(folder, monkeypatch):
+    Visualizer.get_instance('visualizer of an earlier run')
     monkeypatch.chdir(folder)
     _, *steps = blocks()  # the first makes data
     commands = [line for step in steps for line in step.splitlines()]
