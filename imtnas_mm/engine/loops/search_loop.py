@@ -189,7 +189,8 @@ class InterleavedSearchLoop(FeedLoop[IterationBatches]):
             self._tell_time(
                 f'a trial took {self.trial.warmup:.2f} s per iteration of the warm-up and {self.trial.later:.2f} s per '
                 'iteration with a step of A',
-                (self._max_iters - self._iter - steps) * self.trial.warmup + steps * self.trial.later)
+                (self._max_iters - self._iter - steps) * self.trial.warmup + steps * self.trial.later,
+                ' and the reading of data')
 
     def _tell_time(self, measured: str, seconds: float, without: str = '') -> None:
         left = self._max_iters - self._iter

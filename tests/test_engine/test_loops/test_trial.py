@@ -51,7 +51,8 @@ def test_a_search_is_the_same_as_without(data, tmp_path, monkeypatch, method):
         assert lines == logged[iteration]
     text = tiny.log_text(tmp_path / 'with')
     assert re.search(r'a trial took \d+\.\d\d s per iteration of the warm-up and \d+\.\d\d s per iteration with a step '
-                     r'of A; about 0:0\d:\d\d for the 6 iterations to come, without validations', text)
+                     r'of A; about 0:0\d:\d\d for the 6 iterations to come, without validations and the reading of '
+                     'data', text)
     assert 'iteration 2 of this run took' not in text and text.count('segment 2 of 2') == (
         method == 'SeparateInterleaving')
     assert re.search(r"iteration 2 of this run took \d+\.\d\d s; about 0:0\d:\d\d for the 4 iterations to come, "
