@@ -28,7 +28,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     from imtnas_mm.experiments.equal_cost import equal_cost_of_tables
     from imtnas_mm.experiments.evidence import export_records, read_equal_cost, read_exported
     from imtnas_mm.experiments.records import finished_records
-    from imtnas_mm.experiments.report import finished_seeds
     from imtnas_mm.experiments.write_report import Report
     try:
         experiment = load_experiment(args.experiment)
@@ -50,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     print(report.text)
     for path in written + exported:
         print(f'written: {path}')
-    if not finished_seeds(runs, records):
+    if not report.finished:
         print(f'report: no row has a seed whose runs are all finished; tools/compare.py {args.experiment} runs them',
               file=sys.stderr)
 

@@ -8,8 +8,8 @@ from scipy import stats
 
 from .declaration import Experiment
 from .markdown_table import table_lines
-from .report import number_text, p_text, t_tests, value_of
-from .statistics import holm, less_is_better, mann_whitney
+from .report import number_text, p_text, t_tests
+from .statistics import by_seed, holm, less_is_better, mann_whitney
 
 HEADER = ['row', 'against', 'n', 'difference', 'A', 'better', 'worse', 'p (Welch)', 'p (Mann-Whitney)', 'p (Wilcoxon)',
           'Holm']
@@ -40,14 +40,9 @@ def pairs_table(experiment: Experiment, finished: Mapping[str, list[dict[str, An
     columns = {column['name']: column for column in experiment.columns}
     column = columns[name]
     less = less_is_better(column, columns)
-
-    def by_seed(row: str) -> dict[int, float]:
-        pairs = ((result['seed'], value_of(column, result, experiment.columns)) for result in finished.get(row, []))
-        return {seed: value for seed, value in pairs if value is not None}
-
     rows, values = [], []
     for first, second in experiment.pairs['rows']:
-        ours, theirs = by_seed(first), by_seed(second)
+        ours, theirs = (by_seed(column, finished.get(row, []), experiment.columns) for row in (first, second))
         both = sorted(set(ours) & set(theirs))
         differences = [ours[seed] - theirs[seed] for seed in both]
         mean = statistics.fmean(ours.values()) - statistics.fmean(theirs.values()) if ours and theirs else math.nan

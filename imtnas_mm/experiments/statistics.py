@@ -67,6 +67,18 @@ def mann_whitney(ours: Sequence[float], others: Sequence[float]) -> tuple[float,
     return effect, float(test.pvalue) if min(len(ours), len(others)) > 1 else math.nan
 
 
+def by_seed(column: dict[str, Any], results: Sequence[dict[str, Any]],
+            columns: Sequence[dict[str, Any]]) -> dict[int, float]:
+    """Seed -> the figure of a column, of the seeds of a row that have it.
+
+    Args:
+        column (dict), columns (list[dict]): of the experiment.
+        results (list[dict]): of the row, from :func:`~.report.finished_seeds`.
+    """
+    pairs = ((result['seed'], value_of(column, result, columns)) for result in results)
+    return {seed: value for seed, value in pairs if value is not None}
+
+
 def statistics_tables(experiment: Experiment,
                       finished: Mapping[str, list[dict[str, Any]]]) -> dict[str, list[list[str]]]:
     """Name of each column of ``experiment.statistics`` -> rows of text under ``HEADER``, ours first.
@@ -81,15 +93,10 @@ def statistics_tables(experiment: Experiment,
     tables: dict[str, list[list[str]]] = {}
     for name in experiment.statistics:
         column = columns[name]
-
-        def by_seed(row: Any, column: dict[str, Any] = column) -> dict[int, float]:
-            pairs = ((result['seed'], value_of(column, result, experiment.columns)) for result in finished.get(row, []))
-            return {seed: value for seed, value in pairs if value is not None}
-
-        ours = by_seed(experiment.ours)
+        ours = by_seed(column, finished.get(str(experiment.ours), []), experiment.columns)
         tables[name] = [[*_summary(experiment.ours, list(ours.values())), *[''] * 7]]
         for row in others:
-            theirs = by_seed(row)
+            theirs = by_seed(column, finished.get(row, []), experiment.columns)
             values = list(theirs.values())
             effect, p = mann_whitney(list(ours.values()), values)
             tests['welch'].append(t_tests(list(ours.values()), values)[1])

@@ -1,5 +1,4 @@
 """The page of a search in phases: what each phase kept, the found architecture, links to the pages of the phases."""
-import itertools
 import os
 from html import escape
 from pathlib import Path
@@ -21,17 +20,15 @@ def phase_folders(folder: Path) -> list[Path]:
         return []
     phases: list[Path] = []
     since = 0.  # when the phase before ended
-    for number in itertools.count(1):
-        phase = folder / f'phase{number}'
+    while True:
+        phase = folder / f'phase{len(phases) + 1}'
         begun = max((path.stat().st_mtime for path in phase.glob(f'*/{SCALARS}')), default=0.)
         record = phase / RECORD
-        if not begun or not record.is_file() and begun < since:
-            return phases
-        phases.append(phase)
-        if not record.is_file():
-            return phases
-        since = record.stat().st_mtime
-    raise AssertionError('unreachable')
+        if record.is_file() and begun:
+            phases.append(phase)
+            since = record.stat().st_mtime
+        else:
+            return [*phases, phase] if begun > since else phases
 
 
 def phases_page(folder: Path, pages: list[Path], out: Path) -> str:

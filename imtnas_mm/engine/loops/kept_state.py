@@ -1,9 +1,7 @@
 """A copy of all that an iteration of a search changes, to undo iterations."""
 import copy
-from typing import Any
 
-from torch import Tensor
-
+from ...transport import tensors_of, with_tensors
 from ..runner import SearchRunner
 
 
@@ -18,21 +16,11 @@ class KeptState:
     def __init__(self, runner: SearchRunner, on_host: bool = False) -> None:
         self.runner = runner
         states = runner.model.state_dict(), runner.optim_wrapper.state_dict()
-        self.states = copied_to_host(states) if on_host else copy.deepcopy(states)
+        self.states = with_tensors(states, (tensor.detach().to('cpu', copy=True) for tensor in tensors_of(states))
+                                   ) if on_host else copy.deepcopy(states)
 
     def put_back(self) -> None:
         """Makes the present state that of the copies, and drops gradients. May be called once."""
         for part, state in zip((self.runner.model, self.runner.optim_wrapper), self.states, strict=True):
             part.load_state_dict(state)
         self.runner.optim_wrapper.zero_grad()
-
-
-def copied_to_host(state: Any) -> Any:
-    """A copy of nested dicts and lists, with its tensors on the host."""
-    if isinstance(state, Tensor):
-        return state.detach().to('cpu', copy=True)
-    if isinstance(state, dict):
-        return {key: copied_to_host(value) for key, value in state.items()}
-    if isinstance(state, list | tuple):
-        return type(state)(map(copied_to_host, state))
-    return copy.deepcopy(state)
