@@ -25,3 +25,4 @@ param_scheduler = [
 ]
 
 default_hooks = dict(logger=dict(interval=25), checkpoint=dict(interval=max_epochs))
+auto_scale_lr = dict(base_batch_size=24)

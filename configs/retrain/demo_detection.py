@@ -62,3 +62,4 @@ param_scheduler = [
 ]
 
 default_hooks = dict(logger=dict(interval=25), checkpoint=dict(interval=max_epochs))
+auto_scale_lr = dict(base_batch_size=8)

@@ -36,12 +36,22 @@ def test_shares_by_hand():
         assert transfer_alive.shares(options, teacher, teacher, size)[1] == 0
 
 
+def recorded(figures_of, sizes):
+    def measure(search, *args):
+        sizes.append({len(record.data['inputs']) for record in search.model.records})
+        return figures_of(search, *args)
+    return measure
+
+
 def test_a_config_is_measured(tmp_path, monkeypatch):
     write_cifar(tmp_path / 'cifar10')
     write_cifar(tmp_path / 'tiny100', 'cifar100', number=40, classes=100)
     monkeypatch.setattr(transfer_alive, 'VIEWS', 6)
     monkeypatch.setattr(transfer_alive, 'SIZES', (3, ))
-    figures = transfer_alive.measure(NAME, tmp_path, iterations=1, seconds=60)
+    sizes = []
+    monkeypatch.setattr(transfer_alive, 'figures_of', recorded(transfer_alive.figures_of, sizes))
+    figures = transfer_alive.measure(NAME, tmp_path, iterations=1, seconds=60, batch_size=6)
+    assert sizes == [{6}, {6}]  # of the batches of both tasks, at the start and in the end
     assert figures[f'{NAME}_iterations'] == 1
     for when in ('start', 'trained'):
         for case in ('', 'C3_', 'tau0.1_', 'tau100_'):
