@@ -14,10 +14,10 @@ disagree, with the config's own transfer; each should lie in [.05, .95].
 <config>_<when>_alike: correlation of the teacher's statistics with the student's, C = 20.
 outside: the number of figures of the first two kinds that are not in their range.
 
-For a CPU's sake, here K tasks have one round, A is not stepped, batches have --batch-size images (detection: 2, its
-images at 320 pixels at most), and while weights are trained the transfer has 4 images of 4 augmentations; the shares
-are means over three draws of 12 images (66 pairs), each of 40 augmentations, all at once, cut into sets of C, after
---iterations or when --seconds are over. For P-DARTS, the first phase. The transfer's options are those of the config
+For a CPU's sake, here K tasks have one round, A is not stepped, batches have --batch-size images at most (detection: 2,
+at 320 pixels at most), and while weights are trained the transfer has 4 images of 4 augmentations; the shares are means
+over three draws of 12 images (66 pairs), each of 40 augmentations, all at once, cut into sets of C, after --iterations
+or when --seconds are over. For P-DARTS, the first phase. The transfer's options are those of the config
 but for --statistic; --cfg-options go to all configs.
 """
 import json
@@ -38,8 +38,8 @@ def names():
     return sorted(path.stem for path in (ROOT / 'configs').glob('imtnas_*.py'))
 
 
-def load(name, data, options=None, batch_size=8):
-    """The config of a search, on the sets of ``data``, with options by dots and ``batch_size`` images to classify.
+def load(name, data, options=None, batch_size=32):
+    """The config of a search, on the sets of ``data``, with options by dots and ``batch_size`` images at most.
 
     Raises:
         SystemExit: names a set that is missing.
@@ -50,7 +50,8 @@ def load(name, data, options=None, batch_size=8):
         cfg.merge_from_dict(dict(model=cfg.phases[0]['config']['model']))
     cfg.merge_from_dict(options or {})
     for task, loader in cfg.train_dataloader.items():
-        loader.update(num_workers=0, persistent_workers=False, batch_size=2 if task == 'det' else batch_size)
+        loader.update(num_workers=0, persistent_workers=False,
+                      batch_size=min(loader.batch_size, 2 if task == 'det' else batch_size))
         dataset = loader.dataset
         if dataset.data_root.startswith('data/demo'):
             dataset.data_root = str(ROOT / dataset.data_root)
@@ -178,7 +179,7 @@ def figures_of_images(search, options, images):
     return figures
 
 
-def measure(name, data, iterations, seconds, statistic=None, cfg_options=None, device='cpu', batch_size=8):
+def measure(name, data, iterations, seconds, statistic=None, cfg_options=None, device='cpu', batch_size=32):
     """dict: name -> figure of one config."""
     search = Search(load(name, data, cfg_options, batch_size), device)
     options = dict(search.options, **({} if statistic is None else dict(statistic=statistic)))
@@ -207,8 +208,8 @@ def main(argv=None):
     parser.add_argument('--configs', nargs='+', metavar='NAME', help='without .py; all by default')
     parser.add_argument('--iterations', type=int, default=100, help='default: %(default)s')
     parser.add_argument('--seconds', type=float, default=300, help='of training, per config (default: %(default)s)')
-    parser.add_argument('--batch-size', type=int, default=8, metavar='N', help='images to classify per iteration '
-                        '(default: %(default)s)')
+    parser.add_argument('--batch-size', type=int, default=32, metavar='N', help='images to classify per iteration, '
+                        'at most (default: %(default)s)')
     parser.add_argument('--statistic', help="in the place of the configs' own")
     parser.add_argument('--device', default='cpu', help='cpu or cuda (default: %(default)s)')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='of all configs')

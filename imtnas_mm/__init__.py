@@ -1,5 +1,6 @@
 """Interleaving multi-task neural architecture search on the OpenMMLab stack."""
 import importlib
+import warnings
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -7,6 +8,9 @@ if TYPE_CHECKING:
 
 __version__ = '0.1.0'  # the only place: pyproject.toml, checkpoints and records of comparisons read it here
 __all__ = ['__version__', 'derive', 'load_architecture', 'search']
+
+# of mmdet, in each process that imports it: of an optional metric, which COCO AP doesn't need
+warnings.filterwarnings('ignore', 'faster_coco_eval is not installed', UserWarning)
 
 
 def __getattr__(name: str) -> Any:

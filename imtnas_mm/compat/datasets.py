@@ -66,11 +66,24 @@ def parse_from(dataset: Any, index: Any) -> list[dict]:
     return dataset.data_list
 
 
+def without_notes_on_imports() -> contextlib.AbstractContextManager[None]:
+    """Drops mmpretrain's lines on missing optional packages."""
+    return without_lines('Could not import OneDL')
+
+
+def without_notes_on_indices() -> contextlib.AbstractContextManager[None]:
+    """Drops pycocotools' lines on annotation files that it reads."""
+    return without_lines('loading annotations into memory...', 'Done (t=', 'creating index...', 'index created!')
+
+
 @contextlib.contextmanager
-def without_notes_on_imports() -> Iterator[None]:
-    """Delays printed lines to the end, and drops mmpretrain's lines on missing optional packages."""
-    with contextlib.redirect_stdout(io.StringIO()) as printed:
-        yield
-    for line in printed.getvalue().splitlines():
-        if 'Could not import OneDL' not in line:
-            print(line)
+def without_lines(*parts: str) -> Iterator[None]:
+    """Delays printed lines to the end, also to that by an error, and drops those that have one of the parts."""
+    printed = io.StringIO()
+    try:
+        with contextlib.redirect_stdout(printed):
+            yield
+    finally:
+        for line in printed.getvalue().splitlines():
+            if not any(part in line for part in parts):
+                print(line)

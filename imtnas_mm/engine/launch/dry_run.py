@@ -14,6 +14,7 @@ from mmengine.hooks import CheckpointHook, EarlyStoppingHook
 from mmengine.registry import VISBACKENDS
 from mmengine.runner import Runner
 
+from ...compat.datasets import without_notes_on_indices
 from ...compat.runner import built_loops
 from ...genotype import Genotype
 from ..metric_names import metric_names
@@ -97,10 +98,13 @@ def _dry_run(cfg, test):
 
 @contextmanager
 def built_runner(cfg: Config, test: bool = False) -> Iterator[Runner]:
-    """The runner of a config with its loops, optimisers and schedules, as mmengine's ``Runner.train`` builds them."""
+    """The runner of a config with its loops, optimisers and schedules, as mmengine's ``Runner.train`` builds them.
+
+    Lines that pycocotools prints about annotation files are dropped: a dry run of a comparison would have hundreds.
+    """
     cfg = copy.deepcopy(cfg)
     name = f'dry_run_{next(_numbers)}'  # mmengine keeps loggers and visualizers by name
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, without_notes_on_indices():
         cfg.work_dir, cfg.experiment_name, cfg.log_level = folder, name, 'WARNING'
         cfg.resume, cfg.load_from = False, None
         if cfg.get('visualizer'):
