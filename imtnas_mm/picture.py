@@ -1,5 +1,6 @@
 """The drawing functions that all pictures of architectures share, on matplotlib; lengths are inches."""
 import math
+import textwrap
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ WEIGHTS = LinearSegmentedColormap.from_list('weights', ['#ffffff', '#9ecae8', '#
 PALE = 2.4  # times the uniform weight: the darkest colour stands for at least this, so that uniform ones stay pale
 DASHED = (0, (2.5, 1.5))  # the outline of a choice that is no better than chance
 UNSURE_NOTE = f'dashed: leads the next option by less than {math.expm1(UNSURE):.0%}'
+TITLE_LETTERS = 9  # of a bold title, per inch
 ROW, COLUMN = .235, .355  # of a heat map
 
 Point = tuple[float, float]
@@ -41,6 +43,12 @@ def write_picture(path_stem: str | Path, draw: Callable[[], Figure]) -> tuple[Pa
         figure.savefig(svg, metadata=dict(Date=None))
         figure.savefig(png, dpi=150)
     return svg, png
+
+
+def put_title(figure: Figure, text: str) -> None:
+    """A bold title at the top of a figure, in as many lines as its width needs."""
+    lines = textwrap.wrap(text, int(TITLE_LETTERS * figure.get_figwidth()))
+    figure.suptitle('\n'.join(lines), size=11, weight='bold', color=INK)
 
 
 def blank(width: float, height: float) -> tuple[Figure, Axes]:

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from ..picture import FAINT, INK
+from ..picture import FAINT, INK, put_title
 from .declaration import Experiment, metric_of
 from .equal_cost import EqualCost
 from .figure import COLOURS
@@ -136,7 +136,7 @@ def curves_figure(experiment: Experiment, finished: Mapping[str, list[dict[str, 
         axes.set_xlabel(AXES[axis])
     figure.legend(handles=list(handles.values()), loc='outside lower center', ncols=3 if len(kinds) > 1 else 2,
                   frameon=False, fontsize=8.5)
-    figure.suptitle(experiment.title, size=11, weight='bold', color=INK)
+    put_title(figure, experiment.title)
     panels[0][0].set_title('mean and sample standard deviation of the runs', size=9, color=FAINT)
     return figure
 

@@ -7,7 +7,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
 
-from ..picture import FAINT, INK
+from ..picture import FAINT, INK, put_title
 from .declaration import Experiment
 from .report import mean_and_deviation, values_of
 
@@ -83,6 +83,6 @@ def report_figure(experiment: Experiment, points: Points) -> Figure:
         figure.legend(handles=handles, loc='outside lower center', ncols=2, frameon=False, fontsize=9)
     runs = [n for of_rows in points.values() for *_, n in of_rows]
     n = f'{min(runs)}' if min(runs) == max(runs) else f'{min(runs)} to {max(runs)}'
-    figure.suptitle(experiment.title, size=11, weight='bold', color=INK)
+    put_title(figure, experiment.title)
     first.set_title(f'mean ± sample standard deviation, n = {n}', size=9, color=FAINT)
     return figure

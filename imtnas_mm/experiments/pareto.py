@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from ..picture import FAINT, INK
+from ..picture import FAINT, INK, put_title
 from .declaration import Experiment
 from .figure import COLOURS, MARKERS
 from .markdown_table import table_lines
@@ -131,5 +131,5 @@ def pareto_figure(experiment: Experiment, finished: Mapping[str, list[dict[str, 
         axes.set_title(f'{len(runs)} runs' + f', without {left_out} degenerate' * bool(left_out), size=9, color=FAINT)
     figure.legend(handles=[*(handle for name, handle in handles.items() if name != 'front'), handles['front']],
                   loc='outside lower center', ncols=columns, frameon=False, fontsize=8.5)
-    figure.suptitle(experiment.title, size=11, weight='bold', color=INK)
+    put_title(figure, experiment.title)
     return figure

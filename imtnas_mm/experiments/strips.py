@@ -5,7 +5,7 @@ from typing import Any
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from ..picture import FAINT, INK
+from ..picture import FAINT, INK, put_title
 from .curves import levels_of
 from .declaration import Experiment
 from .equal_cost import EqualCost
@@ -69,5 +69,5 @@ def strips_figure(experiment: Experiment, finished: Mapping[str, list[dict[str, 
     handles, labels = figure.axes[0].get_legend_handles_labels()
     if handles:
         figure.legend(handles, labels, loc='outside lower center', ncols=2, frameon=False, fontsize=8.5)
-    figure.suptitle(f'{experiment.title}: each run, and the mean of each row', size=11, weight='bold', color=INK)
+    put_title(figure, f'{experiment.title}: each run, and the mean of each row')
     return figure
