@@ -49,7 +49,6 @@ def alone(name, task):
 
 rows = [
     row('IMTNAS, joint', {}),
-    row('IMTNAS, joint, without transfer', {'model.transfer': None}),
     baseline('MTL-HWS', 'MTLHWS'),
     alone('Classification alone', 'cls'),
     alone('Detection alone', 'det'),
