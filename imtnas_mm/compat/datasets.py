@@ -51,7 +51,7 @@ def coco_index(kind: type, content: dict) -> Any:
         kind (type): CocoDataset or a subclass.
         content (dict): of the file. mmdet changes its entries.
     """
-    with contextlib.redirect_stdout(io.StringIO()):  # 'creating index...'
+    with without_notes_on_indices():
         index = kind.COCOAPI()
         index.dataset = content
         index.createIndex()
